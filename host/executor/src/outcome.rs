@@ -1,0 +1,87 @@
+use crate::{Link, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+
+/// A tool call that was not allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The tool, as the agent names it.
+    pub tool: String,
+    /// What it was to be called with.
+    pub input: Value,
+    /// Why not.
+    pub reason: String,
+}
+
+/// A branch that holds a result somewhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteBranch {
+    /// The git remote's address; `None` is the repository's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The branch's name, without `refs/heads/`.
+    pub name: String,
+    /// The commit it was seen at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// Where the work is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "value")]
+pub enum WorkProduct {
+    /// There is none: the answer is the summary.
+    #[default]
+    Nothing,
+    /// In the workspace, committed or not.
+    Workspace,
+    /// On a branch, to be fetched.
+    Branch(RemoteBranch),
+}
+
+/// What a finished execution has to show. It is a claim: the host validates it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionResult {
+    /// What the executor says it did.
+    pub summary: String,
+    /// The answer in the asked-for schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structured: Option<Value>,
+    /// Where the work is.
+    pub product: WorkProduct,
+    /// What there is to look at.
+    pub links: Vec<Link>,
+    /// What it used.
+    pub usage: Usage,
+    /// What was not allowed.
+    pub denials: Vec<Denial>,
+    /// From here a later execution may go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// More, by name.
+    pub extensions: Vec<(String, Value)>,
+}
+
+/// The work goes on without the component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suspension {
+    /// From here the next call goes on.
+    pub checkpoint: String,
+    /// When to call again, from now.
+    pub wake_after: Duration,
+    /// What was used so far.
+    pub usage: Usage,
+}
+
+/// How an execution ended when nothing went wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "value")]
+pub enum Outcome {
+    /// It is finished.
+    Completed(ExecutionResult),
+    /// It goes on without the component.
+    Suspended(Suspension),
+}

@@ -1,0 +1,1 @@
+//! Analyses an issue, selects an executor, runs it, validates and reports.

@@ -1,0 +1,1 @@
+//! Plugins as policy: manifests, discovery, digests, grants and host patterns.

@@ -1,0 +1,1 @@
+//! Turns a plugin into an executor: engine, linker, store, actor, limits and capabilities.

@@ -1,0 +1,1 @@
+//! Launches a native program confined, and kills all of it.

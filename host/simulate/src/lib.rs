@@ -1,0 +1,1 @@
+//! Wire-faithful stand-ins for the outside systems, with their failures.

@@ -1,0 +1,1 @@
+//! Clones, branches and checks: everything Cyrus does with git.

@@ -1,0 +1,1 @@
+//! Builds the first-party components and carries them in the binary.

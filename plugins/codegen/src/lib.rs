@@ -1,0 +1,1 @@
+//! Codegen as a Cyrus executor.
