@@ -118,7 +118,7 @@ pub struct ExecutionError {
     pub retry_after: Option<Duration>,
     /// What was used all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
+    pub usage: Option<Box<Usage>>,
     /// From here a later execution may go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
@@ -127,7 +127,7 @@ pub struct ExecutionError {
     pub partial: Option<Box<ExecutionResult>>,
     /// What the host itself did, if it did something.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostVerdict>,
+    pub host: Option<Box<HostVerdict>>,
 }
 
 impl ExecutionError {
@@ -147,7 +147,7 @@ impl ExecutionError {
     /// The same, as the host's own verdict.
     #[must_use]
     pub fn by_host(mut self, verdict: HostVerdict) -> Self {
-        self.host = Some(verdict);
+        self.host = Some(Box::new(verdict));
         self
     }
 }

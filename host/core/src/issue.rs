@@ -1,0 +1,86 @@
+use serde::{Deserialize, Serialize};
+
+/// What somebody wants done. Its text is material to act on, never an instruction to Cyrus itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issue {
+    /// What its tracker calls it, when it has one: `CYR-12`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// One line. Never empty.
+    pub title: String,
+    /// The rest. May be empty.
+    pub body: String,
+    /// Its labels, as written.
+    #[serde(default)]
+    pub labels: Vec<String>,
+}
+
+/// Why a text is no issue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// There is nothing in it.
+    #[error("the issue is empty: it needs at least a line that says what to do")]
+    Empty,
+}
+
+/// The longest title taken from a text, in characters.
+const TITLE_CHARS: usize = 120;
+
+impl Issue {
+    /// The issue in a Markdown text: the first line that is not blank is the title (without heading marks), the
+    /// rest the body. A first line longer than a title is kept whole in the body too.
+    pub fn from_markdown(text: &str) -> Result<Self, IssueError> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let heading = first.trim().trim_start_matches('#').trim();
+        if heading.is_empty() {
+            return if rest.trim().is_empty() {
+                Err(IssueError::Empty)
+            } else {
+                Self::from_markdown(rest)
+            };
+        }
+        let long = heading.chars().count() > TITLE_CHARS;
+        let title = if long {
+            let cut: String = heading.chars().take(TITLE_CHARS - 1).collect();
+            format!("{}…", cut.trim_end())
+        } else {
+            heading.to_owned()
+        };
+        let body = if long { text } else { rest.trim() };
+        Ok(Self { identifier: None, title, body: body.to_owned(), labels: Vec::new() })
+    }
+
+    /// Title and body as one text, for a prompt.
+    pub fn text(&self) -> String {
+        if self.body.is_empty() {
+            self.title.clone()
+        } else {
+            format!("{}\n\n{}", self.title, self.body)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_first_line_as_the_title() {
+        let issue = Issue::from_markdown("\u{feff}\n\n# Add a flag \r\n\nIt should …\n").unwrap();
+        assert_eq!((issue.title.as_str(), issue.body.as_str()), ("Add a flag", "It should …"));
+        assert_eq!(Issue::from_markdown("#\n##\nreal").unwrap().title, "real");
+    }
+
+    #[test]
+    fn refuses_an_empty_text_and_keeps_a_long_one_whole() {
+        for empty in ["", " \n\t", "#\n\n##"] {
+            assert_eq!(Issue::from_markdown(empty), Err(IssueError::Empty));
+        }
+        let long = "é".repeat(500);
+        let issue = Issue::from_markdown(&long).unwrap();
+        assert_eq!(issue.title.chars().count(), TITLE_CHARS);
+        assert_eq!(issue.body, long);
+    }
+}

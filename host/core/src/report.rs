@@ -1,0 +1,120 @@
+use crate::{SessionId, ValidationReport};
+use cyrus_executor::{Cost, Denial, ExecutionError, Link, Placement, TaskId, Usage};
+use serde::{Deserialize, Serialize};
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionOutcome {
+    /// The result passed the checks.
+    Validated,
+    /// There is a result, and nothing to check it with.
+    Unverified,
+    /// There is a result, and it failed the checks.
+    Rejected,
+    /// There is no result.
+    Failed,
+    /// Somebody stopped it, and nothing of it goes on.
+    Cancelled,
+    /// Set aside; it can be resumed.
+    Paused,
+}
+
+impl SessionOutcome {
+    /// The word for it in messages and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Validated => "validated",
+            Self::Unverified => "unverified",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExecutionOutcome {
+    /// It finished; what it is worth is validation's to say.
+    Completed,
+    /// It goes on somewhere, and can be taken up again.
+    Suspended,
+    /// It did not finish: [`ExecutionReport::error`] says why.
+    Failed,
+}
+
+/// What became of one execution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionReport {
+    /// Its id.
+    pub id: String,
+    /// The task it was an attempt at.
+    pub task: TaskId,
+    /// Who did it.
+    pub executor: String,
+    /// Where.
+    pub placement: Placement,
+    /// How it ended.
+    pub outcome: ExecutionOutcome,
+    /// What went wrong, when it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Box<ExecutionError>>,
+    /// What the executor said it did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// What it cost, and whether that is a bill or an estimate; `None` is not known.
+    pub cost: Option<Cost>,
+    /// Everything it used.
+    pub usage: Usage,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// From here it could go on.
+    pub checkpoint: Option<String>,
+    /// What there is to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// What the agent was not allowed to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<Denial>,
+}
+
+/// How much a result changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffStat {
+    /// Files changed.
+    pub files: u64,
+    /// Lines added; a binary file counts none.
+    pub insertions: u64,
+    /// Lines removed.
+    pub deletions: u64,
+}
+
+/// What a session came to. The last line of `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionReport {
+    /// The session.
+    pub session: SessionId,
+    /// How it ended.
+    pub outcome: SessionOutcome,
+    /// Why, when that is not plain: what went wrong, where, what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The branch the result is on, when there is one.
+    pub branch: Option<String>,
+    /// Its commit.
+    pub commit: Option<String>,
+    /// How much it changes.
+    pub diff: Option<DiffStat>,
+    /// Every attempt, in order.
+    pub executions: Vec<ExecutionReport>,
+    /// What the checks said, when it came to that.
+    pub validation: Option<ValidationReport>,
+    /// How long it took in all, in milliseconds.
+    pub duration_ms: u64,
+}

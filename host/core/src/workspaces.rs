@@ -1,0 +1,120 @@
+use crate::{DiffStat, SessionId};
+use async_trait::async_trait;
+use cyrus_executor::{Repository, TaskId, WorkProduct, Workspace};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Why something could not be done with a repository or a workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The path is no git repository, or one that nothing can be started from.
+    #[error("{path}: {reason}")]
+    NotUsable {
+        /// The path given.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Git said no.
+    #[error("`git {command}` failed in {path}: {output}")]
+    Git {
+        /// What it was asked, without options that carry no meaning.
+        command: String,
+        /// Where.
+        path: PathBuf,
+        /// What it printed.
+        output: String,
+    },
+    /// The result is something that must not be brought in.
+    #[error("the result cannot be taken over: {0}")]
+    Unacceptable(String),
+    /// The branch was moved by somebody else meanwhile.
+    #[error("the branch {branch} was changed by somebody else; the result is kept at {kept}")]
+    Moved {
+        /// The branch.
+        branch: String,
+        /// The ref that the result is under.
+        kept: String,
+    },
+    /// A program could not be launched, or a file not be read or written.
+    #[error("{what}: {cause}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// Where a session's work starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Base {
+    /// The top of the main repository's working tree, or a bare repository; absolute.
+    pub path: PathBuf,
+    /// What executors are told of it.
+    pub repository: Repository,
+    /// Whether the working tree has changes that are not committed, which the work will not see.
+    pub dirty: bool,
+}
+
+/// A clone that one task is done in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreparedWorkspace {
+    /// The session.
+    pub session: SessionId,
+    /// The task.
+    pub task: TaskId,
+    /// What it was cloned from.
+    pub base: Base,
+    /// Where it is.
+    pub workspace: Workspace,
+}
+
+/// A result that was brought into the main repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Collected {
+    /// Its commit.
+    pub commit: String,
+    /// The ref it is kept under: `refs/cyrus/<session>/<task>`.
+    pub kept: String,
+    /// How it differs from the base. No files: the executor changed nothing.
+    pub diff: DiffStat,
+}
+
+/// Clones, and what comes back from them. Git is never run with hooks, filters or configuration that an executor
+/// could have written.
+#[async_trait]
+pub trait Workspaces: Send + Sync {
+    /// Looks at the repository at this path, or that it is in.
+    async fn base(&self, path: &Path, work_branch: &str) -> Result<Base, WorkspaceError>;
+
+    /// Makes the clone for a task, or finds the one made before.
+    async fn prepare(
+        &self,
+        session: &SessionId,
+        task: &TaskId,
+        base: &Base,
+    ) -> Result<PreparedWorkspace, WorkspaceError>;
+
+    /// Commits what an executor left uncommitted (with this message), or fetches the branch it pushed and puts it
+    /// into the workspace; then brings the result into the main repository. The same result twice is harmless.
+    async fn collect(
+        &self,
+        workspace: &PreparedWorkspace,
+        product: &WorkProduct,
+        message: &str,
+    ) -> Result<Collected, WorkspaceError>;
+
+    /// Makes the result visible on the session's branch, by one compare-and-set.
+    async fn publish(
+        &self,
+        workspace: &PreparedWorkspace,
+        collected: &Collected,
+    ) -> Result<String, WorkspaceError>;
+
+    /// Removes the clone. What was collected stays.
+    async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError>;
+}
