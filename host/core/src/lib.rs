@@ -16,6 +16,7 @@ mod journal;
 mod observer;
 mod report;
 mod session;
+mod strategy;
 mod validation;
 mod workspaces;
 
@@ -26,6 +27,7 @@ pub use journal::{ExecutionRecord, Journal, JournalError};
 pub use observer::Observer;
 pub use report::{DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport};
 pub use session::{InvalidSessionId, Session, SessionId, SessionState};
+pub use strategy::{Strategy, UnknownStrategy};
 pub use validation::{
     Check, CheckReport, CheckSource, ValidationReport, ValidationVerdict, Validator,
 };

@@ -1,5 +1,5 @@
 use crate::{SessionId, ValidationReport};
-use cyrus_executor::{Cost, Denial, ExecutionError, Link, Placement, TaskId, Usage};
+use cyrus_executor::{Cost, Denial, ExecutionError, Link, Placement, TaskId, Usage, WorkProduct};
 use serde::{Deserialize, Serialize};
 
 /// How a session ended.
@@ -66,6 +66,8 @@ pub struct ExecutionReport {
     /// What the executor said it did.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// Where its work is.
+    pub product: WorkProduct,
     /// What it cost, and whether that is a bill or an estimate; `None` is not known.
     pub cost: Option<Cost>,
     /// Everything it used.
