@@ -1,1 +1,47 @@
-//! Plugins as policy: manifests, discovery, digests, grants and host patterns.
+//! Plugins as policy: what a plugin says it is and asks for, what the operator allows it, and what of it
+//! holds. Pure: no WebAssembly engine, no network, no process. The only I/O is reading plugin directories.
+//!
+//! Authority is the intersection of three things, worked out when it is used:
+//! what the manifest requests ([`Requests`]) ∩ what the operator grants ([`Grants`]) ∩ what the host permits
+//! at most ([`HostMaximum`]). Omitted is empty is denied. Nothing is granted by installing.
+//!
+//! # Layout
+//!
+//! * [`Manifest`], [`Requests`]: what `plugin.toml` says.
+//! * [`discover`], [`DiscoveredPlugin`]: which plugins there are.
+//! * [`ExecutorConfig`], [`Grants`], [`ExecutorLimits`]: what the operator says.
+//! * [`Policy`], [`PolicyHandle`], [`Denied`]: what holds, and the line that would change it.
+//! * [`HostPattern`], [`ArgsPattern`]: the two pattern languages.
+
+mod args;
+mod denied;
+mod digest;
+mod discovery;
+mod executor_config;
+mod explain;
+mod grants;
+mod host_pattern;
+mod limits;
+mod manifest;
+mod policy;
+mod process_grant;
+mod secret;
+
+pub use args::{ArgsPattern, FlagPattern, ValuePattern};
+pub use denied::{Capability, Denied};
+pub use digest::{Digest, ParseDigestError};
+pub use discovery::{
+    BrokenPlugin, BundledPlugin, ComponentSource, DiscoveredPlugin, Discovery, MAX_COMPONENT_BYTES,
+    PluginError, PluginOrigin, discover,
+};
+pub use executor_config::ExecutorConfig;
+pub use explain::{Explanation, explain};
+pub use grants::{Grants, HostMaximum};
+pub use host_pattern::{Destination, HostPattern, ParseHostPatternError, Scheme};
+pub use limits::ExecutorLimits;
+pub use manifest::{
+    ContractVersion, HttpRequest, Manifest, ManifestError, PluginName, ProcessRequest, Requests,
+};
+pub use policy::{Policy, PolicyHandle};
+pub use process_grant::ProcessGrant;
+pub use secret::{Injection, SecretGrant, SecretRef, SecretRequest};

@@ -1,0 +1,310 @@
+use crate::{Digest, Manifest, ManifestError};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The most that a component may be long, in bytes.
+pub const MAX_COMPONENT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The manifest's file name.
+const MANIFEST: &str = "plugin.toml";
+
+/// A plugin that came with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BundledPlugin {
+    /// The bytes of its `plugin.toml`.
+    pub manifest: &'static [u8],
+    /// The bytes of its component.
+    pub component: &'static [u8],
+}
+
+/// Where a plugin was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginOrigin {
+    /// It came with the program.
+    Bundled,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+/// Where a component's bytes are.
+#[derive(Clone, Debug)]
+pub enum ComponentSource {
+    /// In the program itself.
+    Bundled(&'static [u8]),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// A plugin that can be loaded.
+#[derive(Clone, Debug)]
+pub struct DiscoveredPlugin {
+    /// What it says of itself.
+    pub manifest: Arc<Manifest>,
+    /// Where it was found.
+    pub origin: PluginOrigin,
+    /// Its component's digest when it was found.
+    pub digest: Digest,
+    /// Where its component is.
+    pub component: ComponentSource,
+}
+
+/// A plugin that cannot be loaded. It is listed, and stands in nobody's way.
+#[derive(Debug)]
+pub struct BrokenPlugin {
+    /// Its name, as far as it could be read; otherwise the name of its directory.
+    pub name: String,
+    /// Where it is.
+    pub origin: PluginOrigin,
+    /// What is wrong with it.
+    pub error: PluginError,
+}
+
+/// What is wrong with a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// Its manifest cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its manifest is wrong.
+    #[error("plugin.toml: {0}")]
+    Manifest(#[from] ManifestError),
+    /// Its component is too large.
+    #[error("{}: larger than {} MiB, the most a component may be", .0.display(), MAX_COMPONENT_BYTES >> 20)]
+    TooLarge(PathBuf),
+    /// Its component is not the one that was found, or that grants are bound to.
+    #[error("the component is {found}, not {expected}: it was changed")]
+    Changed {
+        /// What it should be.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+}
+
+/// Every plugin there is.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// By name. Of two with one name the one found first: directories in their order, then the bundled.
+    pub plugins: BTreeMap<String, DiscoveredPlugin>,
+    /// Those that were found later under a name that was taken.
+    pub shadowed: Vec<DiscoveredPlugin>,
+    /// Those that cannot be loaded.
+    pub broken: Vec<BrokenPlugin>,
+}
+
+/// Finds plugins: in each directory every directory with a `plugin.toml`, or the directory itself if it has
+/// one; then the bundled ones. A directory that is not there holds none.
+pub fn discover(directories: &[PathBuf], bundled: &[BundledPlugin]) -> Discovery {
+    let mut found = Discovery::default();
+    for directory in directories {
+        for plugin in plugin_directories(directory) {
+            found.add(read_directory(&plugin), PluginOrigin::Directory(plugin));
+        }
+    }
+    for plugin in bundled {
+        found.add(read_bundled(plugin), PluginOrigin::Bundled);
+    }
+    found
+}
+
+impl Discovery {
+    fn add(
+        &mut self,
+        read: Result<DiscoveredPlugin, (Option<String>, PluginError)>,
+        origin: PluginOrigin,
+    ) {
+        let plugin = match read {
+            Ok(plugin) => plugin,
+            Err((name, error)) => {
+                let name = name.unwrap_or_else(|| directory_name(&origin));
+                return self.broken.push(BrokenPlugin { name, origin, error });
+            }
+        };
+        let name = plugin.manifest.name.as_str().to_owned();
+        match self.plugins.entry(name) {
+            Entry::Vacant(free) => _ = free.insert(plugin),
+            Entry::Occupied(_) => self.shadowed.push(plugin),
+        }
+    }
+}
+
+fn directory_name(origin: &PluginOrigin) -> String {
+    match origin {
+        PluginOrigin::Bundled => "(bundled)".to_owned(),
+        PluginOrigin::Directory(path) => {
+            path.file_name().map_or_else(|| path.display().to_string(), |n| n.display().to_string())
+        }
+    }
+}
+
+fn plugin_directories(directory: &Path) -> Vec<PathBuf> {
+    if directory.join(MANIFEST).exists() {
+        return vec![directory.to_owned()];
+    }
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut plugins: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join(MANIFEST).exists())
+        .collect();
+    plugins.sort();
+    plugins
+}
+
+fn read_directory(directory: &Path) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
+    let path = directory.join(MANIFEST);
+    let bytes =
+        fs::read(&path).map_err(|source| (None, PluginError::Unreadable { path, source }))?;
+    let manifest = Manifest::parse(&bytes).map_err(|e| (None, e.into()))?;
+    let component = ComponentSource::File(directory.join(&manifest.component));
+    let origin = PluginOrigin::Directory(directory.to_owned());
+    describe(manifest, origin, component)
+}
+
+fn read_bundled(plugin: &BundledPlugin) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
+    let manifest = Manifest::parse(plugin.manifest).map_err(|e| (None, e.into()))?;
+    describe(manifest, PluginOrigin::Bundled, ComponentSource::Bundled(plugin.component))
+}
+
+fn describe(
+    manifest: Manifest,
+    origin: PluginOrigin,
+    component: ComponentSource,
+) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
+    let bytes = component.read().map_err(|e| (Some(manifest.name.to_string()), e))?;
+    let digest = Digest::of(&bytes);
+    Ok(DiscoveredPlugin { manifest: Arc::new(manifest), origin, digest, component })
+}
+
+impl ComponentSource {
+    /// The component's bytes, as they are now.
+    pub fn read(&self) -> Result<Cow<'static, [u8]>, PluginError> {
+        let path = match self {
+            Self::Bundled(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Self::File(path) => path,
+        };
+        let unreadable = |source| PluginError::Unreadable { path: path.clone(), source };
+        let mut bytes = Vec::new();
+        // One byte more than is allowed, so that a file that grows while it is read is noticed too.
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_COMPONENT_BYTES {
+            return Err(PluginError::TooLarge(path.clone()));
+        }
+        Ok(Cow::Owned(bytes))
+    }
+}
+
+impl DiscoveredPlugin {
+    /// The component's bytes, if they are still those that were found.
+    pub fn read_component(&self) -> Result<Cow<'static, [u8]>, PluginError> {
+        let bytes = self.component.read()?;
+        let found = Digest::of(&bytes);
+        if found == self.digest {
+            Ok(bytes)
+        } else {
+            Err(PluginError::Changed { expected: self.digest, found })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(name: &str, version: &str) -> String {
+        format!(
+            "name = \"{name}\"\nversion = \"{version}\"\ncontract = \"0.1\"\n\
+             component = \"c.wasm\"\nplacement = \"local\"\n"
+        )
+    }
+
+    fn install(root: &Path, directory: &str, manifest: &str, component: Option<&[u8]>) {
+        let directory = root.join(directory);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(MANIFEST), manifest).unwrap();
+        if let Some(bytes) = component {
+            fs::write(directory.join("c.wasm"), bytes).unwrap();
+        }
+    }
+
+    fn bundled(name: &str) -> BundledPlugin {
+        BundledPlugin { manifest: manifest(name, "0.0.1").leak().as_bytes(), component: b"bundled" }
+    }
+
+    #[test]
+    fn the_operators_plugin_wins_over_the_bundled_one() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        install(first.path(), "a", &manifest("alpha", "2.0.0"), Some(b"first"));
+        install(second.path(), "x", &manifest("alpha", "3.0.0"), Some(b"second"));
+        let dirs = [first.path().to_owned(), second.path().to_owned(), "/not/there".into()];
+        let found = discover(&dirs, &[bundled("alpha"), bundled("beta")]);
+        let versions: Vec<_> =
+            found.plugins.values().map(|p| p.manifest.version.to_string()).collect();
+        assert_eq!(versions, ["2.0.0", "0.0.1"]);
+        assert_eq!(found.plugins["beta"].origin, PluginOrigin::Bundled);
+        assert_eq!(found.shadowed.len(), 2);
+        assert!(found.broken.is_empty());
+    }
+
+    #[test]
+    fn a_broken_plugin_is_listed_and_stops_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "a-bad", "name = ", Some(b"x"));
+        install(root.path(), "b-empty", &manifest("alpha", "1.0.0"), None);
+        install(root.path(), "c-good", &manifest("gamma", "1.0.0"), Some(b"x"));
+        fs::create_dir(root.path().join("d-none")).unwrap();
+        fs::create_dir(root.path().join(MANIFEST).with_extension("d")).unwrap();
+        let found = discover(&[root.path().to_owned()], &[bundled("alpha")]);
+        let broken: Vec<_> = found.broken.iter().map(|b| b.name.as_str()).collect();
+        assert_eq!(broken, ["a-bad", "alpha"]);
+        assert!(found.broken[1].error.to_string().contains("c.wasm"));
+        let names: Vec<_> = found.plugins.keys().collect();
+        assert_eq!(
+            names,
+            ["alpha", "gamma"],
+            "the bundled one serves while the operator's is broken"
+        );
+    }
+
+    #[test]
+    fn a_directory_may_be_a_plugin_itself() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "mine", &manifest("mine", "1.0.0"), Some(b"x"));
+        assert!(discover(&[root.path().join("mine")], &[]).plugins.contains_key("mine"));
+    }
+
+    #[test]
+    fn a_component_that_was_changed_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "a", &manifest("alpha", "1.0.0"), Some(b"good"));
+        let found = discover(&[root.path().to_owned()], &[]);
+        let plugin = &found.plugins["alpha"];
+        assert_eq!(*plugin.read_component().unwrap(), *b"good");
+        install(root.path(), "a", &manifest("alpha", "1.0.0"), Some(b"evil"));
+        assert!(matches!(plugin.read_component(), Err(PluginError::Changed { .. })));
+    }
+
+    #[test]
+    fn a_component_has_a_size_limit() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "a", &manifest("alpha", "1.0.0"), Some(b""));
+        let file = File::options().write(true).open(root.path().join("a/c.wasm")).unwrap();
+        file.set_len(MAX_COMPONENT_BYTES + 1).unwrap();
+        let found = discover(&[root.path().to_owned()], &[]);
+        assert!(matches!(found.broken[0].error, PluginError::TooLarge(_)));
+    }
+}

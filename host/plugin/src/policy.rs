@@ -1,0 +1,331 @@
+use crate::{
+    Capability, Denied, Destination, ExecutorConfig, Grants, HostMaximum, HostPattern, Manifest,
+    ProcessGrant, SecretGrant, SecretRequest, args::ArgRefused,
+};
+use cyrus_executor::Access;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What one executor may do: its plugin's requests ∩ its grants ∩ the host's maximum.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    executor: String,
+    manifest: Arc<Manifest>,
+    grants: Grants,
+    maximum: HostMaximum,
+}
+
+impl Policy {
+    /// The policy of this executor.
+    pub fn new(manifest: Arc<Manifest>, config: &ExecutorConfig, maximum: HostMaximum) -> Self {
+        Self { executor: config.name.clone(), manifest, grants: config.grants.clone(), maximum }
+    }
+
+    /// The executor's name.
+    pub fn executor(&self) -> &str {
+        &self.executor
+    }
+
+    /// The grants it was made from.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Whether a request may go to this destination.
+    pub fn http(&self, to: &Destination) -> Result<(), Denied> {
+        let line = || format!("\"{to}\"");
+        if !self.manifest.requests.http.iter().any(|request| request.matches(to)) {
+            return Err(self.not_requested(Capability::Http, to.to_string(), "http", &line()));
+        }
+        if !matches(&self.grants.http, to) {
+            return Err(self.not_granted(Capability::Http, to.to_string(), "http", &line()));
+        }
+        match &self.maximum.http {
+            Some(most) if !matches(most, to) => {
+                Err(Denied::above_maximum(Capability::Http, to.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a private address may be connected to. `at` is the destination by that address: only a grant
+    /// that spells out the address opens it, never a name that happens to resolve to it.
+    pub fn private_address(&self, to: &Destination, at: &Destination) -> Result<(), Denied> {
+        let granted = self.grants.http.iter().filter(|pattern| pattern.address().is_some());
+        if granted.into_iter().any(|pattern| pattern.matches(at)) {
+            return Ok(());
+        }
+        let wanted = format!("{to}, which is at the private address {}", at.host);
+        Err(self.not_granted(Capability::Http, wanted, "http", &format!("\"{at}\"")))
+    }
+
+    /// Whether the program granted under this name may be launched with these arguments.
+    pub fn process(&self, name: &str, args: &[String]) -> Result<&ProcessGrant, Denied> {
+        let wanted = || format!("the program granted as {name:?}");
+        let Some(request) = self.manifest.requests.process.get(name) else {
+            let line = format!("[requests.process.{name}]");
+            return Err(self.not_requested(Capability::Process, wanted(), "process", &line));
+        };
+        let Some(grant) = self.grants.process.get(name) else {
+            let line = format!("\"{name}\": {{\"program\": \"{}\"}}", request.program);
+            return Err(self.not_granted(Capability::Process, wanted(), "process", &line));
+        };
+        if !self.maximum.process {
+            return Err(Denied::above_maximum(Capability::Process, wanted()));
+        }
+        let place = format!("process.{name}.args");
+        if let Err(refused) = grant.args.check(args) {
+            let deny = |line: &str, place: &str| {
+                self.not_granted(Capability::Process, argument(name, &refused), place, line)
+            };
+            return Err(refusal(&refused, &place, deny));
+        }
+        if let Some(Err(refused)) = request.args.as_ref().map(|asked| asked.check(args)) {
+            let deny = |line: &str, place: &str| {
+                self.not_requested(Capability::Process, argument(name, &refused), place, line)
+            };
+            return Err(refusal(&refused, &place, deny));
+        }
+        Ok(grant)
+    }
+
+    /// What the plugin may do with the workspace. `None`: it does not see it.
+    pub fn workspace(&self) -> Option<Access> {
+        // `None` is less than everything, so the least of the three is the intersection.
+        self.manifest.requests.workspace.min(self.grants.workspace).min(self.maximum.workspace)
+    }
+
+    /// Whether a question may be put.
+    pub fn ask(&self) -> Result<(), Denied> {
+        let wanted = "to put a question";
+        if !self.manifest.requests.ask {
+            return Err(self.not_requested(Capability::Ask, wanted, "ask", "true"));
+        }
+        if !self.grants.ask {
+            return Err(self.not_granted(Capability::Ask, wanted, "ask", "true"));
+        }
+        if self.maximum.ask { Ok(()) } else { Err(Denied::above_maximum(Capability::Ask, wanted)) }
+    }
+
+    /// The secrets that were asked for and granted, each with the hosts it is for.
+    pub fn secrets(&self) -> impl Iterator<Item = (&SecretRequest, &SecretGrant, &[HostPattern])> {
+        self.manifest.requests.secrets.iter().filter_map(|request| {
+            let grant = self.grants.secrets.get(&request.handle)?;
+            Some((request, grant, grant.audience.as_deref().unwrap_or(&request.audience)))
+        })
+    }
+
+    /// The first secret that the plugin cannot do without and was not granted.
+    pub fn missing_secret(&self) -> Option<Denied> {
+        let mut missing = self.manifest.requests.secrets.iter().filter(|request| !request.optional);
+        let request = missing.find(|r| !self.grants.secrets.contains_key(&r.handle))?;
+        let variable = request.handle.to_ascii_uppercase().replace('-', "_");
+        let line = format!("\"{}\": {{\"env\": \"{variable}_API_KEY\"}}", request.handle);
+        let wanted = format!("the secret {:?}, {}", request.handle, request.description);
+        let wanted = wanted.trim_end_matches([',', ' ']).to_owned();
+        Some(self.not_granted(Capability::Secret, wanted, "secrets", &line))
+    }
+
+    fn not_granted(
+        &self,
+        capability: Capability,
+        wanted: impl Into<String>,
+        place: &str,
+        line: &str,
+    ) -> Denied {
+        Denied::not_granted(capability, wanted, &self.executor, place, line)
+    }
+
+    fn not_requested(
+        &self,
+        capability: Capability,
+        wanted: impl Into<String>,
+        place: &str,
+        line: &str,
+    ) -> Denied {
+        Denied::not_requested(capability, wanted, self.manifest.name.as_str(), place, line)
+    }
+}
+
+fn matches(patterns: &[HostPattern], to: &Destination) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(to))
+}
+
+fn argument(name: &str, refused: &ArgRefused) -> String {
+    format!("{} for the program granted as {name:?}", refused.wanted)
+}
+
+fn refusal(refused: &ArgRefused, place: &str, deny: impl Fn(&str, &str) -> Denied) -> Denied {
+    let (below, line) = &refused.line;
+    let mut denied = deny(line, &format!("{place}.{below}"));
+    if let Some(instead) = &refused.instead {
+        denied.hint = format!("No grant allows it: {instead}");
+    }
+    denied
+}
+
+/// A policy that is looked up each time it is used, so that a change of the configuration holds at once for
+/// executions under way too.
+#[derive(Clone, Debug)]
+pub struct PolicyHandle(Arc<RwLock<Arc<Policy>>>);
+
+impl PolicyHandle {
+    /// A handle on this policy.
+    pub fn new(policy: Policy) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(policy))))
+    }
+
+    /// What holds now.
+    pub fn current(&self) -> Arc<Policy> {
+        // A writer only ever swaps a pointer, so a poisoned lock still holds a whole policy.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What holds from now on.
+    pub fn replace(&self, policy: Policy) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+name = "example"
+version = "0.1.0"
+contract = "0.1"
+component = "example.wasm"
+placement = "local"
+[requests]
+http = ["*.example.com", "http://127.0.0.1:9"]
+workspace = "read-write"
+ask = true
+[requests.process.tool]
+program = "tool"
+args = { flags = { "--json" = "none", "--model" = "any" } }
+[requests.process.free]
+program = "free"
+[[requests.secrets]]
+handle = "example"
+audience = ["https://api.example.com"]
+inject = { header = "authorization", prefix = "Bearer " }
+"#;
+
+    fn policy(grants: &str) -> Policy {
+        let mut config = ExecutorConfig::new("ex", "example");
+        config.grants = serde_json::from_str(grants).unwrap();
+        let manifest = Arc::new(Manifest::parse(MANIFEST.as_bytes()).unwrap());
+        Policy::new(manifest, &config, HostMaximum::default())
+    }
+
+    fn to(url: &str) -> Destination {
+        Destination::of(&url.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nothing_granted_allows_nothing_and_says_what_would() {
+        let none = policy("{}");
+        let error = none.http(&to("https://api.example.com/v1")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "denied: http: https://api.example.com. To allow it, in config.json \
+             executors.ex.grants.http: add \"https://api.example.com\""
+        );
+        let error = none.process("tool", &[]).unwrap_err();
+        assert!(
+            error.hint.ends_with(r#"grants.process: add "tool": {"program": "tool"}"#),
+            "{error}"
+        );
+        assert!(none.ask().unwrap_err().hint.ends_with("executors.ex.grants.ask: add true"));
+        let secret = none.missing_secret().unwrap().hint;
+        assert!(secret.ends_with(r#"grants.secrets: add "example": {"env": "EXAMPLE_API_KEY"}"#));
+        assert_eq!(none.workspace(), None);
+        assert_eq!(none.secrets().count(), 0);
+    }
+
+    #[test]
+    fn a_grant_opens_only_what_was_asked_for() {
+        let all = policy(
+            r#"{"http": ["*.example.com", "evil.net"], "process": {"sh": {"program": "/bin/sh"}}}"#,
+        );
+        assert_eq!(all.http(&to("https://api.example.com/")), Ok(()));
+        let error = all.http(&to("https://evil.net/")).unwrap_err();
+        assert!(
+            error.hint.contains("plugin.toml of example needs \"https://evil.net\""),
+            "{error}"
+        );
+        assert!(all.process("sh", &[]).unwrap_err().hint.contains("[requests.process.sh]"));
+    }
+
+    #[test]
+    fn the_hosts_maximum_stands_over_grants() {
+        let mut capped = policy(
+            r#"{"http": ["*.example.com"], "process": {"tool": {"program": "tool"}}, "ask": true,
+                "workspace": "read-write"}"#,
+        );
+        capped.maximum = serde_json::from_str(
+            r#"{"http": ["a.example.com"], "process": false, "workspace": "read-only", "ask": false}"#,
+        )
+        .unwrap();
+        assert_eq!(capped.http(&to("https://a.example.com/")), Ok(()));
+        assert!(
+            capped.http(&to("https://b.example.com/")).unwrap_err().hint.contains("maximum.http")
+        );
+        assert!(capped.process("tool", &[]).unwrap_err().hint.contains("maximum.process"));
+        assert!(capped.ask().unwrap_err().hint.contains("maximum.ask"));
+        assert_eq!(capped.workspace(), Some(Access::ReadOnly));
+    }
+
+    #[test]
+    fn a_private_address_takes_a_grant_that_spells_it_out() {
+        let named = policy(r#"{"http": ["*.example.com"]}"#);
+        let (name, at) = (to("https://db.example.com/"), to("https://10.0.0.7/"));
+        let error = named.private_address(&name, &at).unwrap_err().to_string();
+        assert!(
+            error.contains("private address 10.0.0.7") && error.ends_with("\"https://10.0.0.7\"")
+        );
+        let spelled = policy(r#"{"http": ["*.example.com", "10.0.0.7"]}"#);
+        assert_eq!(spelled.private_address(&name, &at), Ok(()));
+        assert!(spelled.private_address(&name, &to("https://10.0.0.8/")).is_err());
+    }
+
+    #[test]
+    fn arguments_need_both_the_grant_and_the_request() {
+        let granted = policy(
+            r#"{"process": {"tool": {"program": "tool", "args": {"flags": {"--json": "none", "--yes": "none"}}},
+                            "free": {"program": "free", "args": {"positionals": ["any"]}}}}"#,
+        );
+        let process = |name: &str, args: &[&str]| {
+            let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+            granted.process(name, &args).map(|grant| grant.program.clone()).map_err(|e| e.hint)
+        };
+        assert_eq!(process("tool", &["--json"]), Ok("tool".into()));
+        assert_eq!(process("free", &["x"]), Ok("free".into()));
+        let hint = process("tool", &["--model", "x"]).unwrap_err();
+        assert!(
+            hint.ends_with(r#"process.tool.args.flags: add "--model": "none" or "any""#),
+            "{hint}"
+        );
+        assert!(process("tool", &["--yes"]).unwrap_err().contains("plugin.toml of example"));
+    }
+
+    #[test]
+    fn an_operators_audience_takes_the_place_of_the_manifests() {
+        let audience = |grants| {
+            let policy = policy(grants);
+            policy.secrets().map(|(_, _, audience)| audience[0].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(audience(r#"{"secrets": {"example": "k"}}"#), ["https://api.example.com"]);
+        let own = r#"{"secrets": {"example": {"value": "k", "audience": ["http://127.0.0.1:9"]}}}"#;
+        assert_eq!(audience(own), ["http://127.0.0.1:9"]);
+    }
+
+    #[test]
+    fn a_change_holds_at_once() {
+        let handle = PolicyHandle::new(policy(r#"{"ask": true}"#));
+        let held_by_an_execution = handle.clone();
+        assert_eq!(held_by_an_execution.current().ask(), Ok(()));
+        handle.replace(policy("{}"));
+        assert!(held_by_an_execution.current().ask().is_err());
+    }
+}

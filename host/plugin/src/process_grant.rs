@@ -1,0 +1,44 @@
+use crate::{ArgsPattern, SecretRef};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A program that a plugin may launch, and with what. The plugin names the grant, never the program.
+///
+/// What is launched is native code that holds whatever it is given here: this is the operator's trust in the
+/// program, not in the plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProcessGrant {
+    /// An absolute path, or a bare name that is looked up once in the operator's `PATH`.
+    pub program: PathBuf,
+    /// The arguments that may be passed. Omitted: none.
+    #[serde(default)]
+    pub args: ArgsPattern,
+    /// Its environment, beyond the few variables every program gets. Values are the operator's alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, SecretRef>,
+    /// Files and directories of the operator's home that it sees, relative to it; what is not there is left
+    /// out. Nothing else of the home is visible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub home_files: Vec<PathBuf>,
+    /// Absolute paths outside the workspace that it may read, beyond the system's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readable: Vec<PathBuf>,
+    /// Absolute paths outside the workspace that it may write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<PathBuf>,
+}
+
+impl ProcessGrant {
+    /// A grant of this program without arguments.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: ArgsPattern::default(),
+            env: BTreeMap::new(),
+            home_files: Vec::new(),
+            readable: Vec::new(),
+            writable: Vec::new(),
+        }
+    }
+}
