@@ -9,6 +9,9 @@ pub enum JournalError {
     /// There is no such session.
     #[error("there is no session {0}; `cyrus session list` shows those there are")]
     UnknownSession(SessionId),
+    /// There is no such execution.
+    #[error("there is no execution {0:?} in the store")]
+    UnknownExecution(String),
     /// Somebody else is working on it.
     #[error("session {session} is being worked on by process {pid}; stop that one first")]
     Held {

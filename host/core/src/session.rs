@@ -1,7 +1,7 @@
-use crate::{Issue, SessionOutcome};
+use crate::{Base, Issue, SessionOutcome};
 use cyrus_executor::{Limits, TaskKind};
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf, str::FromStr, time::SystemTime};
+use std::{fmt, str::FromStr, time::SystemTime};
 use uuid::Uuid;
 
 /// Names a session: short enough to type, sorted by age, safe as a path, a branch and an argument. It is 4 to 64
@@ -86,8 +86,8 @@ pub struct Session {
     pub id: SessionId,
     /// What is to be done.
     pub issue: Issue,
-    /// The repository it is done in, absolute.
-    pub repository: PathBuf,
+    /// The repository it is done in, and the commit it starts from.
+    pub base: Base,
     /// The kind its task has.
     pub kind: TaskKind,
     /// The executor that was chosen, by its name in the configuration.
