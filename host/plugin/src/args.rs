@@ -151,7 +151,7 @@ impl ArgsPattern {
         let mut used = BTreeSet::new();
         let mut args = args.iter().map(String::as_str);
         while let Some(arg) = args.next() {
-            if !arg.starts_with('-') || arg == "-" {
+            if !arg.starts_with('-') {
                 self.check_positional(arg, positionals.next())?;
                 continue;
             }
@@ -300,7 +300,7 @@ mod tests {
             (&["stop"], "positional argument \"stop\""),
             (&["serve", "a", "b"], "positional argument \"b\""),
             (&["-p", "serve", "a", "b"], "positional argument \"b\""),
-            (&["-"], "positional argument \"-\""),
+            (&["-"], "flag -"),
             (&["--MODEL", "x"], "flag --MODEL"),
         ] {
             assert_eq!(check(args), Err(wanted.to_owned()), "{args:?}");
