@@ -1,0 +1,27 @@
+use crate::{
+    Context, Executor, Result,
+    contract::{Outcome, Task},
+    outbox::Outbox,
+    settings::parse_settings,
+};
+use futures::future::join;
+use std::future::Future;
+
+/// Does a task while `delivery` takes its events away; returns when both are done.
+pub(crate) async fn run<E: Executor>(
+    task: Task,
+    settings: &str,
+    context: Context,
+    outbox: &Outbox,
+    delivery: impl Future<Output = ()>,
+) -> Result<Outcome> {
+    let work = async {
+        let outcome = match parse_settings(settings) {
+            Ok(settings) => E::execute(task, settings, context).await,
+            Err(error) => Err(error),
+        };
+        outbox.close();
+        outcome
+    };
+    join(work, delivery).await.0
+}
