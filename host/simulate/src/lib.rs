@@ -1,1 +1,19 @@
 //! Wire-faithful stand-ins for the outside systems, with their failures.
+//!
+//! [`codegen`] speaks the Codegen REST API, [`anthropic`] the streaming Messages API, [`claude`]
+//! the line protocol of the `claude` program. Each follows a script, does the same every time,
+//! and goes wrong exactly where the script says. Servers listen on loopback only.
+
+pub mod codegen;
+
+mod clock;
+mod failure;
+mod git;
+mod script;
+mod server;
+
+pub use clock::{Clock, SystemClock};
+pub use codegen::Codegen;
+pub use failure::{All, Calls, Failure, Injection};
+pub use script::ScriptError;
+pub use server::{RecordedRequest, Server, StartError, any_port};
