@@ -21,12 +21,7 @@ pub use generated::cyrus::executor::{
     },
 };
 
-#[expect(
-    clippy::allow_attributes_without_reason,
-    clippy::pedantic,
-    clippy::undocumented_unsafe_blocks,
-    reason = "generated from wit/, where the documentation is"
-)]
+#[expect(clippy::pedantic, reason = "generated from wit/, where the documentation is")]
 #[doc(hidden)]
 pub mod generated {
     wit_bindgen::generate!({

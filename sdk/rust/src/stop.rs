@@ -1,5 +1,5 @@
 use crate::{
-    Error, Result, Stopped,
+    Result, Stopped,
     contract::{ErrorKind, Outcome, StopMode, StopResult},
 };
 use futures::{
@@ -113,10 +113,9 @@ impl StopState {
             outcome => outcome,
         };
         let implied = match &outcome {
-            Ok(Outcome::Completed(_)) => StopResult::AlreadyFinished,
             Ok(Outcome::Suspended(_)) => StopResult::StillRunningRemotely,
-            Err(error) if Error::is_stopped(error) => StopResult::Stopped,
-            Err(_) => StopResult::AlreadyFinished,
+            Err(error) if error.is_stopped() => StopResult::Stopped,
+            Ok(Outcome::Completed(_)) | Err(_) => StopResult::AlreadyFinished,
         };
         self.settled.set(Some(self.reported.get().unwrap_or(implied)));
         self.finished.happen();
@@ -133,7 +132,10 @@ impl StopState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{ExecutionResult, Usage};
+    use crate::{
+        Error,
+        contract::{ExecutionResult, Usage},
+    };
     use futures::{executor::block_on, future};
     use std::time::Duration;
 

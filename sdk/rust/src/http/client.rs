@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
 /// How long a client waits for an answer to begin, and for each part of it, unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an answer may be, unless told otherwise.
 const MAX_BODY: usize = 8 * 1024 * 1024;

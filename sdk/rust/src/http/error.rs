@@ -48,11 +48,12 @@ impl HttpError {
     /// Whether the request may have taken effect although there is no answer.
     pub fn is_uncertain(&self) -> bool {
         match self {
-            Self::TimedOut(_) | Self::Broken(_) | Self::TooLong { .. } | Self::Unreadable(_) => {
-                true
-            }
             Self::Rejected(rejection) => rejection.status >= 500,
-            Self::Stopped(_) => true,
+            Self::Stopped(_)
+            | Self::TimedOut(_)
+            | Self::Broken(_)
+            | Self::TooLong { .. }
+            | Self::Unreadable(_) => true,
             Self::Denied(_) | Self::Unreachable(_) | Self::Invalid(_) => false,
         }
     }

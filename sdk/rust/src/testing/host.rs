@@ -305,11 +305,8 @@ impl TestHost {
             }
         };
         let outcome = simulate(&world, whole, || {
-            if let Some((mode, when)) = &mut rule {
-                if when(&world.record.borrow()) {
-                    stop.request(*mode);
-                    rule = None;
-                }
+            if let Some((mode, _)) = rule.take_if(|(_, when)| when(&world.record.borrow())) {
+                stop.request(mode);
             }
         });
         let stopped = stop.mode().map(|_| futures::executor::block_on(stop.outcome()));

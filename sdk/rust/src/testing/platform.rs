@@ -27,8 +27,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// When a test begins: 2026-01-01.
-const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
+/// When a test begins: 20,454 days after 1970, on 2026-01-01.
+const BEGINNING: Duration = Duration::from_hours(20_454 * 24);
 
 type Contract<T> = Result<T, ProcessError>;
 
@@ -140,6 +140,7 @@ pub(crate) struct Child(Rc<Running>);
 
 impl Child {
     pub(crate) fn stdin(&self) -> Contract<ByteSink> {
+        once(&self.0.stdin_taken)?;
         Ok(ByteSink { child: Rc::clone(&self.0), unfinished: Vec::new() })
     }
 
@@ -153,16 +154,17 @@ impl Child {
 
     pub(crate) async fn wait(&self) -> Contract<Exit> {
         let running = &self.0;
-        let ended = poll_fn(|cx| match running.exit.get() {
-            Some(exit) => Poll::Ready(exit),
-            None => {
-                running.waiting.borrow_mut().push(cx.waker().clone());
-                Poll::Pending
+        let ended = poll_fn(|cx| {
+            if let Some(exit) = running.exit.get() {
+                return Poll::Ready(exit);
             }
+            running.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
         });
         Ok(ended.await)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "a component may be refused here")]
     pub(crate) fn signal(&self, signal: Signal) -> Contract<()> {
         self.0.note(|launch| launch.signals.push(signal));
         if signal == Signal::Kill {
@@ -195,6 +197,7 @@ pub(crate) struct Running {
     index: usize,
     stdout: Pipe,
     stderr: Pipe,
+    stdin_taken: Cell<bool>,
     stdout_taken: Cell<bool>,
     stderr_taken: Cell<bool>,
     exit: Cell<Option<Exit>>,
@@ -210,6 +213,7 @@ impl Running {
             index,
             stdout: Pipe::default(),
             stderr: Pipe::default(),
+            stdin_taken: Cell::new(false),
             stdout_taken: Cell::new(false),
             stderr_taken: Cell::new(false),
             exit: Cell::new(None),
@@ -278,13 +282,10 @@ impl Execution {
         &self,
         token: &str,
     ) -> impl Future<Output = Result<(), HostError>> + use<> {
-        let answer = match &self.0.checkpoints_fail {
-            Some(reason) => Err(HostError::Failed(reason.clone())),
-            None => {
-                self.0.record.borrow_mut().checkpoints.push(token.to_owned());
-                Ok(())
-            }
-        };
+        let answer = self.0.checkpoints_fail.clone().map_or(Ok(()), |r| Err(HostError::Failed(r)));
+        if answer.is_ok() {
+            self.0.record.borrow_mut().checkpoints.push(token.to_owned());
+        }
         std::future::ready(answer)
     }
 
