@@ -41,7 +41,7 @@ impl Journal for Store {
         .bind(own_pid())
         .execute(&self.pool)
         .await
-        .map_err(|error| self.unwritten(error))?;
+        .map_err(|error| self.unwritten(&error))?;
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Journal for Store {
             .bind(claim.fence)
             .execute(&self.pool)
             .await
-            .map_err(|error| self.unwritten(error))?;
+            .map_err(|error| self.unwritten(&error))?;
             if taken.rows_affected() == 1 {
                 return Ok((claim.session, claim.state));
             }
@@ -78,23 +78,28 @@ impl Journal for Store {
         report: &SessionReport,
     ) -> Result<(), JournalError> {
         let (state, outcome) = self.written(row::state_columns(state))?;
-        let closed = sqlx::query(
-            "UPDATE sessions SET state = $1, outcome = $2, report = $3, holder = NULL, holder_pid = NULL \
-             WHERE id = $4 AND (holder = $5 OR holder IS NULL)",
-        )
-        .bind(state)
-        .bind(outcome)
-        .bind(self.written(row::json(report))?)
-        .bind(id.as_str())
-        .bind(self.holder.id())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.unwritten(error))?;
-        if closed.rows_affected() == 1 {
-            return Ok(());
+        let report = self.written(row::json(report))?;
+        loop {
+            let closed = sqlx::query(
+                "UPDATE sessions SET state = $1, outcome = $2, report = $3, holder = NULL, holder_pid = NULL \
+                 WHERE id = $4 AND (holder = $5 OR holder IS NULL)",
+            )
+            .bind(&state)
+            .bind(&outcome)
+            .bind(&report)
+            .bind(id.as_str())
+            .bind(self.holder.id())
+            .execute(&self.pool)
+            .await
+            .map_err(|error| self.unwritten(&error))?;
+            if closed.rows_affected() == 1 {
+                return Ok(());
+            }
+            // Somebody else's, unless that one has let go of it meanwhile.
+            if let Some(holding) = self.claim(id).await?.holding {
+                return Err(JournalError::Held { session: id.clone(), pid: holding.pid });
+            }
         }
-        let pid = self.claim(id).await?.holding.map_or(0, |holding| holding.pid);
-        Err(JournalError::Held { session: id.clone(), pid })
     }
 
     async fn sessions(&self) -> Result<Vec<(Session, SessionState)>, JournalError> {
@@ -103,8 +108,8 @@ impl Journal for Store {
         )
         .fetch_all(&self.pool)
         .await
-        .map_err(|error| self.unread(error))?;
-        rows.iter().map(row::session).collect::<Result<_, _>>().map_err(|error| self.unread(error))
+        .map_err(|error| self.unread(&error))?;
+        rows.iter().map(row::session).collect::<Result<_, _>>().map_err(|error| self.unread(&error))
     }
 
     async fn begin_execution(&self, record: &ExecutionRecord) -> Result<(), JournalError> {
@@ -130,7 +135,7 @@ impl Journal for Store {
             sqlx::Error::Database(error) if error.is_foreign_key_violation() => {
                 JournalError::UnknownSession(record.session.clone())
             }
-            other => self.unwritten(other),
+            other => self.unwritten(&other),
         })?;
         Ok(())
     }
@@ -164,9 +169,9 @@ impl Journal for Store {
         .bind(session.as_str())
         .fetch_all(&self.pool)
         .await
-        .map_err(|error| self.unread(error))?;
+        .map_err(|error| self.unread(&error))?;
         let records: Result<_, _> = rows.iter().map(row::execution).collect();
-        records.map_err(|error| self.unread(error))
+        records.map_err(|error| self.unread(&error))
     }
 }
 
@@ -178,7 +183,7 @@ impl Store {
         .bind(id.as_str())
         .fetch_optional(&self.pool)
         .await
-        .map_err(|error| self.unread(error))?
+        .map_err(|error| self.unread(&error))?
         .ok_or_else(|| JournalError::UnknownSession(id.clone()))?;
         let read = || -> Result<Claim, RowError> {
             let (session, state) = row::session(&row)?;
@@ -188,7 +193,7 @@ impl Store {
             let holding = holder.map(|holder| Holding { holder, pid });
             Ok(Claim { session, state, holding, fence: row.try_get("fence")? })
         };
-        read().map_err(|error| self.unread(error))
+        read().map_err(|error| self.unread(&error))
     }
 
     /// Runs a statement that sets one column, whose last parameter is the execution.
@@ -198,14 +203,14 @@ impl Store {
         execution: &str,
     ) -> Result<(), JournalError> {
         let updated = query.bind(execution).execute(&self.pool).await;
-        match updated.map_err(|error| self.unwritten(error))?.rows_affected() {
+        match updated.map_err(|error| self.unwritten(&error))?.rows_affected() {
             0 => Err(JournalError::UnknownExecution(execution.to_owned())),
             _ => Ok(()),
         }
     }
 
     fn written<T>(&self, encoded: Result<T, serde_json::Error>) -> Result<T, JournalError> {
-        encoded.map_err(|error| self.unwritten(error))
+        encoded.map_err(|error| self.unwritten(&error))
     }
 }
 

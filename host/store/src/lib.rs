@@ -1,7 +1,7 @@
-//! Sessions, executions and checkpoints, durable: the [`Journal`](cyrus_core::Journal) on SQLite.
+//! Sessions, executions and checkpoints, durable: the [`Journal`](cyrus_core::Journal) on `SQLite`.
 //!
 //! Nothing needs setting up: [`Store::open`] makes the file and its tables, and brings older tables up to date.
-//! Any number of processes may have the same store open. Every statement is written so that PostgreSQL
+//! Any number of processes may have the same store open. Every statement is written so that `PostgreSQL`
 //! understands it too.
 //!
 //! # Layout

@@ -20,10 +20,10 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
 }
 
 fn parse<T: DeserializeOwned>(row: &str, column: &'static str, text: &str) -> Result<T, RowError> {
-    serde_json::from_str(text).map_err(|cause| content(row, column, cause))
+    serde_json::from_str(text).map_err(|cause| content(row, column, &cause))
 }
 
-fn content(row: &str, column: &'static str, cause: impl ToString) -> RowError {
+fn content(row: &str, column: &'static str, cause: &impl ToString) -> RowError {
     RowError::Content { column, row: row.to_owned(), cause: cause.to_string() }
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn session(row: &SqliteRow) -> Result<(Session, SessionState), RowErr
         Some(outcome) => serde_json::json!({"state": state, "outcome": outcome}),
         None => serde_json::json!({"state": state}),
     };
-    let state = serde_json::from_value(state).map_err(|cause| content(&name, "state", cause))?;
+    let state = serde_json::from_value(state).map_err(|cause| content(&name, "state", &cause))?;
     Ok((document, state))
 }
 
@@ -76,11 +76,11 @@ pub(crate) fn execution(row: &SqliteRow) -> Result<ExecutionRecord, RowError> {
     let task: &str = row.try_get("task")?;
     Ok(ExecutionRecord {
         idempotency_key: row.try_get("idempotency_key")?,
-        session: session.parse().map_err(|cause| content(&name, "session", cause))?,
-        task: task.parse().map_err(|cause| content(&name, "task", cause))?,
+        session: session.parse().map_err(|cause| content(&name, "session", &cause))?,
+        task: task.parse().map_err(|cause| content(&name, "task", &cause))?,
         executor: row.try_get("executor")?,
         attempt: u32::try_from(row.try_get::<i64, _>("attempt")?)
-            .map_err(|cause| content(&name, "attempt", cause))?,
+            .map_err(|cause| content(&name, "attempt", &cause))?,
         started: time(row.try_get("started")?),
         checkpoint: row.try_get("checkpoint")?,
         usage: parse(&name, "usage", row.try_get("usage")?)?,

@@ -69,22 +69,22 @@ impl Store {
     }
 
     /// What went wrong while reading, as the port says it.
-    pub(crate) fn unread(&self, cause: impl ToString) -> JournalError {
+    pub(crate) fn unread(&self, cause: &impl ToString) -> JournalError {
         self.storage("read", cause)
     }
 
     /// What went wrong while writing, as the port says it.
-    pub(crate) fn unwritten(&self, cause: impl ToString) -> JournalError {
+    pub(crate) fn unwritten(&self, cause: &impl ToString) -> JournalError {
         self.storage("written", cause)
     }
 
-    fn storage(&self, action: &'static str, cause: impl ToString) -> JournalError {
+    fn storage(&self, action: &'static str, cause: &impl ToString) -> JournalError {
         let path = self.path.display().to_string();
         JournalError::Storage { path, action, cause: cause.to_string() }
     }
 }
 
-/// One connection, for ever: SQLite writes one at a time, so that waiting for the connection, first come first
+/// One connection, for ever: `SQLite` writes one at a time, so that waiting for the connection, first come first
 /// served, is fairer and cheaper than waiting for its lock. It is also what keeps a store in memory alive.
 async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, OpenError> {
     let unusable = |cause: String| OpenError::Unusable { path: path.to_owned(), cause };
@@ -112,7 +112,7 @@ async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePoo
 }
 
 /// Makes the file and its directory when they are missing, readable by their owner alone. An existing file is not
-/// opened: closing it would let go of the locks that SQLite has on it in this process.
+/// opened: closing it would let go of the locks that `SQLite` has on it in this process.
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
