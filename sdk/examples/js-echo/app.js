@@ -22,9 +22,9 @@ class Failure extends Error {
 }
 
 const failure = (tag, message, more) => new Failure({ tag }, message, more);
-const used = (turns) => ({
-  inputTokens: null, outputTokens: null, cacheReadTokens: null, cacheWriteTokens: null, turns, cost: null,
-});
+const tokens = { inputTokens: null, outputTokens: null, cacheReadTokens: null, cacheWriteTokens: null };
+const NOTHING_USED = { ...tokens, turns: null, cost: null };
+const USED = { ...tokens, turns: 1, cost: { amount: 0, source: "reported" } };
 
 function settingsOf(text) {
   try {
@@ -71,20 +71,19 @@ async function work(task, context, emit) {
   if (context.resume() === null) {
     await durable(context.checkpoint(`begun ${context.executionId()}`));
     if (settings.suspend_ms > 0) {
-      return { tag: "suspended", val: { checkpoint: "woken", wakeAfter: settings.suspend_ms, usage: used(null) } };
+      return { tag: "suspended", val: { checkpoint: "woken", wakeAfter: settings.suspend_ms, usage: NOTHING_USED } };
     }
   }
   await emit({ tag: "message", val: task.prompt });
   await sleep(settings.pause_ms);
   const { product, denials } = await write(task, context, settings, emit);
-  const usage = used(1);
-  await emit({ tag: "usage", val: usage });
-  if ((await durable(context.spend(usage))) === "stop") {
-    throw failure("budget-exceeded", "the host's limit was reached", { usage });
+  await emit({ tag: "usage", val: USED });
+  if ((await durable(context.spend(USED))) === "stop") {
+    throw failure("budget-exceeded", "the host's limit was reached", { usage: USED });
   }
-  if (settings.fail) throw failure("failed", "the settings say `fail`", { usage, checkpoint: "woken" });
+  if (settings.fail) throw failure("failed", "the settings say `fail`", { usage: USED, checkpoint: "woken" });
   const summary = `Echoed ${task.prompt.length} characters.`;
-  const result = { summary, structured: null, product, links: [], usage, denials, checkpoint: null, extensions: [] };
+  const result = { summary, structured: null, product, links: [], usage: USED, denials, checkpoint: null, extensions: [] };
   return { tag: "completed", val: result };
 }
 

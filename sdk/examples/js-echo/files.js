@@ -14,7 +14,7 @@ export function writeFile(directory, path, text) {
   try {
     const flags = { create: true, truncate: true, directory: false, exclusive: false };
     file = directory.openAt({ symlinkFollow: false }, path, flags, { write: true, read: false });
-    const bytes = new TextEncoder().encode(text);
+    const bytes = utf8(text);
     for (let written = 0; written < bytes.length;) written += file.write(bytes.subarray(written), written);
   } catch (code) {
     // A WASI error is thrown as what it is: the word for it, such as `not-permitted`.
@@ -22,4 +22,10 @@ export function writeFile(directory, path, text) {
   } finally {
     file?.[Symbol.dispose]();
   }
+}
+
+/** QuickJS has no `TextEncoder`. */
+function utf8(text) {
+  const units = unescape(encodeURIComponent(text.toWellFormed()));
+  return Uint8Array.from(units, (unit) => unit.charCodeAt(0));
 }
