@@ -1,1 +1,35 @@
 //! Launches a native program confined, and kills all of it.
+//!
+//! A [`Launcher`] starts what a [`Launch`] describes and gives a [`Child`] for it. Everything the program starts
+//! ends when the program does, when it is killed, when the last hold on it is dropped, and when the host itself is
+//! killed, as far as the [`Containment`] in force reaches; [`Confinement::limits`] says how far that is.
+//!
+//! The work is done by a supervisor, which is the host's own executable started once more: `main` calls
+//! [`supervise_if_asked`] before anything else.
+
+mod capture;
+mod child;
+mod containment;
+mod direct;
+mod error;
+mod launch;
+mod launcher;
+mod path;
+mod run;
+mod session;
+mod stdio;
+#[cfg(target_os = "linux")]
+mod supervised;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
+mod wire;
+
+pub use capture::Captured;
+pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
+pub use containment::{Confinement, Containment};
+pub use error::{Lost, RunError, SpawnError};
+pub use launch::{Input, Launch, Output};
+pub use launcher::{Launcher, Supervisor, supervise_if_asked};
+pub use path::{AbsolutePath, NotAbsolute, find_program};
+pub use run::{Finished, Limits, Stream};

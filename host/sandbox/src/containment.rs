@@ -1,0 +1,66 @@
+//! How far a kill reaches, and how far it does not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What holds a launched program's descendants together, from the weakest to the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Containment {
+    /// The program leads a session and a process group, and the group is killed.
+    ProcessGroup,
+    /// A supervisor adopts every descendant whose parent dies, and kills until none is left.
+    Subreaper,
+    /// The program lives in a process namespace, which the kernel ends as a whole.
+    PidNamespace,
+}
+
+impl fmt::Display for Containment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ProcessGroup => "process group",
+            Self::Subreaper => "subreaper",
+            Self::PidNamespace => "process namespace",
+        })
+    }
+}
+
+/// The containment that is in force for a program, and why it is no stronger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// What holds its descendants together.
+    pub containment: Containment,
+    /// Whether its `/proc` shows its own namespace only.
+    pub fresh_proc: bool,
+    /// Why there is no process namespace, when one was wanted and the system refused.
+    pub refused: Option<String>,
+}
+
+impl Confinement {
+    /// What this containment cannot do, in a sentence or two for an operator.
+    pub fn limits(&self) -> String {
+        let limits = match (self.containment, self.fresh_proc) {
+            (Containment::PidNamespace, true) => {
+                "Everything a program starts ends with it, also when the host is killed. \
+                 Files and network are not limited by this."
+            }
+            (Containment::PidNamespace, false) => {
+                "Everything a program starts ends with it, also when the host is killed. The system did not let it \
+                 have a /proc of its own, so it sees the names and arguments of other processes."
+            }
+            (Containment::Subreaper, _) => {
+                "What a program starts is found and killed, also when the host is killed; but the program sees the \
+                 system's other processes, and one that kills its own supervisor escapes."
+            }
+            (Containment::ProcessGroup, _) => {
+                "Only the program's own process group is killed: what it starts in another session stays, and when \
+                 the host itself is killed the program goes on."
+            }
+        };
+        match &self.refused {
+            Some(reason) => format!("{limits} No process namespace: {reason}."),
+            None => limits.to_owned(),
+        }
+    }
+}

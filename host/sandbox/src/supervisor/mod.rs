@@ -1,0 +1,133 @@
+//! The supervisor: our own executable, started once more beside each program.
+//!
+//! It is a small process without threads, whose only tie to the host is a socket. When the host is killed, however
+//! roughly, the kernel closes the host's end, and the supervisor ends what it supervises. (A parent-death signal
+//! would be tied to the *thread* of the host that spawned, and threads of an async runtime come and go.)
+//!
+//! With a process namespace there are two of it: the outer one makes the namespaces, starts the inner one as the
+//! namespace's first process, and waits. When the first process ends, the kernel kills all others, and the outer
+//! one's wait returns only after that. Without a namespace there is one, a child subreaper.
+
+mod inherited;
+mod namespace;
+mod requests;
+mod serve;
+mod tree;
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
+use crate::wire::Report;
+
+/// The first argument of an executable that is to supervise.
+pub(crate) const ASKED: &str = "__supervise";
+
+/// The executable of whoever uses it, wherever that file is by now.
+pub(crate) const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// Which part of the supervisor a process is, as its second argument says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Makes the namespaces and waits.
+    Outer,
+    /// The first process of the namespace.
+    Inner,
+    /// The only process where there is no namespace.
+    Subreaper,
+    /// Nothing but an exit code of 0: what a probe launches.
+    Nothing,
+}
+
+impl Part {
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Outer => "outer",
+            Self::Inner => "inner",
+            Self::Subreaper => "subreaper",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    fn parse(argument: &OsStr) -> Option<Self> {
+        [Self::Outer, Self::Inner, Self::Subreaper, Self::Nothing]
+            .into_iter()
+            .find(|part| argument == part.argument())
+    }
+}
+
+/// Plays its part to the end and returns the process's exit code: 0, or 1 when the host could not be told of a
+/// problem.
+pub(crate) fn run(part: Option<&OsStr>) -> i32 {
+    let played = match part.and_then(Part::parse) {
+        Some(Part::Outer) => outer(),
+        Some(Part::Inner) => inner(),
+        Some(Part::Subreaper) => subreaper(),
+        Some(Part::Nothing) => Ok(()),
+        None => Err(io::ErrorKind::InvalidInput.into()),
+    };
+    i32::from(played.is_err())
+}
+
+fn outer() -> io::Result<()> {
+    let control = control()?;
+    inherited::close_on_exec()?;
+    nix::unistd::setsid()?;
+    if let Err(error) = namespace::enter() {
+        let reason = format!("the system refuses one ({error})");
+        return report(&control, &Report::Refused(reason));
+    }
+    let inner = Command::new(OWN_EXECUTABLE)
+        .arg0("cyrus-supervisor")
+        .args([ASKED, Part::Inner.argument()])
+        .env_clear()
+        .spawn();
+    match inner.and_then(|mut inner| inner.wait()) {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            let reason = format!("its first process failed ({status})");
+            report(&control, &Report::Refused(reason))
+        }
+        Err(error) => {
+            let reason = format!("its first process cannot be started ({error})");
+            report(&control, &Report::Refused(reason))
+        }
+    }
+}
+
+fn inner() -> io::Result<()> {
+    let control = control()?;
+    nix::unistd::setsid()?;
+    // The outer one has no threads, so its death is what this tells of; and when it died before, the host saw that.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    let fresh_proc = namespace::mount_proc().is_ok();
+    namespace::drop_capabilities()?;
+    serve::serve(control, serve::Reach::Namespace, fresh_proc)
+}
+
+fn subreaper() -> io::Result<()> {
+    let control = control()?;
+    inherited::close_on_exec()?;
+    nix::unistd::setsid()?;
+    prctl::set_child_subreaper(true)?;
+    serve::serve(control, serve::Reach::Descendants, false)
+}
+
+/// The socket to the host: it came as standard input.
+fn control() -> io::Result<UnixStream> {
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(UnixStream::from(control))
+}
+
+/// Tells the host. When it is gone nobody needs to know, which is for the caller to decide.
+fn report(mut control: &UnixStream, report: &Report) -> io::Result<()> {
+    let mut line = serde_json::to_vec(report)?;
+    line.push(b'\n');
+    control.write_all(&line)
+}

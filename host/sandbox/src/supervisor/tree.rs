@@ -1,0 +1,127 @@
+//! A process's descendants, found in `/proc` and killed until none is left.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{WaitOptions, wait};
+
+/// Kills what descends from this process, as far as it can be found now. Returns whether anything was there that we
+/// may kill.
+///
+/// Everything is stopped first and killed when nothing new turns up, parents before children: a stopped process can
+/// neither start another behind our back nor reap one, so the numbers stay true until they are used.
+pub(super) fn kill_descendants() -> bool {
+    let mut stopped = Vec::new();
+    let mut seen = HashSet::new();
+    loop {
+        let mut found = false;
+        for pid in descendants(Pid::this()) {
+            if !seen.insert(pid) {
+                continue;
+            }
+            found = true;
+            // Not ours to signal: it gained another user's rights. Gone: it ended meanwhile.
+            if kill(pid, Signal::SIGSTOP).is_ok() {
+                stopped.push(pid);
+            }
+        }
+        if !found {
+            break;
+        }
+    }
+    for &pid in &stopped {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    !stopped.is_empty()
+}
+
+/// Ends what descends from this process, and returns when nothing is left, or nothing that we may kill. As a child
+/// subreaper it becomes the parent of every descendant whose own parent ended, so that having no child means having
+/// no descendant.
+pub(super) fn end_descendants() {
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => continue,
+            Err(_) => return,
+            Ok(None) => {}
+        }
+        // A killed process ends by itself, so a blocking wait returns.
+        if !kill_descendants() || wait(WaitOptions::empty()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The descendants that still run, parents before children. Processes that ended and wait for their parent are left
+/// out: they run nothing, and their own children belong to somebody else already.
+fn descendants(root: Pid) -> Vec<Pid> {
+    let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
+    for pid in processes() {
+        if let Some((parent, state)) = parent_and_state(pid)
+            && !matches!(state, 'Z' | 'X')
+        {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(children.remove(&parent).unwrap_or_default());
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+fn processes() -> impl Iterator<Item = Pid> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .map(Pid::from_raw)
+}
+
+fn parent_and_state(pid: Pid) -> Option<(Pid, char)> {
+    // The name may hold anything, and is read as what it is.
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(&String::from_utf8_lossy(&stat))
+}
+
+/// Reads `pid (name) state parent …`, where the name may hold spaces and brackets.
+fn parse_stat(stat: &str) -> Option<(Pid, char)> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    Some((Pid::from_raw(parent), state))
+}
+
+/// Kills every process of this namespace but this one, its first.
+pub(super) fn kill_namespace() {
+    match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+        // No such process: there is nobody else.
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => unreachable!("the first process may kill all others: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_cannot_forge_its_parent() {
+        for (stat, expected) in [
+            ("7 (sh) S 3 7 7 0", Some((3, 'S'))),
+            ("7 (a) R 1 (b) Z 3 7", Some((3, 'Z'))),
+            ("7 (\u{fffd}\n) T 1 1", Some((1, 'T'))),
+            ("7 (sh", None),
+            ("7 (sh) S", None),
+        ] {
+            let expected = expected.map(|(parent, state)| (Pid::from_raw(parent), state));
+            assert_eq!(parse_stat(stat), expected, "{stat}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What host and supervisor say to each other: a line of JSON each, over a socket pair. The end of the stream is a
+//! message too. For the supervisor it means that the host is gone; for the host, that nothing is left.
+
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+
+use crate::child::{Exit, Signal};
+
+/// The one order a supervisor gets, with the program's standard input, output and error beside it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) directory: OsString,
+    /// Whether the program may gain privileges that its user does not have, by a set-user-id bit or otherwise.
+    pub(crate) may_gain_privileges: bool,
+}
+
+/// What the host asks for after the order.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Request {
+    Signal(Signal),
+}
+
+/// What a supervisor tells.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Report {
+    /// The system refused the containment, in words. Nothing runs; the supervisor ends.
+    Refused(String),
+    /// The containment stands, and the order is awaited.
+    Ready { fresh_proc: bool },
+    /// The program did not start. The supervisor ends.
+    Failed(Failure),
+    /// The program runs, under this id as the supervisor sees it.
+    Started { pid: i32 },
+    /// The program ended so. What it started is being ended.
+    Ended(Exit),
+}
+
+/// Which step of a start failed, and the system's error number.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Failure {
+    Directory(i32),
+    Exec(i32),
+}

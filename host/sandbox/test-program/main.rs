@@ -1,0 +1,60 @@
+//! What the sandbox's tests launch, and launch with. Its first argument says what to do.
+
+use std::process::ExitCode;
+
+use cyrus_sandbox::{AbsolutePath, Containment, Input, Launch, Launcher, Output, Supervisor};
+
+fn main() -> ExitCode {
+    let supervisor = cyrus_sandbox::supervise_if_asked();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["host", containment, script] => host(supervisor, containment, script),
+        ["descriptors"] => descriptors(),
+        _ => {
+            eprintln!("usage: sandbox-test-program host CONTAINMENT SCRIPT | descriptors");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A host: launches a shell script, and waits for its end.
+fn host(supervisor: Supervisor, containment: &str, script: &str) -> ExitCode {
+    let containment: Containment =
+        serde_json::from_value(containment.into()).expect("a containment's name");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let path = |path| AbsolutePath::parse(path).expect("absolute");
+    let launch = Launch::new(path("/bin/sh"), path("/"))
+        .args(["-c", script])
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Input::Pipe)
+        .stdout(Output::Null)
+        .stderr(Output::Null);
+    runtime.block_on(async {
+        let launcher = Launcher::supervised(supervisor).at_most(containment);
+        let child = launcher.spawn(launch).await.expect("the script starts");
+        child.wait().await.expect("the script ends");
+    });
+    ExitCode::SUCCESS
+}
+
+/// Prints the numbers of its open descriptors.
+fn descriptors() -> ExitCode {
+    let listing = std::fs::read_dir("/proc/self/fd").expect("a /proc");
+    // The listing has one of its own.
+    let mut open: Vec<String> = listing
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let target = std::fs::read_link(entry.path()).ok()?;
+            let own = target.starts_with("/proc");
+            (!own).then(|| entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect();
+    open.sort_unstable();
+    println!("{}", open.join(" "));
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,158 @@
+//! Everything that a program starts ends: with it, when killed, when dropped, and with the host.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::{LITTER, PROGRAM, SUPERVISED, Wake, launcher, litter, sh, soon};
+use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Lost, Output, Signal};
+use tokio::io::AsyncWriteExt;
+
+fn quiet(script: &str) -> Launch {
+    sh(script).stdin(Input::Pipe).stdout(Output::Null).stderr(Output::Null)
+}
+
+#[tokio::test]
+async fn all_ends_with_the_program() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = litter(&wake, "read line; exit 7");
+        let mut child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&LITTER).await;
+        let mut stdin = child.take_stdin().unwrap();
+        stdin.write_all(b"go\n").await.unwrap();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Code(7)));
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
+#[tokio::test]
+async fn all_ends_with_a_kill() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = litter(&wake, "trap '' TERM INT; read line");
+        let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&LITTER).await;
+        child.kill();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Signal(9)));
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
+#[tokio::test]
+async fn all_ends_with_the_last_hold_on_it() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = litter(&wake, "sleep 1000000");
+        let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        let handle = child.handle();
+        wake.all_here(&LITTER).await;
+        drop(child);
+        assert_eq!(handle.try_wait(), None, "there is a hold left");
+        drop(handle);
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
+#[test]
+fn all_ends_with_the_runtime() {
+    let seeing = tokio::runtime::Runtime::new().unwrap();
+    for containment in SUPERVISED {
+        let ending = tokio::runtime::Runtime::new().unwrap();
+        let mut wake = seeing.block_on(async { Wake::new() });
+        let script = litter(&wake, "sleep 1000000");
+        let spawned = ending.block_on(launcher(containment).spawn(quiet(&script)));
+        let child = spawned.unwrap();
+        seeing.block_on(wake.all_here(&LITTER));
+        drop(ending);
+        assert_eq!(seeing.block_on(wake.all_gone()), "");
+        assert_eq!(seeing.block_on(child.wait()), Err(Lost));
+    }
+}
+
+#[tokio::test]
+async fn all_ends_with_a_host_that_is_killed() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = litter(&wake, "sleep 1000000");
+        let name = serde_json::to_value(containment).unwrap();
+        let mut host = Command::new(PROGRAM)
+            .args(["host", name.as_str().unwrap(), &script])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        wake.all_here(&LITTER).await;
+        host.kill().unwrap();
+        host.wait().unwrap();
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
+#[tokio::test]
+async fn signals_reach_the_program_itself_and_nobody_else() {
+    for containment in SUPERVISED {
+        for (signal, word) in [(Signal::Interrupt, "INT"), (Signal::Terminate, "TERM")] {
+            let mut wake = Wake::new();
+            let script = format!(
+                "exec 3>{fifo}
+                 sh -c 'trap \"echo leaked >&3\" INT TERM; echo child >&3; sleep 1000000 & wait' &
+                 trap 'echo got-{word} >&3; exit 3' {word}
+                 echo program >&3
+                 sleep 1000000 & wait; wait",
+                fifo = wake.fifo().display()
+            );
+            let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+            wake.all_here(&["program", "child"]).await;
+            child.signal(signal);
+            assert_eq!(soon(child.wait()).await, Ok(Exit::Code(3)));
+            let rest = wake.all_gone().await;
+            assert_eq!(rest, format!("got-{word}\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn waiting_and_signalling_go_together_and_waiting_again_is_allowed() {
+    for containment in [SUPERVISED[0], SUPERVISED[1], Containment::ProcessGroup] {
+        let mut wake = Wake::new();
+        let script = format!("echo program >{}; exec sleep 1000000", wake.fifo().display());
+        let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&["program"]).await;
+        let handle = child.handle();
+        let waiting = tokio::spawn(async move { handle.wait().await });
+        let signal = async {
+            child.signal(Signal::Terminate);
+            child.wait().await
+        };
+        let (first, second) = soon(async { tokio::join!(waiting, signal) }).await;
+        assert_eq!(first.unwrap(), Ok(Exit::Signal(15)));
+        assert_eq!(second, Ok(Exit::Signal(15)));
+        child.signal(Signal::Interrupt);
+        child.kill();
+        assert_eq!(child.wait().await, Ok(Exit::Signal(15)));
+    }
+}
+
+/// Without a supervisor the program's own group is what ends.
+#[tokio::test]
+async fn a_process_group_ends_with_its_leader_and_with_the_last_hold() {
+    for leader_ends in [true, false] {
+        let mut wake = Wake::new();
+        let script = format!(
+            "exec 3>{}; sh -c 'echo child >&3; exec sleep 1000000' & echo program >&3; read line",
+            wake.fifo().display()
+        );
+        let launcher = Launcher::unsupervised();
+        let mut child = launcher.spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&["program", "child"]).await;
+        if leader_ends {
+            let mut stdin = child.take_stdin().unwrap();
+            stdin.write_all(b"go\n").await.unwrap();
+            assert_eq!(soon(child.wait()).await, Ok(Exit::Code(0)));
+        } else {
+            drop(child);
+        }
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
