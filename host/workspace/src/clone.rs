@@ -1,0 +1,184 @@
+//! Makes the clones that executors work in. They are put together from their parts instead of with `git clone`, so
+//! that there is in them what an executor needs and nothing else: the base and its history, no other branch, no
+//! credentials, no hooks.
+
+use crate::{
+    error::io,
+    git::{Call, Git},
+    layout::{TaskDir, remove_tree},
+    object::ObjectId,
+    repository::Main,
+    user::Identity,
+};
+use cyrus_core::WorkspaceError;
+use cyrus_executor::Repository;
+use std::{
+    fmt::Write as _,
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write as _},
+    path::Path,
+};
+
+/// Where a `git push` inside a clone would go: nowhere, with a message that says why. An executor that means to
+/// push can still name an address; this is against accidents.
+const NO_PUSH: &str = "/dev/null/cyrus-brings-the-result-in-by-itself";
+
+/// What a clone is made from.
+pub(crate) struct Source<'a> {
+    pub(crate) main: &'a Main,
+    pub(crate) repository: &'a Repository,
+    pub(crate) identity: &'a Identity,
+    /// What is checked out, on the work branch.
+    pub(crate) commit: &'a ObjectId,
+}
+
+/// Makes an empty repository that borrows the main one's objects. `place` must not exist, or be empty.
+pub(crate) async fn borrowing(
+    git: &Git,
+    main: &Main,
+    place: &Path,
+    args: &[&str],
+) -> Result<(), WorkspaceError> {
+    let parent = place.parent().unwrap_or(place);
+    let init = ["init", "--quiet", "--template="];
+    let call = Call::new(parent, &[&init[..], args].concat())
+        .arg(format!("--object-format={}", main.format))
+        .arg(place)
+        // What comes back is read from plain files.
+        .env("GIT_DEFAULT_REF_FORMAT", "files");
+    git.output(call).await?;
+    let git_dir = if args.contains(&"--bare") { place.to_owned() } else { place.join(".git") };
+    let mut objects = main.objects.clone().into_os_string();
+    objects.push("\n");
+    write(&git_dir.join("objects/info/alternates"), objects.as_encoded_bytes())?;
+    for (from, name) in main.copied() {
+        match fs::read(&from) {
+            Ok(content) => write(&git_dir.join(name), &content)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(io("cannot read", &from)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes the task's clone, in the place of one that may be there.
+pub(crate) async fn put(
+    git: &Git,
+    task: &TaskDir,
+    source: &Source<'_>,
+) -> Result<(), WorkspaceError> {
+    let under_way = task.temporary("workspace-")?;
+    let new = under_way.path().join("new");
+    let Source { main, repository, identity, commit } = source;
+    let branch = format!("--initial-branch={}", repository.work_branch);
+    borrowing(git, main, &new, &[&branch]).await?;
+    let config = new.join(".git/config");
+    OpenOptions::new()
+        .append(true)
+        .open(&config)
+        .and_then(|mut file| file.write_all(settings(identity, repository).as_bytes()))
+        .map_err(io("cannot write", &config))?;
+    let mut refs = format!("create refs/heads/{} {commit}\n", repository.work_branch);
+    if let Some(base) = base_branch(repository) {
+        // So that an executor can look at what it changed.
+        let _ = writeln!(refs, "create refs/heads/{base} {}", repository.base_commit);
+    }
+    git.output(Call::new(&new, &["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
+    // Nobody but the host has written here yet.
+    git.output(Call::new(&new, &["reset", "--hard", "--quiet"])).await?;
+
+    let (index, workspace) = (task.index(), task.workspace());
+    fs::copy(new.join(".git/index"), &index).map_err(io("cannot write", &index))?;
+    let old = under_way.path().join("old");
+    match fs::rename(&workspace, &old) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(io("cannot replace", &workspace)(error));
+        }
+        _ => {}
+    }
+    fs::rename(&new, &workspace).map_err(io("cannot make", &workspace))?;
+    remove_tree(&old)
+}
+
+/// The base branch, when both it and the work branch can be there.
+fn base_branch(repository: &Repository) -> Option<&str> {
+    let (base, work) = (repository.base_branch.as_deref()?, repository.work_branch.as_str());
+    let inside = |one: &str, other: &str| {
+        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    (!inside(base, work) && !inside(work, base)).then_some(base)
+}
+
+/// The clone's configuration.
+fn settings(identity: &Identity, repository: &Repository) -> String {
+    let mut text = format!(
+        "[user]\n\tname = {}\n\temail = {}\n[commit]\n\tgpgSign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n",
+        quoted(&identity.name),
+        quoted(&identity.email)
+    );
+    if let Some(remote) = &repository.remote {
+        let _ = write!(
+            text,
+            "[remote \"origin\"]\n\turl = {}\n\tpushurl = {NO_PUSH}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
+            quoted(remote)
+        );
+    }
+    text
+}
+
+/// A value as git's configuration files have it.
+fn quoted(value: &str) -> String {
+    let mut text = String::from('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            '\n' => text.push_str("\\n"),
+            '\0' | '\r' => {}
+            c => text.push(c),
+        }
+    }
+    text + "\""
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), WorkspaceError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io("cannot make", parent))?;
+    }
+    fs::write(path, content).map_err(io("cannot write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(base: Option<&str>, work: &str) -> Repository {
+        Repository {
+            remote: Some("https://h/a\"b".into()),
+            base_branch: base.map(Into::into),
+            base_commit: String::new(),
+            work_branch: work.into(),
+        }
+    }
+
+    #[test]
+    fn values_cannot_end_their_line() {
+        let identity = Identity { name: "A \"B\" \\ C\n[core]".into(), email: "e".into() };
+        let text = settings(&identity, &repository(None, "w"));
+        assert!(text.contains(r#"name = "A \"B\" \\ C\n[core]""#), "{text}");
+        assert!(text.contains(r#"url = "https://h/a\"b""#), "{text}");
+    }
+
+    #[test]
+    fn the_base_branch_is_there_when_there_is_room_for_it() {
+        for (base, work, expected) in [
+            (Some("main"), "cyrus/x", Some("main")),
+            (Some("main"), "main", None),
+            (Some("cyrus"), "cyrus/x", None),
+            (Some("a/b"), "a", None),
+            (Some("cyrus-x"), "cyrus", Some("cyrus-x")),
+            (None, "x", None),
+        ] {
+            assert_eq!(base_branch(&repository(base, work)), expected, "{base:?} {work}");
+        }
+    }
+}

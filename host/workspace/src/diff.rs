@@ -1,0 +1,111 @@
+//! Reads what `git diff-tree -z` prints. Paths are bytes: git does not care what encoding they are in.
+
+use crate::object::ObjectId;
+use cyrus_core::DiffStat;
+
+/// A file that a result added or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) mode: Mode,
+    /// The new content; nothing when it was deleted.
+    pub(crate) object: ObjectId,
+    /// Relative to the top, with `/` between parts.
+    pub(crate) path: Vec<u8>,
+}
+
+/// What kind of thing a path is, as git stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    File,
+    Symlink,
+    Submodule,
+    Deleted,
+}
+
+/// Adds up `--numstat -z`. A rename has an empty path followed by the old and the new one.
+pub(crate) fn numstat(output: &[u8]) -> Option<DiffStat> {
+    let mut stat = DiffStat::default();
+    let mut fields = output.split(|b| *b == 0);
+    while let Some(field) = fields.next() {
+        if field.is_empty() {
+            break;
+        }
+        let mut parts = field.splitn(3, |b| *b == b'\t');
+        let (added, removed, path) = (parts.next()?, parts.next()?, parts.next()?);
+        if path.is_empty() {
+            fields.next()?;
+            fields.next()?;
+        }
+        stat.files += 1;
+        stat.insertions += lines(added)?;
+        stat.deletions += lines(removed)?;
+    }
+    Some(stat)
+}
+
+/// A count of lines; a binary file has `-`, which counts none.
+fn lines(field: &[u8]) -> Option<u64> {
+    if field == b"-" { Some(0) } else { std::str::from_utf8(field).ok()?.parse().ok() }
+}
+
+/// Reads `--raw -z --no-renames --no-abbrev`: `:<old mode> <new mode> <old> <new> <status>\0<path>\0`.
+pub(crate) fn raw(output: &[u8]) -> Option<Vec<Change>> {
+    let mut changes = Vec::new();
+    let mut fields = output.split(|b| *b == 0);
+    while let Some(field) = fields.next() {
+        if field.is_empty() {
+            break;
+        }
+        let line = std::str::from_utf8(field).ok()?.strip_prefix(':')?;
+        let mut parts = line.split(' ').skip(1);
+        let mode = match parts.next()? {
+            "120000" => Mode::Symlink,
+            "160000" => Mode::Submodule,
+            "000000" => Mode::Deleted,
+            _ => Mode::File,
+        };
+        let object = ObjectId::parse(parts.nth(1)?)?;
+        changes.push(Change { mode, object, path: fields.next()?.to_vec() });
+    }
+    Some(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_text_binary_and_renamed_files() {
+        let output = b"3\t1\tsrc/a b.rs\0-\t-\tlogo.png\x000\t2\t\0old name\0new\tname\0";
+        let expected = DiffStat { files: 3, insertions: 3, deletions: 3 };
+        assert_eq!(numstat(output), Some(expected));
+        assert_eq!(numstat(b""), Some(DiffStat::default()));
+        assert_eq!(numstat(b"x\ty\tz\0"), None);
+        assert_eq!(numstat(b"1\t1\t\0only one"), None);
+    }
+
+    #[test]
+    fn tells_files_links_submodules_and_deletions_apart() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let entry = |mode: &str, status: &str, path: &str| {
+            format!(":100644 {mode} {a} {b} {status}\0{path}\0")
+        };
+        let output = [
+            entry("100755", "M", "run me.sh"),
+            entry("120000", "T", "ünicode"),
+            entry("160000", "A", "sub"),
+            entry("000000", "D", "gone\nname"),
+        ]
+        .concat();
+        let found: Vec<_> =
+            raw(output.as_bytes()).unwrap().into_iter().map(|c| (c.mode, c.path)).collect();
+        let expected = [
+            (Mode::File, "run me.sh"),
+            (Mode::Symlink, "ünicode"),
+            (Mode::Submodule, "sub"),
+            (Mode::Deleted, "gone\nname"),
+        ];
+        assert_eq!(found, expected.map(|(mode, path)| (mode, path.as_bytes().to_vec())));
+        assert_eq!(raw(b"nonsense\0path\0"), None);
+    }
+}

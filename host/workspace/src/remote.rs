@@ -1,0 +1,157 @@
+//! Addresses of git remotes: what may be shown of one, and what may be fetched from.
+
+use std::path::Path;
+
+/// How an address is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Https,
+    Ssh,
+    /// A directory of this machine.
+    Local,
+}
+
+impl Transport {
+    /// The transport of an address, or what is wrong with it. Everything else that git understands is refused:
+    /// `ext::` runs a command, `http:` and `git:` can be changed on the way, and the rest is not needed.
+    pub(crate) fn of(address: &str) -> Result<Self, String> {
+        if address.starts_with('-') {
+            return Err(format!("{address:?} would be read as an option"));
+        }
+        if address.contains(|c: char| c.is_control()) {
+            return Err("the address has control characters in it".to_owned());
+        }
+        if let Some((scheme, rest)) = address.split_once("://") {
+            let host = rest.split('/').next().unwrap_or_default();
+            let host = host.rsplit('@').next().unwrap_or_default();
+            return match scheme.to_ascii_lowercase().as_str() {
+                "file" => Ok(Self::Local),
+                _ if host.is_empty() || host.starts_with('-') => {
+                    Err(format!("{address:?} has no host"))
+                }
+                "https" => Ok(Self::Https),
+                "ssh" => Ok(Self::Ssh),
+                other => Err(format!("{other}: is not fetched from; use https or ssh")),
+            };
+        }
+        if address.starts_with('/') {
+            return Ok(Self::Local);
+        }
+        match address.split_once(':') {
+            Some((_, rest)) if rest.starts_with(':') => {
+                Err(format!("{address:?} names a remote helper, which could run a command"))
+            }
+            Some((host, _)) if scp_host(host) => Ok(Self::Ssh),
+            _ => Err(format!("{address:?} is neither an https nor an ssh address")),
+        }
+    }
+
+    /// What `GIT_ALLOW_PROTOCOL` has to be for it.
+    pub(crate) fn protocol(&self) -> &'static str {
+        match self {
+            // The user's `url.*.insteadOf` may turn one into the other.
+            Self::Https | Self::Ssh => "https:ssh",
+            Self::Local => "file",
+        }
+    }
+}
+
+/// Whether this is the part before the colon of `user@host:path`.
+fn scp_host(text: &str) -> bool {
+    let host = text.rsplit('@').next().unwrap_or_default();
+    !host.is_empty() && !host.starts_with('-') && !text.contains('/')
+}
+
+/// The address without user names and passwords of URLs, which often hold tokens. The user of an ssh address is
+/// part of the address and stays.
+pub(crate) fn without_credentials(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let Some((user, host)) = authority.rsplit_once('@') else { return address.to_owned() };
+    if scheme.eq_ignore_ascii_case("ssh") {
+        let user = user.split(':').next().unwrap_or_default();
+        format!("{scheme}://{user}@{host}{path}")
+    } else {
+        format!("{scheme}://{host}{path}")
+    }
+}
+
+/// A configured address as it has to be when it is used from elsewhere: a path relative to the repository becomes
+/// absolute.
+pub(crate) fn absolute(address: &str, repository: &Path) -> String {
+    let relative = !address.contains("://") && !address.starts_with('/') && {
+        let before_colon = address.split(':').next().unwrap_or_default();
+        before_colon == address || before_colon.contains('/')
+    };
+    if !relative {
+        return address.to_owned();
+    }
+    let joined = repository.join(address);
+    joined.canonicalize().unwrap_or(joined).to_string_lossy().into_owned()
+}
+
+/// The directory that a local address names.
+pub(crate) fn local_path(address: &str) -> &Path {
+    Path::new(address.strip_prefix("file://").unwrap_or(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_transports_that_cannot_run_a_command_are_used() {
+        for (address, transport) in [
+            ("https://github.com/a/b.git", Transport::Https),
+            ("ssh://git@github.com:22/a/b", Transport::Ssh),
+            ("git@github.com:a/b.git", Transport::Ssh),
+            ("github.com:a/b.git", Transport::Ssh),
+            ("/srv/a b.git", Transport::Local),
+            ("file:///srv/b.git", Transport::Local),
+        ] {
+            assert_eq!(Transport::of(address), Ok(transport), "{address}");
+        }
+        for bad in [
+            "ext::sh -c touch% /tmp/x",
+            "fd::17",
+            "--upload-pack=touch /tmp/x",
+            "-oProxyCommand=x:y",
+            "ssh://-oProxyCommand=x/y",
+            "git@-oProxyCommand=x:y",
+            "https://user@-x/y",
+            "https:///etc",
+            "http://github.com/a/b",
+            "git://github.com/a/b",
+            "../elsewhere.git",
+            "a/b:c",
+            "https://github.com/a\n/b",
+            "",
+        ] {
+            assert!(Transport::of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_taken_out() {
+        for (address, shown) in [
+            ("https://x-token:s3cret@github.com/a/b", "https://github.com/a/b"),
+            ("https://s3cret@github.com/a/b@c", "https://github.com/a/b@c"),
+            ("ssh://git:pw@host:22/a", "ssh://git@host:22/a"),
+            ("git@github.com:a/b.git", "git@github.com:a/b.git"),
+            ("/srv/a@b.git", "/srv/a@b.git"),
+            ("https://github.com/a/b", "https://github.com/a/b"),
+        ] {
+            assert_eq!(without_credentials(address), shown);
+        }
+    }
+
+    #[test]
+    fn a_relative_path_becomes_absolute_and_nothing_else_changes() {
+        let here = Path::new("/no/such/repo");
+        assert_eq!(absolute("../up.git", here), "/no/such/repo/../up.git");
+        assert_eq!(absolute("sub/a:b", here), "/no/such/repo/sub/a:b");
+        for same in ["git@github.com:a/b", "https://h/x", "/srv/x.git", "file:///srv/x"] {
+            assert_eq!(absolute(same, here), same);
+        }
+    }
+}

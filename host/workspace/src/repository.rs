@@ -1,0 +1,195 @@
+//! The repository that work starts from, as git describes it.
+
+use crate::{
+    error::unreadable,
+    git::{Call, Git},
+    object::ObjectId,
+    remote,
+};
+use cyrus_core::{Base, WorkspaceError};
+use cyrus_executor::Repository;
+use std::path::{Path, PathBuf};
+
+/// The user's repository. What git is asked here, it is asked with the user's own configuration of this repository,
+/// hardened like every run.
+#[derive(Clone, Debug)]
+pub(crate) struct Main {
+    git: Git,
+    path: PathBuf,
+    /// The `.git` that all of its worktrees share.
+    common: PathBuf,
+    pub(crate) objects: PathBuf,
+    /// `sha1` or `sha256`.
+    pub(crate) format: String,
+}
+
+impl Main {
+    /// The repository at the top of a working tree, or a bare one.
+    pub(crate) async fn open(git: &Git, path: &Path) -> Result<Self, WorkspaceError> {
+        const COMMAND: &str = "rev-parse --path-format=absolute";
+        let args = ["--git-common-dir", "--git-path", "objects", "--show-object-format"];
+        let args = [&COMMAND.split(' ').collect::<Vec<_>>()[..], &args].concat();
+        let answer = git.text(git.in_main(path, &args).await?).await?;
+        // A line end in a path would let one pass for another, and cannot be written into `alternates`.
+        let [common, objects, format] = answer.lines().collect::<Vec<_>>()[..] else {
+            return Err(unreadable(COMMAND));
+        };
+        Ok(Self {
+            git: git.clone(),
+            path: path.to_owned(),
+            common: common.into(),
+            objects: objects.into(),
+            format: format.to_owned(),
+        })
+    }
+
+    pub(crate) async fn call(&self, args: &[&str]) -> Result<Call, WorkspaceError> {
+        self.git.in_main(&self.path, args).await
+    }
+
+    /// What a ref points at, when it is there.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<Option<ObjectId>, WorkspaceError> {
+        let call = self.call(&["rev-parse", "--verify", "--quiet", "--end-of-options"]).await?;
+        let found = self.git.maybe(call.arg(format!("{name}^{{commit}}"))).await?;
+        Ok(found.as_deref().and_then(ObjectId::parse))
+    }
+
+    pub(crate) async fn is_ancestor(
+        &self,
+        old: &ObjectId,
+        new: &ObjectId,
+    ) -> Result<bool, WorkspaceError> {
+        let call = self.call(&["merge-base", "--is-ancestor", old.as_str(), new.as_str()]).await?;
+        Ok(self.git.maybe(call).await?.is_some())
+    }
+
+    /// The newest commit that both come from.
+    pub(crate) async fn merge_base(
+        &self,
+        one: &ObjectId,
+        other: &ObjectId,
+    ) -> Result<Option<ObjectId>, WorkspaceError> {
+        let call = self.call(&["merge-base", one.as_str(), other.as_str()]).await?;
+        Ok(self.git.maybe(call).await?.as_deref().and_then(ObjectId::parse))
+    }
+
+    /// Sets refs, all or none. Each is `(name, new, old)`; a ref whose old value is `None` must not exist.
+    pub(crate) async fn set_refs(
+        &self,
+        refs: &[(&str, &ObjectId, Option<&ObjectId>)],
+    ) -> Result<(), WorkspaceError> {
+        let lines = refs.iter().map(|(name, new, old)| {
+            let old = old.map_or_else(|| new.none_like(), |old| (*old).clone());
+            format!("update {name} {new} {old}\n")
+        });
+        let call = self.call(&["update-ref", "--no-deref", "-m", "cyrus", "--stdin"]).await?;
+        let call = call.stdin(lines.collect::<String>().into_bytes());
+        self.git.output(call).await.map(drop)
+    }
+
+    /// Removes a ref that has this value.
+    pub(crate) async fn remove_ref(
+        &self,
+        name: &str,
+        old: &ObjectId,
+    ) -> Result<(), WorkspaceError> {
+        let call = self.call(&["update-ref", "--no-deref", "-d", name, old.as_str()]).await?;
+        self.git.output(call).await.map(drop)
+    }
+
+    /// The working tree that a branch is checked out in.
+    pub(crate) async fn checked_out_at(
+        &self,
+        branch: &str,
+    ) -> Result<Option<String>, WorkspaceError> {
+        let call = self.call(&["for-each-ref", "--format=%(worktreepath)", branch]).await?;
+        let place = self.git.text(call).await?;
+        Ok((!place.is_empty()).then_some(place))
+    }
+
+    /// The files that a clone needs a copy of: where they are here, and where in a `.git` they go.
+    pub(crate) fn copied(&self) -> [(PathBuf, &'static str); 2] {
+        // Where history was cut off, and what the user has git ignore in this repository.
+        ["shallow", "info/exclude"].map(|name| (self.common.join(name), name))
+    }
+
+    /// The address of `origin` with all that is in it, for use and not for show.
+    pub(crate) async fn origin(&self) -> Result<Option<String>, WorkspaceError> {
+        let call = self.call(&["config", "--get", "remote.origin.url"]).await?;
+        let address = self.git.maybe(call).await?.filter(|address| !address.is_empty());
+        Ok(address.map(|address| remote::absolute(&address, &self.path)))
+    }
+}
+
+/// What there is to know of the repository at this path, or that it is in.
+pub(crate) async fn base(
+    git: &Git,
+    path: &Path,
+    work_branch: &str,
+) -> Result<Base, WorkspaceError> {
+    let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
+    let path = path.canonicalize().map_err(|error| unusable(error.to_string()))?;
+    if !path.is_dir() {
+        return Err(unusable("not a directory: give the repository's directory".into()));
+    }
+    let top = top(git, &path).await?;
+    let main = Main::open(git, &top.path).await?;
+    if !is_branch_name(git, work_branch).await? {
+        return Err(unusable(format!("{work_branch:?} cannot be a branch's name")));
+    }
+    let Some(commit) = main.resolve("HEAD").await? else {
+        return Err(unusable(
+            "it has no commit yet, and work starts from a commit: commit something first".into(),
+        ));
+    };
+    let branch = git.maybe(main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?);
+    let repository = Repository {
+        remote: main.origin().await?.as_deref().map(remote::without_credentials),
+        base_branch: branch.await?,
+        base_commit: commit.to_string(),
+        work_branch: work_branch.to_owned(),
+    };
+    let dirty = !top.bare && is_dirty(git, &main).await?;
+    Ok(Base { path: top.path, repository, dirty })
+}
+
+/// Where a repository is.
+struct Top {
+    path: PathBuf,
+    bare: bool,
+}
+
+async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
+    let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
+    let call = git.in_main(path, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"]);
+    let answer = git.run(call.await?).await?;
+    if answer.code != 0 {
+        return Err(unusable(answer.stderr));
+    }
+    let (which, bare) = match String::from_utf8_lossy(&answer.stdout).trim() {
+        "true\nfalse" => ("--absolute-git-dir", true),
+        "false\ntrue" => ("--show-toplevel", false),
+        _ => {
+            let reason = "inside a .git directory: give the directory of the working tree";
+            return Err(unusable(reason.to_owned()));
+        }
+    };
+    let top = git.text(git.in_main(path, &["rev-parse", which]).await?).await?;
+    Ok(Top { path: top.into(), bare })
+}
+
+/// Whether there is anything that a commit would miss: what is changed, and what git does not know yet.
+async fn is_dirty(git: &Git, main: &Main) -> Result<bool, WorkspaceError> {
+    let args = ["status", "--porcelain", "-z", "--untracked-files=normal"];
+    let call = main.call(&args).await?.arg("--ignore-submodules=all");
+    Ok(!git.output(call).await?.is_empty())
+}
+
+/// Whether git takes this for a branch's name, and nobody for an option.
+pub(crate) async fn is_branch_name(git: &Git, name: &str) -> Result<bool, WorkspaceError> {
+    if name.starts_with('-') || name == "HEAD" || name.contains('\0') {
+        return Ok(false);
+    }
+    let call = Call::new(Path::new("/"), &["check-ref-format"]).arg(format!("refs/heads/{name}"));
+    Ok(git.maybe(call).await?.is_some())
+}

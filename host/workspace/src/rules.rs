@@ -1,0 +1,157 @@
+//! What a diff must not contain, whatever the checks say.
+//!
+//! | code | what it means |
+//! |---|---|
+//! | `empty-diff` | the result is the base, unchanged |
+//! | `conflict-marker` | a changed file has more of git's conflict markers than it had |
+//! | `outside-workspace` | a new or changed symbolic link leads out of the repository |
+
+use std::io::{self, BufRead};
+
+/// The code of a result that changes nothing.
+pub(crate) const EMPTY_DIFF: &str = "empty-diff";
+/// The code of an unresolved merge.
+pub(crate) const CONFLICT_MARKER: &str = "conflict-marker";
+/// The code of a link that leads out.
+pub(crate) const OUTSIDE_WORKSPACE: &str = "outside-workspace";
+
+/// How much of a file's beginning is looked at to see whether it is text, as git does.
+const BINARY_PROBE: usize = 8000;
+
+/// The lines, from 1, on which an unresolved conflict begins. Only `<<<<<<< `, `=======`, `>>>>>>> ` in this order
+/// make one: a row of equals signs alone underlines a heading in many a document. Of each line no more than the
+/// marker is kept, so a file without line ends costs no memory.
+pub(crate) fn conflicts(mut text: impl BufRead) -> io::Result<Vec<u32>> {
+    const OPEN: &[u8] = b"<<<<<<< ";
+    const MIDDLE: &[u8] = b"=======";
+    const CLOSE: &[u8] = b">>>>>>> ";
+    let mut found = Vec::new();
+    let mut stage = Stage::Outside;
+    let (mut line, mut seen) = (1_u32, 0_usize);
+    let mut start = Vec::with_capacity(OPEN.len());
+    loop {
+        let chunk = text.fill_buf()?;
+        let ended = chunk.is_empty();
+        let part = chunk.iter().position(|b| *b == b'\n').unwrap_or(chunk.len());
+        if seen < BINARY_PROBE && chunk[..part].contains(&0) {
+            return Ok(Vec::new());
+        }
+        let room = OPEN.len() - start.len();
+        start.extend_from_slice(&chunk[..part.min(room)]);
+        let line_ends = part < chunk.len();
+        let used = part + usize::from(line_ends);
+        text.consume(used);
+        seen = seen.saturating_add(used);
+        if !line_ends && !ended {
+            continue;
+        }
+        stage = match stage {
+            _ if start == OPEN => Stage::Ours(line),
+            Stage::Ours(from) if start.strip_suffix(b"\r").unwrap_or(&start) == MIDDLE => {
+                Stage::Theirs(from)
+            }
+            Stage::Theirs(from) if start == CLOSE => {
+                found.push(from);
+                Stage::Outside
+            }
+            other => other,
+        };
+        if ended {
+            return Ok(found);
+        }
+        start.clear();
+        line = line.saturating_add(1);
+    }
+}
+
+/// How far into a conflict a line is, and where that began.
+#[derive(Clone, Copy)]
+enum Stage {
+    Outside,
+    Ours(u32),
+    Theirs(u32),
+}
+
+/// Whether a link at `path` to `target` leads out of the repository, or into its `.git`. Judged by the names
+/// alone: a link that goes through another link is judged where that one is.
+pub(crate) fn escapes(path: &[u8], target: &[u8]) -> bool {
+    if target.first() == Some(&b'/') {
+        return true;
+    }
+    let mut at: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
+    at.pop();
+    for part in target.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                if at.pop().is_none() {
+                    return true;
+                }
+            }
+            part if part.eq_ignore_ascii_case(b".git") => return true,
+            part => at.push(part),
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufReader;
+
+    fn lines(text: &[u8]) -> Vec<u32> {
+        // A tiny buffer, so that markers fall across its end.
+        conflicts(BufReader::with_capacity(3, text)).unwrap()
+    }
+
+    #[test]
+    fn finds_unresolved_conflicts_and_nothing_that_looks_like_one() {
+        let conflict = b"a\n<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> topic\nb\n".as_slice();
+        assert_eq!(lines(conflict), [2]);
+        assert_eq!(lines(&[conflict, conflict].concat()), [2, 9]);
+        let windows = b"<<<<<<< HEAD\r\n=======\r\n>>>>>>> topic\r\n";
+        assert_eq!(lines(windows), [1]);
+        assert_eq!(lines(b"<<<<<<< a\n||||||| b\n=======\n>>>>>>> c"), [1]);
+        for clean in [
+            b"".as_slice(),
+            b"Title\n=======\n",
+            b"<<<<<<< open only\n",
+            b">>>>>>> c\n=======\n<<<<<<< a\n",
+            b"    <<<<<<< quoted\n    =======\n    >>>>>>> quoted\n",
+            b"<<<<<<<<<< a\n==========\n>>>>>>>>>> b\n",
+            b"\0<<<<<<< a\n=======\n>>>>>>> b\n",
+        ] {
+            assert!(lines(clean).is_empty(), "{:?}", String::from_utf8_lossy(clean));
+        }
+    }
+
+    #[test]
+    fn a_file_without_line_ends_is_read_in_pieces() {
+        let long = vec![b'x'; 1 << 20];
+        assert_eq!(lines(&[&long[..], b"\n<<<<<<< a\n=======\n>>>>>>> b\n"].concat()), [2]);
+    }
+
+    #[test]
+    fn links_must_stay_inside() {
+        for (path, target) in [
+            ("a", "b"),
+            ("dir/a", "../b"),
+            ("dir/sub/a", "../../b/./c"),
+            ("dir/a", "x/../../b"),
+            ("a", ".gitignore"),
+        ] {
+            assert!(!escapes(path.as_bytes(), target.as_bytes()), "{path} -> {target}");
+        }
+        for (path, target) in [
+            ("a", "/etc/passwd"),
+            ("a", ".."),
+            ("dir/a", "../../b"),
+            ("a", "b/../../c"),
+            ("a", ".git/config"),
+            ("dir/a", "../.GIT/hooks"),
+        ] {
+            assert!(escapes(path.as_bytes(), target.as_bytes()), "{path} -> {target}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What comes back from a clone.
+
+mod common;
+
+use common::World;
+use cyrus_core::{DiffStat, WorkspaceError, Workspaces};
+use cyrus_executor::WorkProduct;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+#[tokio::test]
+async fn a_clone_has_the_base_on_its_branch_and_no_secrets() {
+    let world = World::new();
+    world.run("main", &["remote", "add", "origin", "https://me:t0ken@example.com/a/b.git"]);
+    world.run("main", &["branch", "other"]);
+    world.write("main", &[(".git/info/exclude", "*.local\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    assert_eq!(root, &world.path("cyrus/sessions/s-one/t1/workspace"));
+    let shown = |args: &[&str]| world.run(root, args);
+    assert_eq!(shown(&["status", "--porcelain", "--branch"]), "## cyrus/s-one");
+    assert_eq!(shown(&["branch", "--format=%(refname:short)"]), "cyrus/s-one\nmain");
+    assert_eq!(shown(&["config", "user.email"]), "ada@example.com");
+    assert_eq!(shown(&["remote", "get-url", "origin"]), "https://example.com/a/b.git");
+    assert_eq!(fs::read_to_string(root.join("README.md")).unwrap(), "hello\n");
+    assert!(!root.join(".git/hooks").exists());
+    assert!(fs::read_to_string(root.join(".git/info/exclude")).unwrap().contains("*.local"));
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&prepared.workspace.home), 0o700);
+    assert_eq!(mode(root.parent().unwrap()), 0o700);
+
+    let (said, ok) = world.attempt(root, &["push", "origin", "HEAD"]);
+    assert!(!ok && said.contains("cyrus-brings-the-result-in"), "{said}");
+
+    world.write(root, &[("kept", "x")]);
+    assert_eq!(world.prepare().await, prepared);
+    assert!(root.join("kept").exists(), "preparing again must not start over");
+}
+
+#[tokio::test]
+async fn commits_and_leftovers_come_back_as_they_are() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = prepared.workspace.root.clone();
+    world.write(&root, &[(".gitignore", "target/\n"), ("src/lib.rs", "one\nthree\n")]);
+    let own = world.commit(&root, &[("first", "1\n")]);
+    world.write(&root, &[("target/out", "x"), ("späte Datei\t1", "a\nb\n"), ("src/sub/x", "y")]);
+    fs::write(root.join("blob.bin"), (0..=255).cycle().take(3 << 20).collect::<Vec<u8>>()).unwrap();
+    fs::remove_file(root.join("README.md")).unwrap();
+    fs::set_permissions(root.join("first"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let collected = world.collect(&prepared).await;
+    assert_eq!(collected.kept, "refs/cyrus/s-one/t1");
+    assert_eq!(world.run("main", &["rev-parse", &collected.kept]), collected.commit);
+    assert_eq!(world.run("main", &["rev-parse", &format!("{}^", collected.commit)]), own);
+    let expected = [".gitignore", "blob.bin", "first", "späte Datei\t1", "src/lib.rs", "src/sub/x"];
+    assert_eq!(world.files(&collected.commit), expected);
+    // .gitignore 1, blob.bin binary, first 1, späte Datei 2, src/sub/x 1; src/lib.rs -1, README.md -1.
+    assert_eq!(collected.diff, DiffStat { files: 7, insertions: 5, deletions: 2 });
+    let shown = world.run("main", &["log", "-1", "--format=%an <%ae> %s", &collected.commit]);
+    assert_eq!(shown, "Ada <ada@example.com> Do the task");
+    let first = world.run("main", &["ls-tree", &collected.commit, "first"]);
+    assert!(first.starts_with("100755"), "{first}");
+    world.run("main", &["fsck", "--strict"]);
+
+    assert_eq!(world.collect(&prepared).await, collected, "the same result twice");
+}
+
+#[tokio::test]
+async fn a_file_may_become_a_directory_and_the_other_way_round() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    fs::remove_file(root.join("README.md")).unwrap();
+    fs::remove_dir_all(root.join("src")).unwrap();
+    world.write(root, &[("README.md/en", "x\n"), ("src", "y\n")]);
+    let collected = world.collect(&prepared).await;
+    assert_eq!(world.files(&collected.commit), ["README.md/en", "src"]);
+}
+
+#[tokio::test]
+async fn nothing_done_is_the_base() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let base = prepared.base.repository.base_commit.clone();
+    let collected = world.collect(&prepared).await;
+    assert_eq!((collected.commit.as_str(), collected.diff), (base.as_str(), DiffStat::default()));
+    world.write(&prepared.workspace.root, &[("ignored by the product", "x")]);
+    let nothing = world.workspaces.collect(&prepared, &WorkProduct::Nothing, "").await.unwrap();
+    assert_eq!((nothing.commit, nothing.diff), (base, DiffStat::default()));
+}
+
+#[tokio::test]
+async fn history_that_does_not_come_from_the_base_is_left_behind() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.run(root, &["checkout", "--quiet", "--orphan", "fresh"]);
+    world.commit(root, &[("new", "x\n")]);
+    world.write(root, &[("left", "y\n")]);
+    let collected = world.collect(&prepared).await;
+    let parent = world.run("main", &["rev-parse", &format!("{}^", collected.commit)]);
+    assert_eq!(parent, prepared.base.repository.base_commit);
+    assert_eq!(world.files(&collected.commit), ["README.md", "left", "new", "src/lib.rs"]);
+}
+
+#[tokio::test]
+async fn packed_commits_come_back_too() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    for number in 0..5 {
+        world.commit(root, &[(&format!("file {number}"), &"line\n".repeat(100))]);
+    }
+    world.run(root, &["repack", "-a", "-d", "-l", "--quiet"]);
+    world.run(root, &["pack-refs", "--all"]);
+    let own = world.run(root, &["rev-parse", "HEAD"]);
+    let collected = world.collect(&prepared).await;
+    assert_eq!((collected.commit, collected.diff.files), (own, 5));
+}
+
+#[tokio::test]
+async fn a_second_round_goes_on_from_what_is_there() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("one", "1\n")]);
+    let first = world.collect(&prepared).await;
+    assert_eq!(world.workspaces.publish(&prepared, &first).await.unwrap(), "cyrus/s-one");
+    world.write(root, &[("two", "2\n")]);
+    let second = world.collect(&prepared).await;
+    assert_eq!(second.diff.files, 2);
+    world.workspaces.publish(&prepared, &second).await.unwrap();
+    assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), second.commit);
+}
+
+#[tokio::test]
+async fn the_users_own_work_is_not_touched() {
+    let world = World::new();
+    world.write("main", &[("README.md", "half done\n"), ("untracked", "x")]);
+    let status = || world.run("main", &["status", "--porcelain", "--branch"]);
+    let before = status();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    assert_eq!(fs::read_to_string(root.join("README.md")).unwrap(), "hello\n");
+    world.write(root, &[("README.md", "done\n")]);
+    let collected = world.collect(&prepared).await;
+    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    assert_eq!(status(), before);
+    assert_eq!(world.content("cyrus/s-one", "README.md"), "done");
+}
+
+#[tokio::test]
+async fn two_sessions_on_one_repository_do_not_meet() {
+    let world = World::new();
+    let work = async |session: &str| {
+        let prepared = world.prepare_as(session).await;
+        world.write(&prepared.workspace.root, &[("file", session)]);
+        let collected = world.collect(&prepared).await;
+        world.workspaces.publish(&prepared, &collected).await.unwrap();
+        world.workspaces.discard(&prepared).await.unwrap();
+    };
+    tokio::join!(work("s-one"), work("s-two"));
+    for session in ["s-one", "s-two"] {
+        assert_eq!(world.content(&format!("cyrus/{session}"), "file"), session);
+        assert_eq!(world.content(&format!("refs/cyrus/{session}/t1"), "file"), session);
+    }
+    assert_eq!(fs::read_dir(world.path("cyrus/sessions")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_bare_repository_gets_results_as_any_other() {
+    let world = World::new();
+    world.run("main", &["clone", "--quiet", "--bare", ".", "../bare.git"]);
+    let base = world.workspaces.base(&world.path("bare.git"), "cyrus/s-one").await.unwrap();
+    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
+    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    let collected = world.collect(&prepared).await;
+    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    assert_eq!(world.run("bare.git", &["rev-parse", "cyrus/s-one"]), collected.commit);
+}
+
+#[tokio::test]
+async fn a_shallow_repository_will_do() {
+    let world = World::new();
+    let address = format!("file://{}", world.path("main").display());
+    world.run(".", &["clone", "--quiet", "--depth=1", &address, "shallow"]);
+    let base = world.workspaces.base(&world.path("shallow"), "cyrus/s-one").await.unwrap();
+    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
+    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let own = world.commit(&prepared.workspace.root, &[("new", "x\n")]);
+    assert_eq!(world.collect(&prepared).await.commit, own);
+}
+
+#[tokio::test]
+async fn discarding_leaves_what_was_collected_and_nothing_else() {
+    let world = World::new();
+    let refs = || world.run("main", &["for-each-ref", "--format=%(refname)", "refs/cyrus"]);
+    let idle = world.prepare_as("s-idle").await;
+    assert_eq!(refs(), "refs/cyrus/s-idle/t1", "what a clone borrows is held");
+    world.workspaces.discard(&idle).await.unwrap();
+    world.workspaces.discard(&idle).await.unwrap();
+    assert_eq!(refs(), "");
+
+    let busy = world.prepare().await;
+    world.write(&busy.workspace.root, &[("new", "x\n")]);
+    let collected = world.collect(&busy).await;
+    world.workspaces.discard(&busy).await.unwrap();
+    assert!(!busy.workspace.root.exists());
+    world.run("main", &["gc", "--quiet", "--prune=now"]);
+    assert_eq!(world.content(&collected.kept, "new"), "x");
+}
+
+#[tokio::test]
+async fn a_branch_is_moved_only_where_nothing_is_lost() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    let collected = world.collect(&prepared).await;
+
+    world.run("main", &["checkout", "--quiet", "-b", "cyrus/s-one"]);
+    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err();
+    assert!(matches!(&error, WorkspaceError::Unacceptable(why) if why.contains("checked out")));
+    assert!(world.run("main", &["status", "--porcelain"]).is_empty());
+
+    let theirs = world.commit("main", &[("theirs", "y\n")]);
+    world.run("main", &["checkout", "--quiet", "main"]);
+    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err();
+    assert!(matches!(&error, WorkspaceError::Moved { kept, .. } if *kept == collected.kept));
+    assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), theirs);
+
+    world.run("main", &["branch", "--force", "cyrus/s-one", "main"]);
+    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), collected.commit);
+}

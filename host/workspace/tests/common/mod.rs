@@ -1,0 +1,135 @@
+//! Real repositories in directories that go away.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+
+use cyrus_core::{Base, Collected, PreparedWorkspace, WorkspaceError, Workspaces};
+use cyrus_executor::WorkProduct;
+use cyrus_sandbox::{AbsolutePath, Launcher, find_program};
+use cyrus_workspace::{Git, GitEnvironment, GitWorkspaces};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A directory with a repository (`main`, on the branch `main`, one commit), a home with the user's git
+/// configuration, and a place for sessions.
+pub struct World {
+    directory: tempfile::TempDir,
+    pub git: Git,
+    pub workspaces: GitWorkspaces,
+}
+
+pub fn absolute(path: impl Into<PathBuf>) -> AbsolutePath {
+    AbsolutePath::parse(path).unwrap()
+}
+
+impl World {
+    pub fn new() -> Self {
+        let world = Self::empty();
+        world.run("main", &["commit", "--quiet", "--allow-empty", "-m", "root"]);
+        world.commit("main", &[("README.md", "hello\n"), ("src/lib.rs", "one\ntwo\nthree\n")]);
+        world
+    }
+
+    /// Without a commit.
+    pub fn empty() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let program = find_program("git", &path).expect("git is installed");
+        let home = directory.path().join("user-home");
+        fs::create_dir(&home).unwrap();
+        fs::write(home.join(".gitconfig"), "[user]\nname = Ada\nemail = ada@example.com\n")
+            .unwrap();
+        let environment =
+            GitEnvironment { path, home: Some(absolute(home)), ..GitEnvironment::default() };
+        let git = Git::new(Launcher::unsupervised(), program, environment);
+        let sessions = absolute(directory.path().join("cyrus/sessions"));
+        let workspaces = GitWorkspaces::new(sessions, git.clone());
+        let world = Self { directory, git, workspaces };
+        fs::create_dir(world.path("main")).unwrap();
+        world.run("main", &["init", "--quiet", "--initial-branch=main", "."]);
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
+    }
+
+    /// What git prints in one of the directories, run as the user would.
+    pub fn run(&self, place: impl AsRef<Path>, args: &[&str]) -> String {
+        let (output, ok) = self.attempt(place, args);
+        assert!(ok, "git {args:?}: {output}");
+        output
+    }
+
+    pub fn attempt(&self, place: impl AsRef<Path>, args: &[&str]) -> (String, bool) {
+        let output = Command::new("git")
+            .args(args)
+            .current_dir(self.directory.path().join(place))
+            .env("HOME", self.path("user-home"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_ALLOW_PROTOCOL", "file")
+            .env_remove("XDG_CONFIG_HOME")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            (text(&output.stdout), true)
+        } else {
+            (text(&output.stderr), false)
+        }
+    }
+
+    pub fn write(&self, place: impl AsRef<Path>, files: &[(&str, &str)]) {
+        for (name, content) in files {
+            let path = self.directory.path().join(&place).join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+
+    /// Writes files and commits them all; gives the commit.
+    pub fn commit(&self, place: impl AsRef<Path>, files: &[(&str, &str)]) -> String {
+        self.write(&place, files);
+        self.run(&place, &["add", "--all"]);
+        self.run(&place, &["commit", "--quiet", "-m", "work"]);
+        self.run(&place, &["rev-parse", "HEAD"])
+    }
+
+    pub async fn base(&self) -> Base {
+        self.workspaces.base(&self.path("main"), "cyrus/s-one").await.unwrap()
+    }
+
+    pub async fn prepare(&self) -> PreparedWorkspace {
+        self.prepare_as("s-one").await
+    }
+
+    pub async fn prepare_as(&self, session: &str) -> PreparedWorkspace {
+        let branch = format!("cyrus/{session}");
+        let base = self.workspaces.base(&self.path("main"), &branch).await.unwrap();
+        let session = session.parse().unwrap();
+        self.workspaces.prepare(&session, &"t1".parse().unwrap(), &base).await.unwrap()
+    }
+
+    pub async fn collect(&self, workspace: &PreparedWorkspace) -> Collected {
+        self.try_collect(workspace).await.unwrap()
+    }
+
+    pub async fn try_collect(
+        &self,
+        workspace: &PreparedWorkspace,
+    ) -> Result<Collected, WorkspaceError> {
+        self.workspaces.collect(workspace, &WorkProduct::Workspace, "Do the task\n").await
+    }
+
+    /// The names of the files of a commit in the main repository.
+    pub fn files(&self, commit: &str) -> Vec<String> {
+        let list = self.run("main", &["ls-tree", "-r", "-z", "--name-only", commit]);
+        list.split('\0').filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
+    pub fn content(&self, commit: &str, file: &str) -> String {
+        self.run("main", &["show", &format!("{commit}:{file}")])
+    }
+}
