@@ -4,16 +4,20 @@
 //! the line protocol of the `claude` program. Each follows a script, does the same every time,
 //! and goes wrong exactly where the script says. Servers listen on loopback only.
 
+pub mod anthropic;
 pub mod codegen;
 
 mod clock;
+mod conversation;
 mod failure;
 mod git;
 mod script;
 mod server;
 
+pub use anthropic::Anthropic;
 pub use clock::{Clock, SystemClock};
 pub use codegen::Codegen;
+pub use conversation::{Conversation, ToolUse, Turn, Usage};
 pub use failure::{All, Calls, Failure, Injection};
 pub use script::ScriptError;
 pub use server::{RecordedRequest, Server, StartError, any_port};

@@ -1,13 +1,13 @@
 //! The endpoints.
 
-use std::sync::Arc;
-
+use cyrus_sandbox::Launcher;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::Surroundings;
 use super::body::body;
 use super::limits::Limits;
 use super::page::{Page, integer, parameter};
@@ -16,7 +16,7 @@ use super::push::push;
 use super::route::{Route, route};
 use super::run::{Order, Run, Work};
 use super::script::{Endpoint, Organization, Repository, Script};
-use crate::clock::{Calendar, Clock};
+use crate::clock::Calendar;
 use crate::failure::Injector;
 use crate::server::{Answer, RecordedRequest, Service};
 
@@ -42,7 +42,7 @@ const USER: u64 = 1;
 #[derive(Debug)]
 pub(super) struct Api {
     script: Script,
-    clock: Arc<dyn Clock>,
+    surroundings: Surroundings,
     state: Mutex<State>,
 }
 
@@ -53,6 +53,7 @@ struct State {
     injector: Injector<Endpoint>,
     limits: Option<Limits>,
     pull_requests: u64,
+    launcher: Launcher,
 }
 
 impl Service for Api {
@@ -79,15 +80,16 @@ impl Service for Api {
 }
 
 impl Api {
-    pub(super) fn new(script: Script, start: Timestamp, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(script: Script, start: Timestamp, surroundings: Surroundings) -> Self {
         let state = State {
             runs: Vec::new(),
             calendar: Calendar::from(start),
             injector: Injector::new(script.failures.clone()),
             limits: script.rate_limits.map(|_| Limits::default()),
             pull_requests: 0,
+            launcher: surroundings.launcher.clone(),
         };
-        Self { script, clock, state: Mutex::new(state) }
+        Self { script, surroundings, state: Mutex::new(state) }
     }
 
     pub(super) async fn runs(&self) -> Vec<Run> {
@@ -162,7 +164,7 @@ impl Api {
         let (Some(limits), Some(settings)) = (&mut state.limits, self.script.rate_limits) else {
             return Ok(());
         };
-        limits.take(endpoint, self.clock.elapsed()).map_err(|wait| {
+        limits.take(endpoint, self.surroundings.clock.elapsed()).map_err(|wait| {
             // Rounded up: a client that waits as told is let through.
             Problem::RateLimited(
                 settings.retry_after.then(|| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
@@ -282,7 +284,7 @@ impl State {
                     "`push` names no `remote`, and neither does the run's repository".into(),
                 )
             })?;
-            let branch = push(&wanted, remote, run.id, &self.calendar.next()).await;
+            let branch = push(&wanted, remote, run.id, &self.calendar.next(), &self.launcher).await;
             let branch = branch
                 .map_err(|error| Problem::Broken(format!("the scripted push failed: {error}")))?;
             run.pushed.push(branch.clone());

@@ -24,7 +24,9 @@ impl Window {
             self.made.pop_front();
         }
         match self.made.front() {
-            Some(oldest) if self.made.len() >= self.calls => Err(*oldest + self.per - now),
+            Some(oldest) if self.made.len() >= self.calls => {
+                Err((*oldest + self.per).saturating_sub(now))
+            }
             _ => {
                 self.made.push_back(now);
                 Ok(())
@@ -84,9 +86,9 @@ mod tests {
             limits.take(Endpoint::CreateRun, Duration::from_secs(10)),
             Err(Duration::from_secs(50))
         );
-        assert_eq!(limits.take(Endpoint::CreateRun, Duration::from_secs(60)), Ok(()));
+        assert_eq!(limits.take(Endpoint::CreateRun, Duration::from_mins(1)), Ok(()));
         assert_eq!(
-            limits.take(Endpoint::CreateRun, Duration::from_secs(60)),
+            limits.take(Endpoint::CreateRun, Duration::from_mins(1)),
             Err(Duration::from_secs(1))
         );
     }

@@ -14,6 +14,8 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use cyrus_sandbox::Launcher;
+
 use crate::clock::{Clock, SystemClock};
 use crate::server::{Server, StartError, serve};
 
@@ -24,6 +26,22 @@ pub use script::{
     RunScript, Script, Step,
 };
 
+/// What the simulator uses of the machine.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Measures the rate limits.
+    pub clock: Arc<dyn Clock>,
+    /// Starts git for scripted pushes.
+    pub launcher: Launcher,
+}
+
+/// The machine's clock, and programs without a supervisor.
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock::default()), launcher: Launcher::unsupervised() }
+    }
+}
+
 /// The Codegen simulator.
 #[derive(Debug)]
 pub struct Codegen;
@@ -31,17 +49,17 @@ pub struct Codegen;
 impl Codegen {
     /// Starts it on a loopback address; port 0 takes any free one.
     pub async fn start(script: Script, address: SocketAddr) -> Result<Running, StartError> {
-        Self::start_with_clock(script, address, Arc::new(SystemClock::default())).await
+        Self::start_in(Surroundings::default(), script, address).await
     }
 
-    /// The same, with the clock that the rate limits are measured by.
-    pub async fn start_with_clock(
+    /// The same, with a clock and a launcher of the caller's.
+    pub async fn start_in(
+        surroundings: Surroundings,
         script: Script,
         address: SocketAddr,
-        clock: Arc<dyn Clock>,
     ) -> Result<Running, StartError> {
         let start = script.check().map_err(StartError::Script)?;
-        let api = Arc::new(Api::new(script, start, clock));
+        let api = Arc::new(Api::new(script, start, surroundings));
         let server = serve(Arc::clone(&api), address).await?;
         Ok(Running { server, api })
     }

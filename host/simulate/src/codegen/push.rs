@@ -2,8 +2,10 @@
 
 use std::path::{Component, Path};
 
+use cyrus_sandbox::Launcher;
+
 use super::script::Push;
-use crate::git::{GitError, git};
+use crate::git::{Git, GitError};
 
 /// Why nothing was pushed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,7 @@ pub(super) async fn push(
     remote: &str,
     run: u64,
     date: &str,
+    launcher: &Launcher,
 ) -> Result<String, PushError> {
     let placed = |text: &str| text.replace("{run_id}", &run.to_string());
     let file = |path: &Path| {
@@ -29,15 +32,16 @@ pub(super) async fn push(
         |source| PushError::File { path, source }
     };
     let home = tempfile::tempdir().map_err(file(Path::new("the temporary directory")))?;
+    let git = Git { launcher, home: home.path() };
     let (branch, message) = (placed(&push.branch), placed(&push.message));
     let mut clone = vec!["clone", "--quiet", "--no-hardlinks"];
     if let Some(base) = &push.base {
         clone.extend(["--branch", base]);
     }
     clone.extend(["--", remote, "work"]);
-    git(home.path(), &clone).await?;
+    git.run(home.path(), &clone).await?;
     let work = home.path().join("work");
-    git(&work, &["switch", "--quiet", "--create", &branch]).await?;
+    git.run(&work, &["switch", "--quiet", "--create", &branch]).await?;
     for (path, content) in &push.files {
         let target = inside(&work, path)?;
         if let Some(parent) = target.parent() {
@@ -49,13 +53,13 @@ pub(super) async fn push(
         let target = inside(&work, path)?;
         std::fs::remove_file(&target).map_err(file(&target))?;
     }
-    git(&work, &["add", "--all"]).await?;
+    git.run(&work, &["add", "--all"]).await?;
     let date = format!("--date={date}");
     let identity =
         ["-c", "user.name=Codegen (simulated)", "-c", "user.email=codegen@example.invalid"];
     let commit = ["commit", "--quiet", "--no-gpg-sign", "--allow-empty", &date, "-m", &message];
-    git(&work, &[&identity[..], &commit[..]].concat()).await?;
-    git(&work, &["push", "--quiet", "origin", &format!("HEAD:refs/heads/{branch}")]).await?;
+    git.run(&work, &[&identity[..], &commit[..]].concat()).await?;
+    git.run(&work, &["push", "--quiet", "origin", &format!("HEAD:refs/heads/{branch}")]).await?;
     Ok(branch)
 }
 

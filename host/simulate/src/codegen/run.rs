@@ -89,7 +89,7 @@ impl Run {
         self.polls_left = step.polls;
         self.result = step.result.or(self.result.take());
         self.summary = step.summary.or(self.summary.take());
-        self.logs.extend(step.logs.iter().map(|entry| log_entry(self.id, entry, calendar.next())));
+        self.logs.extend(step.logs.iter().map(|entry| log_entry(self.id, entry, &calendar.next())));
         Work { push: step.push, pull_request: step.pull_request }
     }
 
@@ -150,7 +150,7 @@ impl Run {
     }
 }
 
-fn log_entry(run: u64, entry: &LogEntry, created_at: String) -> Value {
+fn log_entry(run: u64, entry: &LogEntry, created_at: &str) -> Value {
     json!({
         "agent_run_id": run,
         "created_at": created_at,

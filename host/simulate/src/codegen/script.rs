@@ -245,27 +245,27 @@ pub struct PullRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
-    /// POST agent/run
+    /// `POST agent/run`
     CreateRun,
-    /// GET agent/run/{id}
+    /// `GET agent/run/{id}`
     GetRun,
-    /// GET agent/runs
+    /// `GET agent/runs`
     ListRuns,
-    /// POST agent/run/resume
+    /// `POST agent/run/resume`
     ResumeRun,
-    /// POST agent/run/ban
+    /// `POST agent/run/ban`
     BanRun,
-    /// POST agent/run/unban
+    /// `POST agent/run/unban`
     UnbanRun,
-    /// POST agent/run/remove-from-pr
+    /// `POST agent/run/remove-from-pr`
     RemoveFromPr,
-    /// GET agent/run/{id}/logs
+    /// `GET agent/run/{id}/logs`
     Logs,
-    /// GET organizations
+    /// `GET organizations`
     Organizations,
-    /// GET users/me
+    /// `GET users/me`
     Me,
-    /// GET repos
+    /// `GET repos`
     Repositories,
 }
 

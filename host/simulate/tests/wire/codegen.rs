@@ -1,16 +1,14 @@
 //! The Codegen simulator over real sockets.
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Raw, Whole, client, send};
+use crate::client::{Raw, Whole, client, send};
 use cyrus_simulate::codegen::{
     Endpoint, LogEntry, Organization, PullRequest, Push, RateLimits, Repository, RunScript,
-    Running, Script, Step,
+    Running, Script, Step, Surroundings,
 };
 use cyrus_simulate::{All, Calls, Clock, Codegen, Failure, Injection, any_port};
 use serde_json::{Value, json};
@@ -246,8 +244,8 @@ async fn every_status_can_be_reached_also_null_and_unknown_ones() {
         Some("completed"),
         Some("MAX_ITERATIONS_REACHED"),
     ];
-    let step = |status: &Option<&str>| Step { status: status.map(str::to_owned), ..Step::of("") };
-    let running = start(one_run(statuses.iter().map(step).collect())).await;
+    let step = |status: Option<&str>| Step { status: status.map(str::to_owned), ..Step::of("") };
+    let running = start(one_run(statuses.into_iter().map(step).collect())).await;
     let id = create(&running, "x").await;
     for status in statuses {
         let seen = get(&running, &format!("{RUN}/{id}")).await.json();
@@ -446,7 +444,8 @@ async fn the_documented_limits_hold_when_switched_on() {
     let clock = Arc::new(HandClock::default());
     let script =
         Script { rate_limits: Some(RateLimits { retry_after: true }), ..Script::default() };
-    let running = Codegen::start_with_clock(script, any_port(), clock.clone()).await.unwrap();
+    let surroundings = Surroundings { clock: clock.clone(), ..Surroundings::default() };
+    let running = Codegen::start_in(surroundings, script, any_port()).await.unwrap();
     for _ in 0..10 {
         create(&running, "x").await;
     }
