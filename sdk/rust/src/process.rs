@@ -262,6 +262,7 @@ mod tests {
         lines
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as what it is compared with")]
     fn line(text: &str) -> Result<String, ProcessError> {
         Ok(text.to_owned())
     }
