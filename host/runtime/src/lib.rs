@@ -1,1 +1,45 @@
-//! Turns a plugin into an executor: engine, linker, store, actor, limits and capabilities.
+//! Turns a plugin into an executor: a WebAssembly component becomes something that implements
+//! [`TaskExecutor`](cyrus_executor::TaskExecutor), and may do what its policy says and nothing more.
+//!
+//! One [`Runtime`] per process. It loads plugins ([`Runtime::load`]): checked, compiled once and linked before
+//! first use. A loaded [`Plugin`] and an [`ExecutorConfig`](cyrus_plugin::ExecutorConfig) make a
+//! [`PluginExecutor`] ([`Runtime::executor`]). Every execution has a store and an instance of its own, owned by
+//! one task; a store that was interrupted is never used again.
+//!
+//! # Layout
+//!
+//! * `engine`, `plugin`, `contract`: from bytes to something that can be instantiated.
+//! * `executor`, `execution`, `segment`, `control`: from a request to an outcome.
+//! * `run`, `state`, `limiter`, `verdict`: what an execution holds, what bounds it, how it failed.
+//! * `cap`, `egress`: what a component may do. Only `egress` names an HTTP client.
+//! * `convert`, `bound`, `redact`: everything that crosses the border, on its way.
+//!
+//! Only this crate names a store or a linker.
+
+mod bindings;
+mod bound;
+mod cap;
+mod contract;
+mod control;
+mod convert;
+mod egress;
+mod engine;
+mod events;
+mod execution;
+mod executor;
+mod limiter;
+mod plugin;
+mod redact;
+mod run;
+mod runtime;
+mod secrets;
+mod segment;
+mod state;
+mod verdict;
+
+pub use cap::log::{LogLevel, PluginLog};
+pub use contract::CONTRACT_VERSION;
+pub use executor::{ExecutorError, PluginExecutor};
+pub use plugin::{LoadError, Plugin};
+pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};
+pub use secrets::{HostSecrets, SecretError, SecretResolver};

@@ -1,0 +1,77 @@
+//! Texts that come from a component: bounded, and without what a terminal would obey.
+
+use std::borrow::Cow;
+
+/// The most that is kept of an error's message or a line of log, in bytes.
+pub(crate) const MESSAGE_BYTES: usize = 4 * 1024;
+
+/// The most that is kept of one text in an event, in bytes.
+pub(crate) const EVENT_TEXT_BYTES: usize = 256 * 1024;
+
+/// The most that a checkpoint may be long, in bytes.
+pub(crate) const CHECKPOINT_BYTES: usize = 64 * 1024;
+
+/// The mark where a text was cut.
+const CUT: &str = "… (cut)";
+
+/// The text, cut to `most` bytes and with control characters made visible; line ends and tabs stay.
+pub(crate) fn text(text: String, most: usize) -> String {
+    let mut text = text;
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most.saturating_sub(CUT.len())));
+        text.push_str(CUT);
+    }
+    match plain(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(plain) => plain,
+    }
+}
+
+fn obeyed(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+}
+
+fn plain(text: &str) -> Cow<'_, str> {
+    // Most texts are clean, and bytes are quicker to look through: a control character is a byte below the
+    // space, DEL, or begins with 0xC2.
+    let suspicious = |b: u8| (b < 0x20 && b != b'\n' && b != b'\t') || b == 0x7f || b == 0xc2;
+    if !text.bytes().any(suspicious) {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.replace("\r\n", "\n");
+    if lines.contains(obeyed) {
+        Cow::Owned(lines.replace(obeyed, "\u{fffd}"))
+    } else {
+        Cow::Owned(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounded(input: &str, most: usize) -> String {
+        text(input.to_owned(), most)
+    }
+
+    #[test]
+    fn short_texts_stay_as_they_are() {
+        for plain in ["", "a\tb\n", "Größe 漢字 £"] {
+            assert_eq!(bounded(plain, 100), plain);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let cut = bounded(&"漢".repeat(1000), 100);
+        assert!(cut.len() <= 100 && cut.starts_with("漢") && cut.ends_with(CUT), "{cut}");
+    }
+
+    #[test]
+    fn a_terminal_is_not_commanded() {
+        assert_eq!(
+            bounded("a\x1b[2Jb\r\nc\rd\u{9b}e\x07", 100),
+            "a\u{fffd}[2Jb\nc\u{fffd}d\u{fffd}e\u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! `context`: what an execution is told, and what the host does for it durably.
+
+use crate::{
+    bindings::{context as wit, types},
+    bound::{self, CHECKPOINT_BYTES},
+    convert,
+    run::{AnswerFuture, Run},
+    state::{ATTACHMENTS_PATH, HasState, State, WORKSPACE_PATH},
+};
+use cyrus_executor::{
+    Answer, AttachmentSource, ExecutionRequest, HostError, Question, SpendVerdict,
+};
+use futures::FutureExt as _;
+use std::{collections::hash_map::Entry, path::Path, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use wasmtime::{
+    Result,
+    component::{Access, FutureReader, Resource},
+    format_err,
+};
+
+/// Questions that one execution may put.
+const QUESTIONS: usize = 1000;
+
+/// How long an answer may take where neither the question nor the execution has a limit.
+const LONGEST_ANSWER: Duration = Duration::from_hours(24);
+
+/// The host's side of `execution-context`.
+pub struct Context {
+    run: Arc<Run>,
+    resume: Option<String>,
+    /// Answered by dropping it: tells that the component has let go.
+    _gone: oneshot::Sender<()>,
+}
+
+impl Context {
+    pub(crate) fn new(run: Arc<Run>, resume: Option<String>, gone: oneshot::Sender<()>) -> Self {
+        Self { run, resume, _gone: gone }
+    }
+
+    fn request(&self) -> Result<&ExecutionRequest> {
+        self.run.request.as_ref().ok_or_else(|| format_err!("a context without an execution"))
+    }
+}
+
+/// The directory that the attachments which are files lie in, when there are any. It is the host's own, one for
+/// each issue, and holds nothing else.
+pub(crate) fn attachments_directory(request: &ExecutionRequest) -> Option<&Path> {
+    request.attachments.iter().find_map(|attachment| match &attachment.source {
+        AttachmentSource::File(path) => path.parent(),
+        AttachmentSource::Url(_) => None,
+    })
+}
+
+impl State {
+    fn context(&mut self, context: &Resource<Context>) -> Result<&Context> {
+        Ok(self.table.get(context)?)
+    }
+
+    fn asked(&mut self, context: &Resource<Context>) -> Result<&ExecutionRequest> {
+        self.context(context)?.request()
+    }
+}
+
+impl wit::Host for State {}
+
+impl wit::HostExecutionContext for State {
+    fn execution_id(&mut self, context: Resource<Context>) -> Result<String> {
+        Ok(self.asked(&context)?.execution_id.clone())
+    }
+
+    fn idempotency_key(&mut self, context: Resource<Context>) -> Result<String> {
+        Ok(self.asked(&context)?.idempotency_key.clone())
+    }
+
+    fn attempt(&mut self, context: Resource<Context>) -> Result<u32> {
+        Ok(self.asked(&context)?.attempt)
+    }
+
+    fn settings(&mut self, _context: Resource<Context>) -> Result<String> {
+        Ok(self.run.executor.settings.clone())
+    }
+
+    fn repository(&mut self, context: Resource<Context>) -> Result<Option<wit::Repository>> {
+        Ok(self.asked(&context)?.repository.as_ref().map(convert::repository))
+    }
+
+    fn workspace(&mut self, context: Resource<Context>) -> Result<Option<wit::Workspace>> {
+        let access = self.run.policy().and_then(|policy| policy.workspace());
+        let workspace = self.asked(&context)?.workspace.as_ref();
+        Ok(workspace.zip(access).map(|(workspace, access)| wit::Workspace {
+            path: WORKSPACE_PATH.to_owned(),
+            process_path: workspace.root.display().to_string(),
+            access: match access {
+                cyrus_executor::Access::ReadOnly => wit::Access::ReadOnly,
+                cyrus_executor::Access::ReadWrite => wit::Access::ReadWrite,
+            },
+        }))
+    }
+
+    fn attachments(&mut self, context: Resource<Context>) -> Result<Vec<wit::Attachment>> {
+        let request = self.asked(&context)?;
+        let directory = attachments_directory(request);
+        let shown = |path: &Path| {
+            let within = path.strip_prefix(directory?).ok()?;
+            Some(format!("{ATTACHMENTS_PATH}/{}", within.display()))
+        };
+        let attachments = request.attachments.iter().filter_map(|attachment| {
+            let source = match &attachment.source {
+                AttachmentSource::File(path) => wit::AttachmentSource::File(shown(path)?),
+                AttachmentSource::Url(url) => wit::AttachmentSource::Url(url.clone()),
+            };
+            let (name, media_type) = (attachment.name.clone(), attachment.media_type.clone());
+            Some(wit::Attachment { name, media_type, source })
+        });
+        Ok(attachments.collect())
+    }
+
+    fn model(&mut self, context: Resource<Context>) -> Result<Option<String>> {
+        Ok(self.asked(&context)?.model.clone())
+    }
+
+    fn system_prompt(&mut self, context: Resource<Context>) -> Result<Option<String>> {
+        Ok(self.asked(&context)?.system_prompt.clone())
+    }
+
+    fn allowed_tools(&mut self, context: Resource<Context>) -> Result<Option<Vec<String>>> {
+        Ok(self.asked(&context)?.allowed_tools.clone())
+    }
+
+    fn disallowed_tools(&mut self, context: Resource<Context>) -> Result<Vec<String>> {
+        Ok(self.asked(&context)?.disallowed_tools.clone())
+    }
+
+    fn mcp_servers(&mut self, context: Resource<Context>) -> Result<Option<String>> {
+        Ok(self.asked(&context)?.mcp_servers.as_ref().map(ToString::to_string))
+    }
+
+    fn output_schema(&mut self, context: Resource<Context>) -> Result<Option<String>> {
+        Ok(self.asked(&context)?.output_schema.as_ref().map(ToString::to_string))
+    }
+
+    fn limits(&mut self, context: Resource<Context>) -> Result<wit::Limits> {
+        let deadline = self.run.time_left().map(convert::milliseconds);
+        let limits = &self.asked(&context)?.limits;
+        Ok(wit::Limits {
+            deadline,
+            max_cost: limits.max_cost.map(|cost| cost.0),
+            max_turns: limits.max_turns,
+        })
+    }
+
+    fn resume(&mut self, context: Resource<Context>) -> Result<Option<String>> {
+        Ok(self.context(&context)?.resume.clone())
+    }
+
+    fn findings(&mut self, context: Resource<Context>) -> Result<Vec<wit::Finding>> {
+        Ok(self.asked(&context)?.findings.iter().map(convert::finding).collect())
+    }
+
+    fn extension(&mut self, context: Resource<Context>, name: String) -> Result<Option<String>> {
+        let extensions = &self.asked(&context)?.extensions;
+        let found = extensions.iter().find(|(known, _)| *known == name);
+        Ok(found.map(|(_, value)| value.to_string()))
+    }
+
+    fn drop(&mut self, context: Resource<Context>) -> Result<()> {
+        self.table.delete(context)?;
+        Ok(())
+    }
+}
+
+type Durable<T> = std::result::Result<T, wit::HostError>;
+
+impl<T: Send + 'static> wit::HostExecutionContextWithStore<T> for HasState {
+    fn checkpoint(
+        mut store: Access<'_, T, Self>,
+        context: Resource<Context>,
+        token: String,
+    ) -> Result<FutureReader<Durable<()>>> {
+        let run = Arc::clone(&store.get().context(&context)?.run);
+        FutureReader::new(
+            &mut store,
+            async move { wasmtime::error::Ok(checkpoint(&run, token).await) },
+        )
+    }
+
+    fn spend(
+        mut store: Access<'_, T, Self>,
+        context: Resource<Context>,
+        usage: types::Usage,
+    ) -> Result<FutureReader<Durable<wit::SpendVerdict>>> {
+        let run = Arc::clone(&store.get().context(&context)?.run);
+        FutureReader::new(&mut store, async move { wasmtime::error::Ok(spend(&run, usage).await) })
+    }
+
+    fn ask(
+        mut store: Access<'_, T, Self>,
+        context: Resource<Context>,
+        question: wit::Question,
+    ) -> Result<FutureReader<wit::Answer>> {
+        let run = Arc::clone(&store.get().context(&context)?.run);
+        FutureReader::new(&mut store, async move { wasmtime::error::Ok(ask(&run, question).await) })
+    }
+}
+
+/// Runs a durable write in a task of its own: a component that lets go of its future does not undo it.
+async fn durable<T: Send + 'static>(
+    run: &Run,
+    write: impl Future<Output = std::result::Result<T, HostError>> + Send + 'static,
+) -> Durable<T> {
+    let written = tokio::spawn(write);
+    let answered = async {
+        match written.await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(HostError::Stopped)) => Err(wit::HostError::Stopped),
+            Ok(Err(HostError::Invalid(what))) => Err(wit::HostError::Invalid(what)),
+            Ok(Err(HostError::Failed(why))) => Err(wit::HostError::Failed(why)),
+            Err(_) => Err(wit::HostError::Failed("the host failed to write it".to_owned())),
+        }
+    };
+    run.unless_stopped(answered, Err(wit::HostError::Stopped)).await
+}
+
+async fn checkpoint(run: &Arc<Run>, token: String) -> Durable<()> {
+    if token.len() > CHECKPOINT_BYTES {
+        let problem = format!("a checkpoint is at most {CHECKPOINT_BYTES} bytes long");
+        return Err(wit::HostError::Invalid(problem));
+    }
+    let token = run.executor.redactor.text(token);
+    let (write, noted) = (run.host.checkpoint(token.clone()), Arc::clone(run));
+    let and_note = async move {
+        write.await?;
+        noted.notes().checkpoint = Some(token);
+        Ok(())
+    };
+    durable(run, and_note).await
+}
+
+async fn spend(run: &Run, usage: types::Usage) -> Durable<wit::SpendVerdict> {
+    let usage = convert::usage(usage);
+    run.notes().usage = Some(usage.clone());
+    let verdict = durable(run, run.host.spend(usage)).await?;
+    Ok(match verdict {
+        SpendVerdict::GoOn => wit::SpendVerdict::GoOn,
+        SpendVerdict::Stop => wit::SpendVerdict::Stop,
+    })
+}
+
+async fn ask(run: &Arc<Run>, question: wit::Question) -> wit::Answer {
+    let allowed = run.policy().map(|policy| policy.ask());
+    match allowed {
+        Some(Ok(())) => {}
+        Some(Err(denied)) => return wit::Answer::Deny(run.deny(denied)),
+        None => return wit::Answer::Deny("nothing may be asked here".to_owned()),
+    }
+    if run.stopping.is_cancelled() {
+        return wit::Answer::Cancelled;
+    }
+    let answer = match known_or_new(run, question) {
+        Ok(answer) => answer,
+        Err(problem) => return wit::Answer::Deny(problem),
+    };
+    convert::answer(run.unless_stopped(answer, Answer::Cancelled).await)
+}
+
+/// The answer to this question: the one that was given before under its id, or a new one.
+fn known_or_new(
+    run: &Arc<Run>,
+    question: wit::Question,
+) -> std::result::Result<AnswerFuture, String> {
+    let question = convert::question(question, &run.executor.redactor);
+    let mut notes = run.notes();
+    let asked = notes.questions.len();
+    match notes.questions.entry(question.id.clone()) {
+        Entry::Occupied(known) => Ok(known.get().clone()),
+        Entry::Vacant(_) if asked >= QUESTIONS => {
+            Err(format!("an execution may put {QUESTIONS} questions"))
+        }
+        Entry::Vacant(free) => Ok(free.insert(put(run, question)).clone()),
+    }
+}
+
+fn put(run: &Run, question: Question) -> AnswerFuture {
+    let limits = [question.deadline, run.time_left(), Some(LONGEST_ANSWER)];
+    let time = limits.into_iter().flatten().min().unwrap_or(LONGEST_ANSWER);
+    let answer = run.host.ask(Question { deadline: Some(time), ..question });
+    // In a task of its own, so that it is answered also when nobody polls.
+    let answered = tokio::spawn(tokio::time::timeout(time, answer));
+    async move {
+        match answered.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Answer::Deny("nobody answered in time".to_owned()),
+            Err(_) => Answer::Deny("the host could not put the question".to_owned()),
+        }
+    }
+    .boxed()
+    .shared()
+}
+
+/// How long a word in a question may be, in bytes.
+pub(crate) const QUESTION_BYTES: usize = bound::MESSAGE_BYTES;

@@ -1,0 +1,306 @@
+//! `process`: programs by grant name, through the sandbox.
+
+use super::streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone};
+use crate::{
+    bindings::process as wit,
+    run::{Run, Slot},
+    state::{HasState, State},
+};
+use cyrus_plugin::ProcessGrant;
+use cyrus_sandbox::{
+    AbsolutePath, ChildOutput, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError,
+    find_program,
+};
+use std::{
+    io,
+    os::unix::fs::symlink,
+    path::{Component, Path},
+    sync::Arc,
+};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use wasmtime::{
+    Result,
+    component::{Access, FutureReader, Resource, StreamReader},
+};
+
+/// Arguments of one launch, and bytes of all of them.
+const ARGUMENTS: usize = 1024;
+const ARGUMENT_BYTES: usize = 512 * 1024;
+
+type Outcome<T> = std::result::Result<T, wit::ProcessError>;
+
+/// The host's side of `child`.
+pub struct Child {
+    run: Arc<Run>,
+    program: Handle,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildOutput>,
+    stderr: Option<StderrTaker>,
+    output: OutputBudget,
+    /// Where the program works when there is no workspace.
+    _scratch: Option<TempDir>,
+}
+
+/// A component that lets go of a program ends it, also while somebody still waits for its end.
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.program.kill();
+    }
+}
+
+impl State {
+    fn child(&mut self, child: &Resource<Child>) -> Result<&mut Child> {
+        Ok(self.table.get_mut(child)?)
+    }
+}
+
+impl wit::Host for State {
+    async fn spawn(
+        &mut self,
+        grant: String,
+        args: Vec<String>,
+    ) -> Result<Outcome<Resource<Child>>> {
+        match launch(&self.run, &grant, args).await {
+            Ok(child) => Ok(Ok(self.table.push(child)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child> {
+    let nothing = || wit::ProcessError::Denied("no program may be launched here".to_owned());
+    let policy = run.policy().ok_or_else(nothing)?;
+    let granted = policy.process(grant, &args);
+    let process = granted.map_err(|denied| wit::ProcessError::Denied(run.deny(denied)))?;
+    if args.len() > ARGUMENTS || args.iter().map(String::len).sum::<usize>() > ARGUMENT_BYTES {
+        let most = format!("at most {ARGUMENTS} arguments of {} KiB in all", ARGUMENT_BYTES / 1024);
+        return Err(wit::ProcessError::Limit(most));
+    }
+    if run.stopping.is_cancelled() {
+        return Err(wit::ProcessError::Stopped);
+    }
+    let limits = &run.executor.config.limits;
+    let too_many = || {
+        let most = limits.live_processes;
+        wit::ProcessError::Limit(format!("at most {most} programs may be alive at once"))
+    };
+    let slot = Slot::take(&run.processes, limits.live_processes).ok_or_else(too_many)?;
+    run.allow();
+    let (launch, scratch) = prepare(run, grant, process, args).await?;
+    tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
+    let launched = run.executor.runtime.launcher.spawn(launch).await;
+    let mut child = launched.map_err(|error| refused(&error))?;
+    let program = child.handle();
+    hold_until_gone(slot, program.clone());
+    let most = u64::from(limits.process_output_mib) << 20;
+    let output = OutputBudget::new(most, program.clone());
+    Ok(Child {
+        run: Arc::clone(run),
+        stdin: child.take_stdin(),
+        stdout: child.take_stdout(),
+        stderr: child.take_stderr().map(|pipe| drain_stderr(pipe, output.clone())),
+        program,
+        output,
+        _scratch: scratch,
+    })
+}
+
+fn refused(error: &SpawnError) -> wit::ProcessError {
+    match error {
+        SpawnError::NotFound { .. } => wit::ProcessError::NotFound(error.to_string()),
+        SpawnError::TooLarge { .. } => wit::ProcessError::Limit(error.to_string()),
+        _ => wit::ProcessError::Io(error.to_string()),
+    }
+}
+
+/// Everything about a launch that is not the plugin's to say.
+async fn prepare(
+    run: &Run,
+    grant: &str,
+    process: &ProcessGrant,
+    args: Vec<String>,
+) -> Outcome<(Launch, Option<TempDir>)> {
+    let host = &run.executor.runtime;
+    let program = process.program.to_string_lossy();
+    let program = find_program(&program, &host.path).ok_or_else(|| {
+        let place = format!("executors.{}.grants.process.{grant}", run.executor.config.name);
+        wit::ProcessError::NotFound(format!(
+            "{program} is no program that can be found in PATH ({place}.program in config.json)"
+        ))
+    })?;
+    let io = |error: &dyn std::fmt::Display| wit::ProcessError::Io(error.to_string());
+    let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
+    let scratch = match workspace {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("cyrus-").tempdir().map_err(|e| io(&e))?),
+    };
+    let (directory, home) = match (workspace, &scratch) {
+        (Some(workspace), _) => (workspace.root.as_path(), workspace.home.as_path()),
+        (None, Some(scratch)) => (scratch.path(), scratch.path()),
+        (None, None) => return Err(io(&"there is no directory to work in")),
+    };
+    let (from, files, to) = (host.home.clone(), process.home_files.clone(), home.to_owned());
+    let linked = tokio::task::spawn_blocking(move || link_home(&from, &files, &to)).await;
+    linked.map_err(|e| io(&e))?.map_err(|e| io(&e))?;
+    let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
+    let variables = run.executor.variables.get(grant).into_iter().flatten();
+    let launch = Launch::new(program, directory)
+        .args(args)
+        .env("PATH", host.path.clone())
+        .env("HOME", home)
+        .env("LANG", "C.UTF-8")
+        .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
+        .stdin(cyrus_sandbox::Input::Pipe);
+    Ok((launch, scratch))
+}
+
+/// Puts the granted files of the operator's home into a program's home: links, so that a login which the
+/// program renews in place stays the operator's.
+fn link_home(from: &Path, files: &[std::path::PathBuf], to: &Path) -> io::Result<()> {
+    for file in files {
+        if !file.components().all(|part| matches!(part, Component::Normal(_))) {
+            let problem = format!("homeFiles: {} is not a path below the home", file.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let (source, target) = (from.join(file), to.join(file));
+        if source.exists() && target.symlink_metadata().is_err() {
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            match symlink(&source, &target) {
+                // Two programs of one session may start at once.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                linked => linked?,
+            }
+        }
+    }
+    Ok(())
+}
+
+impl wit::HostChild for State {
+    fn signal(&mut self, child: Resource<Child>, signal: wit::Signal) -> Result<Outcome<()>> {
+        self.child(&child)?.program.signal(match signal {
+            wit::Signal::Interrupt => Signal::Interrupt,
+            wit::Signal::Terminate => Signal::Terminate,
+            wit::Signal::Kill => Signal::Kill,
+        });
+        Ok(Ok(()))
+    }
+
+    fn drop(&mut self, child: Resource<Child>) -> Result<()> {
+        self.table.delete(child)?;
+        Ok(())
+    }
+}
+
+fn once(what: &str) -> wit::ProcessError {
+    wit::ProcessError::Io(format!("{what} was taken before"))
+}
+
+impl<T: Send + 'static> wit::HostChildWithStore<T> for HasState {
+    fn write_stdin(
+        mut store: Access<'_, T, Self>,
+        child: Resource<Child>,
+        mut data: StreamReader<u8>,
+    ) -> Result<FutureReader<Outcome<()>>> {
+        let taken = store.get().child(&child)?.stdin.take();
+        let Some(pipe) = taken else {
+            data.close(&mut store)?;
+            let refused = async { wasmtime::error::Ok(Err(once("standard input"))) };
+            return FutureReader::new(&mut store, refused);
+        };
+        let (input, written) = Input::new(pipe);
+        data.pipe(&mut store, input)?;
+        let answer = async move {
+            wasmtime::error::Ok(match written.await {
+                Ok(Err(error)) => Err(wit::ProcessError::Io(error.to_string())),
+                Ok(Ok(())) | Err(_) => Ok(()),
+            })
+        };
+        FutureReader::new(&mut store, answer)
+    }
+
+    fn stdout(
+        mut store: Access<'_, T, Self>,
+        child: Resource<Child>,
+    ) -> Result<Outcome<StreamReader<u8>>> {
+        let child = store.get().child(&child)?;
+        let Some(pipe) = child.stdout.take() else { return Ok(Err(once("standard output"))) };
+        let output = Output::of_pipe(pipe, child.output.clone());
+        Ok(Ok(StreamReader::new(&mut store, output)?))
+    }
+
+    fn stderr(
+        mut store: Access<'_, T, Self>,
+        child: Resource<Child>,
+    ) -> Result<Outcome<StreamReader<u8>>> {
+        let child = store.get().child(&child)?;
+        let Some(taker) = child.stderr.take() else { return Ok(Err(once("standard error"))) };
+        let (to, kept) = oneshot::channel();
+        // Nobody drains any more only when the program printed too much.
+        let _nothing_to_come = taker.send(to);
+        let output = Output::of_drain(kept, child.output.clone());
+        Ok(Ok(StreamReader::new(&mut store, output)?))
+    }
+
+    fn wait(
+        mut store: Access<'_, T, Self>,
+        child: Resource<Child>,
+    ) -> Result<FutureReader<Outcome<wit::Exit>>> {
+        let child = store.get().child(&child)?;
+        let (run, program, output) =
+            (Arc::clone(&child.run), child.program.clone(), child.output.clone());
+        let ended = async move {
+            let ended = async { ended(program.wait().await, &run, &output) };
+            let ended = run.unless_stopped(ended, Err(wit::ProcessError::Stopped)).await;
+            wasmtime::error::Ok(ended)
+        };
+        FutureReader::new(&mut store, ended)
+    }
+}
+
+fn ended(
+    how: std::result::Result<Exit, Lost>,
+    run: &Run,
+    output: &OutputBudget,
+) -> Outcome<wit::Exit> {
+    if output.is_passed() {
+        let most = run.executor.config.limits.process_output_mib;
+        let problem = format!("the program printed more than {most} MiB, and was ended");
+        return Err(wit::ProcessError::Limit(problem));
+    }
+    match how {
+        Ok(Exit::Code(code)) => Ok(wit::Exit::Code(code)),
+        Ok(Exit::Signal(signal)) => Ok(wit::Exit::Signal(signal)),
+        Err(lost) => Err(wit::ProcessError::Io(lost.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_granted_files_of_the_home_are_there() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(from.path().join(".tool")).unwrap();
+        std::fs::write(from.path().join(".tool/login"), "x").unwrap();
+        std::fs::write(from.path().join(".tool/other"), "y").unwrap();
+        let files = [".tool/login".into(), ".tool/not-there".into()];
+        for _again in 0..2 {
+            link_home(from.path(), &files, to.path()).unwrap();
+        }
+        let seen: Vec<_> = std::fs::read_dir(to.path().join(".tool")).unwrap().collect();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(std::fs::read_to_string(to.path().join(".tool/login")).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_granted_file_is_below_the_home() {
+        let home = tempfile::tempdir().unwrap();
+        for bad in ["../x", "/etc/passwd", ".tool/../../x"] {
+            assert!(link_home(home.path(), &[bad.into()], home.path()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Between a program's pipes and a component's streams.
+
+use crate::run::Slot;
+use bytes::BytesMut;
+use cyrus_sandbox::{ChildOutput, ChildStdin, Handle};
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+use tokio::{
+    io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
+    sync::oneshot,
+};
+use wasmtime::{
+    Result, StoreContextMut,
+    component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult},
+};
+
+/// Bytes that go over at once.
+const CHUNK: usize = 16 * 1024;
+
+/// What is kept of standard error for a component that asks for it late, in bytes.
+const STDERR_KEPT: usize = 64 * 1024;
+
+/// How much a program may still print, all of its streams together.
+#[derive(Clone)]
+pub(crate) struct OutputBudget {
+    left: Arc<AtomicU64>,
+    passed: Arc<AtomicBool>,
+    program: Handle,
+}
+
+impl OutputBudget {
+    pub(crate) fn new(most: u64, program: Handle) -> Self {
+        Self { left: Arc::new(AtomicU64::new(most)), passed: Arc::default(), program }
+    }
+
+    /// Whether the program printed more than it may.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of output. `false`: it is too much, and the program is killed.
+    fn take(&self, bytes: usize) -> bool {
+        let less = |left: u64| left.checked_sub(bytes as u64);
+        let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
+        if !fits {
+            self.passed.store(true, Ordering::Relaxed);
+            self.program.kill();
+        }
+        fits
+    }
+}
+
+/// Produces a program's output.
+pub(crate) struct Output {
+    source: OutputSource,
+    budget: OutputBudget,
+}
+
+enum OutputSource {
+    Pipe(ChildOutput),
+    /// What was kept, then the pipe.
+    Late(oneshot::Receiver<(BytesMut, ChildOutput)>),
+}
+
+impl Output {
+    pub(crate) fn of_pipe(pipe: ChildOutput, budget: OutputBudget) -> Self {
+        Self { source: OutputSource::Pipe(pipe), budget }
+    }
+
+    pub(crate) fn of_drain(
+        kept: oneshot::Receiver<(BytesMut, ChildOutput)>,
+        budget: OutputBudget,
+    ) -> Self {
+        Self { source: OutputSource::Late(kept), budget }
+    }
+}
+
+impl<D> StreamProducer<D> for Output {
+    type Item = u8;
+    type Buffer = BytesMut;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, u8, BytesMut>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        if destination.remaining(&mut store) == Some(0) {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        if let OutputSource::Late(kept) = &mut self.source {
+            match Pin::new(kept).poll(cx) {
+                Poll::Ready(Ok((kept, pipe))) => {
+                    self.source = OutputSource::Pipe(pipe);
+                    if !kept.is_empty() {
+                        destination.set_buffer(kept);
+                        return Poll::Ready(Ok(StreamResult::Completed));
+                    }
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let this = &mut *self;
+        let OutputSource::Pipe(pipe) = &mut this.source else { return Poll::Pending };
+        let mut destination = destination.as_direct(store, CHUNK);
+        let mut buffer = ReadBuf::new(destination.remaining());
+        let read = match Pin::new(pipe).poll_read(cx, &mut buffer) {
+            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => return Poll::Pending,
+        };
+        match read {
+            Ok(bytes @ 1..) if this.budget.take(bytes) => {
+                destination.mark_written(bytes);
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            _ => Poll::Ready(Ok(StreamResult::Dropped)),
+        }
+    }
+}
+
+/// A program's standard error until somebody takes it.
+pub(crate) type StderrTaker = oneshot::Sender<oneshot::Sender<(BytesMut, ChildOutput)>>;
+
+/// Reads a program's standard error, so that the program never blocks on it, until it is taken.
+pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> StderrTaker {
+    let (taker, mut taken) = oneshot::channel::<oneshot::Sender<_>>();
+    tokio::spawn(async move {
+        let mut kept = BytesMut::new();
+        let mut wanted = true;
+        let mut piece = vec![0; CHUNK];
+        loop {
+            let read = tokio::select! {
+                biased;
+                to = &mut taken, if wanted => match to {
+                    Ok(to) => {
+                        let _component_is_gone = to.send((kept, pipe));
+                        return;
+                    }
+                    Err(_) => {
+                        wanted = false;
+                        continue;
+                    }
+                },
+                read = pipe.read(&mut piece) => read,
+            };
+            match read {
+                Ok(bytes @ 1..) if budget.take(bytes) => {
+                    kept.extend_from_slice(&piece[..bytes]);
+                    let over = kept.len().saturating_sub(STDERR_KEPT);
+                    drop(kept.split_to(over));
+                }
+                _ if wanted => {
+                    // The program is done with it; what was kept may still be asked for.
+                    if let Ok(to) = (&mut taken).await {
+                        let _component_is_gone = to.send((kept, pipe));
+                    }
+                    return;
+                }
+                _ => return,
+            }
+        }
+    });
+    taker
+}
+
+/// Consumes what a component writes to a program's standard input.
+pub(crate) struct Input {
+    pipe: ChildStdin,
+    written: Option<oneshot::Sender<io::Result<()>>>,
+}
+
+impl Input {
+    pub(crate) fn new(pipe: ChildStdin) -> (Self, oneshot::Receiver<io::Result<()>>) {
+        let (written, all_written) = oneshot::channel();
+        (Self { pipe, written: Some(written) }, all_written)
+    }
+
+    fn end(&mut self, result: io::Result<()>) {
+        if let Some(written) = self.written.take() {
+            let _nobody_waits = written.send(result);
+        }
+    }
+}
+
+/// The end of the component's stream: the program's input ends with it.
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.end(Ok(()));
+    }
+}
+
+impl<D> StreamConsumer<D> for Input {
+    type Item = u8;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        if source.remaining(&mut store) == 0 {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        let mut source = source.as_direct(store);
+        let written = match Pin::new(&mut self.pipe).poll_write(cx, source.remaining()) {
+            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+            written => ready!(written),
+        };
+        match written {
+            Ok(bytes @ 1..) => {
+                source.mark_read(bytes);
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            // The program stopped reading: that is its right, and no error.
+            Ok(0) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Poll::Ready(Ok(StreamResult::Dropped))
+            }
+            Err(error) => {
+                self.end(Err(error));
+                Poll::Ready(Ok(StreamResult::Dropped))
+            }
+        }
+    }
+}
+
+/// Keeps a place among the live programs until the program is gone, whoever holds on to it until then.
+pub(crate) fn hold_until_gone(slot: Slot, program: Handle) {
+    tokio::spawn(async move {
+        let _how = program.wait().await;
+        drop(slot);
+    });
+}

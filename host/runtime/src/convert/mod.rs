@@ -1,0 +1,48 @@
+//! Between the contract's types and the host's. What comes from a component is bounded and redacted on the way.
+
+mod asked;
+mod event;
+mod outcome;
+
+pub(crate) use asked::{answer, finding, question, repository, task};
+pub(crate) use event::{event, size as event_size};
+pub(crate) use outcome::{Incoming, descriptor, health, outcome_size};
+
+use crate::{bindings::types, redact::Redactor};
+use cyrus_executor::{Cost, CostSource, Link, MicroUsd, Usage};
+use serde_json::Value;
+use std::time::Duration;
+
+/// A duration as the contract counts it.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// JSON text as a value; what is no JSON is taken as the text it is.
+fn json(text: String, redactor: &Redactor) -> Value {
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    redactor.json(value)
+}
+
+/// What was used.
+pub(crate) fn usage(usage: types::Usage) -> Usage {
+    let cost = usage.cost.map(|cost| Cost {
+        amount: MicroUsd(cost.amount),
+        source: match cost.source {
+            types::CostSource::Reported => CostSource::Reported,
+            types::CostSource::Estimated => CostSource::Estimated,
+        },
+    });
+    Usage {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        cache_read_tokens: usage.cache_read_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        turns: usage.turns,
+        cost,
+    }
+}
+
+fn link(link: types::Link, clean: impl Fn(String) -> String) -> Link {
+    Link { kind: clean(link.kind), title: clean(link.title), url: clean(link.url) }
+}

@@ -1,0 +1,149 @@
+//! How an execution ended, and what `describe` and `probe` say.
+
+use super::{json, link, usage};
+use crate::{
+    bindings::types as wit,
+    bound::{self, EVENT_TEXT_BYTES, MESSAGE_BYTES},
+    redact::Redactor,
+};
+use cyrus_executor::{
+    Denial, Descriptor, ErrorKind, ExecutionError, ExecutionResult, Health, Outcome, RemoteBranch,
+    Suspension, WorkProduct,
+};
+use std::time::Duration;
+
+/// Takes what a component hands over at its end.
+pub(crate) struct Incoming<'a>(pub(crate) &'a Redactor);
+
+impl Incoming<'_> {
+    fn short(&self, text: String) -> String {
+        bound::text(self.0.text(text), MESSAGE_BYTES)
+    }
+
+    fn long(&self, text: String) -> String {
+        bound::text(self.0.text(text), EVENT_TEXT_BYTES)
+    }
+
+    pub(crate) fn outcome(&self, outcome: wit::Outcome) -> Outcome {
+        match outcome {
+            wit::Outcome::Completed(result) => Outcome::Completed(self.result(result)),
+            wit::Outcome::Suspended(suspended) => Outcome::Suspended(Suspension {
+                checkpoint: self.0.text(suspended.checkpoint),
+                wake_after: Duration::from_millis(suspended.wake_after),
+                usage: usage(suspended.usage),
+            }),
+        }
+    }
+
+    fn result(&self, result: wit::ExecutionResult) -> ExecutionResult {
+        let denials = result.denials.into_iter().map(|denial| Denial {
+            tool: self.short(denial.tool),
+            input: json(denial.input, self.0),
+            reason: self.short(denial.reason),
+        });
+        let extensions = result.extensions.into_iter();
+        ExecutionResult {
+            summary: self.long(result.summary),
+            structured: result.structured.map(|value| json(value, self.0)),
+            product: self.product(result.product),
+            links: result.links.into_iter().map(|l| link(l, |text| self.short(text))).collect(),
+            usage: usage(result.usage),
+            denials: denials.collect(),
+            checkpoint: result.checkpoint.map(|token| self.0.text(token)),
+            extensions: extensions.map(|(k, v)| (self.short(k), json(v, self.0))).collect(),
+        }
+    }
+
+    fn product(&self, product: wit::WorkProduct) -> WorkProduct {
+        match product {
+            wit::WorkProduct::Nothing => WorkProduct::Nothing,
+            wit::WorkProduct::Workspace => WorkProduct::Workspace,
+            wit::WorkProduct::Branch(branch) => WorkProduct::Branch(RemoteBranch {
+                remote: branch.remote.map(|text| self.short(text)),
+                name: self.short(branch.name),
+                commit: branch.commit.map(|text| self.short(text)),
+            }),
+        }
+    }
+
+    pub(crate) fn error(&self, error: wit::ExecutionError) -> ExecutionError {
+        ExecutionError {
+            kind: self.kind(error.kind),
+            message: self.short(error.message),
+            retry_after: error.retry_after.map(Duration::from_millis),
+            usage: error.usage.map(|used| Box::new(usage(used))),
+            checkpoint: error.checkpoint.map(|token| self.0.text(token)),
+            partial: error.partial.map(|result| Box::new(self.result(result))),
+            host: None,
+        }
+    }
+
+    fn kind(&self, kind: wit::ErrorKind) -> ErrorKind {
+        match kind {
+            wit::ErrorKind::Unavailable => ErrorKind::Unavailable,
+            wit::ErrorKind::RateLimited => ErrorKind::RateLimited,
+            wit::ErrorKind::Unauthorized => ErrorKind::Unauthorized,
+            wit::ErrorKind::QuotaExhausted => ErrorKind::QuotaExhausted,
+            wit::ErrorKind::InvalidRequest => ErrorKind::InvalidRequest,
+            wit::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            wit::ErrorKind::Refused => ErrorKind::Refused,
+            wit::ErrorKind::Denied => ErrorKind::Denied,
+            wit::ErrorKind::BudgetExceeded => ErrorKind::BudgetExceeded,
+            wit::ErrorKind::TurnLimit => ErrorKind::TurnLimit,
+            wit::ErrorKind::TimedOut => ErrorKind::TimedOut,
+            wit::ErrorKind::Cancelled => ErrorKind::Cancelled,
+            wit::ErrorKind::Failed => ErrorKind::Failed,
+            wit::ErrorKind::Other(code) => ErrorKind::Other(bound::text(self.0.text(code), 128)),
+        }
+    }
+}
+
+/// What `describe` said.
+pub(crate) fn descriptor(descriptor: wit::Descriptor, redactor: &Redactor) -> Descriptor {
+    let clean = |text| bound::text(redactor.text(text), MESSAGE_BYTES);
+    Descriptor {
+        name: clean(descriptor.name),
+        version: clean(descriptor.version),
+        description: clean(descriptor.description),
+        kinds: descriptor.kinds.into_iter().map(clean).collect(),
+        features: descriptor.features.into_iter().map(clean).collect(),
+        settings_schema: descriptor.settings_schema.map(|schema| json(schema, redactor)),
+    }
+}
+
+/// What `probe` said.
+pub(crate) fn health(health: wit::Health, redactor: &Redactor) -> Health {
+    let clean = |text| bound::text(redactor.text(text), MESSAGE_BYTES);
+    let details = health.details.into_iter();
+    Health {
+        summary: clean(health.summary),
+        version: health.version.map(clean),
+        details: details.map(|(name, value)| (clean(name), clean(value))).collect(),
+    }
+}
+
+/// How much text an outcome holds, in bytes.
+pub(crate) fn outcome_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) -> usize {
+    match outcome {
+        Ok(wit::Outcome::Completed(result)) => result_size(result),
+        Ok(wit::Outcome::Suspended(suspension)) => suspension.checkpoint.len(),
+        Err(error) => {
+            let partial = error.partial.as_ref().map_or(0, result_size);
+            error.message.len() + optional(error.checkpoint.as_ref()) + partial
+        }
+    }
+}
+
+fn result_size(result: &wit::ExecutionResult) -> usize {
+    let links = result.links.iter().map(|l| l.kind.len() + l.title.len() + l.url.len());
+    let denials = result.denials.iter().map(|d| d.tool.len() + d.input.len() + d.reason.len());
+    let extensions = result.extensions.iter().map(|(k, v)| k.len() + v.len());
+    result.summary.len()
+        + optional(result.structured.as_ref())
+        + optional(result.checkpoint.as_ref())
+        + links.chain(denials).chain(extensions).sum::<usize>()
+}
+
+fn optional(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
+}

@@ -1,0 +1,99 @@
+//! Secrets on their way into a request. The component does not see them, and cannot put its own in their place.
+
+use cyrus_plugin::{Capability, Denied, Destination, Injection, Policy};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::collections::BTreeMap;
+use wasmtime_wasi_http::Error;
+use zeroize::Zeroizing;
+
+/// A secret that a request gets.
+pub(super) struct Injected {
+    injection: Injection,
+    value: Zeroizing<String>,
+}
+
+/// The secrets that are for this destination.
+pub(super) fn of(
+    policy: &Policy,
+    values: &BTreeMap<String, Zeroizing<String>>,
+    to: &Destination,
+) -> Vec<Injected> {
+    let meant = policy.secrets().filter(|(_, _, audience)| audience.iter().any(|a| a.matches(to)));
+    let valued = meant.filter_map(|(request, ..)| {
+        let value = values.get(&request.handle)?.clone();
+        Some(Injected { injection: request.inject.clone(), value })
+    });
+    valued.collect()
+}
+
+/// Refuses credentials of the component's own where the host's go.
+pub(super) fn refuse_own(
+    headers: &HeaderMap,
+    injected: &[Injected],
+    to: &Destination,
+) -> Result<(), Denied> {
+    if injected.is_empty() {
+        return Ok(());
+    }
+    let carries = |name: &HeaderName| {
+        let known = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+        known.contains(name)
+            || name == "x-api-key"
+            || injected.iter().any(|i| name.as_str().eq_ignore_ascii_case(&i.injection.header))
+    };
+    match headers.keys().find(|name| carries(name)) {
+        None => Ok(()),
+        Some(name) => Err(Denied {
+            capability: Capability::Secret,
+            wanted: format!("header {name} in a request to {to}"),
+            hint: "The host puts the credentials into requests to this host; the plugin has to leave the header out".to_owned(),
+        }),
+    }
+}
+
+/// Puts the secrets into a request's headers.
+pub(super) fn inject(headers: &mut HeaderMap, injected: Vec<Injected>) -> Result<(), Error> {
+    for Injected { injection, value } in injected {
+        let text = Zeroizing::new(format!("{}{}", injection.prefix, value.as_str()));
+        let name = HeaderName::try_from(injection.header).map_err(|_| Error::ConfigurationError)?;
+        let mut value = HeaderValue::from_str(&text).map_err(|_| Error::ConfigurationError)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn injected() -> Vec<Injected> {
+        vec![Injected {
+            injection: Injection { header: "x-token".to_owned(), prefix: "Key ".to_owned() },
+            value: Zeroizing::new("abcdef".to_owned()),
+        }]
+    }
+
+    #[test]
+    fn a_component_cannot_bring_credentials_where_the_host_does() {
+        let to = Destination::of(&"https://api.example.com".parse().unwrap()).unwrap();
+        for name in ["authorization", "cookie", "x-api-key", "x-token", "proxy-authorization"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("own"));
+            let denied = refuse_own(&headers, &injected(), &to).unwrap_err();
+            assert!(denied.wanted.contains(name), "{denied}");
+            assert_eq!(refuse_own(&headers, &[], &to), Ok(()), "no secret is at stake");
+        }
+        let mut harmless = HeaderMap::new();
+        harmless.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        assert_eq!(refuse_own(&harmless, &injected(), &to), Ok(()));
+    }
+
+    #[test]
+    fn a_secret_goes_into_its_header_and_is_not_shown() {
+        let mut headers = HeaderMap::new();
+        inject(&mut headers, injected()).unwrap();
+        assert_eq!(headers["x-token"], "Key abcdef");
+        assert!(!format!("{headers:?}").contains("abcdef"));
+    }
+}

@@ -1,0 +1,202 @@
+//! The one way out: every HTTP request of every component goes through [`Egress::send_request`].
+//!
+//! In order: policy → credentials → body → resolve → addresses → inject → connect to a checked address → cap and
+//! redact the response. No redirects, no proxies, and headers of our own making. This is the only module that
+//! names an HTTP client.
+
+mod address;
+mod body;
+mod client;
+mod credentials;
+
+pub(crate) use client::{Clients, Tls};
+
+use crate::run::{Run, Slot};
+use bytes::Bytes;
+use cyrus_plugin::Destination;
+use http::{HeaderMap, HeaderName, Request, Response, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use url::Url;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// How long connecting, or the wait for the next piece, may take when the component does not say.
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_mins(10);
+
+/// Bytes and number of a response's headers.
+const RESPONSE_HEADER_BYTES: usize = 32 * 1024;
+const RESPONSE_HEADERS: usize = 128;
+
+/// Headers that are the host's business, whatever a component says.
+const OURS: [HeaderName; 7] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+];
+
+/// A component's way out.
+pub(crate) struct Egress {
+    run: Arc<Run>,
+}
+
+impl Egress {
+    pub(crate) fn new(run: Arc<Run>) -> Self {
+        Self { run }
+    }
+}
+
+type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Egress {
+    fn set_host_header(&mut self) -> bool {
+        // The client makes it of the address that was checked.
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let run = Arc::clone(&self.run);
+        Box::new(async move {
+            let work = send(&run, request, Times::of(options));
+            let response = run.unless_stopped(work, Err(Error::ConnectionTerminated)).await?;
+            let written: Box<dyn Future<Output = Result<(), Error>> + Send> =
+                Box::new(std::future::ready(Ok(())));
+            Ok((response, written))
+        })
+    }
+}
+
+/// How long things may take.
+struct Times {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+impl Times {
+    fn of(options: Option<RequestOptions>) -> Self {
+        let options = options.unwrap_or_default();
+        // A component may wait for less than the default, not for nothing at all and not for more.
+        let time = |asked: Option<Duration>, most: Duration| {
+            asked.unwrap_or(most).clamp(Duration::from_millis(1), most)
+        };
+        Self {
+            connect: time(options.connect_timeout, CONNECT_TIME),
+            first_byte: time(options.first_byte_timeout, SILENCE),
+            between_bytes: time(options.between_bytes_timeout, SILENCE),
+        }
+    }
+}
+
+async fn send(
+    run: &Arc<Run>,
+    request: Request<WasiBody>,
+    times: Times,
+) -> Result<Response<WasiBody>, Error> {
+    let (parts, body) = request.into_parts();
+    let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let to = Destination::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
+    let policy = run.policy().ok_or(Error::HttpRequestDenied)?;
+    let deny = |denied| {
+        run.deny(denied);
+        Error::HttpRequestDenied
+    };
+    policy.http(&to).map_err(deny)?;
+    let injected = credentials::of(&policy, &run.executor.secrets, &to);
+    credentials::refuse_own(&parts.headers, &injected, &to).map_err(deny)?;
+
+    let limits = &run.executor.config.limits;
+    let slot = Slot::take(&run.requests, limits.concurrent_requests);
+    let slot = slot.ok_or(Error::ConnectionLimitReached)?;
+    let body = collect(body, limits.request_kib as usize * 1024).await?;
+    let addresses = address::resolve(&policy, &to, times.connect).await.map_err(|e| match e {
+        address::Unresolved::Denied(denied) => {
+            run.deny(denied);
+            Error::DestinationIpProhibited
+        }
+        address::Unresolved::Failed(error) => error,
+    })?;
+    run.allow();
+
+    let mut headers = headers(parts.headers);
+    let has_secret = !injected.is_empty();
+    credentials::inject(&mut headers, injected)?;
+    if has_secret {
+        // What is compressed cannot be searched for the secret.
+        headers.insert(header::ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
+    }
+    tracing::debug!(executor = policy.executor(), execution = run.id(), method = %parts.method, %to, "request");
+    let client =
+        run.executor.clients.get(&run.executor.runtime.tls, &to, addresses, times.connect)?;
+    let sending = client.send(parts.method, url, headers, body);
+    let response = timeout(times.first_byte, sending).await;
+    let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+    receive(run, response, slot, times.between_bytes, has_secret)
+}
+
+/// Reads a request's body to its end: it goes out in one piece, with its true length.
+async fn collect(body: WasiBody, most: usize) -> Result<Bytes, Error> {
+    match Limited::new(body, most).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) if error.is::<LengthLimitError>() => {
+                Error::HttpRequestBodySize(Some(most as u64))
+            }
+            Err(error) => Error::InternalError(Some(error.to_string())),
+        }),
+    }
+}
+
+fn headers(mut headers: HeaderMap) -> HeaderMap {
+    for ours in OURS {
+        headers.remove(ours);
+    }
+    headers
+}
+
+fn receive(
+    run: &Arc<Run>,
+    response: client::Received,
+    slot: Slot,
+    silence: Duration,
+    has_secret: bool,
+) -> Result<Response<WasiBody>, Error> {
+    let client::Received { status, headers, body } = response;
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > RESPONSE_HEADER_BYTES || headers.len() > RESPONSE_HEADERS {
+        return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));
+    }
+    let encoded = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity");
+    if let (true, Some(coding)) = (has_secret, encoded) {
+        let coding = coding.to_str().ok().map(str::to_owned);
+        return Err(Error::HttpResponseContentCoding(coding));
+    }
+    let redactor = &run.executor.redactor;
+    let mut response = Response::new(body::Response::new(Arc::clone(run), body, slot, silence));
+    *response.status_mut() = status;
+    for (name, value) in &headers {
+        // Redaction changes lengths, and the connection's own headers mean nothing to the component.
+        if OURS.contains(name) {
+            continue;
+        }
+        let value = match value.to_str() {
+            Ok(text) if !redactor.is_empty() => redactor.text(text.to_owned()).parse().ok(),
+            _ => Some(value.clone()),
+        };
+        if let Some(value) = value {
+            response.headers_mut().append(name, value);
+        }
+    }
+    Ok(response.map(BodyExt::boxed_unsync))
+}

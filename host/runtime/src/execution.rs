@@ -1,0 +1,109 @@
+//! An execution from beginning to end: one instance after the other, with sleep between them.
+
+use crate::{control::Control, run::Run, segment::Segment, verdict};
+use cyrus_executor::{
+    ErrorKind, Event, ExecutionError, HostError, Outcome, StopMode, StopResult, Suspension,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, sleep_until},
+};
+
+/// The shortest sleep: a component that asks for none at all gets this much.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
+
+/// How a sleep ended.
+enum Woken {
+    /// It is time to go on, or a stop has to be delivered.
+    GoOn,
+    /// Remote work is to be left alone.
+    Detach,
+    DeadlinePassed,
+}
+
+/// Does the work of an execution, sleeping through its suspensions.
+pub(crate) async fn drive(
+    run: Arc<Run>,
+    control: Arc<Control>,
+    events: mpsc::Sender<Vec<Event>>,
+) -> Result<Outcome, ExecutionError> {
+    let mut resume = run.request.as_ref().and_then(|request| request.resume.clone());
+    loop {
+        let segment = Segment {
+            run: Arc::clone(&run),
+            control: Arc::clone(&control),
+            events: events.clone(),
+            resume: resume.take(),
+        };
+        let suspension = match segment.execute().await? {
+            Outcome::Suspended(suspension) => suspension,
+            completed @ Outcome::Completed(_) => return Ok(completed),
+        };
+        if run.stopping.is_cancelled() {
+            return let_go(&run, &control, suspension);
+        }
+        save(&run, &suspension).await?;
+        match rest(&run, &control, suspension.wake_after).await {
+            Woken::GoOn => resume = Some(suspension.checkpoint),
+            Woken::Detach => {
+                control.stopped(StopResult::StillRunningRemotely);
+                return Ok(Outcome::Suspended(suspension));
+            }
+            Woken::DeadlinePassed => return Err(verdict::of_deadline(&run, None)),
+        }
+    }
+}
+
+/// A component suspended itself while it was being stopped.
+fn let_go(run: &Run, control: &Control, suspension: Suspension) -> Result<Outcome, ExecutionError> {
+    if control.asked() == Some(StopMode::Detach) {
+        control.stopped(StopResult::StillRunningRemotely);
+        return Ok(Outcome::Suspended(suspension));
+    }
+    let problem = "it was stopped, but what it does elsewhere goes on";
+    let mut error = ExecutionError::new(ErrorKind::Cancelled, problem);
+    error.usage = Some(Box::new(suspension.usage));
+    error.checkpoint = Some(suspension.checkpoint);
+    Err(verdict::of_report(run, error))
+}
+
+/// Makes the checkpoint durable: from here on nothing else knows of the work.
+async fn save(run: &Run, suspension: &Suspension) -> Result<(), ExecutionError> {
+    let token = suspension.checkpoint.clone();
+    let saved = tokio::spawn(run.host.checkpoint(token.clone())).await;
+    {
+        let mut notes = run.notes();
+        notes.usage = Some(suspension.usage.clone());
+        notes.checkpoint = Some(token);
+    }
+    match saved {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(HostError::Stopped)) => Err(verdict::of_report(
+            run,
+            ExecutionError::new(ErrorKind::Cancelled, "it was stopped"),
+        )),
+        Ok(Err(error)) => Err(verdict::of_host(run, &error)),
+        Err(error) => Err(verdict::of_host(run, &error)),
+    }
+}
+
+/// Sleeps until it is time to look again, without an instance.
+async fn rest(run: &Run, control: &Control, wake_after: Duration) -> Woken {
+    let deadline = async {
+        match run.deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        mode = control.stop_asked() => match mode {
+            // The component is called again at once, and stopped: only it can reach what it left running.
+            StopMode::Cancel => Woken::GoOn,
+            StopMode::Detach => Woken::Detach,
+        },
+        () = deadline => Woken::DeadlinePassed,
+        () = sleep(wake_after.max(SHORTEST_SLEEP)) => Woken::GoOn,
+    }
+}

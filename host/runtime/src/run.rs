@@ -1,0 +1,154 @@
+//! What one execution holds on the host's side, from its first instance to its last.
+
+use crate::{cap::log::LogBudget, executor::Shared, state::Stderr};
+use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
+use cyrus_plugin::{Denied, Policy};
+use futures::future::{BoxFuture, Shared as SharedFuture};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What a component's answer to a question is, whoever waits for it.
+pub(crate) type AnswerFuture = SharedFuture<BoxFuture<'static, Answer>>;
+
+/// One execution, or one call of `describe` or `probe`. Shared by everything that serves it.
+pub(crate) struct Run {
+    /// The executor.
+    pub(crate) executor: Arc<Shared>,
+    /// What is asked. `None`: this is `describe` or `probe`.
+    pub(crate) request: Option<ExecutionRequest>,
+    /// Who answers for the durable parts.
+    pub(crate) host: Arc<dyn ExecutionHost>,
+    /// Whether anything is granted at all: not to `describe`.
+    pub(crate) granted: bool,
+    /// When it has to end.
+    pub(crate) deadline: Option<Instant>,
+    /// Cancelled when a stop was asked for.
+    pub(crate) stopping: CancellationToken,
+    /// Lines it may still log.
+    pub(crate) log: LogBudget,
+    /// The end of what it wrote to its standard error.
+    pub(crate) stderr: Stderr,
+    /// Programs that are alive.
+    pub(crate) processes: Arc<AtomicU32>,
+    /// HTTP requests that are under way.
+    pub(crate) requests: Arc<AtomicU32>,
+    notes: Mutex<Notes>,
+}
+
+/// What the host noticed, for when the component cannot say it.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// The last thing that was denied, unless something was allowed since.
+    pub(crate) denied: Option<Denied>,
+    /// The last that was told of the usage.
+    pub(crate) usage: Option<Usage>,
+    /// The last checkpoint that was saved.
+    pub(crate) checkpoint: Option<String>,
+    /// Text that came out as events, in bytes.
+    pub(crate) event_bytes: u64,
+    /// Which limit of the host was passed, where the host itself did not trap on it.
+    pub(crate) limit: Option<&'static str>,
+    /// Questions by id.
+    pub(crate) questions: HashMap<String, AnswerFuture>,
+}
+
+impl Run {
+    /// A run of this executor.
+    pub(crate) fn new(
+        executor: Arc<Shared>,
+        request: Option<ExecutionRequest>,
+        host: Arc<dyn ExecutionHost>,
+        granted: bool,
+        time: Option<Duration>,
+    ) -> Self {
+        let log = LogBudget::new(executor.config.limits.log_lines);
+        let checkpoint = request.as_ref().and_then(|request| request.resume.clone());
+        Self {
+            executor,
+            request,
+            host,
+            granted,
+            // A time too far away to be told is none.
+            deadline: time.and_then(|time| Instant::now().checked_add(time)),
+            stopping: CancellationToken::new(),
+            log,
+            stderr: Stderr::default(),
+            processes: Arc::default(),
+            requests: Arc::default(),
+            notes: Mutex::new(Notes { checkpoint, ..Notes::default() }),
+        }
+    }
+
+    /// What was noticed so far.
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        // Every change of the notes is one assignment: they are whole even if a holder panicked.
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy as it is now; `None` where nothing is granted.
+    pub(crate) fn policy(&self) -> Option<Arc<Policy>> {
+        self.granted.then(|| self.executor.policy.current())
+    }
+
+    /// Takes note that something was denied, and gives the text for the component.
+    pub(crate) fn deny(&self, denied: Denied) -> String {
+        tracing::warn!(executor = %self.executor.config.name, execution = self.id(), "{denied}");
+        let text = denied.to_string();
+        self.notes().denied = Some(denied);
+        text
+    }
+
+    /// Takes note that something was allowed: an earlier denial is then not what the execution failed of.
+    pub(crate) fn allow(&self) {
+        self.notes().denied = None;
+    }
+
+    /// The execution's id, for people.
+    pub(crate) fn id(&self) -> &str {
+        self.request.as_ref().map_or("-", |request| &request.execution_id)
+    }
+
+    /// What is left of the deadline.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits for `work`, or answers in its place when the execution is stopped meanwhile. What begins after the
+    /// stop is the component's way of stopping, and is not cut off.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>, stopped: T) -> T {
+        if self.stopping.is_cancelled() {
+            return work.await;
+        }
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.stopping.cancelled() => stopped,
+        }
+    }
+}
+
+/// One of a limited number, given back when it is dropped.
+pub(crate) struct Slot(Arc<AtomicU32>);
+
+impl Slot {
+    /// Takes one of `most`. `None`: there is none left.
+    pub(crate) fn take(used: &Arc<AtomicU32>, most: u32) -> Option<Self> {
+        let another = |used: u32| (used < most).then_some(used + 1);
+        let taken = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, another);
+        taken.ok().map(|_| Self(Arc::clone(used)))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

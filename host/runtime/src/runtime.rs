@@ -1,0 +1,247 @@
+//! The runtime: loads plugins and makes executors of them.
+
+use crate::{
+    CONTRACT_VERSION,
+    cap::log::PluginLog,
+    egress::{Clients, Tls},
+    engine::{self, Ticker},
+    executor::{ExecutorError, PluginExecutor, Shared},
+    plugin::{self, LoadError, Loaded, Plugin},
+    redact::Redactor,
+    secrets::{SecretError, SecretResolver},
+    state::State,
+};
+use cyrus_executor::ExecutorInfo;
+use cyrus_plugin::{
+    Digest, DiscoveredPlugin, ExecutorConfig, HostMaximum, Policy, PolicyHandle, SecretRef,
+};
+use cyrus_sandbox::Launcher;
+use std::{
+    collections::{BTreeMap, HashMap},
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, component::Linker};
+use zeroize::Zeroizing;
+
+/// Takes what plugins log, besides the host's own log.
+pub type LogSink = Arc<dyn Fn(PluginLog) + Send + Sync>;
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The cache cannot be used.
+    #[error("cannot use {} as a private directory: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine cannot be made.
+    #[error("the WebAssembly engine does not start: {0:#}")]
+    Engine(wasmtime::Error),
+    /// Its clock does not start.
+    #[error("the clock of the WebAssembly engine does not start: {0}")]
+    Ticker(io::Error),
+}
+
+/// What a runtime works with.
+pub struct RuntimeOptions {
+    /// Where compiled components are kept: made and kept private to this user. `None`: they are compiled each
+    /// time.
+    pub cache: Option<PathBuf>,
+    /// Launches the programs that are granted.
+    pub launcher: Launcher,
+    /// The operator's `PATH`: where programs that are granted by a bare name are found, and what programs get.
+    pub path: OsString,
+    /// The operator's home: where granted files of it are found.
+    pub home: PathBuf,
+    /// What no executor gets, whatever its grants say.
+    pub maximum: HostMaximum,
+    /// Finds out what secrets are.
+    pub secrets: Arc<dyn SecretResolver>,
+    /// Takes what plugins log, besides the host's own log.
+    pub log_sink: Option<LogSink>,
+}
+
+/// What all executors of a runtime share.
+pub(crate) struct Common {
+    pub(crate) launcher: Launcher,
+    pub(crate) path: OsString,
+    pub(crate) home: PathBuf,
+    pub(crate) log_sink: Option<LogSink>,
+    pub(crate) tls: Tls,
+}
+
+/// Loads plugins and makes executors of them. One for the process. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    common: Arc<Common>,
+    maximum: HostMaximum,
+    secrets: Arc<dyn SecretResolver>,
+    loaded: Mutex<HashMap<Digest, Arc<Loaded>>>,
+    /// Compiling takes every core and cannot be interrupted: one at a time.
+    compiling: Semaphore,
+    _ticker: Ticker,
+}
+
+impl Runtime {
+    /// Starts a runtime.
+    pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
+        let engine = engine::new_engine(options.cache.as_deref())?;
+        let linker = plugin::new_linker(&engine).map_err(RuntimeError::Engine)?;
+        let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
+        let RuntimeOptions { launcher, path, home, maximum, secrets, log_sink, .. } = options;
+        let common = Arc::new(Common { launcher, path, home, log_sink, tls: Tls::default() });
+        Ok(Self(Arc::new(Inner {
+            engine,
+            linker,
+            common,
+            maximum,
+            secrets,
+            loaded: Mutex::default(),
+            compiling: Semaphore::new(1),
+            _ticker: ticker,
+        })))
+    }
+
+    /// The contract that plugins are checked against.
+    pub fn contract(&self) -> semver::Version {
+        CONTRACT_VERSION.clone()
+    }
+
+    /// Checks, compiles and links a plugin's component. Done once for each component; the compiled code is
+    /// kept in the cache.
+    pub async fn load(&self, plugin: &DiscoveredPlugin) -> Result<Plugin, LoadError> {
+        let ready = |loaded| Plugin {
+            manifest: Arc::clone(&plugin.manifest),
+            digest: plugin.digest,
+            loaded,
+        };
+        let host = |problem: &dyn std::fmt::Display| LoadError::Host {
+            plugin: plugin.manifest.name.to_string(),
+            problem: problem.to_string(),
+        };
+        let _alone = self.0.compiling.acquire().await.map_err(|e| host(&e))?;
+        if let Some(loaded) = self.known(plugin.digest) {
+            return Ok(ready(loaded));
+        }
+        let (inner, found) = (Arc::clone(&self.0), plugin.clone());
+        let work = move || plugin::load(&inner.engine, &inner.linker, &found);
+        let loaded = tokio::task::spawn_blocking(work).await.map_err(|e| host(&e))??;
+        let loaded = Arc::new(loaded);
+        let mut known = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(plugin.digest, Arc::clone(&loaded));
+        Ok(ready(loaded))
+    }
+
+    fn known(&self, digest: Digest) -> Option<Arc<Loaded>> {
+        let known = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&digest).cloned()
+    }
+
+    /// Makes an executor of a plugin. Looks up its secrets: one that is missing is found out here, and not in
+    /// the middle of an execution.
+    pub async fn executor(
+        &self,
+        plugin: &Plugin,
+        config: ExecutorConfig,
+    ) -> Result<PluginExecutor, ExecutorError> {
+        if !config.settings.is_object() {
+            return Err(ExecutorError::Settings(config.name));
+        }
+        if let Some(granted) = config.grants.digest.filter(|granted| *granted != plugin.digest) {
+            let (executor, plugin_name) = (config.name, plugin.manifest.name.to_string());
+            let found = plugin.digest;
+            return Err(ExecutorError::Digest { executor, plugin: plugin_name, granted, found });
+        }
+        let policy = Policy::new(Arc::clone(&plugin.manifest), &config, self.0.maximum.clone());
+        if let Some(denied) = policy.missing_secret() {
+            return Err(ExecutorError::SecretNotGranted(denied));
+        }
+        let secrets = self.secrets(&config).await?;
+        let (variables, hidden) = self.variables(&config).await?;
+        let info = ExecutorInfo {
+            name: config.name.clone(),
+            placement: config.placement.unwrap_or(plugin.manifest.placement),
+            plugin: plugin.manifest.name.to_string(),
+            version: plugin.manifest.version.to_string(),
+            digest: plugin.digest.to_string(),
+        };
+        Ok(PluginExecutor::new(Arc::new(Shared {
+            info,
+            settings: config.settings.to_string(),
+            policy: PolicyHandle::new(policy),
+            redactor: Redactor::new(secrets.values().cloned().chain(hidden)),
+            secrets,
+            variables,
+            plugin: Arc::clone(&plugin.loaded),
+            runtime: Arc::clone(&self.0.common),
+            clients: Clients::default(),
+            config,
+        })))
+    }
+
+    async fn secrets(
+        &self,
+        config: &ExecutorConfig,
+    ) -> Result<BTreeMap<String, Zeroizing<String>>, ExecutorError> {
+        let mut values = BTreeMap::new();
+        for (handle, grant) in &config.grants.secrets {
+            let value = self.0.secrets.resolve(&grant.source).await;
+            let value = value.map_err(|e| no_value(config, format!("secrets.{handle}"), &e))?;
+            values.insert(handle.clone(), value);
+        }
+        Ok(values)
+    }
+
+    /// The variables of each granted program, and which of their values are to be hidden: those that the
+    /// operator did not write in the clear. A variable that the host itself does not have is left out.
+    async fn variables(&self, config: &ExecutorConfig) -> Result<Variables, ExecutorError> {
+        let (mut by_grant, mut hidden) = (BTreeMap::new(), Vec::new());
+        for (grant, process) in &config.grants.process {
+            let mut variables = Vec::new();
+            for (name, source) in &process.env {
+                let value = match source {
+                    // Unlike a secret, a variable may well be empty.
+                    SecretRef::Value(value) => Zeroizing::new(value.clone()),
+                    source => match self.0.secrets.resolve(source).await {
+                        Ok(value) => {
+                            hidden.push(value.clone());
+                            value
+                        }
+                        Err(SecretError::Missing(_)) => continue,
+                        Err(error) => {
+                            let place = format!("process.{grant}.env.{name}");
+                            return Err(no_value(config, place, &error));
+                        }
+                    },
+                };
+                variables.push((name.clone(), value));
+            }
+            by_grant.insert(grant.clone(), variables);
+        }
+        Ok((by_grant, hidden))
+    }
+}
+
+type Variables = (BTreeMap<String, Vec<(String, Zeroizing<String>)>>, Vec<Zeroizing<String>>);
+
+fn no_value(config: &ExecutorConfig, place: String, error: &SecretError) -> ExecutorError {
+    let (executor, problem) = (config.name.clone(), error.to_string());
+    ExecutorError::NoValue { executor, place, problem }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,327 @@
+//! One instance from beginning to end: instantiate, call, stop, drop.
+//!
+//! A timer inside `run_concurrent` does not fire while the component computes, so deadline and grace are kept
+//! outside of it, and what they end is the store.
+
+use crate::{
+    bindings::{ExecutorPlugin, types},
+    cap::context::Context,
+    control::Control,
+    convert::{self, Incoming},
+    events::{EventSink, EventsEnd},
+    run::Run,
+    state::{State, new_store},
+    verdict,
+};
+use cyrus_executor::{Event, ExecutionError, Outcome, StopMode, StopResult};
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{self, Poll},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, sleep_until, timeout},
+};
+use wasmtime::{
+    Result, StoreContextMut,
+    component::{Accessor, FutureConsumer, Source},
+};
+
+/// The export that does the work.
+const EXECUTE: &str = "execute-streaming";
+
+/// How long a component may take to tidy up after its outcome is known.
+const TIDY: Duration = Duration::from_millis(200);
+
+/// What a component's result future carries.
+type Reported = std::result::Result<types::Outcome, types::ExecutionError>;
+
+/// What a segment is given.
+pub(crate) struct Segment {
+    pub(crate) run: Arc<Run>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) events: mpsc::Sender<Vec<Event>>,
+    /// The checkpoint to go on from.
+    pub(crate) resume: Option<String>,
+}
+
+/// Where the outcome is put as soon as it is known: what happens to the component afterwards does not change it.
+type Slot = Arc<Mutex<Option<Reported>>>;
+
+/// What ended the wait for a component.
+enum Ended {
+    ByItself(Result<()>),
+    Killed,
+    DeadlinePassed,
+}
+
+impl Segment {
+    /// Calls the component once, and returns how that ended.
+    pub(crate) async fn execute(self) -> std::result::Result<Outcome, ExecutionError> {
+        let run = Arc::clone(&self.run);
+        let mut store = new_store(Arc::clone(&run)).map_err(|e| verdict::of_host(&run, &e))?;
+        let slot = Slot::default();
+        let (stop, stops) = mpsc::channel(2);
+        let work = {
+            let (slot, store) = (Arc::clone(&slot), &mut store);
+            let (run, control) = (Arc::clone(&run), Arc::clone(&self.control));
+            let (events, resume) = (self.events, self.resume);
+            async move {
+                let instance = run.executor.plugin.pre.instantiate_async(&mut *store).await?;
+                let calls = Calls { run, control, events, resume, slot };
+                store
+                    .run_concurrent(async |store| calls.serve(store, &instance, stops).await)
+                    .await?
+            }
+        };
+        let ended = watch(&run, &self.control, &stop, Box::pin(work)).await;
+        let passed = store.data().limiter.passed();
+        drop(store);
+        let reported = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        settle(&run, &self.control, ended, reported, passed)
+    }
+}
+
+/// Waits for the component, until it was asked to stop and did not, or was told that its time is up and went on.
+async fn watch(
+    run: &Run,
+    control: &Control,
+    stop: &mpsc::Sender<StopMode>,
+    mut work: BoxFuture<'_, Result<()>>,
+) -> Ended {
+    let deadline = async {
+        match run.deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let (mode, late) = tokio::select! {
+        biased;
+        done = &mut work => return Ended::ByItself(done),
+        mode = control.stop_asked() => (mode, false),
+        () = deadline => (StopMode::Cancel, true),
+    };
+    run.stopping.cancel();
+    // There is room for two, and nobody else sends.
+    let _received_or_over = stop.try_send(mode);
+    let grace = Duration::from_secs(run.executor.config.limits.stop_grace_seconds);
+    let done = timeout(grace, work).await;
+    match done {
+        _ if late => Ended::DeadlinePassed,
+        Ok(done) => Ended::ByItself(done),
+        Err(_) => Ended::Killed,
+    }
+}
+
+fn settle(
+    run: &Run,
+    control: &Control,
+    ended: Ended,
+    reported: Option<Reported>,
+    passed: Option<&'static str>,
+) -> std::result::Result<Outcome, ExecutionError> {
+    let most = run.executor.config.limits.outcome_kib as usize * 1024;
+    if reported.as_ref().is_some_and(|reported| convert::outcome_size(reported) > most) {
+        let problem = format!("its outcome is longer than {} KiB", most / 1024);
+        run.notes().limit = Some("outcome");
+        return Err(verdict::of_trap(run, EXECUTE, &wasmtime::Error::msg(problem), None));
+    }
+    let incoming = Incoming(&run.executor.redactor);
+    let reported = reported.map(|reported| match reported {
+        Ok(outcome) => Ok(incoming.outcome(outcome)),
+        Err(error) => Err(incoming.error(error)),
+    });
+    if matches!(ended, Ended::Killed) {
+        control.stopped(StopResult::Stopped);
+    }
+    match (ended, reported) {
+        (Ended::DeadlinePassed, Some(Ok(Outcome::Completed(result)))) => {
+            Ok(Outcome::Completed(result))
+        }
+        (Ended::DeadlinePassed, said) => {
+            Err(verdict::of_deadline(run, said.and_then(std::result::Result::err)))
+        }
+        (_, Some(Ok(outcome))) => Ok(outcome),
+        (_, Some(Err(error))) => Err(verdict::of_report(run, error)),
+        (Ended::Killed, None) => Err(verdict::of_kill(run)),
+        (Ended::ByItself(Err(error)), None) => Err(verdict::of_trap(run, EXECUTE, &error, passed)),
+        (Ended::ByItself(Ok(())), None) => {
+            Err(verdict::of_contract(run, "ended without an outcome"))
+        }
+    }
+}
+
+/// Serves one instance.
+struct Calls {
+    run: Arc<Run>,
+    control: Arc<Control>,
+    events: mpsc::Sender<Vec<Event>>,
+    resume: Option<String>,
+    slot: Slot,
+}
+
+impl Calls {
+    async fn serve(
+        self,
+        store: &Accessor<State>,
+        instance: &ExecutorPlugin,
+        mut stops: mpsc::Receiver<StopMode>,
+    ) -> Result<()> {
+        let (gone, is_gone) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
+        let result = Answer { slot: Arc::clone(&self.slot), known: Some(answer) };
+        let mut start = Box::pin(self.start(store, instance, gone, result));
+        let mut stopping = FuturesUnordered::new();
+        let mut events = None;
+        loop {
+            tokio::select! {
+                biased;
+                _known = &mut answered => break,
+                started = &mut start, if events.is_none() => events = Some(started?),
+                Some(done) = stopping.next() => { let () = done?; }
+                // Before it has begun there is nothing to stop: it would answer so, and then begin.
+                Some(mode) = stops.recv(), if events.is_some() => {
+                    stopping.push(self.stop(store, instance, mode));
+                }
+            }
+        }
+        let tidy = async {
+            while let Some(done) = stopping.next().await {
+                done?;
+            }
+            let _dropped = is_gone.await;
+            Result::Ok(())
+        };
+        if let Some(events) = events {
+            let (events, tidied) = tokio::join!(drain(events), timeout(TIDY, tidy));
+            if events && let Ok(Err(error)) = tidied {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `execute-streaming`, and connects what it returns.
+    async fn start(
+        &self,
+        store: &Accessor<State>,
+        instance: &ExecutorPlugin,
+        gone: oneshot::Sender<()>,
+        answer: Answer,
+    ) -> Result<EventsEnd> {
+        let run = &self.run;
+        let task = run.request.as_ref().map(|request| convert::task(&request.task));
+        let task = task.ok_or_else(|| wasmtime::format_err!("an execution without a task"))?;
+        let context = Context::new(Arc::clone(run), self.resume.clone(), gone);
+        let context = store.with(|mut store| store.get().table.push(context))?;
+        let guest = instance.cyrus_executor_task_executor();
+        let (events, result) = guest.call_execute_streaming(store, task, context).await?;
+        let (sink, end) = EventSink::new(Arc::clone(run), self.events.clone());
+        store.with(|mut store| {
+            result.pipe(&mut store, answer)?;
+            events.pipe(&mut store, sink)
+        })?;
+        Ok(end)
+    }
+
+    async fn stop(
+        &self,
+        store: &Accessor<State>,
+        instance: &ExecutorPlugin,
+        mode: StopMode,
+    ) -> Result<()> {
+        let mode = match mode {
+            StopMode::Cancel => types::StopMode::Cancel,
+            StopMode::Detach => types::StopMode::Detach,
+        };
+        let done = instance.cyrus_executor_task_executor().call_stop(store, mode).await?;
+        self.control.stopped(match done {
+            types::StopResult::Stopped => StopResult::Stopped,
+            types::StopResult::StillRunningRemotely => StopResult::StillRunningRemotely,
+            types::StopResult::AlreadyFinished => StopResult::AlreadyFinished,
+        });
+        Ok(())
+    }
+}
+
+/// Waits until the events have ended: as long as the reader takes, but not for a component that forgets to end
+/// them. Whether they have.
+async fn drain(mut events: EventsEnd) -> bool {
+    loop {
+        if timeout(TIDY, &mut events.ended).await.is_ok() {
+            return true;
+        }
+        if !events.waits_for_reader() {
+            return false;
+        }
+    }
+}
+
+/// Takes the outcome.
+struct Answer {
+    slot: Slot,
+    /// Answered, or dropped, when there is one or will be none.
+    known: Option<oneshot::Sender<()>>,
+}
+
+impl FutureConsumer<State> for Answer {
+    type Item = Reported;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        _cx: &mut task::Context<'_>,
+        mut store: StoreContextMut<State>,
+        mut source: Source<'_, Reported>,
+        _finish: bool,
+    ) -> Poll<Result<()>> {
+        let mut reported = None;
+        source.read(&mut store, &mut reported)?;
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = reported;
+        if let Some(known) = self.known.take() {
+            let _nobody_waits = known.send(());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Calls an export that answers by itself, on an instance of its own.
+pub(crate) async fn call<R: Send + 'static>(
+    run: Arc<Run>,
+    export: &'static str,
+    call: impl for<'a> FnOnce(
+        &'a Accessor<State>,
+        &'a ExecutorPlugin,
+    )
+        -> BoxFuture<'a, Result<std::result::Result<R, types::ExecutionError>>>
+    + Send
+    + 'static,
+) -> std::result::Result<R, ExecutionError> {
+    let mut store = new_store(Arc::clone(&run)).map_err(|e| verdict::of_host(&run, &e))?;
+    let time = Duration::from_secs(run.executor.config.limits.probe_seconds);
+    let answered = {
+        let (run, store) = (Arc::clone(&run), &mut store);
+        let work = async move {
+            let instance = run.executor.plugin.pre.instantiate_async(&mut *store).await?;
+            store.run_concurrent(async |store| call(store, &instance).await).await?
+        };
+        tokio::select! {
+            biased;
+            answered = Box::pin(work) => Some(answered),
+            () = sleep(time) => None,
+        }
+    };
+    let passed = store.data().limiter.passed();
+    drop(store);
+    match answered {
+        None => Err(verdict::of_deadline(&run, None)),
+        Some(Err(error)) => Err(verdict::of_trap(&run, export, &error, passed)),
+        Some(Ok(Err(error))) => {
+            let error = Incoming(&run.executor.redactor).error(error);
+            Err(verdict::of_report(&run, error))
+        }
+        Some(Ok(Ok(answer))) => Ok(answer),
+    }
+}
