@@ -5,7 +5,7 @@
 use crate::{
     error::io,
     git::{Call, Git},
-    layout::{TaskDir, remove_tree},
+    layout::{TaskDir, copy_index, remove_tree},
     object::ObjectId,
     repository::Main,
     user::Identity,
@@ -87,8 +87,8 @@ pub(crate) async fn put(
     // Nobody but the host has written here yet.
     git.output(Call::new(&new, &["reset", "--hard", "--quiet"])).await?;
 
-    let (index, workspace) = (task.index(), task.workspace());
-    fs::copy(new.join(".git/index"), &index).map_err(io("cannot write", &index))?;
+    copy_index(&new.join(".git/index"), &task.index())?;
+    let workspace = task.workspace();
     let old = under_way.path().join("old");
     match fs::rename(&workspace, &old) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

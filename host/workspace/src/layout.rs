@@ -80,6 +80,14 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), WorkspaceError> {
         .map_err(io("cannot make", path))
 }
 
+/// Copies an index and keeps its time, by which git tells whether a file may have changed since in the same instant.
+pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+    let copied = fs::copy(from, to)
+        .and_then(|_| from.metadata()?.modified())
+        .and_then(|time| fs::File::options().write(true).open(to)?.set_modified(time));
+    copied.map_err(io("cannot write", to))
+}
+
 /// Removes a file or a directory with all that is in it; links are removed, never followed. Directories without
 /// write permission, such as Go's module cache, are no obstacle.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {

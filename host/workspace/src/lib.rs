@@ -1,4 +1,57 @@
 //! Clones, branches and checks: everything Cyrus does with git.
+//!
+//! [`GitWorkspaces`] and [`CommandValidator`] are the ports `Workspaces` and `Validator` of the core. Programs are
+//! launched through `cyrus-sandbox` only: git as a trusted tool, checks as what nobody trusts.
+//!
+//! # A task's life
+//!
+//! * **Prepare**: a clone of its own, put together from its parts. It borrows the main repository's objects
+//!   (`objects/info/alternates`), has the base commit on the work branch and the base branch beside it, the user's
+//!   name for commits, and `origin` without credentials and with a push address that leads nowhere, against
+//!   accidents. `refs/cyrus/<session>/<task>` in the main repository holds the base meanwhile.
+//! * **Collect**: the executor's commits and one more with what it left, or a branch that it pushed, are handed over
+//!   to the main repository, and the same ref moves to the result. A pushed branch is put in the workspace too.
+//! * **Publish**: the session's branch moves there, by one compare-and-set, when it is not there, is where this
+//!   session put it, or loses nothing by it; never while it is checked out.
+//! * **Discard**: the files go, the ref stays.
+//!
+//! # What an executor's clone can do to the host
+//!
+//! An executor writes all of its clone: `.git/config`, hooks, attributes, indexes, refs, objects. Git runs programs
+//! that such files name, so **the host never runs git in a clone after an executor was there**:
+//!
+//! * Of the clone's `.git`, `HEAD` with the ref it names, loose objects and packs are read, as plain files in plain
+//!   directories, by code of our own. Where there is no plain repository any more, only the files count.
+//! * They are put into a scratch repository that is made for this one collecting, after the execution has ended, and
+//!   goes away with it. Git sees the executor's files only as the working tree of that repository: its
+//!   configuration and index are the host's, and filters that attributes name have no commands.
+//! * The result goes into the main repository by `git fetch` with every new object checked (`fetch.fsckObjects`),
+//!   and everything it needs must have come along. What the checks refuse (`.git` in a tree, a submodule address
+//!   that is an option, content under a wrong name) is refused.
+//!
+//! | planted | why it does nothing |
+//! |---|---|
+//! | hooks | not read; `core.hooksPath=/dev/null` in every run, also in the main repository |
+//! | `filter.*`, `diff.*`, `merge.*` drivers with attributes | the scratch repository has none |
+//! | `core.fsmonitor`, `core.sshCommand`, `gpg.program`, aliases, `include.path` | the clone's configuration is not read |
+//! | `uploadpack.packObjectsHook`, a promisor remote | nothing is served from the clone |
+//! | alternates, or links to other objects | not read, not followed: the commit is then incomplete and refused |
+//! | `.git` as a link or a file | not followed |
+//! | a repository inside of the working tree | not looked into; what it is committed as stays, and nothing is added |
+//! | `assume-unchanged` marks, a forged index | the clone's index is not read |
+//! | a remote named as a command, an option or another repository here | only https, ssh, and a directory that is `origin` |
+//!
+//! In every run the system's and the user's configuration are out of force, prompts are off, no protocol but the one
+//! needed is allowed, and submodules are left alone. Of the user's configuration exactly this is used: name and
+//! address, `safe.directory`, and for fetching `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
+//!
+//! # Limits
+//!
+//! * Files that Git LFS manages stay pointers: its filter is a program of the user's configuration.
+//! * An executor that makes its clone sparse takes files away, and that is what comes back: a deletion.
+//! * A partial clone cannot be worked from unless it has the objects of its `HEAD`: nothing is fetched on demand.
+//! * All of this protects the host from what is *in* a clone. That an executor writes nowhere else is for the
+//!   sandbox to see to.
 
 mod clone;
 mod detect;

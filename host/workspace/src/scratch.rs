@@ -7,7 +7,7 @@ use crate::{
     error::{io, unreadable},
     git::{Call, Git},
     harvest,
-    layout::TaskDir,
+    layout::{TaskDir, copy_index},
     object::ObjectId,
     remote::Transport,
     repository::Main,
@@ -91,11 +91,17 @@ impl Scratch {
             let answer = self.git.run(self.call(&["index-pack"]).arg(pack)).await?;
             refuse("a pack in the executor's clone is broken", answer.code, &answer.stderr)?;
         }
-        let call = self.call(&["cat-file", "-e"]).arg(format!("{head}^{{commit}}"));
-        let answer = self.git.run(call).await?;
-        let missing = format!("HEAD of the executor's clone is {head}, which is no commit there");
-        refuse(&missing, answer.code, &answer.stderr)?;
+        if !self.has_commit(&head).await? {
+            return Err(WorkspaceError::Unacceptable(format!(
+                "HEAD of the executor's clone is {head}, which is no commit there"
+            )));
+        }
         Ok(Some(head))
+    }
+
+    pub(crate) async fn has_commit(&self, name: &ObjectId) -> Result<bool, WorkspaceError> {
+        let call = self.call(&["cat-file", "-e"]).arg(format!("{name}^{{commit}}"));
+        Ok(self.git.run(call).await?.code == 0)
     }
 
     /// The files of a working tree as a tree object: those of the commit it started from, and what was changed,
@@ -140,14 +146,15 @@ impl Scratch {
     ) -> Result<(), WorkspaceError> {
         let index = self.index();
         if checked_out.is_file() {
-            fs::copy(checked_out, &index).map_err(io("cannot write", &index))?;
+            copy_index(checked_out, &index)?;
             let merge = self.over(tree, &["read-tree", "-m", start.as_str()]);
             if self.git.run(merge).await?.code == 0 {
                 return Ok(());
             }
             fs::remove_file(&index).map_err(io("cannot remove", &index))?;
         }
-        self.git.output(self.over(tree, &["read-tree", start.as_str()])).await.map(drop)
+        let answer = self.git.run(self.over(tree, &["read-tree", start.as_str()])).await?;
+        refuse("the executor's commit does not hold files", answer.code, &answer.stderr)
     }
 
     /// The tree of a commit.

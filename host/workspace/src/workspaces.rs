@@ -57,7 +57,7 @@ impl GitWorkspaces {
     ///
     /// When its `HEAD` does not come from the base (it was reset, amended or is not to be read), the state of its
     /// files becomes one commit on the base.
-    async fn from_workspace(
+    async fn take_workspace(
         &self,
         opened: &Opened,
         message: &str,
@@ -82,14 +82,13 @@ impl GitWorkspaces {
         Ok(commit)
     }
 
-    /// The branch that an executor pushed, which then is in the workspace too.
-    async fn from_branch(
+    /// The branch that an executor pushed.
+    async fn take_branch(
         &self,
-        workspace: &PreparedWorkspace,
         opened: &Opened,
         branch: &RemoteBranch,
     ) -> Result<ObjectId, WorkspaceError> {
-        let Opened { task, main, identity, .. } = opened;
+        let Opened { task, main, .. } = opened;
         if !is_branch_name(&self.git, &branch.name).await? {
             let problem = format!("{:?} cannot be a branch's name", branch.name);
             return Err(WorkspaceError::Unacceptable(problem));
@@ -102,20 +101,14 @@ impl GitWorkspaces {
         let tip = scratch.fetch(&address, &transport, &branch.name, connection).await?;
         let commit = match &branch.commit {
             None => tip,
-            Some(seen) => match ObjectId::parse(seen) {
-                Some(seen) if seen == tip || scratch.is_ancestor(&seen, &tip).await? => seen,
-                _ => {
-                    return Err(WorkspaceError::Unacceptable(format!(
-                        "the executor's result is {seen}, but its branch {} is at {tip} and does not hold that",
-                        branch.name
-                    )));
-                }
-            },
+            Some(seen) => contained(&scratch, seen, &tip).await?.ok_or_else(|| {
+                WorkspaceError::Unacceptable(format!(
+                    "the executor's result is {seen}, but its branch {} is at {tip} and does not hold that",
+                    branch.name
+                ))
+            })?,
         };
         scratch.hand_over(main, &commit).await?;
-        let repository = &workspace.base.repository;
-        let source = clone::Source { main, repository, identity, commit: &commit };
-        clone::put(&self.git, task, &source).await?;
         Ok(commit)
     }
 
@@ -196,14 +189,21 @@ impl Workspaces for GitWorkspaces {
         let opened = self.opened(workspace).await?;
         let commit = match product {
             WorkProduct::Nothing => opened.base.clone(),
-            WorkProduct::Workspace => self.from_workspace(&opened, message).await?,
-            WorkProduct::Branch(branch) => self.from_branch(workspace, &opened, branch).await?,
+            WorkProduct::Workspace => self.take_workspace(&opened, message).await?,
+            WorkProduct::Branch(branch) => self.take_branch(&opened, branch).await?,
         };
-        let Opened { main, base, kept, .. } = opened;
+        let Opened { task, main, base, identity, kept, .. } = opened;
         let diff = self.diff(&main, &base, &commit).await?;
         let before = main.resolve(&kept).await?;
         if before.as_ref() != Some(&commit) {
             main.set_refs(&[(&kept, &commit, before.as_ref())]).await?;
+        }
+        if let WorkProduct::Branch(_) = product {
+            // Checked, and gone on with, where results of this machine are.
+            let repository = &workspace.base.repository;
+            let source =
+                clone::Source { main: &main, repository, identity: &identity, commit: &commit };
+            clone::put(&self.git, &task, &source).await?;
         }
         Ok(Collected { commit: commit.to_string(), kept, diff })
     }
@@ -271,6 +271,17 @@ impl GitWorkspaces {
         }
         Ok(())
     }
+}
+
+/// The commit of this name, when `tip` is or comes from it.
+async fn contained(
+    scratch: &Scratch,
+    name: &str,
+    tip: &ObjectId,
+) -> Result<Option<ObjectId>, WorkspaceError> {
+    let Some(commit) = ObjectId::parse(name) else { return Ok(None) };
+    let held = scratch.has_commit(&commit).await? && scratch.is_ancestor(&commit, tip).await?;
+    Ok(held.then_some(commit))
 }
 
 /// The commit that work starts from.
