@@ -12,7 +12,7 @@ use crate::{
 };
 use cyrus_sdk::{
     Context, Error, Lines, Process, ProcessError, Result, Stdin, Stopped,
-    contract::{Answer, Attachment, AttachmentSource, Event, Exit, Outcome, Signal, Task},
+    contract::{Answer, Attachment, AttachmentSource, Event, Exit, Finding, Outcome, Signal, Task},
 };
 use futures::{
     FutureExt, StreamExt,
@@ -43,45 +43,102 @@ const AFTER_TERMINATE: Duration = Duration::from_millis(200);
 
 /// Does the task.
 pub(crate) async fn execute(task: Task, settings: Settings, context: Context) -> Result<Outcome> {
-    let (session, mut start) = session(&context)?;
-    let run = run(&task, &context)?;
+    let (session, start) = session(&context)?;
+    let work = Work::of(task, settings, &context)?;
+    work.arguments(&session, start)?;
     if start == Start::Fresh {
-        arguments(&settings, &run, &session, start)?;
         // Before the program is there at all: whatever it does can be found again after a crash.
         context.checkpoint(session.as_str()).await?;
     }
-    let attachments = context.attachments();
-    warn_of_files(&context, &attachments).await;
-    let mut session = session;
-    loop {
-        let args = arguments(&settings, &run, &session, start)?;
-        let prompt = prompt(&task, &context.findings(), &attachments, start);
-        let mut conversation = Conversation::begin(&context, &args, session)?;
+    for attachment in &work.attachments {
+        if matches!(attachment.source, AttachmentSource::File(_)) {
+            let message =
+                format!("the attachment {:?} is a file, which claude cannot see", attachment.name);
+            context.emit(Event::warning("attachment", message)).await;
+        }
+    }
+    let mut attempt = work.attempt(&context, session.clone(), start).await?;
+    if let Some(other) = attempt.never_began(start) {
+        let message =
+            format!("the session {session} is not as it was expected to be: {}", other.as_str());
+        context.emit(Event::warning("session", message)).await;
+        attempt = work.attempt(&context, session, other).await?;
+    }
+    context.emit_all(attempt.transcript.summary()).await;
+    attempt.outcome(&work, &context)
+}
+
+/// What there is to do.
+struct Work {
+    task: Task,
+    settings: Settings,
+    run: Run,
+    findings: Vec<Finding>,
+    attachments: Vec<Attachment>,
+}
+
+impl Work {
+    fn of(task: Task, settings: Settings, context: &Context) -> Result<Self> {
+        let run = run(&task, context)?;
+        let (findings, attachments) = (context.findings(), context.attachments());
+        Ok(Self { task, settings, run, findings, attachments })
+    }
+
+    fn arguments(&self, session: &SessionId, start: Start) -> Result<Vec<String>> {
+        arguments(&self.settings, &self.run, session, start)
+    }
+
+    /// Runs `claude` once.
+    async fn attempt(
+        &self,
+        context: &Context,
+        session: SessionId,
+        start: Start,
+    ) -> Result<Attempt> {
+        let args = self.arguments(&session, start)?;
+        let prompt = prompt(&self.task, &self.findings, &self.attachments, start);
+        let mut conversation = Conversation::begin(context, &args, session)?;
         let end = conversation.run(&prompt).await;
         let exit = conversation.finish(&end).await;
         let stderr = conversation.process.stderr_tail();
-        if let Some(other) = conversation.never_began(&end, start, &stderr) {
-            let message =
-                "the session was not where it was expected; claude is started the other way";
-            context.emit(Event::warning("session", message)).await;
-            start = other;
-            session = conversation.session;
-            continue;
+        let Conversation { transcript, session, .. } = conversation;
+        Ok(Attempt { transcript, session, end, exit, stderr })
+    }
+}
+
+/// A run of `claude` that is over.
+struct Attempt {
+    transcript: Transcript,
+    session: SessionId,
+    end: End,
+    exit: Option<Exit>,
+    stderr: String,
+}
+
+impl Attempt {
+    /// The other way to start, when it ended before it began because of the session.
+    fn never_began(&self, start: Start) -> Option<Start> {
+        if self.transcript.began() || matches!(self.end, End::Because(_)) {
+            return None;
         }
+        let errors = self.transcript.result().map(|result| result.errors.join("\n"));
+        start.instead(&format!("{}\n{}", errors.unwrap_or_default(), self.stderr))
+    }
+
+    fn outcome(self, work: &Work, context: &Context) -> Result<Outcome> {
         let evidence = Evidence {
-            transcript: &conversation.transcript,
-            session: &conversation.session,
-            exit,
-            stderr: &stderr,
-            wants_structured: run.output_schema.is_some(),
+            transcript: &self.transcript,
+            session: &self.session,
+            exit: self.exit,
+            stderr: &self.stderr,
+            wants_structured: work.run.output_schema.is_some(),
             has_workspace: context.workspace().is_some(),
             now: context.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         };
-        context.emit_all(conversation.transcript.summary()).await;
-        return match end {
+        match self.end {
             End::ByItself => evidence.judge().map(Outcome::from),
             End::Because(reason) => Err(evidence.ended_by(reason)),
-        };
+        }
     }
 }
 
@@ -115,16 +172,6 @@ fn run(task: &Task, context: &Context) -> Result<Run> {
         output_schema: json("the output schema", context.output_schema())?,
         limits: context.limits(),
     })
-}
-
-async fn warn_of_files(context: &Context, attachments: &[Attachment]) {
-    for attachment in attachments {
-        if matches!(attachment.source, AttachmentSource::File(_)) {
-            let message =
-                format!("the attachment {:?} is a file, which claude cannot see", attachment.name);
-            context.emit(Event::warning("attachment", message)).await;
-        }
-    }
 }
 
 /// Why a conversation is over.
@@ -335,16 +382,6 @@ impl<'a> Conversation<'a> {
         // Late or broken, the answer makes no difference to what comes next.
         let _ = context.within(AFTER_INTERRUPT, last_words).await;
     }
-
-    /// The other way to start, when it ended before it began because of the session.
-    fn never_began(&self, end: &End, start: Start, stderr: &str) -> Option<Start> {
-        if self.transcript.began() || matches!(end, End::Because(_)) {
-            return None;
-        }
-        let errors = self.transcript.result().map(|result| result.errors.join("\n"));
-        let complaints = format!("{}\n{stderr}", errors.unwrap_or_default());
-        start.instead(&complaints)
-    }
 }
 
 /// Puts questions one after the other, and no more after a refusal.
@@ -368,5 +405,22 @@ pub(crate) fn not_launched(error: ProcessError) -> Error {
              the executor's grants: grants.process.{GRANT}.program"
         )),
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cyrus_sdk::contract::ErrorKind;
+
+    #[test]
+    fn a_program_that_is_not_there_says_what_to_install_and_where_to_say_so() {
+        let error = not_launched(ProcessError::NotFound("there is no `claude` in PATH".to_owned()));
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        for part in ["there is no `claude` in PATH", "2.1.197", "grants.process.claude.program"] {
+            assert!(error.message.contains(part), "{error}");
+        }
+        let denied = not_launched(ProcessError::Denied("add this line".to_owned()));
+        assert_eq!((&denied.kind, denied.message.as_str()), (&ErrorKind::Denied, "add this line"));
     }
 }

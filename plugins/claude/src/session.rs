@@ -64,6 +64,14 @@ pub(crate) enum Start {
 }
 
 impl Start {
+    /// What is done, for people.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "it is begun",
+            Self::Resume => "it is resumed",
+        }
+    }
+
     /// The other way to start, when what `claude` said shows that it did not begin because the session is not
     /// there, or is there already. Nothing was done then.
     pub(crate) fn instead(self, complaints: &str) -> Option<Self> {
