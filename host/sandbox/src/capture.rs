@@ -129,7 +129,7 @@ mod tests {
             lines in prop::collection::vec("[a-z]{0,12}", 0..8),
             size in 1_usize..9,
         ) {
-            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let text = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
             let mut seen = Vec::new();
             let mut splitter = LineSplitter::default();
             for chunk in text.as_bytes().chunks(size) {

@@ -1,15 +1,16 @@
 //! A program without a supervisor: all that is held together is its process group.
 
 use std::io;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use nix::sys::signal::{self, kill, killpg};
 use nix::unistd::Pid;
+use rustix::fs::{Access, access};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use tokio::sync::{oneshot, watch};
 
 use crate::child::{Ending, Exit, Handle, Mailbox, Signal};
@@ -59,7 +60,8 @@ fn spawn(
     launch: &Launch,
     [stdin, stdout, stderr]: Theirs,
 ) -> Result<(Program, oneshot::Receiver<Exit>), SpawnError> {
-    std::fs::read_dir(launch.directory.as_path())
+    // Looked at first, so that a bad directory is told from a bad program.
+    enterable(launch.directory.as_path())
         .map_err(|source| SpawnError::Directory { directory: launch.directory.clone(), source })?;
     let mut command = Command::new(launch.program.as_path());
     command
@@ -93,6 +95,13 @@ fn spawn(
         Ok(_) => Ok((program, ended)),
         Err(source) => Err(SpawnError::System { program: launch.program.clone(), source }),
     }
+}
+
+fn enterable(directory: &Path) -> io::Result<()> {
+    if !directory.metadata()?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(directory, Access::EXEC_OK)?)
 }
 
 /// Waits until a child has ended, and leaves it to be reaped.

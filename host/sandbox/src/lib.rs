@@ -7,11 +7,13 @@
 //! The work is done by a supervisor, which is the host's own executable started once more: `main` calls
 //! [`supervise_if_asked`] before anything else.
 
+mod beneath;
 mod capture;
 mod child;
 mod containment;
 mod direct;
 mod error;
+mod home;
 mod launch;
 mod launcher;
 mod path;
@@ -29,6 +31,7 @@ pub use capture::Captured;
 pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
 pub use containment::{Confinement, Containment};
 pub use error::{Lost, RunError, SpawnError};
+pub use home::{HomeError, HomeFile, NotAHomeFile, PrivateHome, Returned};
 pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};
 pub use path::{AbsolutePath, NotAbsolute, find_program};

@@ -9,7 +9,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use common::{PROGRAM, SUPERVISED, launcher, path, sh, soon};
-use cyrus_sandbox::{Containment, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor};
+use cyrus_sandbox::{
+    Containment, Exit, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ALL: [Containment; 3] =
@@ -132,7 +134,10 @@ async fn namespaces_are_there_where_they_are_required() {
     let confinement = launcher(Containment::PidNamespace).probe().await.unwrap();
     let required = std::env::var_os("CYRUS_TEST_REQUIRE_NAMESPACES").is_some();
     match &confinement.refused {
-        None => assert_eq!(confinement.containment, Containment::PidNamespace),
+        None => {
+            assert_eq!(confinement.containment, Containment::PidNamespace);
+            assert!(confinement.fresh_proc || !required);
+        }
         Some(reason) => {
             assert!(!required, "process namespaces are required, and refused: {reason}");
             assert_eq!(confinement.containment, Containment::Subreaper);
@@ -238,6 +243,33 @@ async fn a_set_user_id_bit_gains_nothing() {
         let launch = sh("grep NoNewPrivs /proc/self/status");
         assert_eq!(output_of(containment, launch).await, "NoNewPrivs:\t1\n");
     }
+}
+
+/// A stand-in for the system's refusal: the real one cannot be had everywhere.
+#[tokio::test]
+async fn where_a_namespace_is_refused_a_subreaper_takes_over_and_the_reason_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (script, log) = (directory.path().join("supervisor"), directory.path().join("log"));
+    let text = format!(
+        "#!/bin/sh
+         echo \"$2\" >>{log}
+         if [ \"$2\" = outer ]; then echo '{{\"refused\":\"not here\"}}' >&0; exit; fi
+         exec {PROGRAM} \"$@\"",
+        log = log.display()
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let launcher = Launcher::supervised(Supervisor::at(path(script)));
+    for _ in 0..2 {
+        let child = launcher.spawn(sh("exit 5")).await.unwrap();
+        let confinement = child.confinement();
+        assert_eq!(confinement.containment, Containment::Subreaper);
+        assert_eq!(confinement.refused.as_deref(), Some("not here"));
+        assert!(confinement.limits().ends_with("No process namespace: not here."));
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Code(5)));
+    }
+    // It is asked for once.
+    assert_eq!(fs::read_to_string(log).unwrap(), "outer\nsubreaper\nsubreaper\n");
 }
 
 #[test]

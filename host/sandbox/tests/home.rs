@@ -1,0 +1,219 @@
+//! A program's home holds the user's login and nothing else of the user's, and a refreshed login is not lost.
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use common::path;
+use cyrus_sandbox::{HomeError, HomeFile, PrivateHome, Returned};
+use tempfile::TempDir;
+
+const LOGIN: &str = ".claude/.credentials.json";
+
+/// A user with a login, and a place for private homes.
+struct User(TempDir);
+
+impl User {
+    fn new() -> Self {
+        let user = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(user.home().join(".claude")).unwrap();
+        fs::create_dir_all(user.home().join(".ssh")).unwrap();
+        fs::write(user.home().join(".ssh/id_ed25519"), "private").unwrap();
+        user.write(r#"{"token":1}"#);
+        fs::set_permissions(user.login(), Permissions::from_mode(0o640)).unwrap();
+        user
+    }
+
+    fn home(&self) -> PathBuf {
+        self.0.path().join("user")
+    }
+
+    fn login(&self) -> PathBuf {
+        self.home().join(LOGIN)
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.login(), text).unwrap();
+    }
+
+    fn read(&self) -> String {
+        fs::read_to_string(self.login()).unwrap()
+    }
+
+    fn private(&self) -> PathBuf {
+        self.0.path().join("private/1")
+    }
+
+    fn open(&self) -> Result<PrivateHome, HomeError> {
+        let files = [LOGIN, ".claude.json"].map(|file| HomeFile::parse(file).unwrap());
+        PrivateHome::open(path(self.private()), path(self.home()), files.into())
+    }
+}
+
+fn login_in(home: &PrivateHome) -> PathBuf {
+    home.path().as_path().join(LOGIN)
+}
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().unwrap().permissions().mode() & 0o777
+}
+
+fn became(returned: Result<Vec<(HomeFile, Returned)>, HomeError>) -> Vec<Returned> {
+    returned.unwrap().into_iter().map(|(_, returned)| returned).collect()
+}
+
+#[test]
+fn a_home_holds_the_named_files_and_only_its_user_enters() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    assert_eq!(fs::read_to_string(login_in(&home)).unwrap(), user.read());
+    assert_eq!(mode(&login_in(&home)), 0o640);
+    for private in [user.private(), home.path().into(), login_in(&home).parent().unwrap().into()] {
+        assert_eq!(mode(&private), 0o700, "{}", private.display());
+    }
+    let names: Vec<_> =
+        fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [".claude"]);
+    assert_eq!(became(home.close()), [Returned::Unchanged; 2]);
+    assert!(!user.private().exists());
+}
+
+#[test]
+fn a_refreshed_login_reaches_the_user_and_keeps_its_mode() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    fs::write(login_in(&home), r#"{"token":2}"#).unwrap();
+    assert_eq!(became(home.sync()), [Returned::ToUser, Returned::Unchanged]);
+    assert_eq!(user.read(), r#"{"token":2}"#);
+    assert_eq!(mode(&user.login()), 0o640);
+    assert_eq!(became(home.close()), [Returned::Unchanged; 2]);
+    let left = fs::read_dir(user.home().join(".claude")).unwrap().count();
+    assert_eq!(left, 1, "no temporary file stays");
+}
+
+#[test]
+fn a_login_that_the_user_refreshed_reaches_the_program() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    user.write(r#"{"token":2}"#);
+    assert_eq!(became(home.sync())[0], Returned::ToProgram);
+    assert_eq!(fs::read_to_string(login_in(&home)).unwrap(), r#"{"token":2}"#);
+    fs::write(login_in(&home), r#"{"token":3}"#).unwrap();
+    assert_eq!(became(home.close())[0], Returned::ToUser);
+    assert_eq!(user.read(), r#"{"token":3}"#);
+}
+
+#[test]
+fn two_programs_pass_a_login_on_by_way_of_the_user() {
+    let user = User::new();
+    let (first, second) = (user.open().unwrap(), {
+        let files = vec![HomeFile::parse(LOGIN).unwrap()];
+        let other = path(user.0.path().join("private/2"));
+        PrivateHome::open(other, path(user.home()), files).unwrap()
+    });
+    fs::write(login_in(&first), r#"{"token":2}"#).unwrap();
+    first.close().unwrap();
+    assert_eq!(became(second.sync()), [Returned::ToProgram]);
+    assert_eq!(fs::read_to_string(login_in(&second)).unwrap(), r#"{"token":2}"#);
+    assert_eq!(became(second.close()), [Returned::Unchanged]);
+    assert_eq!(user.read(), r#"{"token":2}"#);
+}
+
+#[test]
+fn nothing_is_lost_with_a_host_that_is_killed() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    fs::write(login_in(&home), r#"{"token":2}"#).unwrap();
+    drop(home);
+    let again = user.open().unwrap();
+    assert_eq!(user.read(), r#"{"token":2}"#);
+    fs::write(login_in(&again), r#"{"token":3}"#).unwrap();
+    drop(again);
+    let recovered = PrivateHome::recover(path(user.private()), path(user.home()));
+    assert_eq!(became(recovered), [Returned::ToUser, Returned::Unchanged]);
+    assert_eq!(user.read(), r#"{"token":3}"#);
+    assert!(!user.private().exists());
+}
+
+#[test]
+fn a_logout_or_a_new_file_stays_where_it_is() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    fs::remove_file(login_in(&home)).unwrap();
+    fs::write(home.path().as_path().join(".claude.json"), "{}").unwrap();
+    assert_eq!(became(home.sync()), [Returned::Unchanged; 2]);
+    assert_eq!(user.read(), r#"{"token":1}"#);
+    assert!(!user.home().join(".claude.json").exists());
+    fs::remove_file(user.login()).unwrap();
+    assert_eq!(became(home.close()), [Returned::Unchanged; 2]);
+    assert!(!user.login().exists());
+}
+
+#[test]
+fn half_a_login_does_not_replace_a_whole_one() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    for half in ["", r#"{"tok"#] {
+        fs::write(login_in(&home), half).unwrap();
+        assert_eq!(became(home.sync())[0], Returned::Damaged);
+    }
+    assert_eq!(became(home.close())[0], Returned::Damaged);
+    assert_eq!(user.read(), r#"{"token":1}"#);
+}
+
+/// The program is an agent's: whatever it puts in its home, nothing outside is read or written by it.
+#[test]
+fn links_in_the_private_home_lead_nowhere() {
+    let user = User::new();
+    let secret = user.home().join(".ssh/id_ed25519");
+
+    let home = user.open().unwrap();
+    fs::remove_file(login_in(&home)).unwrap();
+    symlink(&secret, login_in(&home)).unwrap();
+    assert!(matches!(home.sync(), Err(HomeError::Io { .. })));
+    assert!(matches!(home.close(), Err(HomeError::Io { .. })));
+    assert!(user.private().exists(), "it is kept for somebody to look at");
+    fs::remove_dir_all(user.private()).unwrap();
+
+    let home = user.open().unwrap();
+    let folder = login_in(&home).parent().unwrap().to_owned();
+    fs::remove_dir_all(&folder).unwrap();
+    symlink(user.home().join(".ssh"), &folder).unwrap();
+    user.write(r#"{"token":2}"#);
+    assert!(home.sync().is_err());
+    assert!(user.open().is_err());
+    assert_eq!(fs::read_dir(user.home().join(".ssh")).unwrap().count(), 1);
+    assert_eq!(fs::read_to_string(secret).unwrap(), "private");
+    assert_eq!(user.read(), r#"{"token":2}"#);
+}
+
+#[test]
+fn links_in_the_users_home_are_followed_as_far_as_it_reaches() {
+    let user = User::new();
+    let inside = user.home().join("dotfiles.json");
+    fs::rename(user.login(), &inside).unwrap();
+    symlink(&inside, user.login()).unwrap();
+    let home = user.open().unwrap();
+    fs::write(login_in(&home), r#"{"token":2}"#).unwrap();
+    assert_eq!(became(home.close())[0], Returned::ToUser);
+    assert_eq!(fs::read_to_string(&inside).unwrap(), r#"{"token":2}"#);
+    assert!(user.login().is_symlink());
+
+    let outside = user.0.path().join("outside.json");
+    fs::rename(&inside, &outside).unwrap();
+    fs::remove_file(user.login()).unwrap();
+    symlink(&outside, user.login()).unwrap();
+    assert!(matches!(user.open(), Err(HomeError::Escapes { .. })));
+}
+
+#[test]
+fn what_is_no_plain_file_of_a_sensible_size_is_refused() {
+    let user = User::new();
+    user.write(&"x".repeat((1 << 20) + 1));
+    assert!(matches!(user.open(), Err(HomeError::Io { .. })));
+    fs::remove_file(user.login()).unwrap();
+    fs::create_dir(user.login()).unwrap();
+    assert!(matches!(user.open(), Err(HomeError::Io { .. })));
+}
