@@ -3,7 +3,7 @@
 //! credentials, no hooks.
 
 use crate::{
-    error::io,
+    error::{in_background, io},
     git::{Call, Git},
     layout::{TaskDir, copy_index, remove_tree},
     object::ObjectId,
@@ -97,7 +97,7 @@ pub(crate) async fn put(
         _ => {}
     }
     fs::rename(&new, &workspace).map_err(io("cannot make", &workspace))?;
-    remove_tree(&old)
+    in_background("remove the old workspace", move || remove_tree(&old)).await
 }
 
 /// The base branch, when both it and the work branch can be there.

@@ -19,3 +19,13 @@ pub(crate) fn unreadable(command: &str) -> WorkspaceError {
         cause: "it is not in the documented format; git 2.32 or newer is needed".to_owned(),
     }
 }
+
+/// Does what keeps a thread busy where that disturbs nobody.
+pub(crate) async fn in_background<T: Send + 'static>(
+    doing: &str,
+    work: impl FnOnce() -> Result<T, WorkspaceError> + Send + 'static,
+) -> Result<T, WorkspaceError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(WorkspaceError::Io { what: format!("cannot {doing}"), cause: error.to_string() })
+    })
+}

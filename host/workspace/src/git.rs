@@ -1,6 +1,6 @@
 //! Runs git so that nothing but git itself is run: see the crate's documentation for what that takes.
 
-use crate::user::UserConfig;
+use crate::{environment::GitEnvironment, user::UserConfig};
 use cyrus_core::WorkspaceError;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished, Input, Launch, Launcher, Limits};
 use std::{
@@ -64,18 +64,6 @@ struct Inner {
     program: AbsolutePath,
     environment: GitEnvironment,
     user: OnceCell<UserConfig>,
-}
-
-/// What git gets of the user's surroundings.
-#[derive(Clone, Debug, Default)]
-pub struct GitEnvironment {
-    /// The `PATH` that git finds `sh` and `ssh` on.
-    pub path: OsString,
-    /// Where the user's own git configuration is. Of that count the name and address for commits,
-    /// `safe.directory`, and, for fetching, credential helpers and connection settings; nothing else.
-    pub home: Option<AbsolutePath>,
-    /// The socket of the user's ssh agent (`SSH_AUTH_SOCK`), for fetching.
-    pub ssh_agent: Option<AbsolutePath>,
 }
 
 impl Git {
@@ -188,7 +176,7 @@ impl Git {
 pub(crate) struct Call {
     directory: PathBuf,
     args: Vec<OsString>,
-    env: Vec<(&'static str, OsString)>,
+    env: Vec<(OsString, OsString)>,
     settings: Vec<(String, String)>,
     stdin: Option<Vec<u8>>,
     protocol: &'static str,
@@ -224,7 +212,7 @@ impl Call {
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
-        self.env.push((name, value.as_ref().to_owned()));
+        self.env.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
@@ -255,10 +243,8 @@ impl Call {
         self.protocol = protocol;
         self.home = environment.home.clone().map(Into::into);
         self.time = time;
-        match &environment.ssh_agent {
-            Some(socket) => self.env("SSH_AUTH_SOCK", socket.as_path()),
-            None => self,
-        }
+        self.env.extend(environment.network.iter().cloned());
+        self
     }
 
     /// For messages: the command without its data.

@@ -48,6 +48,10 @@
 //! # Limits
 //!
 //! * Files that Git LFS manages stay pointers: its filter is a program of the user's configuration.
+//! * The user's own list of ignored files (`core.excludesFile`) does not count; the repository's does, and its
+//!   `.git/info/exclude`.
+//! * Checks run on the workspace as it is, ignored files included: a build's leftovers make the next one faster, and
+//!   what only works because of them is not noticed.
 //! * An executor that makes its clone sparse takes files away, and that is what comes back: a deletion.
 //! * A partial clone cannot be worked from unless it has the objects of its `HEAD`: nothing is fetched on demand.
 //! * All of this protects the host from what is *in* a clone. That an executor writes nowhere else is for the
@@ -56,6 +60,7 @@
 mod clone;
 mod detect;
 mod diff;
+mod environment;
 mod error;
 mod git;
 mod harvest;
@@ -69,6 +74,7 @@ mod user;
 mod validator;
 mod workspaces;
 
-pub use git::{Git, GitEnvironment};
-pub use validator::{CheckEnvironment, CommandValidator};
+pub use environment::{CheckEnvironment, GitEnvironment};
+pub use git::Git;
+pub use validator::CommandValidator;
 pub use workspaces::GitWorkspaces;

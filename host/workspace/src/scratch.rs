@@ -4,7 +4,7 @@
 
 use crate::{
     clone::borrowing,
-    error::{io, unreadable},
+    error::{in_background, io, unreadable},
     git::{Call, Git},
     harvest,
     layout::{TaskDir, copy_index},
@@ -82,11 +82,8 @@ impl Scratch {
             return Ok(Some(head));
         }
         let (from, to) = (clone.join(".git"), self.path().to_owned());
-        let packs = tokio::task::spawn_blocking(move || harvest::copy_objects(&from, &to)).await;
-        let packs = packs.map_err(|error| WorkspaceError::Io {
-            what: "cannot copy the executor's commits".to_owned(),
-            cause: error.to_string(),
-        })??;
+        let copy = move || harvest::copy_objects(&from, &to);
+        let packs = in_background("copy the executor's commits", copy).await?;
         for pack in packs {
             let answer = self.git.run(self.call(&["index-pack"]).arg(pack)).await?;
             refuse("a pack in the executor's clone is broken", answer.code, &answer.stderr)?;
@@ -189,7 +186,7 @@ impl Scratch {
         let args = ["commit-tree", new.tree.as_str(), "-p", new.parent.as_str(), "-F", "-"];
         let call = self
             .call(&args)
-            .stdin(new.message.as_bytes().to_vec())
+            .stdin(new.message.replace('\0', "").into_bytes())
             .env("GIT_AUTHOR_NAME", name)
             .env("GIT_AUTHOR_EMAIL", email)
             .env("GIT_COMMITTER_NAME", name)

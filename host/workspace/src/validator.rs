@@ -1,6 +1,7 @@
 use crate::{
-    detect::{READ, TopLevel, detect},
+    detect::{Detected, READ, TopLevel, detect},
     diff::{Change, Mode, raw},
+    environment::CheckEnvironment,
     error::{io, unreadable},
     git::Git,
     layout::private_dir,
@@ -22,7 +23,6 @@ use std::{
     io::BufReader,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// How much of the end of a check's output is kept, in bytes.
@@ -30,18 +30,6 @@ const OUTPUT_TAIL: usize = 32 << 10;
 
 /// The code of a check that did not pass.
 const CHECK_FAILED: &str = "check-failed";
-
-/// What checks are run with.
-#[derive(Clone, Debug)]
-pub struct CheckEnvironment {
-    /// Runs their commands: `sh`.
-    pub shell: AbsolutePath,
-    /// All variables they have, besides `HOME` (a directory of the task's own), `LANG` and `CI=true`. `PATH`
-    /// belongs in here, and what compilers and interpreters need to find themselves.
-    pub variables: Vec<(OsString, OsString)>,
-    /// How long a detected check may take.
-    pub timeout: Duration,
-}
 
 /// The port [`Validator`] with commands: the operator's, else those detected from the base commit.
 ///
@@ -204,7 +192,7 @@ impl Validator for CommandValidator {
         }
         let main = Main::open(&self.git, &workspace.base.path).await?;
         let top = self.top_level(&main, &base_commit(&workspace.base)?).await?;
-        let check = |found: crate::detect::Detected| Check {
+        let check = |found: Detected| Check {
             command: found.command,
             source: CheckSource::Detected(found.file),
             timeout: self.environment.timeout,

@@ -1,7 +1,7 @@
 use crate::{
     clone,
     diff::numstat,
-    error::unreadable,
+    error::{in_background, unreadable},
     git::Git,
     layout::{TaskDir, private_dir},
     object::ObjectId,
@@ -254,11 +254,7 @@ impl Workspaces for GitWorkspaces {
             tracing::debug!(%error, "the ref of a discarded task stays");
         }
         let task = self.task(workspace);
-        let removed = tokio::task::spawn_blocking(move || task.remove()).await;
-        removed.map_err(|error| WorkspaceError::Io {
-            what: "cannot remove the task's files".to_owned(),
-            cause: error.to_string(),
-        })?
+        in_background("remove the task's files", move || task.remove()).await
     }
 }
 

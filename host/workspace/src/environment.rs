@@ -1,0 +1,152 @@
+//! What programs get of the user's surroundings: named variables, and no others.
+
+use cyrus_sandbox::AbsolutePath;
+use std::{ffi::OsString, time::Duration};
+
+/// What a fetch from a remote needs besides the user's git configuration: an ssh agent, a proxy, certificates.
+const NETWORK: [&str; 11] = [
+    "SSH_AUTH_SOCK",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+];
+
+/// What compilers, interpreters and their version managers find themselves by, and certificates for what they
+/// download. None of it is a secret; proxies, which may hold one, are left out.
+const TOOLS: [&str; 20] = [
+    "PATH",
+    "TZ",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "RBENV_ROOT",
+    "NVM_DIR",
+    "VOLTA_HOME",
+    "ASDF_DIR",
+    "ASDF_DATA_DIR",
+    "MISE_DATA_DIR",
+    "SDKMAN_DIR",
+    "JAVA_HOME",
+    "GOROOT",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+];
+
+/// Where version managers are below the user's home when no variable says so. Checks have another home.
+const TOOL_HOMES: [(&str, &str); 5] = [
+    ("RUSTUP_HOME", ".rustup"),
+    ("PYENV_ROOT", ".pyenv"),
+    ("RBENV_ROOT", ".rbenv"),
+    ("VOLTA_HOME", ".volta"),
+    ("ASDF_DATA_DIR", ".asdf"),
+];
+
+/// What git gets of the user's surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct GitEnvironment {
+    /// The `PATH` that git finds `sh` and `ssh` on.
+    pub path: OsString,
+    /// Where the user's own git configuration is. Of that count the name and address for commits,
+    /// `safe.directory`, and, for fetching, credential helpers and connection settings; nothing else.
+    pub home: Option<AbsolutePath>,
+    /// Variables that git has when it fetches from a remote, and only then.
+    pub network: Vec<(OsString, OsString)>,
+}
+
+impl GitEnvironment {
+    /// That of a user with this home; `variable` looks a variable of theirs up.
+    pub fn of_user(
+        home: Option<AbsolutePath>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let path = variable("PATH").unwrap_or_default();
+        Self { path, home, network: named(&NETWORK, variable).collect() }
+    }
+}
+
+/// What checks are run with.
+#[derive(Clone, Debug)]
+pub struct CheckEnvironment {
+    /// Runs their commands: `sh`.
+    pub shell: AbsolutePath,
+    /// All variables they have, besides `HOME` (a directory of the task's own), `LANG` and `CI=true`. `PATH`
+    /// belongs in here, and what compilers and interpreters need to find themselves.
+    pub variables: Vec<(OsString, OsString)>,
+    /// How long a detected check may take.
+    pub timeout: Duration,
+}
+
+impl CheckEnvironment {
+    /// With the tools of a user who has this home; `variable` looks a variable of theirs up. What they keep secret
+    /// in others stays with them: checks run what an executor wrote.
+    pub fn of_user(
+        shell: AbsolutePath,
+        home: Option<&AbsolutePath>,
+        variable: impl Fn(&str) -> Option<OsString>,
+        timeout: Duration,
+    ) -> Self {
+        let mut variables: Vec<_> = named(&TOOLS, &variable).collect();
+        for (name, directory) in TOOL_HOMES {
+            let place = home.map(|home| home.as_path().join(directory));
+            if variable(name).is_none()
+                && let Some(place) = place.filter(|place| place.is_dir())
+            {
+                variables.push((name.into(), place.into()));
+            }
+        }
+        Self { shell, variables, timeout }
+    }
+}
+
+fn named<'a>(
+    names: &'a [&str],
+    variable: impl Fn(&str) -> Option<OsString> + 'a,
+) -> impl Iterator<Item = (OsString, OsString)> + 'a {
+    names.iter().filter_map(move |name| Some(((*name).into(), variable(name)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_found_and_secrets_are_left() {
+        let home = tempfile::tempdir().unwrap();
+        for directory in [".rustup", ".pyenv"] {
+            std::fs::create_dir(home.path().join(directory)).unwrap();
+        }
+        let home = AbsolutePath::parse(home.path()).unwrap();
+        let variable = |name: &str| match name {
+            "PATH" => Some("/bin".into()),
+            "PYENV_ROOT" => Some("/opt/pyenv".into()),
+            "SSH_AUTH_SOCK" => Some("/run/agent".into()),
+            "AWS_SECRET_ACCESS_KEY" | "ANTHROPIC_API_KEY" => Some("secret".into()),
+            _ => None,
+        };
+        let shell = AbsolutePath::parse("/bin/sh").unwrap();
+        let timeout = Duration::from_mins(1);
+        let checks = CheckEnvironment::of_user(shell, Some(&home), variable, timeout);
+        let rustup = home.as_path().join(".rustup");
+        let expected: [(OsString, OsString); 3] = [
+            ("PATH".into(), "/bin".into()),
+            ("PYENV_ROOT".into(), "/opt/pyenv".into()),
+            ("RUSTUP_HOME".into(), rustup.into()),
+        ];
+        assert_eq!(checks.variables, expected);
+
+        let git = GitEnvironment::of_user(Some(home), variable);
+        assert_eq!(git.path, "/bin");
+        assert_eq!(git.network, [("SSH_AUTH_SOCK".into(), "/run/agent".into())]);
+    }
+}
