@@ -33,11 +33,12 @@ fn bundle() -> Result<(), Box<dyn Error>> {
         let copy = out_dir.join(format!("{name}.wasm"));
         fs::copy(&component.path, &copy)?;
         let file = |file| tracked(&component.directory.join(file));
-        let (manifest, grants) = (file("plugin.toml")?, file("grants.json")?);
+        let (manifest, grants, component) =
+            (file("plugin.toml")?, file("grants.json")?, literal(&copy)?);
         writeln!(
             table,
-            "BundledPlugin {{ name: {name:?}, manifest: include_str!({manifest:?}), grants: include_str!({grants:?}), \
-             component: include_bytes!({copy:?}) }},"
+            "BundledPlugin {{ name: {name:?}, manifest: include_str!({manifest}), \
+             grants: include_str!({grants}), component: include_bytes!({component}) }},"
         )?;
     }
     table.push_str("]\n");
@@ -45,11 +46,16 @@ fn bundle() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A file that the crate includes, and that makes it out of date when it changes.
-fn tracked(path: &Path) -> Result<PathBuf, Box<dyn Error>> {
+/// A file that the crate includes, as a literal. When it changes, the script runs again.
+fn tracked(path: &Path) -> Result<String, Box<dyn Error>> {
     if !path.is_file() {
         return Err(format!("{} is missing", path.display()).into());
     }
     println!("cargo::rerun-if-changed={}", path.display());
-    Ok(path.to_owned())
+    literal(path)
+}
+
+fn literal(path: &Path) -> Result<String, Box<dyn Error>> {
+    let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(format!("{text:?}"))
 }

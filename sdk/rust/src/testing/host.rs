@@ -354,6 +354,7 @@ fn simulate<T>(world: &World, main: impl Future<Output = T>, mut between: impl F
             );
             continue;
         }
+        between();
         if let Poll::Ready(value) = main.as_mut().poll(&mut cx) {
             return value;
         }
@@ -364,6 +365,5 @@ fn simulate<T>(world: &World, main: impl Future<Output = T>, mut between: impl F
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        between();
     }
 }

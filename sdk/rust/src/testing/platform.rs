@@ -19,6 +19,7 @@ use crate::{
     http::{HttpError, Request},
     platform::{Answer, Sent},
 };
+use futures::FutureExt;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
@@ -51,6 +52,7 @@ impl Platform {
     pub(crate) async fn send(&self, request: Request) -> Sent {
         self.0.record.borrow_mut().requests.push(request.clone());
         let reply = (self.0.service.borrow_mut())(&request);
+        turn().await;
         match reply.delay {
             Some(delay) => self.sleep(delay).await,
             None => std::future::pending().await,
@@ -182,6 +184,18 @@ impl Drop for Child {
     }
 }
 
+/// Lets everything else have a turn, as every call that waits does with a real host: a stop can come in it.
+fn turn() -> impl Future<Output = ()> {
+    let mut waited = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
 fn once(taken: &Cell<bool>) -> Contract<()> {
     if taken.replace(true) {
         return Err(ProcessError::Io("it was taken before".to_owned()));
@@ -286,7 +300,7 @@ impl Execution {
         if answer.is_ok() {
             self.0.record.borrow_mut().checkpoints.push(token.to_owned());
         }
-        std::future::ready(answer)
+        turn().map(|()| answer)
     }
 
     pub(crate) fn spend(
@@ -294,12 +308,14 @@ impl Execution {
         usage: Usage,
     ) -> impl Future<Output = Result<SpendVerdict, HostError>> + use<> {
         self.0.record.borrow_mut().spends.push(usage);
-        std::future::ready(Ok((self.0.ledger.borrow_mut())(&usage)))
+        let verdict = (self.0.ledger.borrow_mut())(&usage);
+        turn().map(move |()| Ok(verdict))
     }
 
     pub(crate) fn ask(&self, question: &Question) -> impl Future<Output = GivenAnswer> + use<> {
         self.0.record.borrow_mut().questions.push(question.clone());
-        std::future::ready((self.0.answerer.borrow_mut())(question))
+        let answer = (self.0.answerer.borrow_mut())(question);
+        turn().map(|()| answer)
     }
 }
 
