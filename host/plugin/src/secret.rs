@@ -40,7 +40,10 @@ impl fmt::Display for SecretRef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write the value itself, or one of {\"env\": …}, {\"file\": …} and {\"command\": […]}"
+)]
 enum RawRef {
     Value(String),
     Reference(RawReference),
@@ -133,7 +136,10 @@ pub struct SecretGrant {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write the value itself, or one of {\"env\": …}, {\"file\": …} and {\"command\": […]}, with \"audience\" where it is another"
+)]
 enum RawGrant {
     Value(String),
     Full(FullGrant),

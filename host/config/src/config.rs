@@ -1,0 +1,287 @@
+use crate::{
+    CONFIG_FILE, ConfigError, Problem, RepositoryConfig,
+    codegen::{CODEGEN, CodegenSection},
+    document,
+    executor::ExecutorEntry,
+    home, known,
+    reader::{At, Problems},
+    repository::{self, RepositoryEntry, Section},
+    tools,
+};
+use cyrus_executor::Limits;
+use cyrus_plugin::{HostMaximum, SecretRef};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The most that is read of a configuration, in bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Upstream's keys that hold a secret in the clear.
+const UPSTREAM_SECRETS: [&str; 4] =
+    ["linearToken", "linearRefreshToken", "ngrokAuthToken", "openaiApiKey"];
+
+/// An executor that comes with Cyrus.
+#[derive(Clone, Copy, Debug)]
+pub struct BundledExecutor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What an entry of `executors` would say of it, as JSON: plugin, settings, grants.
+    pub json: &'a str,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Cyrus's home; see [`home`](crate::home).
+    pub home: &'a Path,
+    /// The executors that come with Cyrus.
+    pub bundled: &'a [BundledExecutor<'a>],
+    /// Looks up a variable of the environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The operator's configuration, read and checked. [`Config::repository`] gives what holds for one repository.
+#[derive(Debug)]
+pub struct Config {
+    file: PathBuf,
+    warnings: Vec<Problem>,
+    plugin_dirs: Vec<PathBuf>,
+    limits: Limits,
+    maximum: HostMaximum,
+    pub(crate) bundled: BTreeMap<String, ExecutorEntry>,
+    pub(crate) executors: BTreeMap<String, ExecutorEntry>,
+    pub(crate) repositories: Vec<RepositoryEntry>,
+    pub(crate) defaults: Section,
+    pub(crate) environment: CodegenSection,
+}
+
+impl Config {
+    /// Reads `config.json` in Cyrus's home. When there is none, everything has its default.
+    pub fn load(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        let file = sources.home.join(CONFIG_FILE);
+        let unreadable = |cause| ConfigError::Unreadable { file: file.clone(), cause };
+        let mut text = String::new();
+        match File::open(&file) {
+            Ok(open) => {
+                let limit = MOST_BYTES as u64 + 1;
+                open.take(limit).read_to_string(&mut text).map_err(unreadable)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::read(sources, file, &json!({}), Vec::new());
+            }
+            Err(error) => return Err(unreadable(error)),
+        }
+        if text.len() > MOST_BYTES {
+            return Err(ConfigError::TooLarge { file, limit: MOST_BYTES });
+        }
+        match document::parse(&text) {
+            Ok((document, twice)) => Self::read(sources, file, &document, twice),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let cause = error.to_string();
+                let cause = cause.split(" at line ").next().unwrap_or_default().to_owned();
+                Err(ConfigError::Syntax { file, line, column, cause })
+            }
+        }
+    }
+
+    fn read(
+        sources: &Sources<'_>,
+        file: PathBuf,
+        document: &Value,
+        mut warnings: Vec<Problem>,
+    ) -> Result<Self, ConfigError> {
+        let problems = Problems::default();
+        let at = At::root("", document, &problems);
+        at.object();
+        let user_home = (sources.environment)("HOME").map(PathBuf::from);
+        let user_home = user_home.as_deref();
+        let repositories = at.get("repositories");
+        let read_repository =
+            |at: At<'_>| RepositoryEntry::read(&at, sources.environment, user_home);
+        let config = Self {
+            plugin_dirs: plugin_dirs(&at.get("pluginDirs"), sources),
+            limits: limits(&at.get("limits")),
+            maximum: at.get("maximum").read().unwrap_or_default(),
+            bundled: bundled(sources.bundled, &problems),
+            executors: executors(&at.get("executors"), user_home),
+            repositories: repositories.items().filter_map(read_repository).collect(),
+            defaults: defaults(&at, sources.environment, user_home),
+            environment: CodegenSection::of_environment(sources.environment),
+            warnings: Vec::new(),
+            file: file.clone(),
+        };
+        let problems = problems.into_inner();
+        if !problems.is_empty() {
+            return Err(ConfigError::Invalid { file, problems });
+        }
+        warnings.extend(known::unknown(document));
+        warnings.extend(config.exposed(document));
+        Ok(Self { warnings, ..config })
+    }
+
+    /// The file, whether it is there or not.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What is not understood, or unwise. None of it keeps Cyrus from working.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Directories with plugins, absolute when Cyrus's home is.
+    pub fn plugin_dirs(&self) -> &[PathBuf] {
+        &self.plugin_dirs
+    }
+
+    /// What an execution may use, where the command line says nothing else.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What no executor gets, whatever it is granted.
+    pub fn maximum(&self) -> &HostMaximum {
+        &self.maximum
+    }
+
+    /// What holds for the repository at this path, or that this path is in.
+    pub fn repository(&self, path: &Path) -> RepositoryConfig<'_> {
+        RepositoryConfig::new(self, path)
+    }
+
+    /// Warnings about secrets that others on this machine can read.
+    fn exposed(&self, document: &Value) -> Vec<Problem> {
+        let of_executors = self.executors.iter().flat_map(|(name, entry)| {
+            entry.secrets().map(move |(path, secret)| (format!("executors.{name}.{path}"), secret))
+        });
+        let sections = self.repositories.iter().map(|entry| &entry.section);
+        let of_codegen = sections
+            .chain([&self.defaults])
+            .filter_map(|section| section.codegen.as_ref()?.token())
+            .map(|token| ("codegen.apiToken".to_owned(), token));
+        let mut in_the_clear = holds_upstream_secret(document);
+        let mut found = Vec::new();
+        for (path, secret) in of_executors.chain(of_codegen) {
+            match secret {
+                SecretRef::Value(_) => in_the_clear = true,
+                SecretRef::File(file) if is_exposed(file) => {
+                    let message = format!("others can read it: run `chmod 600 {}`", file.display());
+                    found.push(Problem { path, message });
+                }
+                _ => {}
+            }
+        }
+        if in_the_clear && is_exposed(&self.file) {
+            let message = format!(
+                "it holds secrets, and others can read it: run `chmod 600 {}`",
+                self.file.display()
+            );
+            found.push(Problem { path: String::new(), message });
+        }
+        found
+    }
+}
+
+/// What is said for all repositories. For models and tools the environment goes before the file, as it does
+/// upstream.
+fn defaults(
+    at: &At<'_>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    user_home: Option<&Path>,
+) -> Section {
+    let set = |name| environment(name).filter(|value| !value.trim().is_empty());
+    let text = |keys: [&str; 2]| {
+        keys.into_iter().filter_map(|key| at.get(key).text()).next().map(str::to_owned)
+    };
+    let listed = |name| set(name).map(|list| tools::split(&list));
+    Section {
+        model: set("CYRUS_CLAUDE_DEFAULT_MODEL")
+            .or_else(|| set("CYRUS_DEFAULT_MODEL"))
+            .or_else(|| text(["claudeDefaultModel", "defaultModel"])),
+        fallback_model: set("CYRUS_CLAUDE_DEFAULT_FALLBACK_MODEL")
+            .or_else(|| set("CYRUS_DEFAULT_FALLBACK_MODEL"))
+            .or_else(|| text(["claudeDefaultFallbackModel", "defaultFallbackModel"])),
+        allowed: listed("LINEAR_ALLOWED_TOOLS")
+            .or_else(|| tools::tools(&at.get("linearAllowedTools")))
+            .or_else(|| tools::tools(&at.get("defaultAllowedTools"))),
+        disallowed: listed("DISALLOWED_TOOLS")
+            .or_else(|| tools::tools(&at.get("defaultDisallowedTools"))),
+        kinds: repository::kinds(&at.get("promptDefaults")),
+        codegen: CodegenSection::read(&at.get(CODEGEN), user_home),
+        checks: repository::checks(&at.get("validation")),
+    }
+}
+
+fn plugin_dirs(at: &At<'_>, sources: &Sources<'_>) -> Vec<PathBuf> {
+    let absolute = |path: String| sources.home.join(home::expand(&path, sources.environment));
+    at.texts().unwrap_or_default().into_iter().map(absolute).collect()
+}
+
+fn limits(at: &At<'_>) -> Limits {
+    at.object();
+    let turns = at.get("maxTurns");
+    let max_turns = turns.count().and_then(|count| {
+        let fits = u32::try_from(count).ok();
+        if fits.is_none() {
+            turns.wrong("is more turns than can be counted");
+        }
+        fits
+    });
+    Limits {
+        deadline: at.get("deadlineSeconds").count().map(Duration::from_secs),
+        max_cost: at.get("maxCost").money(),
+        max_turns,
+    }
+}
+
+fn bundled(given: &[BundledExecutor<'_>], problems: &Problems) -> BTreeMap<String, ExecutorEntry> {
+    let mut entries = BTreeMap::new();
+    for bundled in given {
+        let path = format!("the bundled executor {}", bundled.name);
+        match serde_json::from_str::<Value>(bundled.json) {
+            Ok(json) => {
+                let entry = ExecutorEntry::read(&At::root(&path, &json, problems), None);
+                entries.insert(bundled.name.to_owned(), entry);
+            }
+            Err(error) => At::root(&path, &Value::Null, problems).wrong(error),
+        }
+    }
+    entries
+}
+
+fn executors(at: &At<'_>, user_home: Option<&Path>) -> BTreeMap<String, ExecutorEntry> {
+    let mut entries = BTreeMap::new();
+    for (name, at) in at.entries() {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
+        if !starts_well || !name.chars().all(plain) || name.len() > 64 {
+            at.wrong("is no name for an executor: use up to 64 small letters, digits and hyphens, a letter first");
+        }
+        entries.insert(name.to_owned(), ExecutorEntry::read(&at, user_home));
+    }
+    entries
+}
+
+fn holds_upstream_secret(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.iter().any(|(key, value)| {
+            let is_secret = UPSTREAM_SECRETS.contains(&key.as_str());
+            is_secret && value.as_str().is_some_and(|text| !text.is_empty())
+                || holds_upstream_secret(value)
+        }),
+        Value::Array(items) => items.iter().any(holds_upstream_secret),
+        _ => false,
+    }
+}
+
+fn is_exposed(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}

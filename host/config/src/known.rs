@@ -1,0 +1,205 @@
+//! Which keys there are: ours, and those of both generations of upstream Cyrus, whether we act on them or not.
+
+use crate::{Problem, reader::join};
+use serde_json::Value;
+
+/// What may be in a place.
+enum Keys {
+    /// Anything: it is checked elsewhere, or is nobody's business here.
+    Open,
+    /// An object with these keys.
+    Object(&'static [(&'static str, Keys)]),
+    /// An object with any keys, each with this in it.
+    Each(&'static Keys),
+    /// A list of these.
+    List(&'static Keys),
+}
+
+use Keys::{Each, List, Object, Open};
+
+const CONFIG: Keys = Object(&[
+    // Ours
+    ("codegen", CODEGEN),
+    ("executors", Each(&EXECUTOR)),
+    ("limits", Object(&[("deadlineSeconds", Open), ("maxCost", Open), ("maxTurns", Open)])),
+    ("maximum", Open),
+    ("pluginDirs", Open),
+    ("validation", VALIDATION),
+    // Upstream's, since 0.2
+    ("claudeDefaultFallbackModel", Open),
+    ("claudeDefaultModel", Open),
+    ("codexDefaultModel", Open),
+    ("cursorDefaultFallbackModel", Open),
+    ("cursorDefaultModel", Open),
+    ("defaultAllowedTools", Open),
+    ("defaultDisallowedTools", Open),
+    ("defaultRunner", Open),
+    ("geminiDefaultModel", Open),
+    ("githubAllowedTools", Open),
+    ("githubMcpConfigs", Open),
+    ("global_setup_script", Open),
+    ("issueUpdateTrigger", Open),
+    ("linearAllowedTools", Open),
+    ("linearMcpConfigs", Open),
+    ("linearWorkspaceSlug", Open),
+    ("linearWorkspaces", Each(&LINEAR_WORKSPACE)),
+    ("prReviewTrigger", Open),
+    ("promptDefaults", Open),
+    ("repositories", List(&REPOSITORY)),
+    ("sandbox", Open),
+    ("slackAllowedTools", Open),
+    ("slackMcpConfigs", Open),
+    ("slackThreadFollowing", Open),
+    ("userAccessControl", Open),
+    // Upstream's, before
+    ("defaultFallbackModel", Open),
+    ("defaultModel", Open),
+    ("features", Open),
+    ("ngrokAuthToken", Open),
+    ("ngrokDomain", Open),
+    ("proxyUrl", Open),
+    ("stripeCustomerId", Open),
+]);
+
+const REPOSITORY: Keys = Object(&[
+    // Ours
+    ("codegen", CODEGEN),
+    ("validation", VALIDATION),
+    // Upstream's, since 0.2
+    ("allowedTools", Open),
+    ("appendInstruction", Open),
+    ("baseBranch", Open),
+    ("disallowedTools", Open),
+    ("fallbackModel", Open),
+    ("githubUrl", Open),
+    ("gitlabUrl", Open),
+    ("id", Open),
+    ("isActive", Open),
+    ("labelPrompts", Open),
+    ("linearWorkspaceId", Open),
+    ("mcpConfigPath", Open),
+    ("model", Open),
+    ("name", Open),
+    ("projectKeys", Open),
+    ("promptTemplatePath", Open),
+    ("repositoryPath", Open),
+    ("routingLabels", Open),
+    ("teamKeys", Open),
+    ("userAccessControl", Open),
+    ("workspaceBaseDir", Open),
+    // Upstream's, before
+    ("linearRefreshToken", Open),
+    ("linearToken", Open),
+    ("linearWorkspaceName", Open),
+    ("openaiApiKey", Open),
+    ("openaiOutputDirectory", Open),
+]);
+
+const LINEAR_WORKSPACE: Keys = Object(&[
+    ("linearRefreshToken", Open),
+    ("linearToken", Open),
+    ("linearWorkspaceName", Open),
+    ("linearWorkspaceSlug", Open),
+]);
+
+const CODEGEN: Keys = Object(&[
+    ("apiToken", Open),
+    ("baseUrl", Open),
+    ("defaultModel", Open),
+    ("enabled", Open),
+    ("features", Open),
+    ("maxCostPerDay", Open),
+    ("maxCostPerTask", Open),
+    ("orgId", Open),
+    ("strategy", Open),
+]);
+
+const EXECUTOR: Keys = Object(&[
+    ("enabled", Open),
+    ("grants", Open),
+    ("limits", Open),
+    ("placement", Open),
+    ("plugin", Open),
+    ("settings", Open),
+]);
+
+const VALIDATION: Keys = Object(&[(
+    "commands",
+    // A command may also be a text.
+    List(&Object(&[("command", Open), ("timeoutSeconds", Open)])),
+)]);
+
+/// A warning for each key that nobody knows.
+pub(crate) fn unknown(document: &Value) -> Vec<Problem> {
+    let mut found = Vec::new();
+    walk(&CONFIG, "", document, &mut found);
+    found
+}
+
+fn walk(keys: &Keys, path: &str, value: &Value, found: &mut Vec<Problem>) {
+    match (keys, value) {
+        (Object(known), Value::Object(object)) => {
+            for (key, value) in object {
+                let path = join(path, key);
+                match known.iter().find(|(name, _)| name == key) {
+                    Some((_, keys)) => walk(keys, &path, value, found),
+                    None => found.push(Problem { path, message: message(known, key) }),
+                }
+            }
+        }
+        (Each(keys), Value::Object(object)) => {
+            for (key, value) in object {
+                walk(keys, &join(path, key), value, found);
+            }
+        }
+        (List(keys), Value::Array(items)) => {
+            for (index, value) in items.iter().enumerate() {
+                walk(keys, &format!("{path}[{index}]"), value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn message(known: &[(&str, Keys)], key: &str) -> String {
+    let plain = |key: &str| key.replace(['_', '-'], "").to_ascii_lowercase();
+    let meant = known.iter().find(|(name, _)| plain(name) == plain(key));
+    let meant = meant.map(|(name, _)| format!("; {name} is meant?")).unwrap_or_default();
+    format!("is not a key that Cyrus knows: it is kept, and does nothing{meant}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_what_nobody_knows_and_nothing_else() {
+        let document = json!({
+            "repositories": [{"id": "a", "linearToken": "t", "colour": 1}],
+            "executors": {"mine": {"grants": {"anything": 1}, "Enabled": true}},
+            "linearWorkspaces": {"w": {"linearToken": "t", "region": "eu"}},
+            "codegen": {"features": {"enableTracing": true}, "max_cost_per_task": 1},
+            "validation": {"commands": ["a", {"command": "b", "timeout": 3}]},
+            "sandbox": {"anything": 1},
+            "": 0,
+        });
+        let found = unknown(&document);
+        let mut paths: Vec<_> = found.iter().map(|problem| problem.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(
+            paths,
+            [
+                r#"[""]"#,
+                "codegen.max_cost_per_task",
+                "executors.mine.Enabled",
+                "linearWorkspaces.w.region",
+                "repositories[0].colour",
+                "validation.commands[1].timeout",
+            ]
+        );
+        let of = |path: &str| found.iter().find(|problem| problem.path == path).unwrap();
+        assert!(of("codegen.max_cost_per_task").message.contains("maxCostPerTask"));
+        assert!(of("executors.mine.Enabled").message.contains("enabled is meant"));
+    }
+}
