@@ -76,6 +76,20 @@ pub(crate) fn without_credentials(address: &str) -> String {
     }
 }
 
+/// A text in which this address may stand, without what [`without_credentials`] takes out of it.
+pub(crate) fn redact(text: &str, address: &str) -> String {
+    let authority =
+        address.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let text = text.replace(address, &without_credentials(address));
+    match authority.rsplit_once('@') {
+        Some((user, _)) if !user.is_empty() => {
+            let secret = user.split_once(':').map_or(user, |(_, password)| password);
+            if secret.is_empty() { text } else { text.replace(secret, "…") }
+        }
+        _ => text,
+    }
+}
+
 /// A configured address as it has to be when it is used from elsewhere: a path relative to the repository becomes
 /// absolute.
 pub(crate) fn absolute(address: &str, repository: &Path) -> String {
@@ -142,6 +156,18 @@ mod tests {
             ("https://github.com/a/b", "https://github.com/a/b"),
         ] {
             assert_eq!(without_credentials(address), shown);
+        }
+    }
+
+    #[test]
+    fn messages_hold_no_credentials() {
+        let said = |address| format!("fatal: cannot read {address}/: 'hunter22' is wrong");
+        for address in ["https://me:hunter22@h/a", "https://hunter22@h/a"] {
+            let shown = redact(&said(address), address);
+            assert_eq!(shown, "fatal: cannot read https://h/a/: '…' is wrong");
+        }
+        for address in ["/srv/a", "git@h:a", "https://h/a@b"] {
+            assert_eq!(redact(&said(address), address), said(address));
         }
     }
 

@@ -97,14 +97,16 @@ impl Main {
         self.git.output(call).await.map(drop)
     }
 
-    /// The working tree that a branch is checked out in.
+    /// The working tree that a branch, which must be there, is checked out in.
     pub(crate) async fn checked_out_at(
         &self,
         branch: &str,
     ) -> Result<Option<String>, WorkspaceError> {
         let call = self.call(&["for-each-ref", "--format=%(worktreepath)", branch]).await?;
         let place = self.git.text(call).await?;
-        Ok((!place.is_empty()).then_some(place))
+        // Git says of a bare repository that its HEAD's branch is checked out in it, but there are no files.
+        let nowhere = place.is_empty() || Path::new(&place) == self.common;
+        Ok((!nowhere).then_some(place))
     }
 
     /// The files that a clone needs a copy of: where they are here, and where in a `.git` they go.

@@ -9,7 +9,7 @@ use crate::{
     harvest,
     layout::{TaskDir, copy_index},
     object::ObjectId,
-    remote::Transport,
+    remote::{self, Transport},
     repository::Main,
     user::Identity,
 };
@@ -211,7 +211,11 @@ impl Scratch {
             .settings(connection)
             .settings([("remote.source.url".to_owned(), address.to_owned())])
             .network(transport.protocol(), self.git.environment(), FETCH_TIME);
-        self.git.output(call).await?;
+        let mut answer = self.git.run(call).await?;
+        if answer.code != 0 {
+            answer.stderr = remote::redact(&answer.stderr, address);
+            return Err(answer.into_error());
+        }
         let call = self.call(&["rev-parse", "--verify"]).arg(format!("{FETCHED}^{{commit}}"));
         ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
     }

@@ -222,7 +222,9 @@ impl Workspaces for GitWorkspaces {
         if before.as_ref() == Some(&commit) {
             return Ok(name);
         }
-        if let Some(place) = main.checked_out_at(&branch).await? {
+        if before.is_some()
+            && let Some(place) = main.checked_out_at(&branch).await?
+        {
             return Err(WorkspaceError::Unacceptable(format!(
                 "the branch {name} is checked out in {place}, and moving it would change what is there; the result is kept at {0}: `git merge {0}` there takes it over",
                 collected.kept

@@ -112,3 +112,18 @@ async fn a_branch_that_is_not_there_or_not_related_is_refused() {
     let error = collect("fresh").await;
     assert!(error.contains("git remote add origin"), "{error}");
 }
+
+#[tokio::test]
+async fn a_token_in_the_address_is_used_and_not_shown() {
+    let world = world();
+    // Nobody listens there.
+    let address = "https://me:hunter22@127.0.0.1:1/a.git";
+    world.run("main", &["remote", "set-url", "origin", address]);
+    let prepared = world.prepare().await;
+    assert_eq!(prepared.base.repository.remote.as_deref(), Some("https://127.0.0.1:1/a.git"));
+    let config = fs::read_to_string(prepared.workspace.root.join(".git/config")).unwrap();
+    assert!(!config.contains("hunter22"));
+    let product = product("topic", None);
+    let error = world.workspaces.collect(&prepared, &product, "").await.unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1") && !error.contains("hunter22"), "{error}");
+}

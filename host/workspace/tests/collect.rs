@@ -178,6 +178,42 @@ async fn a_bare_repository_gets_results_as_any_other() {
     let collected = world.collect(&prepared).await;
     world.workspaces.publish(&prepared, &collected).await.unwrap();
     assert_eq!(world.run("bare.git", &["rev-parse", "cyrus/s-one"]), collected.commit);
+
+    // Nothing is checked out there, not even the branch that its HEAD names.
+    let base = world.workspaces.base(&world.path("bare.git"), "main").await.unwrap();
+    let session = "s-two".parse().unwrap();
+    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let own = world.commit(&prepared.workspace.root, &[("new", "y\n")]);
+    let collected = world.collect(&prepared).await;
+    assert_eq!(world.workspaces.publish(&prepared, &collected).await.unwrap(), "main");
+    assert_eq!(world.run("bare.git", &["rev-parse", "main"]), own);
+}
+
+#[tokio::test]
+async fn a_partial_clone_will_do() {
+    let world = World::new();
+    world.commit("main", &[("src/lib.rs", "new\n")]);
+    world.run("main", &["config", "uploadpack.allowFilter", "true"]);
+    let address = format!("file://{}", world.path("main").display());
+    world.run(".", &["clone", "--quiet", "--filter=blob:none", &address, "partial"]);
+    let base = world.workspaces.base(&world.path("partial"), "cyrus/s-one").await.unwrap();
+    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
+    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    world.commit(&prepared.workspace.root, &[("new", "x\n")]);
+    world.write(&prepared.workspace.root, &[("src/lib.rs", "newer\n")]);
+    assert_eq!(world.collect(&prepared).await.diff.files, 2);
+}
+
+#[tokio::test]
+async fn a_branch_that_cannot_be_there_beside_another_is_an_error() {
+    let world = World::new();
+    world.run("main", &["branch", "cyrus"]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    let collected = world.collect(&prepared).await;
+    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err().to_string();
+    assert!(error.contains("'refs/heads/cyrus' exists"), "{error}");
+    assert_eq!(world.content(&collected.kept, "new"), "x");
 }
 
 #[tokio::test]
