@@ -29,8 +29,8 @@ pub enum Output {
     Pipe,
 }
 
-/// A program to launch. Its environment is empty but for the variables named here; it has a session of its own,
-/// no terminal, and no descriptor but its standard three.
+/// A program to launch. Its environment is empty but for the variables named here, it has a session of its own and
+/// no terminal, and from a supervisor it gets no descriptor but the standard three.
 #[derive(Clone)]
 pub struct Launch {
     pub(crate) program: AbsolutePath,

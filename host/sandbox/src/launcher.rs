@@ -12,7 +12,10 @@ use crate::{direct, stdio};
 
 /// An executable that supervises when it is asked to.
 #[derive(Clone, Debug)]
-pub struct Supervisor(PathBuf);
+pub struct Supervisor(
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is none to start"))]
+    PathBuf,
+);
 
 impl Supervisor {
     /// Another executable, whose `main` begins with [`supervise_if_asked`].
@@ -47,6 +50,7 @@ struct Inner {
     supervisor: Option<Supervisor>,
     strongest: Containment,
     /// Why the system refuses process namespaces, once it has.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are none to refuse"))]
     refused: OnceLock<String>,
 }
 

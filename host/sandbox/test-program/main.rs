@@ -10,9 +10,10 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["host", containment, script] => host(supervisor, containment, script),
+        ["probe"] => probe(supervisor),
         ["descriptors"] => descriptors(),
         _ => {
-            eprintln!("usage: sandbox-test-program host CONTAINMENT SCRIPT | descriptors");
+            eprintln!("usage: sandbox-test-program host CONTAINMENT SCRIPT | probe | descriptors");
             ExitCode::from(2)
         }
     }
@@ -22,11 +23,6 @@ fn main() -> ExitCode {
 fn host(supervisor: Supervisor, containment: &str, script: &str) -> ExitCode {
     let containment: Containment =
         serde_json::from_value(containment.into()).expect("a containment's name");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
     let path = |path| AbsolutePath::parse(path).expect("absolute");
     let launch = Launch::new(path("/bin/sh"), path("/"))
         .args(["-c", script])
@@ -34,12 +30,25 @@ fn host(supervisor: Supervisor, containment: &str, script: &str) -> ExitCode {
         .stdin(Input::Pipe)
         .stdout(Output::Null)
         .stderr(Output::Null);
-    runtime.block_on(async {
+    runtime().block_on(async {
         let launcher = Launcher::supervised(supervisor).at_most(containment);
         let child = launcher.spawn(launch).await.expect("the script starts");
         child.wait().await.expect("the script ends");
     });
     ExitCode::SUCCESS
+}
+
+/// Prints the confinement that programs get from this executable.
+fn probe(supervisor: Supervisor) -> ExitCode {
+    let launcher = Launcher::supervised(supervisor);
+    let confinement = runtime().block_on(launcher.probe()).expect("an answer");
+    println!("{}", serde_json::to_string(&confinement).expect("JSON"));
+    ExitCode::SUCCESS
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
 }
 
 /// Prints the numbers of its open descriptors.

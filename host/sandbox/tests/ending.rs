@@ -134,6 +134,74 @@ async fn waiting_and_signalling_go_together_and_waiting_again_is_allowed() {
     }
 }
 
+/// Were the host's end of one socket open in another program's supervisor, the one would live as long as the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn programs_that_start_at_once_do_not_keep_each_other_alive() {
+    for containment in SUPERVISED {
+        let launcher = launcher(containment);
+        let mut starting = Vec::new();
+        for _ in 0..8 {
+            let launcher = launcher.clone();
+            let mut wake = Wake::new();
+            starting.push(tokio::spawn(async move {
+                let script = litter(&wake, "sleep 1000000");
+                let child = launcher.spawn(quiet(&script)).await.unwrap();
+                wake.all_here(&LITTER).await;
+                (child, wake)
+            }));
+        }
+        let mut running = Vec::new();
+        for start in starting {
+            running.push(start.await.unwrap());
+        }
+        while let Some((child, wake)) = running.pop() {
+            drop(child);
+            assert_eq!(wake.all_gone().await, "");
+            assert!(running.iter().all(|(child, _)| child.handle().try_wait().is_none()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_goes_on_starting_others_is_caught_up_with() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = format!(
+            "exec 3>{}; echo program >&3; while :; do setsid sleep 1000000 & done",
+            wake.fifo().display()
+        );
+        let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&["program"]).await;
+        child.kill();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Signal(9)));
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
+/// In a namespace a program cannot reach its supervisor. Elsewhere it can, and then its own group is what ends.
+#[tokio::test]
+async fn a_program_that_attacks_its_supervisor_gains_no_life() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = format!(
+            "exec 3>{}; echo program >&3; read line; kill -9 $PPID; echo attacked >&3; sleep 1000000",
+            wake.fifo().display()
+        );
+        let mut child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&["program"]).await;
+        child.take_stdin().unwrap().write_all(b"go\n").await.unwrap();
+        if child.confinement().containment == Containment::Subreaper {
+            assert_eq!(soon(child.wait()).await, Err(Lost));
+        } else {
+            wake.all_here(&["attacked"]).await;
+            assert_eq!(child.handle().try_wait(), None);
+        }
+        drop(child);
+        let rest = wake.all_gone().await;
+        assert!(rest.is_empty() || rest == "attacked\n", "{rest}");
+    }
+}
+
 /// Without a supervisor the program's own group is what ends.
 #[tokio::test]
 async fn a_process_group_ends_with_its_leader_and_with_the_last_hold() {

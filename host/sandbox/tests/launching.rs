@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::{PROGRAM, SUPERVISED, launcher, path, sh, soon};
 use cyrus_sandbox::{
-    Containment, Exit, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor,
+    Confinement, Containment, Exit, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -148,6 +148,28 @@ async fn namespaces_are_there_where_they_are_required() {
     assert_eq!(weaker.containment, Containment::Subreaper);
     let weakest = Launcher::unsupervised().probe().await.unwrap();
     assert_eq!(weakest.containment, Containment::ProcessGroup);
+}
+
+/// With the host's own executable for a supervisor, as it is outside of tests.
+#[tokio::test]
+async fn an_executable_supervises_for_itself() {
+    let output = Command::new(PROGRAM).arg("probe").output().unwrap();
+    let own: Confinement = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(own, launcher(Containment::PidNamespace).probe().await.unwrap());
+}
+
+/// The numbers are bit masks; SIGPIPE is number 13.
+#[tokio::test]
+async fn no_signal_is_blocked_and_a_broken_pipe_ends_a_program() {
+    for containment in ALL {
+        let launch = sh("grep -E 'SigBlk|SigIgn' /proc/self/status | cut -f 2");
+        let output = output_of(containment, launch).await;
+        let masks: Vec<u64> =
+            output.lines().map(|mask| u64::from_str_radix(mask, 16).unwrap()).collect();
+        let [blocked, ignored] = masks[..] else { panic!("{output}") };
+        assert_eq!(blocked, 0);
+        assert_eq!(ignored & (1 << 12), 0);
+    }
 }
 
 #[tokio::test]
