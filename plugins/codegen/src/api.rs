@@ -36,13 +36,14 @@ pub(crate) struct Order {
 }
 
 /// What a run carries so that it can be found again.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Metadata {
-    pub(crate) cyrus_idempotency_key: String,
-    #[serde(default)]
-    pub(crate) cyrus_execution_id: String,
-    #[serde(default)]
-    pub(crate) cyrus_task_id: String,
+    #[serde(rename = "cyrus_idempotency_key")]
+    pub(crate) idempotency_key: String,
+    #[serde(rename = "cyrus_execution_id")]
+    pub(crate) execution_id: String,
+    #[serde(rename = "cyrus_task_id")]
+    pub(crate) task_id: String,
 }
 
 /// A run as the service describes it.

@@ -169,8 +169,8 @@ mod tests {
         let object =
             events(0, &entry(json!({"message_type": "FINAL_ANSWER", "observation": {"a": 1}})));
         assert_eq!(object, [Event::message(r#"{"a":1}"#)]);
-        let long = "é".repeat(TEXT);
-        let log = entry(json!({"message_type": "FINAL_ANSWER", "observation": long}));
+        let words = "é".repeat(TEXT);
+        let log = entry(json!({"message_type": "FINAL_ANSWER", "observation": words}));
         let Some(Event::Message(text)) = events(0, &log).pop() else { panic!("a message") };
         assert!(text.len() <= TEXT + 8 && text.ends_with("é […]"), "{}", text.len());
     }

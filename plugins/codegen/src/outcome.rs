@@ -9,8 +9,8 @@ use cyrus_sdk::{
 /// What a run has to show: its branch when it opened a pull request, and what it says. `wanted` is the branch it was
 /// asked to use.
 pub(crate) fn result(run: &AgentRun, wanted: Option<&str>, usage: Usage) -> ExecutionResult {
-    let said = [&run.summary, &run.result].into_iter().flatten().map(|text| text.trim());
-    let summary = said.filter(|text| !text.is_empty()).next_back();
+    let said = [&run.result, &run.summary].into_iter().flatten();
+    let summary = said.map(|text| text.trim()).find(|text| !text.is_empty());
     let summary =
         summary.map_or_else(|| format!("Codegen run {} has ended.", run.id), str::to_owned);
     let mut result = ExecutionResult::new(summary).usage(usage);

@@ -127,9 +127,9 @@ impl Work {
         Ok(Order {
             prompt,
             metadata: Metadata {
-                cyrus_idempotency_key: key.to_owned(),
-                cyrus_execution_id: context.execution_id(),
-                cyrus_task_id: task.id.clone(),
+                idempotency_key: key.to_owned(),
+                execution_id: context.execution_id(),
+                task_id: task.id.clone(),
             },
             repo_id: Some(self.repo_id(repository.and_then(|it| it.remote).as_deref()).await?),
             model: context.model().or_else(|| self.settings.model.clone()),
