@@ -5,7 +5,7 @@ use crate::{
     git::Git,
     layout::{TaskDir, private_dir},
     object::ObjectId,
-    remote::{Transport, local_path},
+    remote::{Transport, local_path, without_credentials},
     repository::{self, Main, is_branch_name},
     scratch::{NewCommit, Scratch},
     user::Identity,
@@ -94,10 +94,12 @@ impl GitWorkspaces {
             return Err(WorkspaceError::Unacceptable(problem));
         }
         let origin = main.origin().await?;
-        let (address, transport) = fetched_from(branch.remote.as_deref(), origin.as_deref())
-            .map_err(WorkspaceError::Unacceptable)?;
+        let Place { address, transport, is_origin } =
+            Place::choose(branch.remote.as_deref(), origin.as_deref())
+                .map_err(WorkspaceError::Unacceptable)?;
         let scratch = Scratch::new(&self.git, main, task).await?;
-        let connection = opened.connection.clone();
+        // Credentials and headers are for the origin; another host, which the executor named, sees none.
+        let connection = if is_origin { opened.connection.clone() } else { Vec::new() };
         let tip = scratch.fetch(&address, &transport, &branch.name, connection).await?;
         let commit = match &branch.commit {
             None => tip,
@@ -301,26 +303,39 @@ fn published_ref(session: &SessionId) -> String {
     format!("refs/cyrus/{session}/_published")
 }
 
-/// The address that a pushed branch is fetched from. A directory of this machine is only taken when it is the
-/// repository's own `origin`: otherwise an executor could have any repository of the user's read.
-fn fetched_from(
-    claimed: Option<&str>,
-    origin: Option<&str>,
-) -> Result<(String, Transport), String> {
-    let address = claimed.or(origin).ok_or(
-        "the executor pushed a branch, but the repository has no `origin` to fetch it from: add one with `git remote add origin ADDRESS`",
-    )?;
-    let transport = Transport::of(address).map_err(|why| format!("cannot fetch from it: {why}"))?;
-    let same_place = |a: &str, b: &str| {
-        let real = |address: &str| local_path(address).canonicalize().ok();
-        a == b || (real(a).is_some() && real(a) == real(b))
-    };
-    if transport == Transport::Local && !origin.is_some_and(|origin| same_place(address, origin)) {
-        return Err(format!(
-            "the executor says that its branch is in {address}, which is a directory of this machine and not the repository's `origin`"
-        ));
+/// Where a pushed branch is fetched from.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    address: String,
+    transport: Transport,
+    is_origin: bool,
+}
+
+impl Place {
+    /// The origin, unless the executor says otherwise. A directory of this machine is only taken when it is the
+    /// origin: an executor could have any repository of the user's read.
+    fn choose(claimed: Option<&str>, origin: Option<&str>) -> Result<Self, String> {
+        let claimed = claimed.or(origin).ok_or(
+            "the executor pushed a branch, but the repository has no `origin` to fetch it from: add one with `git remote add origin ADDRESS`",
+        )?;
+        let own = origin.filter(|origin| is_same_place(claimed, origin));
+        let address = own.unwrap_or(claimed);
+        let transport = Transport::of(address).map_err(|why| format!("cannot fetch: {why}"))?;
+        if transport == Transport::Local && own.is_none() {
+            return Err(format!(
+                "the executor says that its branch is in {address}, which is a directory of this machine and not the repository's `origin`"
+            ));
+        }
+        Ok(Self { address: address.to_owned(), transport, is_origin: own.is_some() })
     }
-    Ok((address.to_owned(), transport))
+}
+
+/// Whether an address that an executor names is the origin, of which it knows no credentials.
+fn is_same_place(claimed: &str, origin: &str) -> bool {
+    let real = |address: &str| local_path(address).canonicalize().ok();
+    claimed == origin
+        || claimed == without_credentials(origin)
+        || real(claimed).is_some_and(|claimed| Some(claimed) == real(origin))
 }
 
 #[cfg(test)]
@@ -329,13 +344,16 @@ mod tests {
 
     #[test]
     fn a_branch_is_fetched_from_the_origin_or_from_where_nothing_local_is_read() {
-        let (https, local) = ("https://h/a", "/srv/a.git");
+        let (https, local, token) = ("https://h/a", "/srv/a.git", "https://t0ken@h/a");
         for (claimed, origin, expected) in [
-            (None, Some(https), Some(https)),
-            (None, Some(local), Some(local)),
-            (Some(https), None, Some(https)),
-            (Some(https), Some(local), Some(https)),
-            (Some(local), Some(local), Some(local)),
+            (None, Some(https), Some((https, true))),
+            (None, Some(local), Some((local, true))),
+            (Some(https), None, Some((https, false))),
+            (Some(https), Some(local), Some((https, false))),
+            (Some(https), Some(https), Some((https, true))),
+            (Some(https), Some(token), Some((token, true))),
+            (Some("https://elsewhere/a"), Some(token), Some(("https://elsewhere/a", false))),
+            (Some(local), Some(local), Some((local, true))),
             (None, None, None),
             (Some("/home/me/secret"), Some(https), None),
             (Some("/home/me/secret"), Some(local), None),
@@ -343,8 +361,9 @@ mod tests {
             (Some("ext::sh -c id"), Some(https), None),
             (Some("--upload-pack=id"), Some(https), None),
         ] {
-            let found = fetched_from(claimed, origin).ok().map(|(address, _)| address);
-            assert_eq!(found.as_deref(), expected, "{claimed:?} {origin:?}");
+            let place = Place::choose(claimed, origin).ok();
+            let found = place.as_ref().map(|place| (place.address.as_str(), place.is_origin));
+            assert_eq!(found, expected, "{claimed:?} {origin:?}");
         }
     }
 }
