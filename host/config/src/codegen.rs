@@ -73,18 +73,15 @@ impl CodegenSection {
 
     /// This, and the other where this says nothing.
     pub(crate) fn or(&self, other: &Self) -> Self {
-        fn either<T: Clone>(one: &Option<T>, other: &Option<T>) -> Option<T> {
-            one.as_ref().or(other.as_ref()).cloned()
-        }
         Self {
             enabled: self.enabled.or(other.enabled),
             strategy: self.strategy.or(other.strategy),
             max_cost_per_task: self.max_cost_per_task.or(other.max_cost_per_task),
             max_cost_per_day: self.max_cost_per_day.or(other.max_cost_per_day),
-            org_id: either(&self.org_id, &other.org_id),
-            token: either(&self.token, &other.token),
-            base: either(&self.base, &other.base),
-            model: either(&self.model, &other.model),
+            org_id: self.org_id.clone().or_else(|| other.org_id.clone()),
+            token: self.token.clone().or_else(|| other.token.clone()),
+            base: self.base.clone().or_else(|| other.base.clone()),
+            model: self.model.clone().or_else(|| other.model.clone()),
         }
     }
 

@@ -198,9 +198,8 @@ fn defaults(
     user_home: Option<&Path>,
 ) -> Section {
     let set = |name| environment(name).filter(|value| !value.trim().is_empty());
-    let text = |keys: [&str; 2]| {
-        keys.into_iter().filter_map(|key| at.get(key).text()).next().map(str::to_owned)
-    };
+    let text =
+        |keys: [&str; 2]| keys.into_iter().find_map(|key| at.get(key).text()).map(str::to_owned);
     let listed = |name| set(name).map(|list| tools::split(&list));
     Section {
         model: set("CYRUS_CLAUDE_DEFAULT_MODEL")

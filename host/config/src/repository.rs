@@ -207,6 +207,12 @@ impl<'a> RepositoryConfig<'a> {
         names.into_iter().filter_map(|name| self.executor(name)).collect()
     }
 
+    /// Whether the configuration says anything of the executor of this name, if only that it is not to be used.
+    pub fn mentions(&self, name: &str) -> bool {
+        let is_bundled = self.config.bundled.contains_key(name);
+        is_bundled || self.config.executors.contains_key(name)
+    }
+
     fn executor(&self, name: &str) -> Option<ExecutorConfig> {
         let bundled = self.config.bundled.get(name).cloned().unwrap_or_default();
         let own = self.config.executors.get(name);

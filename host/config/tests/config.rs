@@ -201,6 +201,8 @@ fn a_repository_says_more_than_what_is_said_for_all() {
     assert_eq!(fast.settings, json!({"model": "haiku"}));
     assert!(fast.grants.process.is_empty(), "grants are given to an executor, not to a plugin");
 
+    assert!(old.mentions("idle") && old.mentions("codegen") && !old.mentions("stranger"));
+
     let nested = config.repository(Path::new("/srv/old/nested/src"));
     assert_eq!(nested.name(), Some("new"));
     assert_eq!(names(nested), ["claude", "claude-fast"], "it says no to Codegen");
@@ -344,7 +346,7 @@ fn what_is_no_json_is_named_with_line_and_column() {
     {
         match Home::with(text).load() {
             Err(ConfigError::Syntax { line, column, .. }) => {
-                assert_eq!((line, column), place, "{text:?}")
+                assert_eq!((line, column), place, "{text:?}");
             }
             other => panic!("{text:?} gave {other:?}"),
         }
@@ -414,4 +416,38 @@ fn a_linked_path_is_the_repository_it_leads_to() {
         loaded(&json!({"repositories": [{"id": "r", "repositoryPath": link}]}).to_string());
     assert_eq!(config.repository(&real).name(), Some("r"));
     assert_eq!(config.repository(&link).name(), Some("r"));
+}
+
+#[test]
+fn the_executors_that_come_with_cyrus_can_be_read() {
+    let bundled = [
+        BundledExecutor {
+            name: "claude",
+            json: include_str!("../../../plugins/claude/grants.json"),
+        },
+        BundledExecutor {
+            name: "codegen",
+            json: include_str!("../../../plugins/codegen/grants.json"),
+        },
+    ];
+    let home = Home::with(PLAN);
+    let sources = Sources { home: home.0.path(), bundled: &bundled, environment: &|_| None };
+    let config = Config::load(&sources).unwrap();
+    let repository = config.repository(Path::new("/srv/main"));
+    assert_eq!(names(repository), ["claude", "codegen"]);
+    let claude = executor(repository, "claude").unwrap();
+    assert_eq!(claude.grants.process["claude"].program, Path::new("claude"));
+    let codegen = executor(repository, "codegen").unwrap();
+    assert_eq!(codegen.grants.secrets["token"].source, SecretRef::Value("codegen_plan".into()));
+}
+
+#[test]
+fn the_examples_in_the_documentation_work() {
+    let page = include_str!("../../../docs/configuration.md");
+    let blocks: Vec<_> = page.split("```json\n").skip(1).collect();
+    assert!(blocks.len() > 3);
+    for block in blocks {
+        let (example, _) = block.split_once("```").unwrap();
+        assert_eq!(loaded(example).warnings(), [], "{example}");
+    }
 }
