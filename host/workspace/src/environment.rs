@@ -19,8 +19,9 @@ const NETWORK: [&str; 11] = [
 ];
 
 /// What compilers, interpreters and their version managers find themselves by, and certificates for what they
-/// download. None of it is a secret; proxies, which may hold one, are left out.
-const TOOLS: [&str; 20] = [
+/// download. None of it is a secret: proxies are left out, which may hold one, and so are the caches in which tools
+/// keep credentials and programs beside each other (`CARGO_HOME`, `GOPATH`); checks fill caches of their own.
+const TOOLS: [&str; 22] = [
     "PATH",
     "TZ",
     "RUSTUP_HOME",
@@ -34,6 +35,8 @@ const TOOLS: [&str; 20] = [
     "ASDF_DATA_DIR",
     "MISE_DATA_DIR",
     "SDKMAN_DIR",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
     "JAVA_HOME",
     "GOROOT",
     "SSL_CERT_FILE",
