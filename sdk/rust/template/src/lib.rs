@@ -47,18 +47,24 @@ export!(MyExecutor);
 mod tests {
     use super::*;
     use cyrus_sdk::{contract::ErrorKind, testing::TestHost};
+    use serde_json::json;
 
     #[test]
     fn counts_lines() {
-        let here = TestHost::new().workspace(env!("CARGO_MANIFEST_DIR"));
-        let run = here.run::<MyExecutor>("rust-toolchain.toml");
-        assert_eq!(run.completed().summary, "rust-toolchain.toml has 3 lines.");
+        let directory = std::env::temp_dir().join(format!("my-executor-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("list.txt"), "one\n\nthree\n").unwrap();
+        let all = TestHost::new().workspace(&directory).run::<MyExecutor>("list.txt");
+        let some = TestHost::new().workspace(&directory).settings(&json!({"skipEmpty": true}));
+        let some = some.run::<MyExecutor>("list.txt");
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(all.completed().summary, "list.txt has 3 lines.");
+        assert_eq!(some.completed().summary, "list.txt has 2 lines.");
     }
 
     #[test]
     fn stays_in_the_workspace() {
-        let here = TestHost::new().workspace(env!("CARGO_MANIFEST_DIR"));
-        let run = here.run::<MyExecutor>("../secret");
+        let run = TestHost::new().workspace(".").run::<MyExecutor>("../secret");
         assert_eq!(run.error().kind, ErrorKind::Failed);
     }
 }
