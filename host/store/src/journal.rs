@@ -109,7 +109,12 @@ impl Journal for Store {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.unread(&error))?;
-        rows.iter().map(row::session).collect::<Result<_, _>>().map_err(|error| self.unread(&error))
+        // One that cannot be read is no reason to show none.
+        let readable = rows.iter().filter_map(|row| {
+            let read = row::session(row);
+            read.map_err(|error| tracing::warn!(%error, "a session is left out of the list")).ok()
+        });
+        Ok(readable.collect())
     }
 
     async fn begin_execution(&self, record: &ExecutionRecord) -> Result<(), JournalError> {

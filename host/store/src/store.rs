@@ -131,3 +131,20 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_is_on_disk_when_it_is_answered() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("cyrus.db")).await.unwrap();
+        let pragma = async |sql: &'static str| {
+            sqlx::query_scalar::<_, String>(sql).fetch_one(&store.pool).await.unwrap()
+        };
+        assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
+        assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
+        assert_eq!(pragma("SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
+    }
+}

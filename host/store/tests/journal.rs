@@ -4,6 +4,7 @@ mod support;
 
 use cyrus_core::{Journal, JournalError, SessionOutcome, SessionState};
 use cyrus_store::Store;
+use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use std::{path::PathBuf, process, sync::Arc};
 use support::{execution, execution_report, session, session_id, session_report, usage};
 use tempfile::TempDir;
@@ -211,4 +212,20 @@ async fn the_same_attempt_is_not_begun_twice() {
     let again = store.begin_execution(&execution("x2", "aaaa", 1)).await.unwrap_err();
     assert!(matches!(again, JournalError::Storage { action: "written", .. }), "{again}");
     store.begin_execution(&execution("x2", "aaaa", 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_does_not_hide_the_others() {
+    let home = Home::new();
+    let store = home.store().await;
+    Journal::open(&store, &session("aaaa", 1)).await.unwrap();
+    Journal::open(&store, &session("bbbb", 2)).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(&home.file);
+    let other = SqlitePool::connect_with(options).await.unwrap();
+    let spoil = "UPDATE sessions SET document = '{' WHERE id = 'bbbb'";
+    sqlx::query(spoil).execute(&other).await.unwrap();
+
+    assert_eq!(store.sessions().await.unwrap(), [(session("aaaa", 1), SessionState::Running)]);
+    let error = home.store().await.take(&session_id("bbbb")).await.unwrap_err().to_string();
+    assert!(error.contains("the document of session bbbb"), "{error}");
 }
