@@ -23,6 +23,7 @@ use std::process::Command;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::wire::Report;
 
@@ -102,6 +103,10 @@ fn outer() -> io::Result<()> {
 }
 
 fn inner() -> io::Result<()> {
+    // What it does to everybody else in its namespace must not be done in one that is not its own.
+    if nix::unistd::getpid() != Pid::from_raw(1) {
+        return Err(io::Error::other("this is not the first process of a namespace"));
+    }
     let control = control()?;
     nix::unistd::setsid()?;
     // The outer one has no threads, so its death is what this tells of; and when it died before, the host saw that.
