@@ -291,7 +291,7 @@ mod tests {
     fn a_rate_limit_says_when_it_ends() {
         assert_eq!(error_of("api_429").retry_after, Some(1_186));
         let at = |said: &str| retry_after(None, said, 1_800_000_000);
-        assert_eq!(at("Claude AI usage limit reached|1800000060"), Some(Duration::from_secs(60)));
+        assert_eq!(at("Claude AI usage limit reached|1800000060"), Some(Duration::from_mins(1)));
         assert_eq!(at("Claude AI usage limit reached|1700000000"), None);
         assert_eq!(at("usage limit reached|soon"), None);
         let other = Retry { status: Some(529), delay_ms: Some(5), ..Retry::default() };

@@ -118,7 +118,7 @@ mod tests {
         plan.steps().into_iter().map(|step| (step.text, step.state)).collect()
     }
 
-    fn made(tool_use_id: &str, number: Value, is_error: bool) -> ToolOutput {
+    fn made(tool_use_id: &str, number: &Value, is_error: bool) -> ToolOutput {
         let detail = json!({"task": {"id": number}});
         ToolOutput { tool_use_id: tool_use_id.to_owned(), is_error, text: String::new(), detail }
     }
@@ -149,9 +149,9 @@ mod tests {
         assert!(plan.tool_use("t1", "TaskCreate", &json!({"subject": "Look"})));
         assert!(plan.tool_use("t2", "TaskCreate", &json!({"subject": "Mend"})));
         assert!(plan.tool_use("t3", "TaskCreate", &json!({"subject": "Refused"})));
-        plan.tool_output(&made("t1", json!("1"), false));
-        plan.tool_output(&made("t2", json!(2), false));
-        plan.tool_output(&made("t3", json!(3), true));
+        plan.tool_output(&made("t1", &json!("1"), false));
+        plan.tool_output(&made("t2", &json!(2), false));
+        plan.tool_output(&made("t3", &json!(3), true));
         assert!(plan.tool_use("t4", "TaskUpdate", &json!({"taskId": "2", "status": "completed"})));
         assert!(plan.tool_use("t5", "TaskUpdate", &json!({"taskId": 1, "status": "deleted"})));
         assert!(!plan.tool_use("t6", "TaskUpdate", &json!({"taskId": "9", "status": "completed"})));

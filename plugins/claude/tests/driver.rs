@@ -21,7 +21,9 @@ fn recorded(name: &str) -> Vec<String> {
 }
 
 fn say(terminal: &mut Terminal, lines: &[String]) {
-    lines.iter().for_each(|line| terminal.print(line));
+    for line in lines {
+        terminal.print(line);
+    }
 }
 
 /// Says a recording when it is given the task, and ends when its input does.
