@@ -5,12 +5,14 @@
 //! and goes wrong exactly where the script says. Servers listen on loopback only.
 
 pub mod anthropic;
+pub mod claude;
 pub mod codegen;
 
 mod clock;
 mod conversation;
 mod failure;
 mod git;
+mod message;
 mod script;
 mod server;
 

@@ -3,23 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::client::{Raw, Whole, client, send};
 use cyrus_simulate::codegen::{
-    Endpoint, LogEntry, Organization, PullRequest, Push, RateLimits, Repository, RunScript,
-    Running, Script, Step, Surroundings,
+    LogEntry, Organization, PullRequest, Push, RateLimits, Repository, RunScript, Running, Script,
+    Step, Surroundings,
 };
-use cyrus_simulate::{All, Calls, Clock, Codegen, Failure, Injection, any_port};
+use cyrus_simulate::{Clock, Codegen, any_port};
 use serde_json::{Value, json};
 
-const RUN: &str = "/v1/organizations/7/agent/run";
+use crate::client::{Whole, client, send};
+use crate::openapi::check;
 
-async fn start(script: Script) -> Running {
+pub(crate) const RUN: &str = "/v1/organizations/7/agent/run";
+
+pub(crate) async fn start(script: Script) -> Running {
     Codegen::start(script, any_port()).await.unwrap()
 }
 
-async fn get(running: &Running, path: &str) -> Whole {
+pub(crate) async fn get(running: &Running, path: &str) -> Whole {
     send(client().get(running.base_url() + path).bearer_auth("token")).await
 }
 
@@ -27,87 +29,14 @@ async fn post(running: &Running, path: &str, body: &Value) -> Whole {
     send(client().post(running.base_url() + path).bearer_auth("token").json(body)).await
 }
 
-async fn create(running: &Running, prompt: &str) -> u64 {
+pub(crate) async fn create(running: &Running, prompt: &str) -> u64 {
     let created = post(running, RUN, &json!({"prompt": prompt})).await;
     assert_eq!(created.status, 200, "{}", created.body);
     created.json()["id"].as_u64().unwrap()
 }
 
-fn failing(endpoint: Endpoint, failure: Failure) -> Script {
-    let injection =
-        Injection { endpoint, call: 1, calls: Calls::default(), after_effect: false, failure };
-    Script { failures: vec![injection], ..Script::default() }
-}
-
 fn one_run(steps: Vec<Step>) -> Script {
     Script { runs: vec![RunScript { steps, ..RunScript::default() }], ..Script::default() }
-}
-
-/// Checks a value against a schema of the public API file: types, required fields, and no field it does not know.
-fn check(schema: &str, value: &Value) {
-    let text = std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/codegen-schemas.json"),
-    );
-    let schemas: Value = serde_json::from_str(&text.unwrap()).unwrap();
-    let mut problems = Vec::new();
-    validate(&schemas, &schemas[schema], value, schema, &mut problems);
-    assert!(problems.is_empty(), "{problems:?}\nin {value:#}");
-}
-
-fn validate(schemas: &Value, schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-        return validate(schemas, &schemas[name], value, at, problems);
-    }
-    if let Some(choices) = schema["anyOf"].as_array() {
-        let fits = |choice| {
-            let mut inner = Vec::new();
-            validate(schemas, choice, value, at, &mut inner);
-            inner.is_empty()
-        };
-        if !choices.iter().any(fits) {
-            problems.push(format!("{at}: {value} fits none of {schema}"));
-        }
-        return;
-    }
-    if schema["enum"].as_array().is_some_and(|known| !known.contains(value)) {
-        problems.push(format!("{at}: {value} is not a known word"));
-    }
-    let right = match schema["type"].as_str() {
-        Some("integer") => value.is_u64() || value.is_i64(),
-        Some("string") => value.is_string(),
-        Some("boolean") => value.is_boolean(),
-        Some("null") => value.is_null(),
-        Some("array") => {
-            for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                validate(schemas, &schema["items"], item, &format!("{at}[{index}]"), problems);
-            }
-            value.is_array()
-        }
-        Some("object") => {
-            object(schemas, schema, value, at, problems);
-            value.is_object()
-        }
-        other => panic!("{at}: the checker does not know the type {other:?}"),
-    };
-    if !right {
-        problems.push(format!("{at}: {value} is not of type {}", schema["type"]));
-    }
-}
-
-fn object(schemas: &Value, schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if value.get(name).is_none() {
-            problems.push(format!("{at}.{name} is missing"));
-        }
-    }
-    let open = schema.get("additionalProperties").is_some();
-    for (name, field) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(name) {
-            Some(property) => validate(schemas, property, field, &format!("{at}.{name}"), problems),
-            None if open => {}
-            None => problems.push(format!("{at}.{name} is not in the API file")),
-        }
-    }
 }
 
 #[tokio::test]
@@ -283,151 +212,6 @@ async fn prompts_choose_scripts_and_resume_and_ban_work() {
         post(&running, &format!("{RUN}/unban"), &json!({"agent_run_id": 1})).await.status,
         404
     );
-}
-
-#[tokio::test]
-async fn a_run_whose_answer_is_lost_exists_and_is_found_by_its_metadata() {
-    for failure in [
-        Failure::Hang { after_bytes: None },
-        Failure::Cut { after_bytes: None },
-        Failure::status(502),
-    ] {
-        let mut script = failing(Endpoint::CreateRun, failure.clone());
-        script.failures[0].after_effect = true;
-        let running = start(script).await;
-        let body = json!({"prompt": "x", "metadata": {"key": "k-1"}}).to_string();
-        let headers = [("authorization", "Bearer token"), ("content-type", "application/json")];
-        let mut lost = Raw::send(running.address(), "POST", RUN, &headers, &body).await;
-        match failure {
-            Failure::Hang { .. } => {
-                running.wait_until(|seen| seen.len() == 1).await;
-                assert!(lost.is_silent());
-            }
-            Failure::Cut { .. } => assert_eq!(lost.until_end().await, ""),
-            _ => assert!(lost.until("502").await.starts_with("HTTP/1.1 502")),
-        }
-        let runs = get(&running, "/v1/organizations/7/agent/runs").await.json();
-        assert_eq!(runs["items"][0]["metadata"], json!({"key": "k-1"}));
-        assert_eq!(running.runs().await.len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn without_after_effect_nothing_is_created() {
-    let running = start(failing(Endpoint::CreateRun, Failure::Cut { after_bytes: None })).await;
-    let lost = Raw::send(
-        running.address(),
-        "POST",
-        RUN,
-        &[("authorization", "Bearer t")],
-        r#"{"prompt":"x"}"#,
-    )
-    .await;
-    assert_eq!(lost.until_end().await, "");
-    assert_eq!(running.runs().await.len(), 0);
-    create(&running, "x").await;
-    assert_eq!(running.runs().await.len(), 1);
-}
-
-async fn raw(failure: Failure) -> (Running, Raw) {
-    let running = start(failing(Endpoint::Me, failure)).await;
-    let raw =
-        Raw::send(running.address(), "GET", "/v1/users/me", &[("authorization", "Bearer t")], "")
-            .await;
-    (running, raw)
-}
-
-fn body_of(text: &str) -> &str {
-    text.split_once("\r\n\r\n").expect("a whole head").1
-}
-
-#[tokio::test]
-async fn a_cut_ends_the_connection_in_the_middle_of_the_body() {
-    let (_running, raw) = raw(Failure::Cut { after_bytes: Some(20) }).await;
-    let text = raw.until_end().await;
-    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-    let announced = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-    assert!(announced.parse::<usize>().unwrap() > 20);
-    assert_eq!(body_of(&text).len(), 20);
-}
-
-#[tokio::test]
-async fn a_hang_sends_nothing_more_and_keeps_the_connection() {
-    let (running, mut raw) = raw(Failure::Hang { after_bytes: Some(9) }).await;
-    let text = raw.until("\r\n\r\n{").await;
-    assert!(body_of(&text).len() <= 9);
-    // Another connection is served in the meantime, and the first stays open and silent.
-    assert_eq!(get(&running, "/v1/users/me").await.status, 200);
-    raw.until(r#"{"avatar_"#).await;
-    assert!(raw.is_silent());
-    // A shutdown ends even the connections that hang.
-    running.shutdown().await;
-    assert!(body_of(&raw.until_end().await).len() == 9);
-}
-
-#[tokio::test]
-async fn a_malformed_answer_is_whole_http_and_broken_json() {
-    let running = start(failing(Endpoint::Me, Failure::Malformed { text: None })).await;
-    let broken = get(&running, "/v1/users/me").await;
-    assert_eq!(
-        (broken.status, &broken.headers["content-type"]),
-        (200, &"application/json".parse().unwrap())
-    );
-    assert!(broken.body.starts_with('{') && serde_json::from_str::<Value>(&broken.body).is_err());
-    let running =
-        start(failing(Endpoint::Me, Failure::Malformed { text: Some("<html>".into()) })).await;
-    assert_eq!(get(&running, "/v1/users/me").await.body, "<html>");
-}
-
-#[tokio::test]
-async fn a_slow_answer_takes_its_time_and_is_right_in_the_end() {
-    let running = start(failing(Endpoint::Me, Failure::Slow { bytes: 40, delay_ms: 20 })).await;
-    let begun = Instant::now();
-    let slow = get(&running, "/v1/users/me").await;
-    let took = begun.elapsed();
-    let pieces = u32::try_from(slow.body.len().div_ceil(40)).unwrap();
-    assert!(
-        pieces > 2 && took >= Duration::from_millis(20) * pieces,
-        "{pieces} pieces in {took:?}"
-    );
-    assert_eq!(slow.body, get(&running, "/v1/users/me").await.body);
-}
-
-#[tokio::test]
-async fn error_statuses_carry_what_the_script_says() {
-    let failures = [(Some(7), Some("7")), (None, None)];
-    for (retry_after, expected) in failures {
-        let failure = Failure::Status {
-            status: 429,
-            message: None,
-            body: None,
-            retry_after,
-            headers: [("x-request-id".to_owned(), "r-1".to_owned())].into(),
-        };
-        let running = start(failing(Endpoint::GetRun, failure)).await;
-        let id = create(&running, "x").await;
-        let limited = get(&running, &format!("{RUN}/{id}")).await;
-        assert_eq!(limited.status, 429);
-        check("APIRateLimitErrorResponse", &limited.json());
-        assert_eq!(
-            limited.headers.get("retry-after").map(|value| value.to_str().unwrap()),
-            expected
-        );
-        assert_eq!(limited.headers["x-request-id"], "r-1");
-        assert_eq!(
-            get(&running, &format!("{RUN}/{id}")).await.status,
-            200,
-            "only the first call fails"
-        );
-    }
-    let mut always = failing(Endpoint::Logs, Failure::status(503));
-    always.failures[0].calls = Calls::All(All::All);
-    let running = start(always).await;
-    let id = create(&running, "x").await;
-    for _ in 0..3 {
-        let logs = get(&running, &format!("/v1/alpha/organizations/7/agent/run/{id}/logs")).await;
-        assert_eq!((logs.status, &logs.json()["status_code"]), (503, &json!(503)));
-    }
 }
 
 #[derive(Debug, Default)]

@@ -3,3 +3,6 @@
 mod anthropic;
 mod client;
 mod codegen;
+mod codegen_failures;
+mod openapi;
+mod stand_in;
