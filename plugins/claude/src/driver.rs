@@ -27,8 +27,9 @@ use std::{
 
 /// The name under which the operator grants the program.
 pub(crate) const GRANT: &str = "claude";
-/// The longest line that is read, in bytes: a tool's result with a few images in it fits.
-const MAX_LINE: usize = 16 * 1024 * 1024;
+/// The longest line that is read, in bytes. Reading one takes several times its length, and a component has 64 MiB
+/// unless the operator says otherwise. What is longer is a tool's result with large pictures in it.
+const MAX_LINE: usize = 4 * 1024 * 1024;
 /// How much of its standard error is kept, in bytes.
 const MAX_STDERR: usize = 16 * 1024;
 /// How long it may go on after its result, once its input is closed: it ends commands in the background.

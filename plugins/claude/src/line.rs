@@ -121,8 +121,8 @@ pub(crate) struct ToolOutput {
     pub(crate) is_error: bool,
     /// What the model reads.
     pub(crate) text: String,
-    /// The same for programs, where there is something.
-    pub(crate) detail: Value,
+    /// The number of the step that the call added to the plan.
+    pub(crate) step: Option<String>,
 }
 
 /// `control_request` / `can_use_tool`.
@@ -329,9 +329,18 @@ fn tool_outputs(line: &Map<String, Value>) -> Vec<ToolOutput> {
             tool_use_id: text(block, "tool_use_id"),
             is_error: flag(block, "is_error"),
             text: block.get("content").map(output_text).unwrap_or_default(),
-            detail: line.get("tool_use_result").cloned().unwrap_or_default(),
+            step: line.get("tool_use_result").and_then(step_number),
         })
         .collect()
+}
+
+/// The number of a step that was added to the plan, from what a tool gives to programs.
+fn step_number(given: &Value) -> Option<String> {
+    match given.pointer("/task/id")? {
+        Value::String(number) => Some(number.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// The text of a tool's result, which is a text or a list of blocks.

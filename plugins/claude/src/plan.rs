@@ -37,8 +37,8 @@ impl Plan {
         let Some(at) = self.steps.iter().position(|step| step.id == output.tool_use_id) else {
             return;
         };
-        match output.detail.pointer("/task/id").map(text) {
-            Some(number) if !output.is_error => self.steps[at].id = number,
+        match &output.step {
+            Some(number) if !output.is_error => self.steps[at].id.clone_from(number),
             _ => drop(self.steps.remove(at)),
         }
     }
@@ -112,15 +112,19 @@ fn state(value: &Value) -> Option<StepState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Line;
     use serde_json::json;
 
     fn shown(plan: &Plan) -> Vec<(String, StepState)> {
         plan.steps().into_iter().map(|step| (step.text, step.state)).collect()
     }
 
-    fn made(tool_use_id: &str, number: &Value, is_error: bool) -> ToolOutput {
-        let detail = json!({"task": {"id": number}});
-        ToolOutput { tool_use_id: tool_use_id.to_owned(), is_error, text: String::new(), detail }
+    /// What comes back when a step was made, or refused.
+    fn made(plan: &mut Plan, tool_use_id: &str, number: &Value, is_error: bool) {
+        let line = json!({"type": "user", "tool_use_result": {"task": {"id": number}}, "message":
+            {"content": [{"type": "tool_result", "tool_use_id": tool_use_id, "is_error": is_error}]}});
+        let Line::User(outputs) = Line::parse(&line.to_string()) else { panic!("{line}") };
+        plan.tool_output(&outputs[0]);
     }
 
     #[test]
@@ -149,9 +153,9 @@ mod tests {
         assert!(plan.tool_use("t1", "TaskCreate", &json!({"subject": "Look"})));
         assert!(plan.tool_use("t2", "TaskCreate", &json!({"subject": "Mend"})));
         assert!(plan.tool_use("t3", "TaskCreate", &json!({"subject": "Refused"})));
-        plan.tool_output(&made("t1", &json!("1"), false));
-        plan.tool_output(&made("t2", &json!(2), false));
-        plan.tool_output(&made("t3", &json!(3), true));
+        made(&mut plan, "t1", &json!("1"), false);
+        made(&mut plan, "t2", &json!(2), false);
+        made(&mut plan, "t3", &json!(3), true);
         assert!(plan.tool_use("t4", "TaskUpdate", &json!({"taskId": "2", "status": "completed"})));
         assert!(plan.tool_use("t5", "TaskUpdate", &json!({"taskId": 1, "status": "deleted"})));
         assert!(!plan.tool_use("t6", "TaskUpdate", &json!({"taskId": "9", "status": "completed"})));

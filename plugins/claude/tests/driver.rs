@@ -474,7 +474,7 @@ fn noise_does_not_lose_the_result() {
                 terminal.print_bytes([b'{', 0xff, 0xfe, b'\n', b'\r', b'\n']);
                 terminal.print(format!(
                     "{{\"type\":\"user\",\"x\":\"{}\"}}",
-                    "x".repeat(17 * 1024 * 1024)
+                    "x".repeat(5 * 1024 * 1024)
                 ));
                 let (last, others) = lines.split_last().expect("a result");
                 say(terminal, others);
