@@ -1,1 +1,7 @@
-fn main() {}
+//! The `cyrus` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cyrus_cli::main()
+}

@@ -8,7 +8,7 @@ use cyrus_core::{
     SessionReport, SessionState, ValidationReport, ValidationVerdict, Validator, WorkspaceError,
     Workspaces,
 };
-use cyrus_executor::{ExecutionRequest, Task, TaskExecutor, TaskId, WorkProduct};
+use cyrus_executor::{ExecutionRequest, Task, TaskExecutor, TaskId, TaskKind, WorkProduct};
 use serde_json::Value;
 use std::{fmt, sync::Arc};
 
@@ -259,6 +259,10 @@ impl Runner {
             found.branch = Some(workspaces.publish(workspace, &collected).await?);
         }
         (found.commit, found.diff) = (Some(commit), Some(diff));
+        if diff.files == 0 && !writes(&session.kind) {
+            let reason = "the answer is in words: there is no change to check";
+            return Ok(Ending(SessionOutcome::Unverified, Some(reason.to_owned())));
+        }
         let report = validator.validate(workspace, checks, self.observer.as_ref()).await?;
         let verdict = report.verdict;
         let first = report.findings.first().map(|finding| finding.message.clone());
@@ -275,6 +279,11 @@ impl Runner {
             ),
         })
     }
+}
+
+/// Whether a task of this kind has failed when it changed nothing. Other kinds may well answer in words.
+fn writes(kind: &TaskKind) -> bool {
+    *kind == TaskKind::BUILDER || *kind == TaskKind::DEBUGGER
 }
 
 /// The session's one task.

@@ -2,6 +2,7 @@ use crate::{Digest, Manifest, ManifestError};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
+    fmt,
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -30,6 +31,15 @@ pub enum PluginOrigin {
     Bundled,
     /// In this directory.
     Directory(PathBuf),
+}
+
+impl fmt::Display for PluginOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled => f.write_str("bundled"),
+            Self::Directory(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Where a component's bytes are.

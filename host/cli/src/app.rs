@@ -1,0 +1,270 @@
+//! The one place that wires the parts.
+
+use crate::exit::{UsageError, usage};
+use anyhow::{Context as _, Result};
+use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
+use cyrus_core::SystemClock;
+use cyrus_executor::{TaskExecutor, TaskKind};
+use cyrus_orchestrator::{Ports, RequestTemplate, ToolPolicy};
+use cyrus_plugin::{BundledPlugin, Discovery, ExecutorConfig, PluginOrigin, discover};
+use cyrus_plugin_bundle::bundled;
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
+use cyrus_store::Store;
+use cyrus_workspace::{CheckEnvironment, CommandValidator, Git, GitEnvironment, GitWorkspaces};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::sync::OnceCell;
+
+/// How long a check may take when it was detected.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// What is needed to begin.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    /// As chosen on the command line.
+    pub(crate) home: Option<PathBuf>,
+    /// Looked into before the configured ones.
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+    pub(crate) supervisor: Supervisor,
+}
+
+/// Cyrus with its configuration. What costs time is made when it is first needed.
+pub(crate) struct App {
+    home: PathBuf,
+    config: Config,
+    plugin_dirs: Vec<PathBuf>,
+    launcher: Launcher,
+    path: OsString,
+    user_home: Option<PathBuf>,
+    discovery: OnceLock<Discovery>,
+    runtime: OnceCell<Runtime>,
+    store: OnceCell<Arc<Store>>,
+}
+
+/// What a session in one repository is worked on with.
+pub(crate) struct Wiring {
+    pub(crate) ports: Ports,
+    pub(crate) policy: ToolPolicy,
+    pub(crate) template: RequestTemplate,
+}
+
+impl Opening {
+    /// Where Cyrus keeps its things.
+    pub(crate) fn home(&self) -> Result<PathBuf> {
+        let home = cyrus_config::home(self.home.as_deref(), &variable)
+            .map_err(|error| UsageError(error.to_string()))?;
+        std::path::absolute(&home).with_context(|| home.display().to_string())
+    }
+
+    /// Reads the configuration.
+    pub(crate) fn app(&self) -> Result<App> {
+        let home = self.home()?;
+        let executors: Vec<_> = bundled()
+            .iter()
+            .map(|plugin| BundledExecutor { name: plugin.name, json: plugin.grants })
+            .collect();
+        let sources = Sources { home: &home, bundled: &executors, environment: &variable };
+        let config = Config::load(&sources).map_err(|error| UsageError(error.to_string()))?;
+        for warning in config.warnings() {
+            tracing::warn!("{}: {warning}", config.file().display());
+        }
+        let chosen = self.plugin_dirs.iter().map(std::path::absolute);
+        let mut plugin_dirs = chosen.collect::<Result<Vec<_>, _>>()?;
+        plugin_dirs.push(home.join("plugins"));
+        plugin_dirs.extend(config.plugin_dirs().iter().cloned());
+        Ok(App {
+            home,
+            config,
+            plugin_dirs,
+            launcher: self.launcher(),
+            path: env::var_os("PATH").unwrap_or_default(),
+            user_home: env::var_os("HOME").map(PathBuf::from),
+            discovery: OnceLock::new(),
+            runtime: OnceCell::new(),
+            store: OnceCell::new(),
+        })
+    }
+
+    /// What launches programs.
+    pub(crate) fn launcher(&self) -> Launcher {
+        Launcher::supervised(self.supervisor.clone())
+    }
+}
+
+/// Whether a plugin of this name comes with Cyrus.
+fn carried(name: &str) -> bool {
+    bundled().iter().any(|plugin| plugin.name == name)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+impl App {
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What of the configuration holds for this repository.
+    pub(crate) fn repository(&self, path: &Path) -> RepositoryConfig<'_> {
+        self.config.repository(path)
+    }
+
+    /// The plugins there are.
+    pub(crate) fn discovery(&self) -> &Discovery {
+        self.discovery.get_or_init(|| {
+            let bundled: Vec<_> = bundled()
+                .iter()
+                .map(|plugin| BundledPlugin {
+                    manifest: plugin.manifest.as_bytes(),
+                    component: plugin.component,
+                })
+                .collect();
+            discover(&self.plugin_dirs, &bundled)
+        })
+    }
+
+    /// What is written down.
+    pub(crate) async fn store(&self) -> Result<Arc<Store>> {
+        let open = async || Store::open(&self.home.join("cyrus.db")).await.map(Arc::new);
+        Ok(Arc::clone(self.store.get_or_try_init(open).await?))
+    }
+
+    async fn runtime(&self) -> Result<&Runtime> {
+        let start = async || {
+            Runtime::new(RuntimeOptions {
+                cache: Some(self.home.join("cache/components")),
+                launcher: self.launcher.clone(),
+                path: self.path.clone(),
+                home: self.user_home.clone().unwrap_or_else(|| PathBuf::from("/")),
+                maximum: self.config.maximum().clone(),
+                secrets: Arc::new(HostSecrets::new(self.launcher.clone(), self.path.clone())),
+                log_sink: None,
+            })
+        };
+        Ok(self.runtime.get_or_try_init(start).await?)
+    }
+
+    /// The executor of this name as it is configured for this repository; a plugin that nothing is said of is an
+    /// executor of its own name, with nothing granted.
+    pub(crate) fn executor_config(&self, name: &str, repository: &Path) -> Result<ExecutorConfig> {
+        let said = self.repository(repository);
+        let configured = said.executors();
+        if let Some(config) = configured.iter().find(|config| config.name == name) {
+            return Ok(config.clone());
+        }
+        let known = self.discovery().plugins.contains_key(name);
+        if known && !carried(name) && !said.mentions(name) {
+            return Ok(ExecutorConfig::new(name, name));
+        }
+        if known {
+            return Err(usage(format!(
+                "executor {name} is not enabled: configure it in {} (docs/configuration.md)",
+                self.config.file().display()
+            )));
+        }
+        let names: Vec<_> = configured.iter().map(|config| config.name.as_str()).collect();
+        Err(usage(format!(
+            "there is no executor {name:?}; there are {} (`cyrus executor list`)",
+            names.join(", ")
+        )))
+    }
+
+    /// The executor of this name, ready to be called. Not being able to make it is a matter of configuration.
+    pub(crate) async fn executor(
+        &self,
+        name: &str,
+        repository: &Path,
+    ) -> Result<Arc<dyn TaskExecutor>> {
+        let config = self.executor_config(name, repository)?;
+        let made = self.make(config).await;
+        Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
+    }
+
+    async fn make(&self, config: ExecutorConfig) -> Result<PluginExecutor> {
+        let found = self.discovery();
+        let Some(plugin) = found.plugins.get(&config.plugin) else {
+            let broken = found.broken.iter().find(|broken| broken.name == config.plugin);
+            let why = broken.map_or("there is no such plugin".to_owned(), |b| b.error.to_string());
+            anyhow::bail!("plugin {}: {why} (`cyrus plugin list`)", config.plugin);
+        };
+        if carried(&config.plugin)
+            && plugin.origin != PluginOrigin::Bundled
+            && config.grants.digest.is_none()
+        {
+            anyhow::bail!(
+                "plugin {} of {} hides the one that comes with Cyrus, and nothing is granted by installing: to grant it what that one has, add \"digest\": \"{}\" to executors.{}.grants in {}",
+                config.plugin,
+                plugin.origin,
+                plugin.digest,
+                config.name,
+                self.config.file().display()
+            );
+        }
+        let runtime = self.runtime().await?;
+        let plugin = runtime.load(plugin).await?;
+        Ok(runtime.executor(&plugin, config).await?)
+    }
+
+    /// What a task of this kind in this repository is worked on with.
+    pub(crate) async fn wiring(&self, repository: &Path, kind: &TaskKind) -> Result<Wiring> {
+        let configured = self.repository(repository);
+        let tools = configured.tools(kind);
+        let validator = CommandValidator::new(
+            self.launcher.clone(),
+            self.git()?,
+            configured.checks(),
+            self.check_environment()?,
+        );
+        let ports = Ports {
+            workspaces: Arc::new(self.workspaces()?),
+            validator: Arc::new(validator),
+            journal: self.store().await?,
+            clock: Arc::new(SystemClock::default()),
+        };
+        Ok(Wiring {
+            ports,
+            policy: ToolPolicy::new(
+                tools.allowed.as_deref().unwrap_or_default(),
+                &tools.disallowed,
+            ),
+            template: RequestTemplate {
+                system_prompt: configured.append_instruction().map(str::to_owned),
+                allowed_tools: tools.allowed,
+                disallowed_tools: tools.disallowed,
+                mcp_servers: None,
+            },
+        })
+    }
+
+    /// Where tasks get their clones.
+    pub(crate) fn workspaces(&self) -> Result<GitWorkspaces> {
+        let sessions = AbsolutePath::parse(self.home.join("sessions"))?;
+        Ok(GitWorkspaces::new(sessions, self.git()?))
+    }
+
+    /// The user's home, where it can be used as one.
+    fn user_home(&self) -> Option<AbsolutePath> {
+        self.user_home.clone().and_then(|home| AbsolutePath::parse(home).ok())
+    }
+
+    fn git(&self) -> Result<Git> {
+        let git = find_program("git", &self.path)
+            .ok_or_else(|| usage("git was not found: install it, and see that PATH names it"))?;
+        let environment = GitEnvironment::of_user(self.user_home(), |name| env::var_os(name));
+        Ok(Git::new(self.launcher.clone(), git, environment))
+    }
+
+    fn check_environment(&self) -> Result<CheckEnvironment> {
+        let shell = find_program("sh", &self.path)
+            .ok_or_else(|| usage("sh was not found on PATH: checks are run by it"))?;
+        let home = self.user_home();
+        Ok(CheckEnvironment::of_user(shell, home.as_ref(), |name| env::var_os(name), CHECK_TIMEOUT))
+    }
+}

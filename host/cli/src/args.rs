@@ -1,0 +1,222 @@
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use cyrus_core::{SessionId, Strategy};
+use cyrus_executor::MicroUsd;
+use std::{ffi::OsString, path::PathBuf};
+
+/// Turns an issue into validated commits, with executors that are sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cyrus",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Start with `cyrus demo`: it needs no account and no network. `cyrus doctor` says what is missing for real work."
+)]
+pub(crate) struct Cli {
+    /// Where Cyrus keeps its configuration and its sessions [default: ~/.cyrus]
+    #[arg(long, global = true, value_name = "DIR", env = "CYRUS_HOME", hide_env_values = true)]
+    pub(crate) cyrus_home: Option<PathBuf>,
+
+    /// A directory with plugins, looked into before the others; may be given more than once
+    #[arg(long = "plugin-dir", global = true, value_name = "DIR")]
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+
+    /// Say more on standard error: -v what Cyrus decides, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Work on an issue, and report
+    Run(RunArgs),
+    /// Show the whole path on a throw-away repository: no account, no network
+    Demo(DemoArgs),
+    /// Look at sessions, and go on with one
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Look at executors
+    #[command(subcommand)]
+    Executor(ExecutorCommand),
+    /// Say what holds on this machine, and how to mend what does not
+    Doctor(JsonArgs),
+    /// Stand in for an outside system, for trying things and for tests
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 validated, 1 anything else that ended, 2 usage or configuration, 130 interrupted.
+
+The result is on the branch `cyrus/<session>` of the repository; the working tree is not touched.
+With --json, standard output has one JSON object a line; the last has \"type\":\"session-finished\".
+
+  cyrus run \"Make the parser accept tabs\"
+  cyrus run --issue issue.md --repo ../project --executor claude
+  cyrus run --dry-run --strategy hybrid-smart \"Add a --quiet flag\"")]
+pub(crate) struct RunArgs {
+    /// What is to be done, in words
+    #[arg(required_unless_present = "issue", conflicts_with = "issue")]
+    pub(crate) prompt: Option<String>,
+
+    /// A Markdown file with the issue: its first line is the title. `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issue: Option<PathBuf>,
+
+    /// The repository to work on
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) repo: PathBuf,
+
+    /// The kind of task: builder, debugger, scoper, orchestrator or another word
+    #[arg(long, default_value = "builder")]
+    pub(crate) kind: String,
+
+    /// The executor to use, by its name in the configuration
+    #[arg(long, conflicts_with = "strategy")]
+    pub(crate) executor: Option<String>,
+
+    /// The rule to choose an executor by [default: of the configuration, else local-only]
+    #[arg(long)]
+    pub(crate) strategy: Option<Strategy>,
+
+    /// The model to use [default: of the configuration, else the executor's own]
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+
+    /// The most that it may cost, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub(crate) max_cost: Option<MicroUsd>,
+
+    /// The most turns the model may take
+    #[arg(long, value_name = "N")]
+    pub(crate) max_turns: Option<u32>,
+
+    /// The most time an execution may take, in minutes [default: of the configuration, else 60]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub(crate) deadline: Option<u64>,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Leave everything there to look at
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List sessions, the newest first
+    List(JsonArgs),
+    /// Go on with a session that was paused or cut off
+    Resume {
+        /// The session
+        id: SessionId,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins there are, with where they are and what is wrong with them
+    List(JsonArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExecutorCommand {
+    /// List the executors there are, and ask each whether it can work right now
+    List {
+        #[command(flatten)]
+        json: JsonArgs,
+        /// Do not ask
+        #[arg(long)]
+        no_probe: bool,
+    },
+    /// Say what an executor's plugin asks for, what it is granted, and what of it holds
+    Explain {
+        /// The executor
+        name: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimulateCommand {
+    /// The Codegen API
+    Codegen(SimulateArgs),
+    /// The Anthropic Messages API, as Claude Code uses it
+    Anthropic(SimulateArgs),
+    /// The `claude` program itself: speaks its line protocol on standard input and output
+    #[command(disable_help_flag = true)]
+    Claude {
+        /// The arguments that `claude` would get
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+
+    /// What it does: a JSON file, as docs/simulators.md has it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+}
+
+/// How a session is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl From<JsonArgs> for Format {
+    fn from(args: JsonArgs) -> Self {
+        if args.json { Self::Json } else { Self::Text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

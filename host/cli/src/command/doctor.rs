@@ -1,0 +1,222 @@
+use super::executor::survey;
+use crate::{
+    app::{App, Opening},
+    args::JsonArgs,
+    exit::Exit,
+};
+use anyhow::Result;
+use cyrus_sandbox::{AbsolutePath, Containment, Launch, Launcher, Limits, find_program};
+use serde::Serialize;
+use std::{env, fs, path::Path, time::Duration};
+
+/// One prerequisite.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding {
+    /// What it is.
+    what: String,
+    state: State,
+    /// What was seen.
+    seen: String,
+    /// How to mend it. Empty when there is nothing to mend.
+    mend: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It holds.
+    Good,
+    /// Cyrus works without it, with less.
+    Less,
+    /// Cyrus cannot work.
+    Missing,
+}
+
+impl Finding {
+    fn new(what: &str, state: State, seen: impl ToString, mend: &str) -> Self {
+        Self { what: what.to_owned(), state, seen: seen.to_string(), mend: mend.to_owned() }
+    }
+
+    fn good(what: &str, seen: impl ToString) -> Self {
+        Self::new(what, State::Good, seen, "")
+    }
+}
+
+/// `cyrus doctor`
+pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
+    let launcher = opening.launcher();
+    let mut findings =
+        vec![home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
+    match opening.app() {
+        Err(error) => {
+            let mend = "correct the file; until then nothing that needs it works";
+            findings.push(Finding::new(
+                "configuration",
+                State::Missing,
+                format!("{error:#}"),
+                mend,
+            ));
+        }
+        Ok(app) => {
+            findings.extend(configuration(&app));
+            findings.extend(plugins(&app));
+            findings.extend(executors(&app).await);
+        }
+    }
+    let missing = findings.iter().any(|finding| finding.state == State::Missing);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        findings.iter().for_each(show);
+    }
+    Ok(if missing { Exit::NotDone } else { Exit::Done })
+}
+
+fn show(finding: &Finding) {
+    let mark = match finding.state {
+        State::Good => "ok  ",
+        State::Less => "less",
+        State::Missing => "MISS",
+    };
+    println!("{mark}  {}: {}", finding.what, finding.seen);
+    if !finding.mend.is_empty() {
+        println!("      -> {}", finding.mend);
+    }
+}
+
+fn home(home: &Path) -> Finding {
+    const WHAT: &str = "home";
+    let probe = home.join(format!(".doctor-{}", std::process::id()));
+    let tried = fs::create_dir_all(home)
+        .and_then(|()| fs::write(&probe, ""))
+        .and_then(|()| fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Finding::good(WHAT, format!("{} can be written", home.display())),
+        Err(error) => Finding::new(
+            WHAT,
+            State::Missing,
+            format!("{}: {error}", home.display()),
+            "make the directory writable, or choose another with --cyrus-home",
+        ),
+    }
+}
+
+async fn git(launcher: &Launcher) -> Finding {
+    const WHAT: &str = "git";
+    const MEND: &str = "install git 2.32 or newer";
+    let path = env::var_os("PATH").unwrap_or_default();
+    let Some(git) = find_program("git", &path) else {
+        return Finding::new(WHAT, State::Missing, "not found on PATH", MEND);
+    };
+    let version = async {
+        let launch =
+            Launch::trusted(git, AbsolutePath::parse("/")?, Some(&path), None).arg("--version");
+        let done = launcher.run_to_end(launch, &Limits::within(Duration::from_secs(10))).await?;
+        anyhow::Ok(done.stdout.text().trim().to_owned())
+    };
+    match version.await {
+        Err(error) => Finding::new(WHAT, State::Missing, format!("{error:#}"), MEND),
+        Ok(said) if recent(&said) => Finding::good(WHAT, said),
+        Ok(said) => Finding::new(WHAT, State::Missing, said, MEND),
+    }
+}
+
+/// Whether `git version 2.39.2 …` is one that Cyrus works with.
+fn recent(said: &str) -> bool {
+    let mut numbers =
+        said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(2), Some(32))
+}
+
+async fn containment(launcher: &Launcher) -> Finding {
+    const WHAT: &str = "launched programs";
+    match launcher.probe().await {
+        Err(error) => Finding::new(
+            WHAT,
+            State::Missing,
+            format!("cannot be launched: {error}"),
+            "see what it says",
+        ),
+        Ok(held) if held.containment == Containment::PidNamespace => {
+            Finding::good(WHAT, format!("held by a {}: {}", held.containment, held.limits()))
+        }
+        Ok(held) => Finding::new(
+            WHAT,
+            State::Less,
+            format!("held by a {} only: {}", held.containment, held.limits()),
+            "on Linux, allow user namespaces (sysctl user.max_user_namespaces), or run Cyrus where they are allowed",
+        ),
+    }
+}
+
+fn configuration(app: &App) -> Vec<Finding> {
+    const WHAT: &str = "configuration";
+    let file = app.config().file();
+    let seen = if file.exists() { "is good" } else { "is not there; defaults hold" };
+    let mut all = vec![Finding::good(WHAT, format!("{} {seen}", file.display()))];
+    all.extend(app.config().warnings().iter().map(|warning| {
+        Finding::new(
+            WHAT,
+            State::Less,
+            warning,
+            "correct the key, or leave it: it is kept as it is",
+        )
+    }));
+    all
+}
+
+fn plugins(app: &App) -> Vec<Finding> {
+    const WHAT: &str = "plugins";
+    let found = app.discovery();
+    let names: Vec<_> = found.plugins.keys().map(String::as_str).collect();
+    let mut all = vec![Finding::good(WHAT, names.join(", "))];
+    all.extend(found.broken.iter().map(|broken| {
+        let seen = format!("{} cannot be used: {}", broken.name, broken.error);
+        Finding::new(WHAT, State::Less, seen, "mend its directory, or remove it")
+    }));
+    all
+}
+
+/// The executors that a strategy may choose. One that works is enough.
+async fn executors(app: &App) -> Vec<Finding> {
+    let listed = survey(app, true).await;
+    let mut all: Vec<_> = listed
+        .iter()
+        .filter(|listed| listed.enabled)
+        .map(|listed| {
+            let what = format!("executor {}", listed.name);
+            let state = if listed.error.is_none() { State::Good } else { State::Less };
+            Finding::new(&what, state, listed.state(), "")
+        })
+        .collect();
+    if all.iter().all(|finding| finding.state != State::Good) {
+        all.push(Finding::new(
+            "executors",
+            State::Missing,
+            "none of them can work right now",
+            "install Claude Code and log in (`claude`), or configure another executor (docs/configuration.md)",
+        ));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recent;
+
+    #[test]
+    fn old_git_is_told_from_new() {
+        for new in [
+            "git version 2.32.0",
+            "git version 2.47.3",
+            "git version 3.0.0.rc1",
+            "git version 2.39.2 (Apple Git-143)",
+        ] {
+            assert!(recent(new), "{new}");
+        }
+        for old in ["git version 2.31.9", "git version 1.99.0", "", "git"] {
+            assert!(!recent(old), "{old}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! One module a command.
+
+mod doctor;
+mod executor;
+mod plugin;
+mod run;
+mod session;
+mod simulate;
+
+pub(crate) use doctor::doctor;
+pub(crate) use executor::executor;
+pub(crate) use plugin::plugin;
+pub(crate) use run::run;
+pub(crate) use session::session;
+pub(crate) use simulate::simulate;

@@ -1,0 +1,66 @@
+use crate::{
+    app::App,
+    args::{JsonArgs, PluginCommand},
+    exit::Exit,
+    output::table,
+};
+use cyrus_plugin::{BrokenPlugin, DiscoveredPlugin};
+use serde_json::{Value, json};
+
+/// `cyrus plugin …`
+pub(crate) async fn plugin(app: &App, command: PluginCommand) -> anyhow::Result<Exit> {
+    let PluginCommand::List(JsonArgs { json }) = command;
+    let found = app.discovery();
+    if json {
+        let good = found.plugins.values().map(|plugin| described(plugin, false));
+        let hidden = found.shadowed.iter().map(|plugin| described(plugin, true));
+        let broken = found.broken.iter().map(described_broken);
+        let all: Vec<Value> = good.chain(hidden).chain(broken).collect();
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(Exit::Done);
+    }
+    let head = ["NAME", "VERSION", "PLACEMENT", "CONTRACT", "DIGEST", "WHERE"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(found.plugins.values().map(|plugin| row(plugin, "")));
+    rows.extend(found.shadowed.iter().map(|plugin| row(plugin, " (hidden by the one above)")));
+    print!("{}", table(&rows));
+    for BrokenPlugin { name, origin, error } in &found.broken {
+        println!("{name} cannot be used: {error} ({origin})");
+    }
+    Ok(if found.broken.is_empty() { Exit::Done } else { Exit::NotDone })
+}
+
+fn row(plugin: &DiscoveredPlugin, note: &str) -> Vec<String> {
+    let manifest = &plugin.manifest;
+    vec![
+        manifest.name.to_string(),
+        manifest.version.to_string(),
+        manifest.placement.to_string(),
+        manifest.contract.to_string(),
+        plugin.digest.to_string().chars().take(19).collect(),
+        format!("{}{note}", plugin.origin),
+    ]
+}
+
+fn described(plugin: &DiscoveredPlugin, hidden: bool) -> Value {
+    let manifest = &plugin.manifest;
+    json!({
+        "name": manifest.name,
+        "version": manifest.version,
+        "contract": manifest.contract,
+        "placement": manifest.placement,
+        "description": manifest.description,
+        "digest": plugin.digest.to_string(),
+        "origin": plugin.origin.to_string(),
+        "hidden": hidden,
+        "error": null,
+    })
+}
+
+fn described_broken(plugin: &BrokenPlugin) -> Value {
+    json!({
+        "name": plugin.name,
+        "origin": plugin.origin.to_string(),
+        "error": plugin.error.to_string(),
+    })
+}

@@ -1,0 +1,52 @@
+use cyrus_executor::StopMode;
+use cyrus_orchestrator::{StopSignal, StopSwitch, stop_switch};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Ctrl-C, and what a terminal or an init system sends instead: the first asks the session to stop and leave
+/// nothing running, the second ends the process at once. What was launched ends with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupts(Arc<AtomicBool>);
+
+impl Interrupts {
+    /// Listens, and gives the signal a session listens to.
+    pub(crate) fn listen() -> std::io::Result<(Self, StopSignal)> {
+        let (switch, stop) = stop_switch();
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [mut int, mut term, mut hup] =
+            [signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?];
+        let heard = Arc::clone(&interrupted);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(()) = int.recv() => {}
+                    Some(()) = term.recv() => {}
+                    Some(()) = hup.recv() => {}
+                }
+                hear(&heard, &switch);
+            }
+        });
+        Ok((Self(interrupted), stop))
+    }
+
+    /// Whether an interrupt came.
+    pub(crate) fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn hear(heard: &AtomicBool, switch: &StopSwitch) {
+    if heard.swap(true, Ordering::Relaxed) {
+        std::process::exit(130);
+    }
+    // Standard error may be gone with the terminal; that must not stop the stop.
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        b"\nStopping; once more to end at once.\n",
+    );
+    switch.stop(StopMode::Cancel);
+}

@@ -1,0 +1,70 @@
+//! The `cyrus` command: what it is asked, the one place that wires the parts, and how it tells of what happened.
+//!
+//! It is a library with one function so that a test can have the very same program under a name of its own.
+
+mod app;
+mod args;
+mod chosen;
+mod command;
+mod demo;
+mod exit;
+mod intake;
+mod interrupt;
+mod output;
+mod work;
+
+use args::{Cli, Command};
+use clap::{CommandFactory as _, Parser as _};
+use cyrus_sandbox::{Supervisor, supervise_if_asked};
+use exit::{Exit, UsageError};
+use std::{io::stderr, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Does what the command line asks. To be called first thing in a process.
+pub fn main() -> ExitCode {
+    let supervisor = supervise_if_asked();
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error).context("cannot start")),
+    };
+    let ended = runtime.block_on(dispatch(cli, supervisor));
+    // What still blocks (a read of standard input, a compilation) must not hold the end up.
+    runtime.shutdown_background();
+    ended.map_or_else(|error| failed(&error), ExitCode::from)
+}
+
+async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
+    let open = app::Opening { home: cli.cyrus_home, plugin_dirs: cli.plugin_dirs, supervisor };
+    match cli.command {
+        Command::Run(args) => command::run(&open.app()?, &args).await,
+        Command::Demo(args) => demo::run(open, args).await,
+        Command::Session(which) => command::session(&open.app()?, which).await,
+        Command::Plugin(which) => command::plugin(&open.app()?, which).await,
+        Command::Executor(which) => command::executor(&open.app()?, which).await,
+        Command::Doctor(args) => command::doctor(open, args).await,
+        Command::Simulate(which) => command::simulate(which).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "cyrus", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Says what went wrong, with its causes, and how the process ends.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("cyrus: {error:#}");
+    let usage = error.chain().any(|cause| cause.is::<UsageError>());
+    if usage { Exit::Usage } else { Exit::NotDone }.into()
+}
+
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "warn,cyrus=debug,plugin=debug",
+        _ => "debug,cyrus=trace,plugin=trace",
+    };
+    let filter = EnvFilter::try_from_env("CYRUS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
+}

@@ -1,0 +1,11 @@
+//! How a session is told of: lines of JSON for machines, live lines and a summary for people.
+
+mod channel;
+mod json;
+mod summary;
+mod table;
+mod terminal;
+
+pub(crate) use channel::Telling;
+pub(crate) use summary::summary;
+pub(crate) use table::table;

@@ -1,0 +1,103 @@
+use cyrus_core::{
+    CheckReport, CheckSource, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome,
+    SessionReport,
+};
+use cyrus_executor::{Cost, CostSource, MicroUsd};
+use std::fmt::Write;
+
+/// What a session came to, for people: the result first, then how it was come by.
+pub(crate) fn summary(report: &SessionReport) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", headline(report));
+    if let Some(reason) = &report.reason {
+        let _ = writeln!(text, "  why       {reason}");
+    }
+    if let (Some(branch), Some(diff)) = (&report.branch, &report.diff) {
+        let _ = writeln!(text, "  branch    {branch}  ({})", diff_stat(diff));
+    }
+    for execution in &report.executions {
+        let _ = writeln!(text, "  execution {}", execution_line(execution));
+        for denial in &execution.denials {
+            let _ = writeln!(text, "    not allowed: {} ({})", denial.tool, denial.reason);
+        }
+        for link in &execution.links {
+            let _ = writeln!(text, "    {}: {}", link.kind, link.url);
+        }
+    }
+    for check in report.validation.iter().flat_map(|validation| &validation.checks) {
+        let _ = writeln!(text, "  check     {}", check_line(check));
+        if !check.passed {
+            check.output.lines().rev().take(12).collect::<Vec<_>>().iter().rev().for_each(|line| {
+                let _ = writeln!(text, "    | {line}");
+            });
+        }
+    }
+    for finding in report.validation.iter().flat_map(|validation| &validation.findings) {
+        let place = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
+        let _ = writeln!(text, "  finding   {}{place}", finding.message);
+    }
+    if report.outcome == SessionOutcome::Paused {
+        let _ = writeln!(text, "  go on     cyrus session resume {}", report.session);
+    }
+    text
+}
+
+fn headline(report: &SessionReport) -> String {
+    let what = match report.outcome {
+        SessionOutcome::Validated => "Validated: the result passed its checks",
+        SessionOutcome::Unverified => "Unverified: there is a result, and nothing to check it with",
+        SessionOutcome::Rejected => "Rejected: the result did not pass its checks",
+        SessionOutcome::Failed => "Failed: there is no result",
+        SessionOutcome::Cancelled => "Cancelled",
+        SessionOutcome::Paused => "Paused: it can go on from here",
+    };
+    format!("{what} ({}, {})", total_cost(&report.executions), seconds(report.duration_ms))
+}
+
+fn total_cost(executions: &[ExecutionReport]) -> String {
+    let costs: Vec<Cost> = executions.iter().filter_map(|execution| execution.cost).collect();
+    let total: MicroUsd = costs.iter().map(|cost| cost.amount).sum();
+    match costs.iter().any(|cost| cost.source == CostSource::Estimated) {
+        _ if costs.is_empty() => "cost not known".to_owned(),
+        true => format!("about {total}"),
+        false => total.to_string(),
+    }
+}
+
+fn execution_line(execution: &ExecutionReport) -> String {
+    let cost = match execution.cost {
+        None => "cost not known".to_owned(),
+        Some(Cost { amount, source: CostSource::Reported }) => format!("{amount} reported"),
+        Some(Cost { amount, source: CostSource::Estimated }) => format!("{amount} estimated"),
+    };
+    let how = match (&execution.outcome, &execution.error) {
+        (_, Some(error)) => error.to_string(),
+        (ExecutionOutcome::Suspended, None) => "goes on remotely".to_owned(),
+        (_, None) => "completed".to_owned(),
+    };
+    let ExecutionReport { executor, placement, .. } = execution;
+    format!("{executor} ({placement}): {how}; {cost}, {}", seconds(execution.duration_ms))
+}
+
+fn check_line(check: &CheckReport) -> String {
+    let verdict = match (check.passed, check.timed_out, check.exit_code) {
+        (true, ..) => "passed".to_owned(),
+        (false, true, _) => "ran out of time".to_owned(),
+        (false, false, Some(code)) => format!("failed with exit status {code}"),
+        (false, false, None) => "was killed".to_owned(),
+    };
+    let source = match &check.check.source {
+        CheckSource::Configured => "configured".to_owned(),
+        CheckSource::Detected(file) => format!("detected from {file}"),
+    };
+    format!("`{}` {verdict} ({source}, {})", check.check.command, seconds(check.duration_ms))
+}
+
+fn diff_stat(diff: &DiffStat) -> String {
+    let files = if diff.files == 1 { "file" } else { "files" };
+    format!("{} {files}, +{} -{}", diff.files, diff.insertions, diff.deletions)
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}
