@@ -1,0 +1,152 @@
+//! The invariants of docs/architecture.md, held against the sources and the crate graph.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The Rust files under a directory of the repository, with what stands in them before their tests.
+fn sources(under: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    collect(&root().join(under), &mut files);
+    assert!(!files.is_empty(), "{under} holds no sources");
+    files
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            (name, code)
+        })
+        .collect()
+}
+
+fn collect(directory: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+fn host_sources() -> Vec<(String, String)> {
+    let crates = fs::read_dir(root().join("host")).unwrap().map(|entry| entry.unwrap().path());
+    crates
+        .filter(|path| path.join("src").is_dir())
+        .flat_map(|path| sources(&format!("host/{}/src", path.file_name().unwrap().display())))
+        .collect()
+}
+
+/// The files that have a line of code with this in it, comments apart.
+fn naming(files: &[(String, String)], what: &str) -> BTreeSet<String> {
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    let names = |text: &str| text.lines().filter(code).any(|line| line.contains(what));
+    files.iter().filter(|(_, text)| names(text)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The `[dependencies]` of every crate of the workspace: those that are part of it in the running program.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let mut manifests = Vec::new();
+    for parent in ["host", "plugins", "sdk"] {
+        for entry in fs::read_dir(root().join(parent)).unwrap() {
+            let manifest = entry.unwrap().path().join("Cargo.toml");
+            manifests.extend(manifest.exists().then_some(manifest));
+        }
+    }
+    let read = |path: PathBuf| {
+        let manifest: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let name = manifest["package"]["name"].as_str().unwrap().to_owned();
+        let own = manifest.get("dependencies").and_then(toml::Value::as_table);
+        (name, own.into_iter().flatten().map(|(name, _)| name.clone()).collect())
+    };
+    manifests.into_iter().map(read).collect()
+}
+
+fn ours(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().filter(|name| name.starts_with("cyrus-")).map(String::as_str).collect()
+}
+
+#[test]
+fn the_orchestrator_knows_the_domain_and_the_port_and_nothing_else() {
+    let graph = dependencies();
+    let orchestrator = &graph["cyrus-orchestrator"];
+    assert_eq!(ours(orchestrator), BTreeSet::from(["cyrus-core", "cyrus-executor"]));
+    for foreign in ["wasmtime", "reqwest", "http", "sqlx", "url"] {
+        assert!(!orchestrator.contains(foreign), "{foreign}");
+    }
+    let files = sources("host/orchestrator/src");
+    for word in ["claude", "codegen", "Linear", "wasm", "\"git", "SystemTime::now", "Instant::now"]
+    {
+        assert_eq!(naming(&files, word), BTreeSet::new(), "{word}");
+    }
+}
+
+#[test]
+fn the_domain_and_the_port_do_no_input_or_output() {
+    let graph = dependencies();
+    assert_eq!(ours(&graph["cyrus-executor"]), BTreeSet::new());
+    assert_eq!(ours(&graph["cyrus-core"]), BTreeSet::from(["cyrus-executor"]));
+    let files = [sources("host/executor/src"), sources("host/core/src")].concat();
+    for word in ["std::fs", "std::net", "std::process", "tokio::fs", "tokio::net", "std::env"] {
+        assert_eq!(naming(&files, word), BTreeSet::new(), "{word}");
+    }
+}
+
+#[test]
+fn the_plugin_host_knows_executions_and_not_sessions() {
+    let graph = dependencies();
+    for part in ["cyrus-runtime", "cyrus-plugin", "cyrus-sandbox"] {
+        assert!(!graph[part].contains("cyrus-core"), "{part}");
+        assert!(!graph[part].contains("cyrus-orchestrator"), "{part}");
+    }
+}
+
+#[test]
+fn only_the_runtime_names_the_engine() {
+    let graph = dependencies();
+    let users: Vec<_> = graph
+        .iter()
+        .filter(|(_, uses)| uses.iter().any(|name| name.starts_with("wasmtime")))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(users, ["cyrus-runtime"]);
+}
+
+#[test]
+fn plugins_depend_on_the_sdk_and_never_on_the_host() {
+    let graph = dependencies();
+    assert_eq!(ours(&graph["cyrus-sdk"]), BTreeSet::new());
+    for plugin in ["cyrus-plugin-claude", "cyrus-plugin-codegen"] {
+        assert_eq!(ours(&graph[plugin]), BTreeSet::from(["cyrus-sdk"]), "{plugin}");
+    }
+}
+
+#[test]
+fn only_the_egress_names_an_http_client() {
+    let users = naming(&sources("host/runtime/src"), "reqwest");
+    assert!(!users.is_empty());
+    assert!(users.iter().all(|file| file.contains("/egress")), "{users:?}");
+}
+
+#[test]
+fn only_the_sandbox_launches_programs() {
+    for word in ["process::Command", "Command::new(\"", "Command::new(&", "posix_spawn"] {
+        let users = naming(&host_sources(), word);
+        assert!(users.iter().all(|file| file.starts_with("host/sandbox/")), "{word}: {users:?}");
+    }
+}
+
+#[test]
+fn nothing_ambient_is_handed_to_a_component() {
+    for word in ["inherit_env", "inherit_network", "inherit_stdio", "Component::deserialize"] {
+        assert_eq!(naming(&host_sources(), word), BTreeSet::new(), "{word}");
+    }
+}
