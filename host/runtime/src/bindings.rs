@@ -1,9 +1,7 @@
 //! The contract, as wasmtime sees it. Generated.
 #![expect(
-    missing_docs,
     clippy::pedantic,
     clippy::allow_attributes_without_reason,
-    unused_qualifications,
     reason = "generated from wit/"
 )]
 

@@ -26,6 +26,7 @@ const QUESTIONS: usize = 1000;
 const LONGEST_ANSWER: Duration = Duration::from_hours(24);
 
 /// The host's side of `execution-context`.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Context {
     run: Arc<Run>,
     resume: Option<String>,

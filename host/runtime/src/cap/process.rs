@@ -31,6 +31,7 @@ const ARGUMENT_BYTES: usize = 512 * 1024;
 type Outcome<T> = std::result::Result<T, wit::ProcessError>;
 
 /// The host's side of `child`.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Child {
     run: Arc<Run>,
     program: Handle,

@@ -1,0 +1,10 @@
+//! The plugin host, with a real component that does whatever its prompt says.
+
+mod context;
+mod harness;
+mod hostile;
+mod http;
+mod process;
+mod server;
+mod stopping;
+mod workspace;

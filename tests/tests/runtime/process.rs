@@ -1,0 +1,154 @@
+//! Programs: only what is granted, with the arguments that are granted, and none of it outlives the execution.
+
+use crate::harness::{Setup, end, request};
+use cyrus_executor::{ErrorKind, Outcome, StopMode, TaskExecutor as _, Workspace};
+use serde_json::json;
+use std::{fs, time::Duration};
+
+/// Programs that the tests use, each with arguments of its own.
+const GRANTS: &str = r#"{"process": {
+    "sh": {"program": "sh", "args": {"flags": {"-c": "any"}},
+           "env": {"PLAIN": "plain value", "HIDDEN": {"file": "/proc/sys/kernel/ostype"}}},
+    "cat": {"program": "cat"},
+    "echo": {"program": "echo", "args": {"flags": {"-n": "none"}, "positionals": [["yes", "no"]]}}
+}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_what_is_granted() {
+    let tested = Setup::new().grants(GRANTS).build().await;
+    assert_eq!(tested.summary("run echo -n yes").await, "Exit::Code(0) out=yes err=");
+    let both = tested.summary("run sh -c echo_out;echo_err>&2;exit_3").await;
+    assert_eq!(both, "Exit::Code(3) out=out err=err");
+    let fed = tested.summary("feed cat hello").await;
+    assert!(fed.starts_with("hello Ok(()) Ok(Exit::Code(0)) Err(ProcessError::Io("), "{fed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_granted_is_denied_with_the_line_that_would_allow_it() {
+    let tested = Setup::new().grants(GRANTS).build().await;
+    for (prompt, line) in [
+        ("run sh --login", r#"executors.tested.grants.process.sh.args.flags: add "--login""#),
+        (
+            "run echo maybe",
+            r#"executors.tested.grants.process.echo.args.positionals[0]: add "maybe""#,
+        ),
+        (
+            "run cat /etc/passwd",
+            r#"executors.tested.grants.process.cat.args.positionals: add "any""#,
+        ),
+        ("run curl", "plugin.toml of probe needs [requests.process.curl]"),
+    ] {
+        let error = tested.failure(prompt).await;
+        assert_eq!(error.kind, ErrorKind::Denied, "{prompt}");
+        assert!(error.message.contains(line), "{prompt}: {}", error.message);
+    }
+    let nothing = Setup::new().build().await;
+    let error = nothing.failure("run sh -c true").await;
+    assert_eq!(error.kind, ErrorKind::Denied);
+    let line = r#"executors.tested.grants.process: add "sh": {"program": "sh"}"#;
+    assert!(error.message.contains(line), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_there_is_not_found() {
+    let grants = r#"{"process": {"sh": {"program": "no-such-program"}}}"#;
+    let error = Setup::new().grants(grants).build().await.failure("run sh").await;
+    assert!(
+        error.message.contains("NotFound") && error.message.contains("no-such-program"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_gets_the_operators_environment_and_no_more() {
+    let tested = Setup::new().grants(GRANTS).build().await;
+    let out = tested.summary("run sh -c env").await;
+    for variable in ["PLAIN=plain value", "PATH=", "HOME=", "LANG=C.UTF-8"] {
+        assert!(out.contains(variable), "{variable} in {out}");
+    }
+    assert!(!out.contains("CARGO"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_works_in_the_workspace_with_a_home_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, home, operator) =
+        (directory.path().join("tree"), directory.path().join("home"), directory.path().join("me"));
+    for path in [&root, &home, &operator.join(".tool")] {
+        fs::create_dir_all(path).unwrap();
+    }
+    fs::write(operator.join(".tool/login"), "token").unwrap();
+    fs::write(operator.join(".tool/other"), "private").unwrap();
+    let grants = r#"{"process": {"sh": {"program": "sh", "args": {"flags": {"-c": "any"}},
+        "homeFiles": [".tool/login", ".tool/not-there"]}}}"#;
+    let tested = Setup::new().grants(grants).home(&operator).build().await;
+    let mut request = request("run sh -c pwd;cat_~/.tool/*");
+    request.workspace = Some(Workspace { root: root.clone(), home });
+    let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
+    let expected =
+        format!("Exit::Code(0) out={}\ntoken err=", root.canonicalize().unwrap().display());
+    assert_eq!(result.summary, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_arrives_while_the_end_is_waited_for() {
+    let tested = Setup::new().grants(GRANTS).build().await;
+    let script = "signal sh -c trap_'echo_caught;exit_7'_INT;echo_ready;while_:;do_read_x</dev/zero_2>/dev/null||:;done";
+    let script = script.replace("read_x</dev/zero_2>/dev/null||:", "sleep_0.01");
+    let told = tested.summary(&script).await;
+    assert_eq!(told, "ready caught  Ok(Exit::Code(7)) Ok(Exit::Code(7))");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_programs_and_output_are_limited() {
+    let limits = r#"{"liveProcesses": 2, "processOutputMib": 1}"#;
+    let tested = Setup::new().grants(GRANTS).limits(limits).build().await;
+    let many = tested.summary("run-many sh 5 -c sleep_1000").await;
+    assert!(many.starts_with("2 launched") && many.contains("at most 2 programs"), "{many}");
+    let error = tested.failure("run sh -c yes").await;
+    assert!(error.message.contains("Limit") && error.message.contains("1 MiB"), "{error}");
+    // Nobody takes its standard error, which is more than a pipe holds, and it ends all the same.
+    let quiet = tested.summary("wait sh -c head_-c_200000_/dev/zero>&2").await;
+    assert_eq!(quiet, "Ok(Exit::Code(0))");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_outlives_the_execution() {
+    let directory = tempfile::tempdir().unwrap();
+    let (begun, lives) = (directory.path().join("begun"), directory.path().join("lives"));
+    for path in [&begun, &lives] {
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    }
+    let tested = Setup::new().grants(GRANTS).build().await;
+    // It holds the second pipe open for as long as it lives.
+    let script = format!("exec_3>{};echo_x>{};sleep_1000", lives.display(), begun.display());
+    let execution = tested.begin(&format!("leave sh -c {script}")).await;
+    let handle = execution.handle.clone();
+    let read = |path: std::path::PathBuf| tokio::task::spawn_blocking(move || fs::read(path));
+    let ended = read(lives);
+    read(begun).await.unwrap().unwrap();
+    assert!(!ended.is_finished());
+    let (_, outcome) = tokio::join!(handle.stop(StopMode::Cancel), end(execution));
+    assert_eq!(outcome.unwrap_err().kind, ErrorKind::Cancelled);
+    let closed = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    closed.expect("the program is gone").unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_may_run_programs_and_a_description_may_not_wait_for_ever() {
+    let asks = json!({"probe": "run echo -n yes"});
+    let tested = Setup::new().grants(GRANTS).settings(asks).build().await;
+    assert_eq!(tested.executor.probe().await.unwrap().summary, "Exit::Code(0) out=yes err=");
+
+    let limits = r#"{"probeSeconds": 0}"#;
+    for settings in [json!({"probe": "timer"}), json!({"spin": true})] {
+        let tested = Setup::new().settings(settings.clone()).limits(limits).build().await;
+        let error = if settings.get("spin").is_some() {
+            tested.executor.describe().await.unwrap_err()
+        } else {
+            tested.executor.probe().await.unwrap_err()
+        };
+        assert_eq!(error.kind, ErrorKind::TimedOut);
+    }
+}
