@@ -49,7 +49,8 @@ impl Outcome {
 
     /// There is no such tool in this session.
     pub(super) fn unknown(name: &str) -> Self {
-        Self::refused(&format!("Error: No such tool available: {name}"))
+        let said = format!("Error: No such tool available: {name}");
+        Self { detail: said.as_str().into(), ..Self::refused(&said) }
     }
 }
 
@@ -76,14 +77,15 @@ impl Files<'_> {
         if let Err(error) = self.put(&file, content) {
             return Outcome::error(error.to_string());
         }
-        let (kind, said) = match before {
-            None => ("create", "File created successfully at: "),
-            Some(_) => ("update", "The file has been updated successfully: "),
-        };
-        let said = format!(
-            "{said}{path} (file state is current in your context — no need to Read it back)"
-        );
-        Outcome::done(said, detail(kind, path, content, before.as_deref()))
+        match before {
+            None => Outcome::done(
+                format!("File created successfully at: {path} {CURRENT}"),
+                written("create", path, content, None),
+            ),
+            Some(before) => {
+                Outcome::done(updated(path), written("update", path, content, Some(&before)))
+            }
+        }
     }
 
     pub(super) fn edit(&mut self, input: &Value) -> Outcome {
@@ -119,13 +121,19 @@ impl Files<'_> {
             }
             _ => before.replace(old, new),
         };
-        match self.put(&file, &after) {
-            Ok(()) => Outcome::done(
-                format!("The file {path} has been updated successfully."),
-                detail("update", path, &after, Some(&before)),
-            ),
-            Err(error) => Outcome::error(error.to_string()),
+        if let Err(error) = self.put(&file, &after) {
+            return Outcome::error(error.to_string());
         }
+        let detail = json!({
+            "filePath": path,
+            "oldString": old,
+            "newString": new,
+            "originalFile": before,
+            "structuredPatch": [],
+            "userModified": false,
+            "replaceAll": all,
+        });
+        Outcome::done(updated(path), detail)
     }
 
     pub(super) fn read(&mut self, input: &Value) -> Outcome {
@@ -135,17 +143,31 @@ impl Files<'_> {
         let file = self.directory.join(path);
         match std::fs::read_to_string(&file) {
             Ok(text) => {
-                let numbered: Vec<String> = text
-                    .lines()
-                    .enumerate()
-                    .map(|(index, line)| format!("{}\t{line}", index + 1))
-                    .collect();
+                // The empty line after the last newline counts.
+                let lines = text.split('\n').enumerate();
+                let numbered: Vec<String> =
+                    lines.map(|(index, line)| format!("{}\t{line}", index + 1)).collect();
                 self.known.insert(file);
                 let lines = numbered.len();
-                let detail = json!({"filePath": path, "content": text, "numLines": lines, "startLine": 1, "totalLines": lines});
+                let detail = json!({
+                    "filePath": path,
+                    "content": text,
+                    "numLines": lines,
+                    "startLine": 1,
+                    "totalLines": lines,
+                });
                 Outcome::done(numbered.join("\n"), json!({"type": "text", "file": detail}))
             }
             Err(_) => Outcome::error(format!("File does not exist: {path}")),
+        }
+    }
+
+    /// Takes note of a file that a command showed: `cat FILE` counts as reading it.
+    pub(super) fn note(&mut self, command: &str) {
+        if let Some(path) =
+            command.strip_prefix("cat ").filter(|path| !path.contains([' ', '|', '>', ';', '&']))
+        {
+            self.known.insert(self.directory.join(path));
         }
     }
 
@@ -159,8 +181,15 @@ impl Files<'_> {
     }
 }
 
-/// `tool_use_result` of a change to a file.
-fn detail(kind: &str, path: &str, content: &str, before: Option<&str>) -> Value {
+/// What is said after every change.
+const CURRENT: &str = "(file state is current in your context — no need to Read it back)";
+
+fn updated(path: &str) -> String {
+    format!("The file {path} has been updated successfully. {CURRENT}")
+}
+
+/// `tool_use_result` of Write.
+fn written(kind: &str, path: &str, content: &str, before: Option<&str>) -> Value {
     json!({
         "type": kind,
         "filePath": path,
@@ -285,12 +314,15 @@ mod tests {
         let edit = json!({"file_path": "old.txt", "old_string": "two", "new_string": "2"});
         assert!(files.write(&write).content.contains("has not been read"));
         assert!(files.edit(&edit).content.contains("has not been read"));
-        assert_eq!(files.read(&json!({"file_path": "old.txt"})).content, "1\tone\n2\ttwo");
+        assert_eq!(files.read(&json!({"file_path": "old.txt"})).content, "1\tone\n2\ttwo\n3\t");
         assert_eq!(files.edit(&edit).is_error, None);
         assert_eq!(std::fs::read_to_string(directory.path().join("old.txt")).unwrap(), "one\n2\n");
         assert!(files.edit(&edit).content.contains("not found"));
         assert_eq!(files.write(&write).detail["originalFile"], "one\n2\n");
         assert_eq!(files.read(&json!({"file_path": "none"})).is_error, Some(true));
+        std::fs::write(directory.path().join("shown.txt"), "").unwrap();
+        files.note("cat shown.txt");
+        assert_eq!(files.write(&json!({"file_path": "shown.txt", "content": "x"})).is_error, None);
     }
 
     #[tokio::test]

@@ -275,7 +275,10 @@ impl Session {
             "Write" => Ok(files.write(&input)),
             "Edit" => Ok(files.edit(&input)),
             "Read" => Ok(files.read(&input)),
-            "Bash" => self.bash(&input, id).await,
+            "Bash" => {
+                files.note(input["command"].as_str().unwrap_or_default());
+                self.bash(&input, id).await
+            }
             "StructuredOutput" => {
                 let said = "Structured output provided successfully";
                 Ok(Outcome { content: said.into(), is_error: None, detail: said.into() })

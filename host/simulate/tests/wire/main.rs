@@ -4,5 +4,6 @@ mod anthropic;
 mod client;
 mod codegen;
 mod codegen_failures;
+mod documentation;
 mod openapi;
 mod stand_in;
