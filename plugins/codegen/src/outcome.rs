@@ -47,8 +47,8 @@ pub(crate) fn links(run: &AgentRun) -> Vec<Link> {
 /// How a failed run is reported.
 pub(crate) fn error(run: &AgentRun, failure: Failure) -> Error {
     let kind = match failure {
-        Failure::Error => ErrorKind::Failed,
-        Failure::Stopped => ErrorKind::Cancelled,
+        // Whoever stopped it, it was not the host: that would be `cancelled`.
+        Failure::Error | Failure::Stopped => ErrorKind::Failed,
         Failure::Timeout => ErrorKind::TimedOut,
         Failure::TurnLimit => ErrorKind::TurnLimit,
         Failure::OutOfTokens => ErrorKind::QuotaExhausted,

@@ -45,9 +45,7 @@ impl Work {
 
     pub(crate) async fn run(mut self, task: &Task) -> Result<Outcome> {
         match self.advance(task).await {
-            Err(error) if error.is_stopped() && self.context.stop_mode().is_some() => {
-                self.stop(error).await
-            }
+            Err(error) if error.is_stopped() => self.stop(error).await,
             Err(error) => Err(self.explain(error)),
             outcome => outcome,
         }

@@ -45,7 +45,7 @@ impl<E: Executor> Guest for Component<E> {
         context: ExecutionContext,
     ) -> (StreamReader<Event>, FutureReader<Result<Outcome, ExecutionError>>) {
         let (events, stream) = wit_stream::new();
-        let (outcome, future) = wit_future::new(|| Err(Error::from(Stopped).into()));
+        let (outcome, future) = wit_future::new(abandoned);
         let stop = begin();
         spawn_local(async move {
             let result = execute::<E>(task, context, stop, Some(events)).await;
@@ -68,6 +68,12 @@ impl<E: Executor> Guest for Component<E> {
             }
         }
     }
+}
+
+/// What the host reads of an execution that never said how it ended.
+#[expect(clippy::result_large_err, reason = "the contract's type")]
+fn abandoned() -> Result<Outcome, ExecutionError> {
+    Err(Error::from(Stopped).into())
 }
 
 fn current() -> Option<Rc<StopState>> {
@@ -100,10 +106,10 @@ async fn execute<E: Executor>(
 /// Takes events to the host for as long as it wants them.
 async fn deliver(outbox: &Outbox, mut events: Option<StreamWriter<Event>>) {
     while let Some(batch) = outbox.take().await {
-        if let Some(writer) = &mut events {
-            if !writer.write_all(batch).await.is_empty() {
-                events = None;
-            }
+        if let Some(writer) = &mut events
+            && !writer.write_all(batch).await.is_empty()
+        {
+            events = None;
         }
     }
 }

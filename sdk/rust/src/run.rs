@@ -1,5 +1,5 @@
 use crate::{
-    Context, Executor, Result,
+    Context, Error, Executor, Result,
     contract::{Outcome, Task},
     outbox::Outbox,
     settings::parse_settings,
@@ -15,11 +15,17 @@ pub(crate) async fn run<E: Executor>(
     outbox: &Outbox,
     delivery: impl Future<Output = ()>,
 ) -> Result<Outcome> {
+    let host = context.host().clone();
     let work = async {
         let outcome = match parse_settings(settings) {
             Ok(settings) => E::execute(task, settings, context).await,
             Err(error) => Err(error),
         };
+        if outcome.as_ref().is_err_and(Error::is_stopped) {
+            // A host breaks the waits before it calls `stop`. To end between the two would leave that call with
+            // nothing to stop.
+            host.acknowledge_stop().await;
+        }
         outbox.close();
         outcome
     };

@@ -107,7 +107,7 @@ fn every_bad_end_has_its_kind_with_what_it_cost() {
         ("TIMEOUT", ErrorKind::TimedOut),
         ("MAX_ITERATIONS_REACHED", ErrorKind::TurnLimit),
         ("OUT_OF_TOKENS", ErrorKind::QuotaExhausted),
-        ("CANCELLED", ErrorKind::Cancelled),
+        ("CANCELLED", ErrorKind::Failed),
     ];
     for (status, kind) in cases {
         let service = Service::default();

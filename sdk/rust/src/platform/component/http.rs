@@ -17,7 +17,7 @@ use wit_bindgen::StreamWriter;
 /// Sends a request. Returns as soon as the answer has begun.
 pub(super) async fn send(request: http::Request) -> Sent {
     let line = request.line();
-    let (request, body) = build(request, &line)?;
+    let Outgoing { request, body } = build(request, &line)?;
     let answer = {
         let sending = pin!(client::send(request));
         match body {
@@ -39,10 +39,13 @@ pub(super) async fn send(request: http::Request) -> Sent {
     Ok(receive(answer))
 }
 
-fn build(
-    request: http::Request,
-    line: &str,
-) -> Result<(Request, Option<(StreamWriter<u8>, Vec<u8>)>), HttpError> {
+/// A request, and what has to be written while it is sent.
+struct Outgoing {
+    request: Request,
+    body: Option<(StreamWriter<u8>, Vec<u8>)>,
+}
+
+fn build(request: http::Request, line: &str) -> Result<Outgoing, HttpError> {
     let invalid = |what: &str| HttpError::Invalid(format!("{line}: {what}"));
     let (scheme, authority, path) =
         split(&request.url).ok_or_else(|| invalid("not an absolute URL"))?;
@@ -78,7 +81,7 @@ fn build(
         .and_then(|()| outgoing.set_authority(Some(authority)))
         .and_then(|()| outgoing.set_path_with_query(Some(&path)));
     set.map_err(|()| invalid("not a URL that can be asked for"))?;
-    Ok((outgoing, body))
+    Ok(Outgoing { request: outgoing, body })
 }
 
 fn method(method: Method) -> WasiMethod {

@@ -26,6 +26,11 @@ type Contract<T> = Result<T, process::ProcessError>;
 #[derive(Clone, Copy)]
 pub(crate) struct Platform;
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self,
+    reason = "the scripted platform, which has the same functions, has something in it"
+)]
 impl Platform {
     pub(crate) fn monotonic(&self) -> Duration {
         Duration::from_nanos(monotonic_clock::now())
@@ -63,6 +68,7 @@ impl Platform {
 pub(crate) struct Child(process::Child);
 
 impl Child {
+    #[expect(clippy::unnecessary_wraps, reason = "the scripted one may be taken once")]
     pub(crate) fn stdin(&self) -> Contract<ByteSink> {
         let (sink, stream) = ByteSink::pair();
         Ok(sink.until(self.0.write_stdin(stream)))
