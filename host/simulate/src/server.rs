@@ -160,7 +160,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far, in order of arrival.
+    /// Every request so far, in order of arrival. They are kept as long as the simulator runs.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.requests.borrow().clone()
     }

@@ -5,6 +5,19 @@ use serde_json::{Map, Value, json};
 use super::script::{LogEntry, PullRequest, Push, RunScript, Step};
 use crate::clock::Calendar;
 
+/// The statuses, in capitals, of runs that have ended.
+const ENDED: [&str; 9] = [
+    "CANCELLED",
+    "COMPLETE",
+    "COMPLETED",
+    "ERROR",
+    "FAILED",
+    "MAX_ITERATIONS_REACHED",
+    "OUT_OF_TOKENS",
+    "STOPPED",
+    "TIMEOUT",
+];
+
 /// A run as the simulator holds it.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -118,7 +131,11 @@ impl Run {
 
     /// Ends the run as a ban does, unless it cannot be stopped or has ended anyway.
     pub(super) fn stop(&mut self) {
-        if self.script.stoppable && self.step + 1 < self.steps.len() {
+        let ended = self
+            .status
+            .as_ref()
+            .is_some_and(|status| ENDED.contains(&status.to_uppercase().as_str()));
+        if self.script.stoppable && !ended {
             self.steps = vec![Step::of("CANCELLED")];
             self.step = 0;
             self.status = Some("CANCELLED".into());
@@ -211,6 +228,9 @@ mod tests {
             polled(&mut going, &mut calendar, 2),
             [Some("CANCELLED".into()), Some("CANCELLED".into())]
         );
+        let (mut endless, mut calendar) = run(vec![Step::of("ACTIVE")]);
+        endless.stop();
+        assert_eq!(polled(&mut endless, &mut calendar, 1), [Some("CANCELLED".into())]);
         let (mut ended, mut calendar) = run(vec![Step::of("COMPLETE")]);
         ended.stop();
         assert_eq!(polled(&mut ended, &mut calendar, 1), [Some("COMPLETE".into())]);

@@ -3,8 +3,13 @@
 mod process;
 mod recorded;
 
+use std::path::PathBuf;
+
 use cyrus_simulate::claude::{SCRIPT, Script, Version};
 use cyrus_simulate::{Conversation, Failure, ToolUse, Turn, Usage};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::{Value, json};
 
 use process::{Ended, STREAM, World};
@@ -197,26 +202,23 @@ async fn an_interrupt_while_the_model_speaks_ends_as_recorded() {
     assert_eq!((world.summary(&ended.lines), ended.code), (recorded("stdin_interrupt"), Some(1)));
 }
 
-/// A command that says it runs by its process group and session, and then waits.
-fn sleeper(world: &World) -> (Turn, String) {
+/// A command that says its process and session once somebody listens, and then waits.
+fn sleeper(world: &World) -> (Turn, PathBuf) {
     let pipe = world.work().join("started");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let command = "ps -o pid=,sid= -p $$ > started; exec sleep 60";
-    (
-        Turn::tool("Bash", json!({"command": command, "description": "sleep"})),
-        pipe.display().to_string(),
-    )
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let command = "cut -d ' ' -f 1,6 /proc/$$/stat > started; exec sleep 60";
+    (Turn::tool("Bash", json!({"command": command, "description": "sleep"})), pipe)
 }
 
 /// Waits for the sleeper, and gives its process and session.
-async fn started(pipe: String) -> (String, String) {
+async fn started(pipe: PathBuf) -> (Pid, Pid) {
     let text =
         tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe).unwrap()).await.unwrap();
-    let (process, session) = text.trim().split_once(char::is_whitespace).unwrap();
-    (process.trim().to_owned(), session.trim().to_owned())
+    let (process, session) = text.trim().split_once(' ').unwrap();
+    (Pid::from_raw(process.parse().unwrap()), Pid::from_raw(session.parse().unwrap()))
 }
 
-fn lives(process: &str) -> bool {
+fn lives(process: Pid) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     !state.is_empty() && !state.contains(") Z ")
 }
@@ -233,11 +235,11 @@ async fn sigint_in_a_tool_ends_the_tool_and_gives_a_result() {
         run.until("task_started").await;
         let (process, session) = started(pipe).await;
         assert_eq!(process, session, "a tool leads a session of its own");
-        run.signal("INT");
+        run.signal(Signal::SIGINT);
         run.until("result").await;
         let ended = run.end().await;
         assert_eq!(ended.code, Some(code));
-        assert!(!lives(&process), "the tool outlived an interrupt");
+        assert!(!lives(process), "the tool outlived an interrupt");
         if version == Version::V197 {
             let tail = |lines: Vec<Value>| lines[2..].to_vec();
             assert_eq!(tail(world.summary(&ended.lines)), tail(recorded("sigint_tool")));
@@ -253,11 +255,11 @@ async fn sigterm_ends_without_a_result_and_takes_the_tool_along() {
     let mut run = world.start(&script(Version::V330, vec![turn]), &arguments, &[]);
     run.say("sleep").await;
     let (process, _) = started(pipe).await;
-    run.signal("TERM");
+    run.signal(Signal::SIGTERM);
     let ended = run.end().await;
     assert_eq!(ended.code, Some(143));
     assert!(ended.lines.iter().all(|line| line["type"] != "result"));
-    assert!(!lives(&process));
+    assert!(!lives(process));
 }
 
 #[tokio::test]
@@ -270,14 +272,8 @@ async fn sigkill_leaves_the_tool_behind_as_the_real_program_does() {
     let (process, _) = started(pipe).await;
     run.child.start_kill().unwrap();
     run.child.wait().await.unwrap();
-    assert!(lives(&process), "the stand-in must not clean up better than the real program");
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-s", "KILL", &process])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(lives(process), "the stand-in must not clean up better than the real program");
+    kill(process, Signal::SIGKILL).unwrap();
 }
 
 #[tokio::test]

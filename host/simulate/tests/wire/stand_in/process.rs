@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use cyrus_simulate::claude::{SCRIPT, Script};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -136,10 +138,9 @@ impl Run {
         panic!("no `{kind}` among {:#?}", self.lines);
     }
 
-    pub(super) fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
-        assert!(sent.success());
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
+        kill(pid, signal).unwrap();
     }
 
     /// Closes standard input and waits.
