@@ -11,7 +11,8 @@ prepare() {
   cp "$example/plugin.toml" "$plugin/"
 }
 
-# try: runs the tests that any echo plugin has to pass, against the one that was built.
+# try: runs the tests that any echo plugin has to pass, against the one that was built. One after the other: the first
+# compiles the component, and the others find it in the cache.
 try() {
-  CYRUS_ECHO_PLUGIN=$plugin cargo test --package cyrus-tests --test languages -- --include-ignored
+  CYRUS_ECHO_PLUGIN=$plugin cargo test --package cyrus-tests --test languages -- --include-ignored --test-threads 1
 }
