@@ -426,6 +426,11 @@ fn bill(line: &Map<String, Value>) -> Bill {
 }
 
 impl TokenCounts {
+    /// What the model read, from a cache or not.
+    pub(crate) fn read(self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+
     /// The larger of each.
     #[must_use]
     pub(crate) fn at_least(self, other: Self) -> Self {

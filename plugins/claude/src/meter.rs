@@ -58,28 +58,30 @@ impl Meter {
 
     /// What is known. Cost and written tokens are not known before the bill, which is not the same as zero.
     pub(crate) fn usage(&self) -> Usage {
-        if let Some(Billed { usd, tokens, turns }) = self.billed {
-            return Usage {
-                input_tokens: Some(tokens.input),
-                output_tokens: Some(tokens.output),
-                cache_read_tokens: Some(tokens.cache_read),
-                cache_write_tokens: Some(tokens.cache_write),
-                turns: turns.or(Some(self.turns)),
-                cost: Cost::reported(usd),
-            };
+        let seen = self.messages.values().copied().fold(TokenCounts::default(), TokenCounts::plus);
+        let Some(Billed { usd, tokens, turns }) = self.billed else {
+            let unknown = self.messages.is_empty();
+            return if unknown { Usage::default() } else { self.with(seen, None, None) };
+        };
+        let turns = turns.unwrap_or(self.turns);
+        // A request that was interrupted is on no bill of 2.1.197, though it cost something: the bill is then no
+        // more than the least that it can have been.
+        if tokens.read() < seen.read() {
+            let cost = if usd > 0.0 { Cost::estimated(usd) } else { None };
+            let output = (tokens.output > 0).then_some(tokens.output);
+            return Usage { turns: Some(turns), ..self.with(tokens.at_least(seen), output, cost) };
         }
-        if self.messages.is_empty() {
-            return Usage::default();
-        }
-        let tokens =
-            self.messages.values().copied().fold(TokenCounts::default(), TokenCounts::plus);
+        Usage { turns: Some(turns), ..self.with(tokens, Some(tokens.output), Cost::reported(usd)) }
+    }
+
+    fn with(&self, tokens: TokenCounts, output_tokens: Option<u64>, cost: Option<Cost>) -> Usage {
         Usage {
             input_tokens: Some(tokens.input),
-            output_tokens: None,
+            output_tokens,
             cache_read_tokens: Some(tokens.cache_read),
             cache_write_tokens: Some(tokens.cache_write),
             turns: Some(self.turns),
-            cost: None,
+            cost,
         }
     }
 }
@@ -87,7 +89,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Line;
+    use crate::{fixtures, line::Line};
 
     fn feed(meter: &mut Meter, line: &str) -> bool {
         match Line::parse(line) {
@@ -154,6 +156,25 @@ mod tests {
         assert_eq!((usage.input_tokens, usage.output_tokens), (Some(1_200), Some(50)));
         feed(&mut meter, result);
         assert_eq!(meter.usage().cost, Cost::reported(0.0116));
+    }
+
+    #[test]
+    fn a_bill_that_leaves_a_request_out_is_no_bill() {
+        let (transcript, _) = fixtures::transcript("interrupted");
+        let usage = transcript.usage();
+        assert_eq!(
+            (usage.input_tokens, usage.output_tokens, usage.cost),
+            (Some(1_200), None, None)
+        );
+        let mut meter = Meter::default();
+        feed(&mut meter, &message("a", 100));
+        feed(&mut meter, &message("b", 100));
+        let one = r#"{"type":"result","total_cost_usd":0.5,"modelUsage":{"m":{"inputTokens":100,
+            "outputTokens":9,"cacheReadInputTokens":7}}}"#;
+        feed(&mut meter, one);
+        let usage = meter.usage();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (Some(200), Some(9)));
+        assert_eq!(usage.cost, Cost::estimated(0.5));
     }
 
     #[test]

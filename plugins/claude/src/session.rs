@@ -64,11 +64,11 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// What is done, for people.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Why it is started in this way after all, for people.
+    pub(crate) fn reason(self) -> &'static str {
         match self {
-            Self::Fresh => "it is begun",
-            Self::Resume => "it is resumed",
+            Self::Fresh => "there is no such session here: it is begun",
+            Self::Resume => "the session is here already: it is resumed",
         }
     }
 
