@@ -1,11 +1,12 @@
 //! Claude Code as a Cyrus executor.
 //!
-//! It drives the `claude` program of the operator over its JSON lines protocol (`driver`), and everything that
+//! It drives the `claude` program of the operator over its JSON lines protocol (`driver`, `conversation`), and everything that
 //! can be decided without a program is decided in small modules beside it: the command line (`args`), the lines
-//! (`line`), what they mean for people (`events`) and for the host (`outcome`), and who may do what
+//! (`line`, `parse`), what they mean for people (`events`) and for the host (`outcome`), and who may do what
 //! (`permission`).
 
 mod args;
+mod conversation;
 mod driver;
 mod events;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod fixtures;
 mod line;
 mod meter;
 mod outcome;
+mod parse;
 mod permission;
 mod plan;
 mod probe;

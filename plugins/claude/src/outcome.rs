@@ -64,7 +64,9 @@ impl Evidence<'_> {
 
     /// What there is to show.
     fn so_far(&self) -> ExecutionResult {
-        let text = self.transcript.result().map(|result| said(result, self.transcript));
+        // The text of a failed result is about the failure.
+        let result = self.transcript.result().filter(|result| !result.is_error);
+        let text = result.map(|result| said(result, self.transcript));
         let text = text.unwrap_or_else(|| self.transcript.last_text().trim().to_owned());
         let mut result = ExecutionResult::new(text).usage(self.transcript.usage());
         if self.has_workspace {

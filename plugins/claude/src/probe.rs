@@ -1,6 +1,6 @@
 //! Whether `claude` is there and has somebody to pay for it.
 
-use crate::driver::GRANT;
+use crate::conversation::{GRANT, not_launched};
 use cyrus_sdk::{
     Error, Host, ProcessError, Result,
     contract::{Exit, Health},
@@ -68,7 +68,7 @@ async fn look(host: &Host, args: &[&str]) -> Result<String> {
     let Some(looked) = host.within(PATIENCE, reading).await else {
         return Err(Error::unavailable(format!("`claude {}` does not end", args.join(" "))));
     };
-    let (output, exit, stderr) = looked.map_err(crate::driver::not_launched)?;
+    let (output, exit, stderr) = looked.map_err(not_launched)?;
     // `auth status` ends with 1 when nobody is logged in, and says so all the same.
     if output.trim().is_empty() && exit != Exit::Code(0) {
         let stderr = stderr.trim();
