@@ -30,6 +30,7 @@ pub(crate) async fn drive(
 ) -> Result<Outcome, ExecutionError> {
     let mut resume = run.request.as_ref().and_then(|request| request.resume.clone());
     loop {
+        let asked_before = control.asked().is_some();
         let segment = Segment {
             run: Arc::clone(&run),
             control: Arc::clone(&control),
@@ -40,7 +41,9 @@ pub(crate) async fn drive(
             Outcome::Suspended(suspension) => suspension,
             completed @ Outcome::Completed(_) => return Ok(completed),
         };
-        if run.stopping.is_cancelled() {
+        // A cancel that came when the instance had already let go reached nothing: the next one gets it.
+        let missed = !asked_before && control.asked() == Some(StopMode::Cancel);
+        if run.stopping.is_cancelled() && !missed {
             return let_go(&run, &control, suspension);
         }
         save(&run, &suspension).await?;

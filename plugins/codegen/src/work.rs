@@ -8,7 +8,7 @@ use crate::{
     status::{State, state},
 };
 use cyrus_sdk::{
-    Context, Error, Result,
+    Context, Error, Result, Stopped,
     contract::{
         AttachmentSource, ErrorKind, Event, Level, Outcome, StopMode, StopResult, Task, Usage,
     },
@@ -47,6 +47,10 @@ impl Work {
         match self.advance(task).await {
             Err(error) if error.is_stopped() => self.stop(error).await,
             Err(error) => Err(self.explain(error)),
+            // A stop that came with the last answer.
+            Ok(Outcome::Suspended(_)) if self.context.stop_mode().is_some() => {
+                self.stop(Stopped.into()).await
+            }
             outcome => outcome,
         }
     }

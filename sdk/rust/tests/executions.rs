@@ -108,6 +108,14 @@ fn a_stop_breaks_every_wait() {
 }
 
 #[test]
+fn a_wait_that_is_broken_before_the_stop_is_told_is_part_of_it() {
+    let host = TestHost::new().answers(|_| Answer::Cancelled);
+    let run = host.stop_at(SECOND / 2, StopMode::Cancel).run::<Verbs>("ask");
+    assert_eq!(run.error().kind, ErrorKind::Cancelled);
+    assert_eq!((run.stopped, run.elapsed), (Some(StopResult::Stopped), SECOND / 2));
+}
+
+#[test]
 fn a_stop_after_the_end_finds_nothing_to_stop() {
     let run = TestHost::new().stop_at(SECOND * 120, StopMode::Cancel).run::<Verbs>("sleep");
     assert_eq!(run.completed().summary, "slept");
