@@ -23,6 +23,7 @@ pub struct Check {
     /// Why it is run.
     pub source: CheckSource,
     /// How long it may take.
+    #[serde(rename = "timeoutMs", with = "cyrus_executor::millis")]
     pub timeout: Duration,
 }
 

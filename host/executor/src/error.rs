@@ -114,7 +114,12 @@ pub struct ExecutionError {
     /// For people: what went wrong, where, what to do.
     pub message: String,
     /// When a retry makes sense, from now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "retryAfterMs",
+        with = "crate::millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub retry_after: Option<Duration>,
     /// What was used all the same.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,7 @@ mod error;
 mod event;
 mod execution;
 mod host;
+pub mod millis;
 mod money;
 mod outcome;
 mod port;

@@ -71,6 +71,7 @@ pub struct Suspension {
     /// From here the next call goes on.
     pub checkpoint: String,
     /// When to call again, from now.
+    #[serde(rename = "wakeAfterMs", with = "crate::millis")]
     pub wake_after: Duration,
     /// What was used so far.
     pub usage: Usage,

@@ -36,6 +36,7 @@ pub struct Question {
     /// What can be chosen.
     pub choices: Vec<Choice>,
     /// How long the answer may take.
+    #[serde(rename = "deadlineMs", with = "crate::millis::option", default)]
     pub deadline: Option<Duration>,
 }
 

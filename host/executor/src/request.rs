@@ -87,6 +87,7 @@ pub struct Finding {
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
     /// Wall-clock time, from the call.
+    #[serde(rename = "deadlineMs", with = "crate::millis::option")]
     pub deadline: Option<Duration>,
     /// Money.
     pub max_cost: Option<MicroUsd>,

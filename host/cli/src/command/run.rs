@@ -9,11 +9,11 @@ use crate::{
 };
 use anyhow::Result;
 use cyrus_core::{
-    Check, CheckSource, Issue, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _,
+    Check, CheckSource, Issue, Session, SessionId, WorkspaceError, Workspaces as _,
 };
 use cyrus_executor::TaskKind;
 use serde_json::json;
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 /// `cyrus run`
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {

@@ -40,7 +40,9 @@ impl Stage {
         stage.make_repository(&remote).await?;
         stage.write_stand_in()?;
         fs::create_dir(stage.home())?;
-        fs::write(stage.home().join("config.json"), format!("{:#}\n", stage.configuration()?))?;
+        let config = stage.home().join("config.json");
+        fs::write(&config, format!("{:#}\n", stage.configuration()?))?;
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o600))?;
         Ok(stage)
     }
 
@@ -183,6 +185,7 @@ fn claude_script() -> Value {
     json!({ "conversations": [{ "turns": [
         { "text": "I will look at the failing test first.",
           "tools": [{ "name": "Bash", "input": { "command": "sh test.sh || true" } }] },
+        { "tools": [{ "name": "Read", "input": { "file_path": "{cwd}/greet.sh" } }] },
         { "text": "The script never uses its argument.",
           "tools": [{ "name": "Write", "input": { "file_path": "{cwd}/greet.sh", "content": GREET_FIXED } }] },
         { "tools": [{ "name": "Bash", "input": { "command": "sh test.sh" } }] },
