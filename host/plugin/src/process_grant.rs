@@ -14,19 +14,14 @@ pub struct ProcessGrant {
     /// The arguments that may be passed. Omitted: none.
     #[serde(default)]
     pub args: ArgsPattern,
-    /// Its environment, beyond the few variables every program gets. Values are the operator's alone.
+    /// Its environment, beyond the few variables every program gets. Values are the operator's alone; a variable
+    /// that is taken from the host's environment and is not there is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, SecretRef>,
     /// Files and directories of the operator's home that it sees, relative to it; what is not there is left
     /// out. Nothing else of the home is visible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub home_files: Vec<PathBuf>,
-    /// Absolute paths outside the workspace that it may read, beyond the system's own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub readable: Vec<PathBuf>,
-    /// Absolute paths outside the workspace that it may write.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub writable: Vec<PathBuf>,
 }
 
 impl ProcessGrant {
@@ -37,8 +32,6 @@ impl ProcessGrant {
             args: ArgsPattern::default(),
             env: BTreeMap::new(),
             home_files: Vec::new(),
-            readable: Vec::new(),
-            writable: Vec::new(),
         }
     }
 }

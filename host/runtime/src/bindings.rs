@@ -1,10 +1,4 @@
 //! The contract, as wasmtime sees it. Generated.
-#![expect(
-    clippy::pedantic,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from wit/"
-)]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "cyrus:executor/executor-plugin",

@@ -45,6 +45,14 @@ impl Control {
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
 
+    /// Takes note that the execution ended because it was stopped, where the component did not say so itself.
+    pub(crate) fn was_cancelled(&self) {
+        let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.asked().is_some() && matches!(*result, None | Some(StopResult::AlreadyFinished)) {
+            *result = Some(StopResult::Stopped);
+        }
+    }
+
     /// Tells everybody that the execution has ended.
     pub(crate) fn end(&self) {
         self.ended.send_replace(true);

@@ -68,7 +68,7 @@ fn let_go(run: &Run, control: &Control, suspension: Suspension) -> Result<Outcom
     let mut error = ExecutionError::new(ErrorKind::Cancelled, problem);
     error.usage = Some(Box::new(suspension.usage));
     error.checkpoint = Some(suspension.checkpoint);
-    Err(verdict::of_report(run, error))
+    Err(verdict::of_report(run, error, true))
 }
 
 /// Makes the checkpoint durable: from here on nothing else knows of the work.
@@ -82,10 +82,10 @@ async fn save(run: &Run, suspension: &Suspension) -> Result<(), ExecutionError> 
     }
     match saved {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(HostError::Stopped)) => Err(verdict::of_report(
-            run,
-            ExecutionError::new(ErrorKind::Cancelled, "it was stopped"),
-        )),
+        Ok(Err(HostError::Stopped)) => {
+            let error = ExecutionError::new(ErrorKind::Cancelled, "it was stopped");
+            Err(verdict::of_report(run, error, true))
+        }
         Ok(Err(error)) => Err(verdict::of_host(run, &error)),
         Err(error) => Err(verdict::of_host(run, &error)),
     }

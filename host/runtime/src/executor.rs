@@ -164,6 +164,9 @@ impl PluginExecutor {
             let sender = sender.into_inner();
             async move {
                 let outcome = execution::drive(run, Arc::clone(&end.0), sender).await;
+                if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Cancelled) {
+                    end.0.was_cancelled();
+                }
                 drop(end);
                 outcome
             }

@@ -32,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) deadline: Option<Instant>,
     /// Cancelled when a stop was asked for.
     pub(crate) stopping: CancellationToken,
+    /// Cancelled a moment later: what was begun before the stop is answered in its place.
+    pub(crate) cut_off: CancellationToken,
     /// Lines it may still log.
     pub(crate) log: LogBudget,
     /// The end of what it wrote to its standard error.
@@ -79,6 +81,7 @@ impl Run {
             // A time too far away to be told is none.
             deadline: time.and_then(|time| Instant::now().checked_add(time)),
             stopping: CancellationToken::new(),
+            cut_off: CancellationToken::new(),
             log,
             stderr: Stderr::default(),
             processes: Arc::default(),
@@ -130,7 +133,7 @@ impl Run {
         tokio::select! {
             biased;
             done = work => done,
-            () = self.stopping.cancelled() => stopped,
+            () = self.cut_off.cancelled() => stopped,
         }
     }
 }

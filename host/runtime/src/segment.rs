@@ -36,6 +36,9 @@ const EXECUTE: &str = "execute-streaming";
 /// How long a component may take to tidy up after its outcome is known.
 const TIDY: Duration = Duration::from_millis(200);
 
+/// How long a component that is stopped has before its waits are answered for it.
+const HEAD_START: Duration = Duration::from_millis(25);
+
 /// What a component's result future carries.
 type Reported = std::result::Result<types::Outcome, types::ExecutionError>;
 
@@ -49,7 +52,14 @@ pub(crate) struct Segment {
 }
 
 /// Where the outcome is put as soon as it is known: what happens to the component afterwards does not change it.
-type Slot = Arc<Mutex<Option<Reported>>>;
+type Slot = Arc<Mutex<Option<Known>>>;
+
+/// An outcome.
+struct Known {
+    reported: Reported,
+    /// Whether a stop had been asked for by then.
+    stopping: bool,
+}
 
 /// What ended the wait for a component.
 enum Ended {
@@ -80,8 +90,8 @@ impl Segment {
         let ended = watch(&run, &self.control, &stop, Box::pin(work)).await;
         let passed = store.data().limiter.passed();
         drop(store);
-        let reported = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        settle(&run, &self.control, ended, reported, passed)
+        let known = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        settle(&run, &self.control, ended, known, passed)
     }
 }
 
@@ -107,6 +117,20 @@ async fn watch(
     run.stopping.cancel();
     // There is room for two, and nobody else sends.
     let _received_or_over = stop.try_send(mode);
+    // The component hears of the stop first, and then what it waits for is answered: otherwise it would take
+    // the answer for a failure.
+    let cut_off = async {
+        sleep(HEAD_START).await;
+        run.cut_off.cancel();
+        std::future::pending().await
+    };
+    let work = async {
+        tokio::select! {
+            biased;
+            done = work => done,
+            done = cut_off => done,
+        }
+    };
     let grace = Duration::from_secs(run.executor.config.limits.stop_grace_seconds);
     let done = timeout(grace, work).await;
     match done {
@@ -120,10 +144,12 @@ fn settle(
     run: &Run,
     control: &Control,
     ended: Ended,
-    reported: Option<Reported>,
+    known: Option<Known>,
     passed: Option<&'static str>,
 ) -> std::result::Result<Outcome, ExecutionError> {
     let most = run.executor.config.limits.outcome_kib as usize * 1024;
+    let stopping = known.as_ref().is_some_and(|known| known.stopping);
+    let reported = known.map(|known| known.reported);
     if reported.as_ref().is_some_and(|reported| convert::outcome_size(reported) > most) {
         let problem = format!("its outcome is longer than {} KiB", most / 1024);
         run.notes().limit = Some("outcome");
@@ -145,7 +171,7 @@ fn settle(
             Err(verdict::of_deadline(run, said.and_then(std::result::Result::err)))
         }
         (_, Some(Ok(outcome))) => Ok(outcome),
-        (_, Some(Err(error))) => Err(verdict::of_report(run, error)),
+        (_, Some(Err(error))) => Err(verdict::of_report(run, error, stopping)),
         (Ended::Killed, None) => Err(verdict::of_kill(run)),
         (Ended::ByItself(Err(error)), None) => Err(verdict::of_trap(run, EXECUTE, &error, passed)),
         (Ended::ByItself(Ok(())), None) => {
@@ -172,7 +198,11 @@ impl Calls {
     ) -> Result<()> {
         let (gone, is_gone) = oneshot::channel();
         let (answer, mut answered) = oneshot::channel();
-        let result = Answer { slot: Arc::clone(&self.slot), known: Some(answer) };
+        let result = Answer {
+            run: Arc::clone(&self.run),
+            slot: Arc::clone(&self.slot),
+            known: Some(answer),
+        };
         let mut start = Box::pin(self.start(store, instance, gone, result));
         let mut stopping = FuturesUnordered::new();
         let mut events = None;
@@ -262,6 +292,7 @@ async fn drain(mut events: EventsEnd) -> bool {
 
 /// Takes the outcome.
 struct Answer {
+    run: Arc<Run>,
     slot: Slot,
     /// Answered, or dropped, when there is one or will be none.
     known: Option<oneshot::Sender<()>>,
@@ -279,7 +310,9 @@ impl FutureConsumer<State> for Answer {
     ) -> Poll<Result<()>> {
         let mut reported = None;
         source.read(&mut store, &mut reported)?;
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = reported;
+        let stopping = self.run.stopping.is_cancelled();
+        let known = reported.map(|reported| Known { reported, stopping });
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = known;
         if let Some(known) = self.known.take() {
             let _nobody_waits = known.send(());
         }
@@ -320,7 +353,7 @@ pub(crate) async fn call<R: Send + 'static>(
         Some(Err(error)) => Err(verdict::of_trap(&run, export, &error, passed)),
         Some(Ok(Err(error))) => {
             let error = Incoming(&run.executor.redactor).error(error);
-            Err(verdict::of_report(&run, error))
+            Err(verdict::of_report(&run, error, false))
         }
         Some(Ok(Ok(answer))) => Ok(answer),
     }

@@ -48,9 +48,8 @@ fn limit_of(error: &wasmtime::Error) -> Option<&'static str> {
     let text = error.root_cause().to_string();
     [
         ("too much data is being copied", "call-bytes"),
-        ("resource table has no free keys", "handles"),
-        ("too many", "handles"),
-        ("limit", "instances"),
+        ("handle limit exceeded", "handles"),
+        ("resource limit exceeded", "instances"),
     ]
     .into_iter()
     .find_map(|(words, limit)| text.contains(words).then_some(limit))
@@ -82,10 +81,11 @@ pub(crate) fn of_kill(run: &Run) -> ExecutionError {
     with_notes(run, ExecutionError::new(ErrorKind::Cancelled, message).by_host(HostVerdict::Killed))
 }
 
-/// What the component reported, corrected by what the host knows.
-pub(crate) fn of_report(run: &Run, error: ExecutionError) -> ExecutionError {
+/// What the component reported, corrected by what the host knows: whether it was being stopped by then, and
+/// what was denied.
+pub(crate) fn of_report(run: &Run, error: ExecutionError, stopping: bool) -> ExecutionError {
     let mut error = with_notes(run, error);
-    if run.stopping.is_cancelled() {
+    if stopping {
         error.kind = ErrorKind::Cancelled;
         return error;
     }

@@ -186,7 +186,10 @@ impl Tested {
         execution
     }
 
-    pub(crate) async fn outcome(&self, request: ExecutionRequest) -> Result<Outcome, ExecutionError> {
+    pub(crate) async fn outcome(
+        &self,
+        request: ExecutionRequest,
+    ) -> Result<Outcome, ExecutionError> {
         let work = self.executor.execute(request, Arc::new(Unattended));
         tokio::time::timeout(PATIENCE, work).await.expect("it ends")
     }

@@ -134,7 +134,7 @@ pub(crate) type StderrTaker = oneshot::Sender<oneshot::Sender<(BytesMut, ChildOu
 
 /// Reads a program's standard error, so that the program never blocks on it, until it is taken.
 pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> StderrTaker {
-    let (taker, mut taken) = oneshot::channel::<oneshot::Sender<_>>();
+    let (taker, mut request) = oneshot::channel::<oneshot::Sender<_>>();
     tokio::spawn(async move {
         let mut kept = BytesMut::new();
         let mut wanted = true;
@@ -142,15 +142,12 @@ pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> Stder
         loop {
             let read = tokio::select! {
                 biased;
-                to = &mut taken, if wanted => match to {
-                    Ok(to) => {
-                        let _component_is_gone = to.send((kept, pipe));
-                        return;
-                    }
-                    Err(_) => {
-                        wanted = false;
-                        continue;
-                    }
+                to = &mut request, if wanted => if let Ok(to) = to {
+                    let _component_is_gone = to.send((kept, pipe));
+                    return;
+                } else {
+                    wanted = false;
+                    continue;
                 },
                 read = pipe.read(&mut piece) => read,
             };
@@ -162,7 +159,7 @@ pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> Stder
                 }
                 _ if wanted => {
                     // The program is done with it; what was kept may still be asked for.
-                    if let Ok(to) = (&mut taken).await {
+                    if let Ok(to) = (&mut request).await {
                         let _component_is_gone = to.send((kept, pipe));
                     }
                     return;

@@ -81,36 +81,34 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "each line has its own reason")]
 fn is_public_v4(v4: Ipv4Addr) -> bool {
     let [a, b, c, _] = v4.octets();
-    let special = matches!(
-        (a, b, c),
-        (0 | 10 | 127, ..)                  // this network, private, loopback
-            | (100, 64..=127, _)            // shared by carriers; some clouds' metadata
-            | (169, 254, _)                 // link-local; most clouds' metadata
-            | (172, 16..=31, _)             // private
-            | (192, 0, 0 | 2)               // protocol assignments, documentation
-            | (192, 88, 99)                 // 6to4 relays
-            | (192, 168, _)                 // private
-            | (198, 18 | 19, _)             // benchmarks
-            | (198, 51, 100)                // documentation
-            | (203, 0, 113)                 // documentation
-            | (224.., ..) // multicast, reserved, broadcast
-    );
-    !special
+    match (a, b, c) {
+        // This network, private, loopback; multicast, reserved, broadcast.
+        (0 | 10 | 127 | 224.., _, _) => false,
+        // Shared by carriers; some clouds keep metadata there.
+        (100, 64..=127, _) => false,
+        // Link-local; most clouds keep metadata there.
+        (169, 254, _) => false,
+        // Private.
+        (172, 16..=31, _) | (192, 168, _) => false,
+        // Protocol assignments, documentation, relays, benchmarks.
+        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => {
+            false
+        }
+        _ => true,
+    }
 }
 
 fn is_public_v6(v6: Ipv6Addr) -> bool {
-    let segments = v6.segments();
-    // Only what is given out as global unicast, without what is set aside in it.
-    let global = segments[0] & 0xe000 == 0x2000;
-    let set_aside = matches!(
-        segments,
-        [0x2001, 0..0x200, ..]              // protocol assignments: Teredo, benchmarks, ORCHID
-            | [0x2001, 0xdb8, ..]           // documentation
-            | [0x3fff, 0..0x1000, ..] // documentation
-    );
-    global && !set_aside
+    match v6.segments() {
+        // Protocol assignments (Teredo, benchmarks, ORCHID) and documentation.
+        [0x2001, 0..0x200 | 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => false,
+        // What is given out as global unicast.
+        [0x2000..0x4000, ..] => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

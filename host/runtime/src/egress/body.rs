@@ -9,7 +9,6 @@ use futures::{Stream, future::BoxFuture};
 use http_body::{Body, Frame};
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -33,12 +32,12 @@ pub(super) struct Response {
 }
 
 impl Response {
-    pub(super) fn new(run: Arc<Run>, pieces: Pieces, slot: Slot, silence: Duration) -> Self {
+    pub(super) fn new(run: &Run, pieces: Pieces, slot: Slot, silence: Duration) -> Self {
         let most = u64::from(run.executor.config.limits.response_kib) * 1024;
         let redacted = run.executor.redactor.stream();
-        let stopping = run.stopping.clone();
-        let stopped: Option<BoxFuture<'static, ()>> = (!stopping.is_cancelled())
-            .then(|| Box::pin(async move { stopping.cancelled_owned().await }) as _);
+        let cut_off = run.cut_off.clone();
+        let stopped: Option<BoxFuture<'static, ()>> =
+            (!run.stopping.is_cancelled()).then(|| Box::pin(cut_off.cancelled_owned()) as _);
         Self {
             pieces: Some(pieces),
             left: most,

@@ -19,11 +19,11 @@ pub(super) fn of(
     to: &Destination,
 ) -> Vec<Injected> {
     let meant = policy.secrets().filter(|(_, _, audience)| audience.iter().any(|a| a.matches(to)));
-    let valued = meant.filter_map(|(request, ..)| {
+    let known = meant.filter_map(|(request, ..)| {
         let value = values.get(&request.handle)?.clone();
         Some(Injected { injection: request.inject.clone(), value })
     });
-    valued.collect()
+    known.collect()
 }
 
 /// Refuses credentials of the component's own where the host's go.

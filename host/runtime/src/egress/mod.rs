@@ -183,7 +183,7 @@ fn receive(
         return Err(Error::HttpResponseContentCoding(coding));
     }
     let redactor = &run.executor.redactor;
-    let mut response = Response::new(body::Response::new(Arc::clone(run), body, slot, silence));
+    let mut response = Response::new(body::Response::new(run, body, slot, silence));
     *response.status_mut() = status;
     for (name, value) in &headers {
         // Redaction changes lengths, and the connection's own headers mean nothing to the component.

@@ -31,7 +31,8 @@ fn launch(grant: &str, args: &[&str]) -> Result<Child, ExecutionError> {
 pub(crate) async fn run(grant: &str, args: &[&str]) -> Result<String, ExecutionError> {
     let child = launch(grant, args)?;
     let (stdout, stderr) = (child.stdout().map_err(told)?, child.stderr().map_err(told)?);
-    let (out, err, exit) = join3(stdout.collect(), stderr.collect(), child.wait().into_future()).await;
+    let (out, err, exit) =
+        join3(stdout.collect(), stderr.collect(), child.wait().into_future()).await;
     let exit = exit.map_err(told)?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
     Ok(format!("{exit:?} out={} err={}", text(out), text(err)))
@@ -80,7 +81,8 @@ pub(crate) async fn signal(grant: &str, args: &[&str]) -> Result<String, Executi
         child.signal(Signal::Interrupt).expect("signalling is no error");
         stdout.collect().await
     };
-    let (exit, rest, again) = join3(wait.into_future(), interrupt, child.wait().into_future()).await;
+    let (exit, rest, again) =
+        join3(wait.into_future(), interrupt, child.wait().into_future()).await;
     child.signal(Signal::Kill).expect("signalling what has ended is no error");
     let text = String::from_utf8_lossy(&ready).into_owned() + &String::from_utf8_lossy(&rest);
     Ok(format!("{} {exit:?} {again:?}", text.replace('\n', " ")))
