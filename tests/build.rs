@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 /// The package of each component, and the variable that tests find it by.
-const GUESTS: [(&str, &str); 1] = [("cyrus-guest-probe", "CYRUS_GUEST_PROBE")];
+const GUESTS: [(&str, &str); 3] = [
+    ("cyrus-guest-probe", "CYRUS_GUEST_PROBE"),
+    ("cyrus-example-acp", "CYRUS_EXAMPLE_ACP"),
+    ("cyrus-example-openai", "CYRUS_EXAMPLE_OPENAI"),
+];
 
 fn main() -> ExitCode {
     let packages = GUESTS.map(|(package, _)| package);

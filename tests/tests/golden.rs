@@ -165,7 +165,7 @@ impl Bench {
             mcp_servers: Some(json!({"mcpServers": {}})),
             output_schema: Some(json!({"type": "object"})),
             limits: Limits {
-                deadline: Some(Duration::from_secs(600)),
+                deadline: Some(Duration::from_mins(10)),
                 max_cost: Some(MicroUsd(9)),
                 max_turns: Some(10),
             },
@@ -318,7 +318,7 @@ async fn the_host_does_everything_for_it() {
         subject: "Bash".to_owned(),
         input: json!({"d": 4}),
         choices,
-        deadline: Some(Duration::from_secs(60)),
+        deadline: Some(Duration::from_mins(1)),
     };
     let choice = Choice { id: "yes".to_owned(), label: "Yes".to_owned() };
     let asked = [

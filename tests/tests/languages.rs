@@ -86,9 +86,9 @@ impl Bench {
     }
 
     async fn granting(settings: Value, workspace: Option<Access>) -> Self {
-        let directory = std::env::var_os(VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
-            panic!("{VARIABLE} has to name the folder of an echo plugin; see tests/lanes")
-        });
+        let Some(directory) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
+            panic!("{VARIABLE} has to name the folder of an echo plugin; see tests/lanes");
+        };
         let found = discover(&[directory], &[]);
         assert!(found.broken.is_empty(), "{:?}", found.broken);
         let (name, plugin) = found.plugins.first_key_value().expect("a plugin in that folder");
