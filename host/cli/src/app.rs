@@ -22,7 +22,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// How long a check may take when it was detected.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const CHECK_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What is needed to begin.
 #[derive(Clone)]

@@ -28,7 +28,7 @@ pub(crate) struct Considered {
 }
 
 impl Considered {
-    fn out(executor: &str, why: impl ToString) -> Self {
+    fn out(executor: &str, why: &impl ToString) -> Self {
         Self { executor: executor.to_owned(), chosen: false, why: why.to_string(), health: None }
     }
 }
@@ -55,10 +55,10 @@ pub(crate) async fn by_strategy(
         if !eligible {
             receipt.push(Considered::out(&name, &reason));
         } else if chosen.is_some() {
-            receipt.push(Considered::out(&name, format!("{reason}; not needed")));
+            receipt.push(Considered::out(&name, &format!("{reason}; not needed")));
         } else {
             match executor.probe().await {
-                Err(error) => receipt.push(Considered::out(&name, format!("{reason}; {error}"))),
+                Err(error) => receipt.push(Considered::out(&name, &format!("{reason}; {error}"))),
                 Ok(health) => {
                     let why = format!("{reason}; {}", health.summary);
                     receipt.push(Considered {
@@ -95,16 +95,17 @@ async fn candidates(app: &App, repository: &Path) -> (Vec<Candidate>, Ready, Vec
                 candidates.push(Candidate { info: executor.info().clone(), kinds: said.kinds });
                 ready.insert(config.name, executor);
             }
-            Err(error) => receipt.push(Considered::out(&config.name, format!("{error:#}"))),
+            Err(error) => receipt.push(Considered::out(&config.name, &format!("{error:#}"))),
         }
     }
     (candidates, ready, receipt)
 }
 
 fn nobody(strategy: Strategy, receipt: &[Considered]) -> String {
-    let lines: String =
-        receipt.iter().map(|line| format!("\n  {}: {}", line.executor, line.why)).collect();
+    let line = |line: &Considered| format!("  {}: {}", line.executor, line.why);
+    let lines: Vec<_> = receipt.iter().map(line).collect();
     format!(
-        "no executor can take this with strategy {strategy}:{lines}\n`cyrus doctor` says what is missing"
+        "no executor can take this with strategy {strategy}:\n{}\n`cyrus doctor` says what is missing",
+        lines.join("\n")
     )
 }

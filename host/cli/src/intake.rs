@@ -13,7 +13,7 @@ use std::{
 };
 
 /// How long an execution may take when nothing is said of it.
-const DEADLINE: Duration = Duration::from_secs(60 * 60);
+const DEADLINE: Duration = Duration::from_hours(1);
 
 /// The longest issue that is read, in bytes.
 const MAX_ISSUE_BYTES: u64 = 1 << 20;
@@ -47,7 +47,7 @@ fn read(from: impl std::io::Read) -> Result<String> {
 /// What the command line says an execution may use.
 fn limits(args: &RunArgs) -> Limits {
     Limits {
-        deadline: args.deadline.map(|minutes| Duration::from_secs(minutes * 60)),
+        deadline: args.deadline.map(Duration::from_mins),
         max_cost: args.max_cost,
         max_turns: args.max_turns,
     }

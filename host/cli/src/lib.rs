@@ -55,7 +55,7 @@ async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
 /// Says what went wrong, with its causes, and how the process ends.
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("cyrus: {error:#}");
-    let usage = error.chain().any(|cause| cause.is::<UsageError>());
+    let usage = error.is::<UsageError>();
     if usage { Exit::Usage } else { Exit::NotDone }.into()
 }
 

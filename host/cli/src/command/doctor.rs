@@ -34,11 +34,11 @@ enum State {
 }
 
 impl Finding {
-    fn new(what: &str, state: State, seen: impl ToString, mend: &str) -> Self {
-        Self { what: what.to_owned(), state, seen: seen.to_string(), mend: mend.to_owned() }
+    fn new(what: &str, state: State, seen: impl Into<String>, mend: &str) -> Self {
+        Self { what: what.to_owned(), state, seen: seen.into(), mend: mend.to_owned() }
     }
 
-    fn good(what: &str, seen: impl ToString) -> Self {
+    fn good(what: &str, seen: impl Into<String>) -> Self {
         Self::new(what, State::Good, seen, "")
     }
 }
@@ -159,7 +159,7 @@ fn configuration(app: &App) -> Vec<Finding> {
         Finding::new(
             WHAT,
             State::Less,
-            warning,
+            warning.to_string(),
             "correct the key, or leave it: it is kept as it is",
         )
     }));

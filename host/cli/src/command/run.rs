@@ -8,12 +8,10 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{
-    Check, CheckSource, Issue, Session, SessionId, WorkspaceError, Workspaces as _,
-};
+use cyrus_core::{Check, CheckSource, Issue, Session, SessionId, WorkspaceError, Workspaces as _};
 use cyrus_executor::TaskKind;
 use serde_json::json;
-use std::time::SystemTime;
+use std::{fmt::Write as _, time::SystemTime};
 
 /// `cyrus run`
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
@@ -104,7 +102,7 @@ fn described(issue: &Issue, session: &Session, chosen: &Chosen, checks: &[Check]
             CheckSource::Configured => "configured".to_owned(),
             CheckSource::Detected(file) => format!("detected from {file}"),
         };
-        text.push_str(&format!("  check     `{}` ({source})\n", check.command));
+        let _ = writeln!(text, "  check     `{}` ({source})", check.command);
     }
     if checks.is_empty() {
         text.push_str("  check     none: the result would be unverified\n");

@@ -13,14 +13,17 @@ pub(crate) async fn simulate(command: SimulateCommand) -> anyhow::Result<Exit> {
     match command {
         SimulateCommand::Codegen(args) => {
             let script = script(&args, codegen::Script::read)?;
-            let running = codegen::Codegen::start(script, address(&args)).await.map_err(refused)?;
+            let running = codegen::Codegen::start(script, address(&args))
+                .await
+                .map_err(|error| refused(&error))?;
             serve("Codegen API", &running.base_url()).await?;
             running.shutdown().await;
         }
         SimulateCommand::Anthropic(args) => {
             let script = script(&args, anthropic::Script::read)?;
-            let running =
-                anthropic::Anthropic::start(script, address(&args)).await.map_err(refused)?;
+            let running = anthropic::Anthropic::start(script, address(&args))
+                .await
+                .map_err(|error| refused(&error))?;
             serve("Anthropic Messages API", &running.base_url()).await?;
             running.shutdown().await;
         }
@@ -42,7 +45,7 @@ fn address(args: &SimulateArgs) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, args.port).into()
 }
 
-fn refused(error: cyrus_simulate::StartError) -> anyhow::Error {
+fn refused(error: &cyrus_simulate::StartError) -> anyhow::Error {
     usage(error.to_string())
 }
 

@@ -130,7 +130,7 @@ impl Stage {
             Launch::trusted(found, AbsolutePath::parse(directory)?, Some(&path), Some(home))
                 .env("GIT_CONFIG_NOSYSTEM", "1")
                 .args(args);
-        let limits = Limits::within(Duration::from_secs(60));
+        let limits = Limits::within(Duration::from_mins(1));
         self.launcher.run_to_end(launch, &limits).await.with_context(|| program.to_owned())
     }
 

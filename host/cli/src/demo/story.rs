@@ -76,7 +76,7 @@ async fn work(
         kind,
         executor: executor.to_owned(),
         model: None,
-        limits: Limits { deadline: Some(Duration::from_secs(300)), ..Limits::default() },
+        limits: Limits { deadline: Some(Duration::from_mins(5)), ..Limits::default() },
         created: SystemTime::now(),
     };
     let executor = app.executor(executor, &session.base.path).await?;
@@ -113,5 +113,6 @@ Everything is in {path}: the repository in greeter, its remote in origin.git, Cy
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    let lines: Vec<_> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n") + "\n"
 }
