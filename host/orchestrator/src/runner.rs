@@ -72,6 +72,8 @@ struct Found {
     diff: Option<DiffStat>,
     executions: Vec<ExecutionReport>,
     validation: Option<ValidationReport>,
+    /// The clone, once everything that is in it has been brought in.
+    spent: Option<PreparedWorkspace>,
 }
 
 /// How a session ends, and why where that is not plain.
@@ -137,7 +139,7 @@ impl Runner {
             }
         };
         let taken = self.ports.clock.elapsed().saturating_sub(begun);
-        let Found { branch, commit, diff, executions, validation } = found;
+        let Found { branch, commit, diff, executions, validation, spent } = found;
         let report = SessionReport {
             session: session.id.clone(),
             outcome,
@@ -154,6 +156,10 @@ impl Runner {
             outcome => SessionState::Finished(outcome),
         };
         self.ports.journal.close(&session.id, state, &report).await?;
+        // Only now: a session that is cut off before would look for its clone.
+        if let Some(workspace) = spent {
+            self.clear(&workspace).await;
+        }
         self.observer.on_event(SessionEvent::SessionFinished(Box::new(report.clone())));
         Ok(report)
     }
@@ -198,6 +204,15 @@ impl Runner {
             }
         };
         self.bring_in(session, &workspace, &product, &checks, found).await
+    }
+
+    /// Removes a clone that nobody needs any more. That it stays is no reason to fail.
+    async fn clear(&self, workspace: &PreparedWorkspace) {
+        if let Err(error) = self.ports.workspaces.discard(workspace).await {
+            let root = workspace.workspace.root.display();
+            let message = format!("the clone {root} could not be removed: {error}");
+            self.observer.on_event(SessionEvent::Warning { message });
+        }
     }
 
     /// Writes down the end of executions that were cut off, and tells of all there were.
@@ -259,6 +274,7 @@ impl Runner {
             found.branch = Some(workspaces.publish(workspace, &collected).await?);
         }
         (found.commit, found.diff) = (Some(commit), Some(diff));
+        found.spent = Some(workspace.clone());
         if diff.files == 0 && !writes(&session.kind) {
             let reason = "the answer is in words: there is no change to check";
             return Ok(Ending(SessionOutcome::Unverified, Some(reason.to_owned())));

@@ -4,7 +4,7 @@ mod world;
 
 use cyrus_core::{ExecutionOutcome, SessionEvent, SessionOutcome, SessionState};
 use cyrus_executor::{
-    Cost, CostSource, ErrorKind, ExecutionError, MicroUsd, SpendVerdict, StopMode, Usage,
+    Cost, CostSource, ErrorKind, ExecutionError, MicroUsd, SpendVerdict, StopMode, TaskKind, Usage,
     WorkProduct,
 };
 use world::{Act, World};
@@ -17,6 +17,7 @@ async fn a_result_that_passes_its_checks_is_validated() {
     assert_eq!(report.branch.as_deref(), Some("work"));
     assert_eq!(report.executions.len(), 1);
     assert_eq!(world.state(), SessionState::Finished(SessionOutcome::Validated));
+    assert!(world.clone_is_gone());
     let last = world.events().pop();
     assert_eq!(last, Some(SessionEvent::SessionFinished(Box::new(report))));
 }
@@ -40,11 +41,26 @@ async fn an_execution_that_fails_fails_the_session_with_its_message_and_cost() {
     let mut error = ExecutionError::new(ErrorKind::Unauthorized, "log in first");
     let cost = Cost { amount: MicroUsd(5), source: CostSource::Reported };
     error.usage = Some(Box::new(Usage { cost: Some(cost), ..Usage::default() }));
-    let report = World::new([Act::Fail(error)]).checks(&["true"]).start().await;
+    let world = World::new([Act::Fail(error)]).checks(&["true"]);
+    let report = world.start().await;
     assert_eq!(report.outcome, SessionOutcome::Failed);
     assert_eq!(report.reason.as_deref(), Some("unauthorized: log in first"));
     assert_eq!(report.executions[0].cost, Some(cost));
     assert_eq!(report.validation, None);
+    assert!(!world.clone_is_gone(), "what it did so far is still there");
+}
+
+#[tokio::test]
+async fn only_a_kind_that_answers_in_words_may_change_nothing() {
+    let scoped =
+        World::new([Act::Complete]).kind(TaskKind::SCOPER).checks(&["false"]).changing_nothing();
+    let report = scoped.start().await;
+    assert_eq!(report.outcome, SessionOutcome::Unverified);
+    assert_eq!((report.branch, report.validation), (None, None));
+
+    let built =
+        World::new([Act::Complete]).kind(TaskKind::BUILDER).checks(&["false"]).changing_nothing();
+    assert_eq!(built.start().await.outcome, SessionOutcome::Rejected);
 }
 
 #[tokio::test]

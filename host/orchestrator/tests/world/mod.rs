@@ -100,6 +100,17 @@ impl World {
         self
     }
 
+    pub(crate) fn kind(mut self, kind: TaskKind) -> Self {
+        self.session.kind = kind;
+        self
+    }
+
+    /// Has results change nothing.
+    pub(crate) fn changing_nothing(self) -> Self {
+        self.workspaces.change_nothing();
+        self
+    }
+
     pub(crate) fn max_cost(mut self, max: MicroUsd) -> Self {
         self.session.limits.max_cost = Some(max);
         self
@@ -155,6 +166,10 @@ impl World {
 
     pub(crate) fn state(&self) -> SessionState {
         self.journal.state()
+    }
+
+    pub(crate) fn clone_is_gone(&self) -> bool {
+        self.workspaces.clone_is_gone()
     }
 
     fn runner(&self) -> Runner {

@@ -95,11 +95,21 @@ impl Journal for MemoryJournal {
 #[derive(Default)]
 pub(crate) struct MemoryWorkspaces {
     broken: AtomicBool,
+    removed: AtomicBool,
+    empty: AtomicBool,
 }
 
 impl MemoryWorkspaces {
     pub(crate) fn fail_next_collect(&self) {
         self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn change_nothing(&self) {
+        self.empty.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn clone_is_gone(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
     }
 }
 
@@ -138,7 +148,10 @@ impl Workspaces for MemoryWorkspaces {
         Ok(Collected {
             commit: "beef".into(),
             kept: format!("refs/cyrus/{}/{}", workspace.session, workspace.task),
-            diff: DiffStat { files: 1, insertions: 1, deletions: 0 },
+            diff: DiffStat {
+                files: u64::from(!self.empty.load(Ordering::Relaxed)),
+                ..DiffStat::default()
+            },
         })
     }
 
@@ -151,6 +164,7 @@ impl Workspaces for MemoryWorkspaces {
     }
 
     async fn discard(&self, _workspace: &PreparedWorkspace) -> Result<(), WorkspaceError> {
+        self.removed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
