@@ -178,7 +178,8 @@ pub(crate) enum SimulateCommand {
     /// The Anthropic Messages API, as Claude Code uses it
     Anthropic(SimulateArgs),
     /// The `claude` program itself: speaks its line protocol on standard input and output
-    #[command(disable_help_flag = true)]
+    // Its flags are the program's, not Cyrus's.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
     Claude {
         /// The arguments that `claude` would get
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -218,5 +219,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_stand_in_gets_flags_that_cyrus_has_too() {
+        let given = |line: &[&str]| {
+            let line = ["cyrus", "simulate", "claude"].iter().chain(line);
+            match Cli::parse_from(line).command {
+                Command::Simulate(SimulateCommand::Claude { args }) => args,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(given(&["--version"]), ["--version"]);
+        assert_eq!(given(&["--help"]), ["--help"]);
+        assert_eq!(given(&["-p", "--verbose"]), ["-p", "--verbose"]);
+        assert_eq!(given(&["--", "--verbose", "-p"]), ["--verbose", "-p"]);
     }
 }

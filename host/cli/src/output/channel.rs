@@ -1,4 +1,4 @@
-use super::{json::Json, terminal::Terminal};
+use super::{json::Json, teller::Teller, terminal::Terminal};
 use crate::args::Format;
 use cyrus_core::{Observer, SessionEvent};
 use std::{
@@ -19,12 +19,6 @@ pub(crate) struct Telling {
     tx: Option<SyncSender<SessionEvent>>,
     lost: Arc<AtomicU64>,
     writer: Option<JoinHandle<()>>,
-}
-
-/// What writes events.
-pub(crate) trait Teller: Send + 'static {
-    /// Writes one. An error of the reader's end is not this program's.
-    fn tell(&mut self, event: SessionEvent);
 }
 
 impl Telling {

@@ -1,4 +1,4 @@
-use super::channel::Teller;
+use super::teller::Teller;
 use cyrus_core::SessionEvent;
 use std::io::{Stdout, Write, stdout};
 

@@ -4,6 +4,7 @@ mod channel;
 mod json;
 mod summary;
 mod table;
+mod teller;
 mod terminal;
 
 pub(crate) use channel::Telling;

@@ -1,4 +1,4 @@
-use super::channel::Teller;
+use super::teller::Teller;
 use cyrus_core::{ExecutionOutcome, SessionEvent};
 use cyrus_executor::{Event, StepState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
