@@ -21,7 +21,6 @@ use wasmtime::{
 pub(crate) struct EventSink {
     run: Arc<Run>,
     room: PollSender<Vec<Event>>,
-    incoming: Vec<types::Event>,
     waiting: Arc<AtomicBool>,
     /// Answered by dropping it: the stream has ended.
     _ended: oneshot::Sender<()>,
@@ -48,7 +47,6 @@ impl EventSink {
         let sink = Self {
             run,
             room: PollSender::new(events),
-            incoming: Vec::with_capacity(EVENT_BATCH),
             waiting: Arc::clone(&waiting),
             _ended: ended,
         };
@@ -56,8 +54,8 @@ impl EventSink {
     }
 
     /// Counts what came, against the limit of the execution.
-    fn count(&self) -> Result<()> {
-        let size: usize = self.incoming.iter().map(convert::event_size).sum();
+    fn count(&self, incoming: &[types::Event]) -> Result<()> {
+        let size: usize = incoming.iter().map(convert::event_size).sum();
         let mut notes = self.run.notes();
         notes.event_bytes = notes.event_bytes.saturating_add(size as u64);
         let most = self.run.executor.config.limits.events_mib;
@@ -88,18 +86,19 @@ impl StreamConsumer<State> for EventSink {
             }
         };
         self.waiting.store(false, Ordering::Relaxed);
-        if source.remaining(&mut store) == 0 {
+        let waiting = source.remaining(&mut store);
+        if waiting == 0 {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        let this = &mut *self;
-        source.read(&mut store, &mut this.incoming)?;
-        this.count()?;
-        let redactor = &this.run.executor.redactor;
-        let batch = this.incoming.drain(..).map(|event| convert::event(event, redactor));
+        let mut incoming = Vec::with_capacity(waiting.min(EVENT_BATCH));
+        source.read(&mut store, &mut incoming)?;
+        self.count(&incoming)?;
+        let redactor = &self.run.executor.redactor;
+        let batch = incoming.into_iter().map(|event| convert::event(event, redactor));
         // Without a reader the execution goes on unobserved.
         if reader_is_there {
             let batch = batch.collect();
-            let _reader_left_just_now = this.room.send_item(batch);
+            let _reader_left_just_now = self.room.send_item(batch);
         } else {
             drop(batch);
         }

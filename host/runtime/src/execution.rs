@@ -15,11 +15,10 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 
 /// How a sleep ended.
 enum Woken {
-    /// It is time to go on, or a stop has to be delivered.
+    /// It is time to go on, or the component has to be stopped, which only an instance of it can do.
     GoOn,
     /// Remote work is to be left alone.
     Detach,
-    DeadlinePassed,
 }
 
 /// Does the work of an execution, sleeping through its suspensions.
@@ -31,6 +30,7 @@ pub(crate) async fn drive(
     let mut resume = run.request.as_ref().and_then(|request| request.resume.clone());
     loop {
         let asked_before = control.asked().is_some();
+        let late = run.time_left() == Some(Duration::ZERO);
         let segment = Segment {
             run: Arc::clone(&run),
             control: Arc::clone(&control),
@@ -41,6 +41,10 @@ pub(crate) async fn drive(
             Outcome::Suspended(suspension) => suspension,
             completed @ Outcome::Completed(_) => return Ok(completed),
         };
+        if late {
+            note(&run, &suspension);
+            return Err(verdict::of_deadline(&run, None));
+        }
         // A cancel that came when the instance had already let go reached nothing: the next one gets it.
         let missed = !asked_before && control.asked() == Some(StopMode::Cancel);
         if run.stopping.is_cancelled() && !missed {
@@ -53,7 +57,6 @@ pub(crate) async fn drive(
                 control.stopped(StopResult::StillRunningRemotely);
                 return Ok(Outcome::Suspended(suspension));
             }
-            Woken::DeadlinePassed => return Err(verdict::of_deadline(&run, None)),
         }
     }
 }
@@ -74,12 +77,8 @@ fn let_go(run: &Run, control: &Control, suspension: Suspension) -> Result<Outcom
 /// Makes the checkpoint durable: from here on nothing else knows of the work.
 async fn save(run: &Run, suspension: &Suspension) -> Result<(), ExecutionError> {
     let token = suspension.checkpoint.clone();
-    let saved = tokio::spawn(run.host.checkpoint(token.clone())).await;
-    {
-        let mut notes = run.notes();
-        notes.usage = Some(suspension.usage.clone());
-        notes.checkpoint = Some(token);
-    }
+    let saved = tokio::spawn(run.host.checkpoint(token)).await;
+    note(run, suspension);
     match saved {
         Ok(Ok(())) => Ok(()),
         Ok(Err(HostError::Stopped)) => {
@@ -89,6 +88,13 @@ async fn save(run: &Run, suspension: &Suspension) -> Result<(), ExecutionError> 
         Ok(Err(error)) => Err(verdict::of_host(run, &error)),
         Err(error) => Err(verdict::of_host(run, &error)),
     }
+}
+
+/// Takes note of how far the work is, for the error that may come of it.
+pub(crate) fn note(run: &Run, suspension: &Suspension) {
+    let mut notes = run.notes();
+    notes.usage = Some(suspension.usage.clone());
+    notes.checkpoint = Some(suspension.checkpoint.clone());
 }
 
 /// Sleeps until it is time to look again, without an instance.
@@ -106,7 +112,7 @@ async fn rest(run: &Run, control: &Control, wake_after: Duration) -> Woken {
             StopMode::Cancel => Woken::GoOn,
             StopMode::Detach => Woken::Detach,
         },
-        () = deadline => Woken::DeadlinePassed,
+        () = deadline => Woken::GoOn,
         () = sleep(wake_after.max(SHORTEST_SLEEP)) => Woken::GoOn,
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     control::Control,
     convert::{self, Incoming},
     events::{EventSink, EventsEnd},
+    execution::note,
     run::Run,
     state::{State, new_store},
     verdict,
@@ -166,6 +167,10 @@ fn settle(
     match (ended, reported) {
         (Ended::DeadlinePassed, Some(Ok(Outcome::Completed(result)))) => {
             Ok(Outcome::Completed(result))
+        }
+        (Ended::DeadlinePassed, Some(Ok(Outcome::Suspended(suspension)))) => {
+            note(run, &suspension);
+            Err(verdict::of_deadline(run, None))
         }
         (Ended::DeadlinePassed, said) => {
             Err(verdict::of_deadline(run, said.and_then(std::result::Result::err)))
