@@ -47,6 +47,11 @@
 //! On any other target than WebAssembly the same code runs against [`testing::TestHost`], a scripted host with a
 //! clock of its own: an executor's logic is tested with `cargo test`, without accounts, programs or waiting.
 
+/// The guide's samples are doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-a-plugin.md")]
+mod guide {}
+
 mod context;
 pub mod contract;
 mod error;
