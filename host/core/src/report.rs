@@ -64,7 +64,7 @@ pub struct ExecutionReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<ExecutionError>>,
     /// What the executor said it did.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
     /// Where its work is.
     pub product: WorkProduct,
@@ -119,4 +119,31 @@ pub struct SessionReport {
     pub validation: Option<ValidationReport>,
     /// How long it took in all, in milliseconds.
     pub duration_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_has_little_to_say_reads_back() {
+        let report = ExecutionReport {
+            id: "e".into(),
+            task: "t1".parse().unwrap(),
+            executor: "claude".into(),
+            placement: Placement::Local,
+            outcome: ExecutionOutcome::Failed,
+            error: None,
+            summary: String::new(),
+            product: WorkProduct::Nothing,
+            cost: None,
+            usage: Usage::default(),
+            duration_ms: 0,
+            checkpoint: None,
+            links: vec![],
+            denials: vec![],
+        };
+        let written = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<ExecutionReport>(&written).unwrap(), report);
+    }
 }
