@@ -1,4 +1,4 @@
-use crate::{Digest, HostPattern, ProcessGrant, SecretGrant};
+use crate::{Digest, HostPattern, ProcessGrant, SecretGrant, SecretRef};
 use cyrus_executor::Access;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -26,6 +26,22 @@ pub struct Grants {
     /// Whether it may put questions to a person.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ask: bool,
+}
+
+impl Grants {
+    /// The same, to be shown: what is written in the clear, a secret or a program's variable, is left out of it.
+    #[must_use]
+    pub fn concealed(&self) -> Self {
+        let mut shown = self.clone();
+        let secrets = shown.secrets.values_mut().map(|grant| &mut grant.source);
+        let variables = shown.process.values_mut().flat_map(|grant| grant.env.values_mut());
+        for reference in secrets.chain(variables) {
+            if let SecretRef::Value(_) = reference {
+                *reference = SecretRef::Value(format!("({reference})"));
+            }
+        }
+        shown
+    }
 }
 
 /// What no executor of this host gets, whatever its grants say: `maximum` in the configuration. The default
@@ -113,6 +129,20 @@ mod tests {
         assert_eq!(grants.process["claude"].env.len(), 2);
         let written = serde_json::to_string(&grants).unwrap();
         assert_eq!(serde_json::from_str::<Grants>(&written).unwrap(), grants);
+    }
+
+    #[test]
+    fn what_is_written_in_the_clear_is_not_shown() {
+        let grants: Grants = serde_json::from_str(
+            r#"{"process": {"claude": {"program": "claude", "env": {"A": "hunter2", "KEY": {"env": "KEY"}}}},
+                "secrets": {"a": "hunter2", "b": {"value": "hunter2", "audience": ["a.example.com"]},
+                    "c": {"file": "/k"}}}"#,
+        )
+        .unwrap();
+        let shown = serde_json::to_string(&grants.concealed()).unwrap();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains(r#"{"env":"KEY"}"#) && shown.contains("a.example.com"), "{shown}");
+        assert_eq!(shown.matches("(a value in the configuration)").count(), 3);
     }
 
     #[test]

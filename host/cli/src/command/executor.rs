@@ -125,7 +125,7 @@ fn explained(app: &App, name: &str, json: bool) -> Result<Exit> {
             })
             .collect();
         let all = json!({"executor": name, "plugin": config.plugin, "digest": plugin.digest.to_string(),
-            "settings": config.settings, "grants": config.grants, "capabilities": rows});
+            "settings": config.settings, "grants": config.grants.concealed(), "capabilities": rows});
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(Exit::Done);
     }
