@@ -25,8 +25,10 @@ pub(super) enum Ending {
 /// What a message has come to, for its result line.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
-    /// Tokens of this message.
+    /// Tokens of this message, as `usage` has them: without a call that went over the budget.
     pub(super) bill: Bill,
+    /// All tokens of this message.
+    pub(super) spent: Bill,
     /// `user` lines printed.
     pub(super) user_lines: u64,
     /// Tool uses that were denied.
@@ -65,7 +67,7 @@ impl Ending {
         let newer = version == Version::V330;
         if newer {
             line["queued_turn_count"] = 0.into();
-            line["model_usage_since_last_result"] = account.bill.model_usage(model, version);
+            line["model_usage_since_last_result"] = account.spent.model_usage(model, version);
         }
         let (subtype, reason) = match self {
             Self::Done { .. } | Self::Structured(_) => ("success", Some("completed")),

@@ -69,6 +69,7 @@ impl Session {
             let answers = self.history.answers;
             self.call_model(&turn, account).await?;
             self.total.add(turn.usage);
+            account.spent.add(turn.usage);
             account.calls += 1;
             self.say(&turn, answers);
             self.history.answers += 1;
