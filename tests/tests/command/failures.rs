@@ -1,0 +1,105 @@
+//! `cyrus run` without a result: what went wrong is told by kind, with what it cost all the same.
+
+use crate::fixtures::{bash, greeter, turns, write};
+use cyrus_tests::{Held, Report, world};
+use serde_json::{Value, json};
+
+/// What a turn of the stand-in's version costs, in millionths of a dollar: 1200 tokens read and 50 written.
+const TURN: u64 = 5_800;
+
+fn status(status: u16) -> Value {
+    json!({ "failure": { "kind": "status", "status": status } })
+}
+
+/// A run whose model works for one turn and then does this.
+fn after_a_turn(then: Value, more: &[&str]) -> Report {
+    let script = turns(json!([write("a.txt", "begun\n"), then, write("b.txt", "more\n")]));
+    let world = greeter(world!(), script);
+    let ended = world.run(["run", "--json", "Try it"].iter().chain(more)).code(1);
+    let report = ended.report().outcome("failed");
+    assert!(world.repo().session_branches().is_empty(), "half a result is none");
+    assert_eq!((&report["branch"], &report["validation"]), (&Value::Null, &Value::Null));
+    assert_eq!(report.execution()["outcome"], "failed");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.contains(report.error()["message"].as_str().expect("a message")), "{reason}");
+    report
+}
+
+#[test]
+fn what_the_service_refuses_has_its_kind_and_costs_what_was_used() {
+    let credit = "Your credit balance is too low to access the Anthropic API.";
+    let poor = json!({ "failure": { "kind": "status", "status": 400, "message": credit } });
+    for (failure, kind, advice) in [
+        (status(401), "unauthorized", "Log in"),
+        (status(529), "unavailable", ""),
+        (poor, "quota-exhausted", "Add credit"),
+    ] {
+        let report = after_a_turn(failure, &[]);
+        assert_eq!(report.error()["kind"], kind);
+        assert!(report.error()["message"].as_str().unwrap().contains(advice), "{report:?}");
+        let cost = json!({"amount": TURN, "source": "reported"});
+        assert_eq!(report.execution()["cost"], cost, "{kind}");
+        assert!(report.execution()["checkpoint"].is_string(), "{kind}");
+    }
+}
+
+#[test]
+fn a_rate_limit_says_when_to_come_back() {
+    let limited = json!({ "failure": { "kind": "status", "status": 429, "retry_after": 1 } });
+    let report = after_a_turn(limited, &[]);
+    assert_eq!(report.error()["kind"], "rate-limited");
+    assert_eq!(report.error()["retryAfterMs"], 1000);
+}
+
+#[test]
+fn limits_end_the_work() {
+    let more = write("b.txt", "more\n");
+    let turns = after_a_turn(more.clone(), &["--max-turns", "1"]);
+    assert_eq!(turns.error()["kind"], "turn-limit");
+    assert_eq!(turns.execution()["cost"]["amount"], TURN);
+
+    let money = after_a_turn(more, &["--max-cost", "0.01"]);
+    assert_eq!(money.error()["kind"], "budget-exceeded");
+    assert_eq!(
+        money.execution()["cost"]["amount"],
+        2 * TURN,
+        "the turn that went over is paid too"
+    );
+}
+
+#[test]
+fn a_deadline_ends_the_work_and_what_it_started() {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    let world = world.stand_in(turns(json!([bash(&held.command())])));
+    let world = world.config(json!({ "limits": { "deadlineSeconds": 1 } }));
+    let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("failed");
+    assert_eq!(report.error()["kind"], "timed-out");
+    assert_eq!(report.error()["host"]["verdict"], "deadline");
+    held.wait();
+    held.wait_released();
+}
+
+#[test]
+fn a_program_that_breaks_off_or_talks_nonsense_is_no_result() {
+    for (program, kind, says) in [
+        ("echo 'no such option' >&2; exit 3", "unavailable", "no such option"),
+        ("echo '{{{{'; exit 0", "unavailable", "before it began"),
+        ("kill -9 $$", "unavailable", "signal 9"),
+    ] {
+        let world = greeter(world!(), json!({}));
+        let version = "case $1 in --version) echo '2.1.330 (Claude Code)'; exit;; esac";
+        world.install("claude", &format!("{version}\n{program}"));
+        let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("failed");
+        assert_eq!(report.error()["kind"], kind, "{program}: {report:?}");
+        assert!(report.error()["message"].as_str().unwrap().contains(says), "{report:?}");
+    }
+}
+
+#[test]
+fn a_failed_command_of_the_agent_is_not_the_end() {
+    let script = turns(json!([bash("exit 3"), write("a.txt", "a\n"), { "text": "Done." }]));
+    let world = greeter(world!(), script);
+    let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("rejected");
+    assert_eq!(report.execution()["outcome"], "completed");
+}

@@ -1,0 +1,9 @@
+//! The command, as its users have it: the real binary, the real components, a stand-in for `claude`, a simulated
+//! Codegen.
+
+mod codegen;
+mod failures;
+mod fixtures;
+mod run;
+mod stopping;
+mod usage;

@@ -1,0 +1,135 @@
+//! Stopping, being killed, and going on afterwards. Whatever happens, no process is left.
+
+use crate::fixtures::{MENDED, bash, greeter, turns, write};
+use cyrus_tests::{Held, Signal, Started, World, world};
+use serde_json::{Value, json};
+
+/// A world whose `claude` is in the middle of a command when this returns, and the run it is in.
+fn in_a_command() -> (World, Held, Started) {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    let world = world.stand_in(turns(json!([
+        bash(&held.command()),
+        write("new.sh", "true\n"),
+        bash(&format!("printf '%s' '{}' >greet.sh", MENDED)),
+        { "text": "Done in spite of it." },
+    ])));
+    let run = world.start(["run", "--json", "Greet"]);
+    held.wait();
+    (world, held, run)
+}
+
+fn resume(world: &World, session: &str) -> Value {
+    let ended = world.run(["session", "resume", session, "--json"]).code(0);
+    assert_eq!(ended.lines()[0]["resumed"], true);
+    let report = ended.report().outcome("validated");
+    assert_eq!(report.session(), session);
+    assert_eq!(world.repo().file(report.branch(), "greet.sh"), MENDED.trim());
+    report.clone()
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_running_and_the_session_goes_on_later() {
+    let (world, held, run) = in_a_command();
+    run.signal(Signal::SIGINT);
+    let report = run.end().code(130).report().outcome("paused");
+    held.wait_released();
+    assert_eq!(report.error()["kind"], "cancelled");
+    assert_eq!(report.execution()["cost"]["amount"], 5_800, "what it cost so far");
+    assert_eq!(world.sessions()[0]["state"], "paused");
+
+    let resumed = resume(&world, report.session());
+    let executions = resumed["executions"].as_array().unwrap();
+    assert_eq!(executions.len(), 2);
+    assert_eq!(executions[0]["checkpoint"], executions[1]["checkpoint"], "the same conversation");
+    assert_eq!(world.sessions()[0]["state"], "validated");
+}
+
+#[test]
+fn a_system_that_shuts_down_is_an_interrupt_too() {
+    let (_world, held, run) = in_a_command();
+    run.signal(Signal::SIGTERM);
+    let _ = run.end().code(130).report().outcome("paused");
+    held.wait_released();
+}
+
+#[test]
+fn killed_it_leaves_nothing_running_and_the_session_is_taken_up() {
+    let (world, held, mut run) = in_a_command();
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap();
+    let listed = world.sessions();
+    assert_eq!((&listed[0]["id"], &listed[0]["state"]), (&json!(session), &json!("running")));
+    let _ = world
+        .run(["session", "resume", session])
+        .code(2)
+        .complains("is being worked on by process");
+
+    run.signal(Signal::SIGKILL);
+    held.wait_released();
+    let _ = run.end();
+    let resumed = resume(&world, session);
+    let first = &resumed["executions"][0];
+    assert_eq!(
+        (&first["outcome"], &first["error"]["kind"]),
+        (&json!("failed"), &json!("cancelled"))
+    );
+}
+
+/// A `claude` that listens to nobody.
+fn deaf(stop_grace: u32) -> (World, Held, Started) {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    let healthy =
+        "case $1 in --version) echo 2.1.330; exit;; auth) echo '{\"loggedIn\":true}'; exit;; esac";
+    world.install("claude", &format!("{healthy}\ntrap '' INT TERM HUP\n{}", held.command()));
+    let limits = json!({ "stopGraceSeconds": stop_grace });
+    let world = world.config(json!({ "executors": { "claude": { "limits": limits } } }));
+    let run = world.start(["run", "--json", "Greet"]);
+    held.wait();
+    (world, held, run)
+}
+
+#[test]
+fn a_program_that_does_not_listen_is_killed() {
+    let (_world, held, run) = deaf(1);
+    run.signal(Signal::SIGINT);
+    let report = run.end().code(130).report().outcome("paused");
+    assert_eq!(report.error()["kind"], "cancelled");
+    held.wait_released();
+}
+
+#[test]
+fn the_second_interrupt_ends_it_at_once() {
+    let (world, held, mut run) = deaf(600);
+    run.signal(Signal::SIGINT);
+    run.wait_for_words("once more to end at once");
+    run.signal(Signal::SIGINT);
+    let ended = run.end().code(130);
+    assert!(ended.lines().iter().all(|line| line["type"] != "session-finished"), "{ended}");
+    held.wait_released();
+    assert_eq!(world.sessions()[0]["state"], "running", "it was cut off, and can be taken up");
+}
+
+#[test]
+fn an_interrupt_before_the_work_has_begun_leaves_nothing_running_either() {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    world.install("claude", &held.command());
+    let run = world.start(["run", "--json", "Greet"]);
+    held.wait();
+    run.signal(Signal::SIGINT);
+    held.wait_released();
+    assert_eq!(run.end().stdout, "", "nothing was begun");
+    assert!(world.sessions().is_empty());
+}
+
+#[test]
+fn what_is_over_is_not_gone_on_with() {
+    let world = greeter(world!(), turns(json!([{ "text": "Nothing to do." }])));
+    let report = world.run(["run", "--json", "Greet"]).code(1).report().outcome("rejected");
+    let _ = world.run(["session", "resume", report.session()]).code(2).complains("rejected");
+    let _ =
+        world.run(["session", "resume", "no-such-session"]).code(2).complains("no-such-session");
+    let _ = world.run(["session", "resume", "../../etc"]).code(2).complains("cyrus session list");
+}
