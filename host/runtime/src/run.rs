@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long a program may take to be gone after it was killed.
+const PROGRAM_END: Duration = Duration::from_secs(10);
 
 /// What a component's answer to a question is, whoever waits for it.
 pub(crate) type AnswerFuture = SharedFuture<BoxFuture<'static, Answer>>;
@@ -40,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) stderr: Stderr,
     /// Programs that are alive.
     pub(crate) processes: Arc<AtomicU32>,
+    /// What waits for the end of each program, to clear up after it.
+    pub(crate) programs: TaskTracker,
     /// HTTP requests that are under way.
     pub(crate) requests: Arc<AtomicU32>,
     notes: Mutex<Notes>,
@@ -85,6 +90,7 @@ impl Run {
             log,
             stderr: Stderr::default(),
             processes: Arc::default(),
+            programs: TaskTracker::new(),
             requests: Arc::default(),
             notes: Mutex::new(Notes { checkpoint, ..Notes::default() }),
         }
@@ -117,6 +123,16 @@ impl Run {
     /// The execution's id, for people.
     pub(crate) fn id(&self) -> &str {
         self.request.as_ref().map_or("-", |request| &request.execution_id)
+    }
+
+    /// Waits until every program that was launched is gone and cleared up after. To be called when nothing holds on
+    /// to them any more; one that even a kill does not end is not waited for.
+    pub(crate) async fn programs_gone(&self) {
+        self.programs.close();
+        if tokio::time::timeout(PROGRAM_END, self.programs.wait()).await.is_err() {
+            tracing::error!(execution = self.id(), "a program that was killed is still there");
+        }
+        self.programs.reopen();
     }
 
     /// What is left of the deadline.

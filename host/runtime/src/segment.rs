@@ -91,6 +91,7 @@ impl Segment {
         let ended = watch(&run, &self.control, &stop, Box::pin(work)).await;
         let passed = store.data().limiter.passed();
         drop(store);
+        run.programs_gone().await;
         let known = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         settle(&run, &self.control, ended, known, passed)
     }
@@ -149,8 +150,10 @@ fn settle(
     passed: Option<&'static str>,
 ) -> std::result::Result<Outcome, ExecutionError> {
     let most = run.executor.config.limits.outcome_kib as usize * 1024;
-    let stopping = known.as_ref().is_some_and(|known| known.stopping);
-    let reported = known.map(|known| known.reported);
+    let (reported, stopping) = match known {
+        Some(Known { reported, stopping }) => (Some(reported), stopping),
+        None => (None, false),
+    };
     if reported.as_ref().is_some_and(|reported| convert::outcome_size(reported) > most) {
         let problem = format!("its outcome is longer than {} KiB", most / 1024);
         run.notes().limit = Some("outcome");
@@ -353,6 +356,7 @@ pub(crate) async fn call<R: Send + 'static>(
     };
     let passed = store.data().limiter.passed();
     drop(store);
+    run.programs_gone().await;
     match answered {
         None => Err(verdict::of_deadline(&run, None)),
         Some(Err(error)) => Err(verdict::of_trap(&run, export, &error, passed)),

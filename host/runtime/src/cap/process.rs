@@ -1,6 +1,9 @@
 //! `process`: programs by grant name, through the sandbox.
 
-use super::streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone};
+use super::{
+    home::Home,
+    streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone},
+};
 use crate::{
     bindings::process as wit,
     run::{Run, Slot},
@@ -11,13 +14,7 @@ use cyrus_sandbox::{
     AbsolutePath, ChildOutput, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError,
     find_program,
 };
-use std::{
-    io,
-    os::unix::fs::symlink,
-    path::{Component, Path},
-    sync::Arc,
-};
-use tempfile::TempDir;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 use wasmtime::{
     Result,
@@ -39,8 +36,6 @@ pub struct Child {
     stdout: Option<ChildOutput>,
     stderr: Option<StderrTaker>,
     output: OutputBudget,
-    /// Where the program works when there is no workspace.
-    _scratch: Option<TempDir>,
 }
 
 /// A component that lets go of a program ends it, also while somebody still waits for its end.
@@ -88,12 +83,12 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     };
     let slot = Slot::take(&run.processes, limits.live_processes).ok_or_else(too_many)?;
     run.allow();
-    let (launch, scratch) = prepare(run, grant, process, args).await?;
+    let (launch, home) = prepare(run, grant, process, args).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
     let launched = run.executor.runtime.launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
-    hold_until_gone(slot, program.clone());
+    hold_until_gone(&run.programs, slot, home, program.clone());
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, program.clone());
     Ok(Child {
@@ -103,7 +98,6 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
         stderr: child.take_stderr().map(|pipe| drain_stderr(pipe, output.clone())),
         program,
         output,
-        _scratch: scratch,
     })
 }
 
@@ -121,7 +115,7 @@ async fn prepare(
     grant: &str,
     process: &ProcessGrant,
     args: Vec<String>,
-) -> Outcome<(Launch, Option<TempDir>)> {
+) -> Outcome<(Launch, Home)> {
     let host = &run.executor.runtime;
     let program = process.program.to_string_lossy();
     let program = find_program(&program, &host.path).ok_or_else(|| {
@@ -136,47 +130,23 @@ async fn prepare(
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("cyrus-").tempdir().map_err(|e| io(&e))?),
     };
-    let (directory, home) = match (workspace, &scratch) {
-        (Some(workspace), _) => (workspace.root.as_path(), workspace.home.as_path()),
-        (None, Some(scratch)) => (scratch.path(), scratch.path()),
+    let (directory, private) = match (workspace, &scratch) {
+        (Some(workspace), _) => (workspace.root.clone(), workspace.home.clone()),
+        (None, Some(scratch)) => (scratch.path().to_owned(), scratch.path().join("private")),
         (None, None) => return Err(io(&"there is no directory to work in")),
     };
-    let (from, files, to) = (host.home.clone(), process.home_files.clone(), home.to_owned());
-    let linked = tokio::task::spawn_blocking(move || link_home(&from, &files, &to)).await;
-    linked.map_err(|e| io(&e))?.map_err(|e| io(&e))?;
+    let home = Home::open(&private, &host.home, &process.home_files, scratch).await;
+    let home = home.map_err(|e| io(&e))?;
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
         .args(args)
         .env("PATH", host.path.clone())
-        .env("HOME", home)
+        .env("HOME", home.path().as_path())
         .env("LANG", "C.UTF-8")
         .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
         .stdin(cyrus_sandbox::Input::Pipe);
-    Ok((launch, scratch))
-}
-
-/// Puts the granted files of the operator's home into a program's home: links, so that a login which the
-/// program renews in place stays the operator's.
-fn link_home(from: &Path, files: &[std::path::PathBuf], to: &Path) -> io::Result<()> {
-    for file in files {
-        if !file.components().all(|part| matches!(part, Component::Normal(_))) {
-            let problem = format!("homeFiles: {} is not a path below the home", file.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-        }
-        let (source, target) = (from.join(file), to.join(file));
-        if source.exists() && target.symlink_metadata().is_err() {
-            if let Some(parent) = target.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            match symlink(&source, &target) {
-                // Two programs of one session may start at once.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                linked => linked?,
-            }
-        }
-    }
-    Ok(())
+    Ok((launch, home))
 }
 
 impl wit::HostChild for State {
@@ -275,33 +245,5 @@ fn ended(
         Ok(Exit::Code(code)) => Ok(wit::Exit::Code(code)),
         Ok(Exit::Signal(signal)) => Ok(wit::Exit::Signal(signal)),
         Err(lost) => Err(wit::ProcessError::Io(lost.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_granted_files_of_the_home_are_there() {
-        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::fs::create_dir(from.path().join(".tool")).unwrap();
-        std::fs::write(from.path().join(".tool/login"), "x").unwrap();
-        std::fs::write(from.path().join(".tool/other"), "y").unwrap();
-        let files = [".tool/login".into(), ".tool/not-there".into()];
-        for _again in 0..2 {
-            link_home(from.path(), &files, to.path()).unwrap();
-        }
-        let seen: Vec<_> = std::fs::read_dir(to.path().join(".tool")).unwrap().collect();
-        assert_eq!(seen.len(), 1);
-        assert_eq!(std::fs::read_to_string(to.path().join(".tool/login")).unwrap(), "x");
-    }
-
-    #[test]
-    fn a_granted_file_is_below_the_home() {
-        let home = tempfile::tempdir().unwrap();
-        for bad in ["../x", "/etc/passwd", ".tool/../../x"] {
-            assert!(link_home(home.path(), &[bad.into()], home.path()).is_err(), "{bad}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Between a program's pipes and a component's streams.
 
+use super::home::Home;
 use crate::run::Slot;
 use bytes::BytesMut;
 use cyrus_sandbox::{ChildOutput, ChildStdin, Handle};
@@ -16,6 +17,7 @@ use tokio::{
     io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
     sync::oneshot,
 };
+use tokio_util::task::TaskTracker;
 use wasmtime::{
     Result, StoreContextMut,
     component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult},
@@ -233,10 +235,11 @@ impl<D> StreamConsumer<D> for Input {
     }
 }
 
-/// Keeps a place among the live programs until the program is gone, whoever holds on to it until then.
-pub(crate) fn hold_until_gone(slot: Slot, program: Handle) {
-    tokio::spawn(async move {
+/// Keeps a program's place among the live ones, and its home, until it is gone, whoever holds on to it until then.
+pub(crate) fn hold_until_gone(programs: &TaskTracker, slot: Slot, home: Home, program: Handle) {
+    programs.spawn(async move {
         let _how = program.wait().await;
+        home.give_back().await;
         drop(slot);
     });
 }
