@@ -15,6 +15,7 @@
 
 mod args;
 mod denied;
+mod destination;
 mod digest;
 mod discovery;
 mod executor_config;
@@ -29,6 +30,7 @@ mod secret;
 
 pub use args::{ArgsPattern, FlagPattern, ValuePattern};
 pub use denied::{Capability, Denied};
+pub use destination::{Destination, Scheme};
 pub use digest::{Digest, ParseDigestError};
 pub use discovery::{
     BrokenPlugin, BundledPlugin, ComponentSource, DiscoveredPlugin, Discovery, MAX_COMPONENT_BYTES,
@@ -37,7 +39,7 @@ pub use discovery::{
 pub use executor_config::ExecutorConfig;
 pub use explain::{Explanation, explain};
 pub use grants::{Grants, HostMaximum};
-pub use host_pattern::{Destination, HostPattern, ParseHostPatternError, Scheme};
+pub use host_pattern::{HostPattern, ParseHostPatternError};
 pub use limits::ExecutorLimits;
 pub use manifest::{
     ContractVersion, HttpRequest, Manifest, ManifestError, PluginName, ProcessRequest, Requests,

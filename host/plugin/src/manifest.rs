@@ -1,4 +1,4 @@
-use crate::{ArgsPattern, Grants, HostPattern, SecretRequest, grants::access};
+use crate::{ArgsPattern, HostPattern, SecretRequest, grants::access};
 use cyrus_executor::{Access, Placement};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -157,31 +157,6 @@ impl Manifest {
     }
 }
 
-impl Requests {
-    /// The grants that would give all of this and nothing more, except for secrets and variables: only the
-    /// operator knows where those are.
-    pub fn as_grants(&self) -> Grants {
-        let http = self.http.iter().filter_map(|request| match request {
-            HttpRequest::Hosts(hosts) => Some(hosts.clone()),
-            HttpRequest::Granted => None,
-        });
-        let process = self.process.iter().map(|(name, request)| {
-            let mut grant = crate::ProcessGrant::new(&request.program);
-            grant.args = request.args.clone().unwrap_or_default();
-            grant.home_files.clone_from(&request.home_files);
-            (name.clone(), grant)
-        });
-        Grants {
-            digest: None,
-            http: http.collect(),
-            process: process.collect(),
-            workspace: self.workspace,
-            secrets: BTreeMap::new(),
-            ask: self.ask,
-        }
-    }
-}
-
 impl HttpRequest {
     /// Whether this host is asked for.
     pub(crate) fn matches(&self, to: &crate::Destination) -> bool {
@@ -322,9 +297,6 @@ inject = { header = "authorization", prefix = "Bearer " }
         assert_eq!(manifest.requests.http[1], HttpRequest::Granted);
         assert_eq!(manifest.requests.workspace, Some(Access::ReadOnly));
         assert_eq!(manifest.requests.secrets[0].inject.prefix, "Bearer ");
-        let grants = manifest.requests.as_grants();
-        assert_eq!(grants.http.len(), 1, "a plugin cannot ask for every host there is");
-        assert_eq!(grants.process["example"].args.positionals.len(), 1);
     }
 
     #[test]

@@ -25,11 +25,6 @@ impl Policy {
         &self.executor
     }
 
-    /// The grants it was made from.
-    pub fn grants(&self) -> &Grants {
-        &self.grants
-    }
-
     /// Whether a request may go to this destination.
     pub fn http(&self, to: &Destination) -> Result<(), Denied> {
         let line = || format!("\"{to}\"");

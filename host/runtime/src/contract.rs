@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use wasmtime::{Engine, component::Component};
 
 /// The contract that this host speaks.
-pub static CONTRACT_VERSION: LazyLock<Version> = LazyLock::new(|| Version::new(0, 1, 0));
+pub(crate) static CONTRACT_VERSION: LazyLock<Version> = LazyLock::new(|| Version::new(0, 1, 0));
 
 /// The contract's package.
 const PACKAGE: &str = "cyrus:executor/";

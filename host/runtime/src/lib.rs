@@ -38,7 +38,6 @@ mod state;
 mod verdict;
 
 pub use cap::log::{LogLevel, PluginLog};
-pub use contract::CONTRACT_VERSION;
 pub use executor::{ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};

@@ -1,7 +1,6 @@
 //! The runtime: loads plugins and makes executors of them.
 
 use crate::{
-    CONTRACT_VERSION,
     cap::log::PluginLog,
     egress::{Clients, Tls},
     engine::{self, Ticker},
@@ -111,11 +110,6 @@ impl Runtime {
             compiling: Semaphore::new(1),
             _ticker: ticker,
         })))
-    }
-
-    /// The contract that plugins are checked against.
-    pub fn contract(&self) -> semver::Version {
-        CONTRACT_VERSION.clone()
     }
 
     /// Checks, compiles and links a plugin's component. Done once for each component; the compiled code is

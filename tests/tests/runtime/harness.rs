@@ -46,7 +46,7 @@ optional = true
 "#;
 
 /// How long anything here may take before the test fails. Nothing waits for it to pass.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Builds an executor.
 pub(crate) struct Setup {

@@ -38,8 +38,8 @@ async fn it_is_seen_as_far_as_it_is_granted() {
         assert_eq!(content == "inside", read, "{grants}: {content}");
         let answer = told(&tested, "write /workspace/new text", &directory).await;
         assert_eq!((answer == "written", file.exists()), (written, written), "{grants}: {answer}");
-        let context = told(&tested, "context", &directory).await;
-        assert_eq!(context.contains("workspace=Some"), read, "{context}");
+        let shown = told(&tested, "context", &directory).await;
+        assert_eq!(shown.contains("workspace=Some"), read, "{shown}");
     }
 }
 
