@@ -144,6 +144,21 @@ impl World {
         self
     }
 
+    /// Leaves only these programs of the machine's on the `PATH`.
+    #[must_use]
+    pub fn with_only(self, programs: &[&str]) -> Self {
+        let only = self.path("only");
+        fs::create_dir(&only).expect("a directory");
+        let path = std::env::var_os("PATH").expect("a PATH");
+        for name in programs {
+            let found = std::env::split_paths(&path).map(|directory| directory.join(name));
+            let program = found.into_iter().find(|file| file.is_file()).expect("it is there");
+            symlink(program, only.join(name)).expect("a link");
+        }
+        let path = std::env::join_paths([self.path("bin"), only]).expect("plain names");
+        self.variable("PATH", path)
+    }
+
     /// Installs a `claude`: the stand-in, with this script.
     #[must_use]
     pub fn stand_in(self, script: Value) -> Self {

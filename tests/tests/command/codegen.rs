@@ -128,7 +128,7 @@ fn what_the_service_refuses_has_its_kind() {
         (401, "unauthorized"),
         (402, "quota-exhausted"),
         (403, "unauthorized"),
-        (404, "invalid-request"),
+        (404, "unsupported"),
         (422, "invalid-request"),
         (500, "unavailable"),
     ] {

@@ -2,8 +2,12 @@
 //! Codegen.
 
 mod codegen;
+mod demo;
 mod failures;
 mod fixtures;
+mod hostile;
+mod listings;
+mod plugins;
 mod run;
 mod stopping;
 mod usage;

@@ -102,9 +102,7 @@ fn keys_that_nobody_knows_do_no_harm_and_are_named() {
 
 #[test]
 fn nobody_who_can_do_it() {
-    let world = world!().repository(GREETER);
-    // No `claude`: the strategy says who was asked and why not.
-    let world = world.variable("PATH", "/usr/bin:/bin");
+    let world = world!().repository(GREETER).with_only(&["git", "sh"]);
     let ended = refused(&world, &["run", "Greet"]).complains("strategy local-only");
     let _ = ended.complains("claude: local first; ").complains("cyrus doctor");
 }

@@ -1,0 +1,227 @@
+//! A plugin that somebody drops into the plugin directory: there at once, allowed nothing, allowed exactly what the
+//! message of its denial says.
+
+use cyrus_tests::{Report, World, world};
+use serde_json::{Value, json};
+use std::fs;
+
+/// A component that does what its task says.
+const PROBE: &[u8] = include_bytes!(env!("CYRUS_GUEST_PROBE"));
+
+const MANIFEST: &str = r#"
+name = "probe"
+version = "1.2.3"
+contract = "0.1"
+component = "probe.wasm"
+placement = "local"
+description = "Does what its task says."
+
+[requests]
+http = ["*"]
+workspace = "read-write"
+ask = true
+
+[requests.process.echo]
+program = "echo"
+description = "says it again"
+"#;
+
+fn install(world: &World, directory: &str, manifest: &str) {
+    let directory = world.home().join("plugins").join(directory);
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("plugin.toml"), manifest).unwrap();
+    fs::write(directory.join("probe.wasm"), PROBE).unwrap();
+}
+
+fn with_probe() -> World {
+    let world = world!().repository(&[("README.md", "A repository.\n")]);
+    install(&world, "probe", MANIFEST);
+    world
+}
+
+/// Has the probe do something, as a task of a kind that may answer in words.
+fn ask(world: &World, task: &str) -> Report {
+    let args = ["run", "--json", "--executor", "probe", "--kind", "scoper", task];
+    world.run(args).code(1).report()
+}
+
+/// What the probe answers to something it may do.
+#[track_caller]
+fn answer(world: &World, task: &str) -> String {
+    let report = ask(world, task).outcome("unverified");
+    report.execution()["summary"].as_str().unwrap().to_owned()
+}
+
+fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
+    list.as_array().unwrap().iter().find(|entry| entry["name"] == name)
+}
+
+#[test]
+fn it_is_there_as_soon_as_it_is_put_in() {
+    let world = world!().repository(&[("README.md", "A repository.\n")]);
+    let plugins = || world.run(["plugin", "list", "--json"]).code(0).json();
+    let executors = || world.run(["executor", "list", "--json"]).code(0).json();
+    assert!(named(&plugins(), "probe").is_none() && named(&executors(), "probe").is_none());
+    let args = ["run", "--executor", "probe", "echo hello"];
+    let _ = world.run(args).code(2).complains("no executor \"probe\"");
+
+    install(&world, "any-name", MANIFEST);
+    let (plugins, executors) = (plugins(), executors());
+    let plugin = named(&plugins, "probe").unwrap();
+    assert_eq!((&plugin["version"], &plugin["placement"]), (&json!("1.2.3"), &json!("local")));
+    assert!(plugin["origin"].as_str().unwrap().ends_with("plugins/any-name"), "{plugin}");
+    let executor = named(&executors, "probe").unwrap();
+    assert_eq!(executor["health"]["summary"], "well", "it was probed");
+    assert_eq!(executor["enabled"], false, "no strategy takes what nobody configured");
+    assert_eq!(answer(&world, "echo hello"), "hello");
+}
+
+#[test]
+fn directories_of_the_command_line_and_of_the_configuration_count_too() {
+    let world = with_probe();
+    let elsewhere = world.path("elsewhere");
+    fs::rename(world.home().join("plugins"), &elsewhere).unwrap();
+    let list = |args: &[&str]| {
+        let listed = world.run(args).code(0).json();
+        named(&listed, "probe").map(|plugin| plugin["origin"].clone())
+    };
+    assert_eq!(list(&["plugin", "list", "--json"]), None);
+    let directory = elsewhere.to_str().unwrap();
+    assert!(list(&["--plugin-dir", directory, "plugin", "list", "--json"]).is_some());
+    let world = world.config(json!({ "pluginDirs": [directory] }));
+    let listed = world.run(["plugin", "list", "--json"]).code(0).json();
+    assert!(named(&listed, "probe").is_some());
+}
+
+#[test]
+fn a_strategy_takes_it_when_it_is_configured() {
+    let world = with_probe().config(json!({ "executors": { "mine": { "plugin": "probe" } } }));
+    let report = world.run(["run", "--json", "--kind", "scoper", "echo hello"]).code(1).report();
+    assert_eq!(report.execution()["executor"], "mine");
+    assert_eq!(report.execution()["summary"], "hello");
+}
+
+/// Writes exactly what a denial says into the configuration.
+fn obey(world: &mut World, denial: &str) {
+    let (_, hint) = denial.split_once("in config.json ").expect(denial);
+    let (place, line) = hint.split_once(": add ").expect(denial);
+    let line = line.lines().next().unwrap();
+    let addition = match serde_json::from_str::<Value>(&format!("{{{line}}}")) {
+        Ok(member) => member,
+        Err(_) => match serde_json::from_str::<Value>(line).expect(denial) {
+            Value::String(element) if place.ends_with("workspace") => element.into(),
+            Value::String(element) => json!([element]),
+            value => value,
+        },
+    };
+    let config = place.rsplit('.').fold(addition, |value, key| json!({ key: value }));
+    world.configure(config);
+}
+
+#[test]
+fn what_was_not_granted_is_denied_and_the_line_to_add_is_enough() {
+    let mut world = with_probe().codegen(json!({}));
+    let url = format!("{}/v1/users/me", world.service().base_url());
+    let get = format!("get {url}");
+    for (task, place, allowed) in [
+        (&*get, "executors.probe.grants.http", "401"),
+        ("run echo", "executors.probe.grants.process", "Code(0)"),
+        ("run echo hello", "executors.probe.grants.process.echo.args.positionals", "out=hello"),
+    ] {
+        let report = ask(&world, task).outcome("failed");
+        assert_eq!(report.error()["kind"], "denied", "{task}: {report:?}");
+        let denial = report.error()["message"].as_str().unwrap();
+        assert!(denial.contains(place), "{task}: {denial}");
+        obey(&mut world, denial);
+        let said = answer(&world, task);
+        assert!(said.contains(allowed), "{task}: {said}");
+    }
+    let more = ask(&world, "run echo hello again").outcome("failed");
+    assert_eq!(more.error()["kind"], "denied", "one argument was granted, not two");
+    let flag = ask(&world, "run echo -n").outcome("failed");
+    assert_eq!(flag.error()["kind"], "denied", "nor a flag");
+}
+
+#[test]
+fn no_grant_gives_what_the_manifest_does_not_ask_for_or_the_host_forbids() {
+    let sh = json!({ "program": "sh", "args": { "positionals": ["any"] } });
+    let echo = json!({ "program": "echo" });
+    let mut world = with_probe().config(json!({
+        "executors": { "probe": { "grants": { "process": { "sh": sh, "echo": echo } } } },
+    }));
+    let report = ask(&world, "run sh x").outcome("failed");
+    assert_eq!(report.error()["kind"], "denied");
+    let denial = report.error()["message"].as_str().unwrap();
+    assert!(denial.contains("plugin.toml of probe needs [requests.process.sh]"), "{denial}");
+
+    world.configure(json!({ "maximum": { "process": false } }));
+    let report = ask(&world, "run echo").outcome("failed");
+    assert!(report.error()["message"].as_str().unwrap().contains("maximum.process"), "{report:?}");
+}
+
+#[test]
+fn what_is_broken_is_listed_and_harms_nobody() {
+    let world = with_probe();
+    let broken = [
+        ("no-plugin", None),
+        ("typo", Some(MANIFEST.replace("ask = true", "aks = true"))),
+        ("escape", Some(MANIFEST.replace("probe.wasm", "../../config.json"))),
+        (
+            "future",
+            Some(
+                MANIFEST
+                    .replace("contract = \"0.1\"", "contract = \"9.0\"")
+                    .replace("\"probe\"", "\"future\""),
+            ),
+        ),
+        ("text", Some(MANIFEST.replace("\"probe\"", "\"text\""))),
+    ];
+    for (name, manifest) in broken {
+        install(&world, name, &manifest.unwrap_or_default());
+    }
+    let plugins = world.home().join("plugins");
+    fs::write(plugins.join("text/probe.wasm"), "(component)").unwrap();
+    fs::remove_file(plugins.join("no-plugin/plugin.toml")).unwrap();
+
+    let text = world.run(["plugin", "list"]).code(0);
+    let _ = text.prints("probe").prints("typo cannot be used: plugin.toml: ");
+    let plugins = world.run(["plugin", "list", "--json"]).code(0).json();
+    for (name, says) in [("typo", "aks"), ("escape", "not the name of a file")] {
+        let listed = named(&plugins, name).unwrap_or_else(|| panic!("{name} in {plugins:#}"));
+        assert!(listed["error"].as_str().unwrap().contains(says), "{listed}");
+    }
+    let executors = world.run(["executor", "list", "--json"]).code(0).json();
+    for (name, says) in [("future", "9.0"), ("text", "component")] {
+        let listed = named(&executors, name).unwrap_or_else(|| panic!("{name} in {executors:#}"));
+        assert!(listed["error"].as_str().unwrap().contains(says), "{listed}");
+        let _ = world.run(["run", "--executor", name, "x"]).code(2).complains(says);
+    }
+    let _ = world.run(["run", "--executor", "typo", "x"]).code(2).complains("typo");
+    assert_eq!(answer(&world, "echo still here"), "still here");
+}
+
+#[test]
+fn a_plugin_with_a_bundled_name_gets_none_of_its_grants_until_its_digest_is_granted() {
+    let mut world = world!().repository(&[("README.md", "A repository.\n")]);
+    let manifest =
+        MANIFEST.replace("\"probe\"", "\"claude\"").replace("process.echo", "process.claude");
+    install(&world, "claude", &manifest);
+    let listed = world.run(["plugin", "list", "--json"]).code(0).json();
+    let all = listed.as_array().unwrap().iter().filter(|plugin| plugin["name"] == "claude");
+    let hidden: Vec<_> = all.map(|plugin| plugin["hidden"].as_bool().unwrap()).collect();
+    assert_eq!(hidden, [false, true], "the operator's goes first");
+    let digest = named(&listed, "claude").unwrap()["digest"].as_str().unwrap();
+
+    let args = ["run", "--json", "--executor", "claude", "--kind", "scoper", "echo hello"];
+    let _ = world.run(args).code(2).complains(&format!("\"digest\": \"{digest}\""));
+    let _ =
+        world.run(["run", "echo hello"]).code(2).complains("hides the one that comes with Cyrus");
+
+    world.configure(json!({ "executors": { "claude": { "grants": { "digest": digest } } } }));
+    let report = world.run(args).code(1).report().outcome("unverified");
+    assert_eq!(report.execution()["summary"], "hello");
+
+    let other = format!("sha256:{}", "0".repeat(64));
+    world.configure(json!({ "executors": { "claude": { "grants": { "digest": other } } } }));
+    let _ = world.run(args).code(2).complains(digest);
+}
