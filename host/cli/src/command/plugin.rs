@@ -27,7 +27,7 @@ pub(crate) async fn plugin(app: &App, command: PluginCommand) -> anyhow::Result<
     for BrokenPlugin { name, origin, error } in &found.broken {
         println!("{name} cannot be used: {error} ({origin})");
     }
-    Ok(if found.broken.is_empty() { Exit::Done } else { Exit::NotDone })
+    Ok(Exit::Done)
 }
 
 fn row(plugin: &DiscoveredPlugin, note: &str) -> Vec<String> {
