@@ -89,6 +89,29 @@ impl Policy {
         self.manifest.requests.workspace.min(self.grants.workspace).min(self.maximum.workspace)
     }
 
+    /// Why the plugin does not see the workspace. `None` when it does.
+    pub fn workspace_denied(&self) -> Option<Denied> {
+        const PLACE: &str = "workspace";
+        if self.workspace().is_some() {
+            return None;
+        }
+        let wanted = "the files of the task";
+        let line = |access| match access {
+            Access::ReadOnly => "\"read-only\"",
+            Access::ReadWrite => "\"read-write\"",
+        };
+        Some(match (self.manifest.requests.workspace, self.grants.workspace) {
+            (None, _) => {
+                let line = line(Access::ReadOnly);
+                self.not_requested(Capability::Workspace, wanted, PLACE, line)
+            }
+            (Some(asked), None) => {
+                self.not_granted(Capability::Workspace, wanted, PLACE, line(asked))
+            }
+            (Some(_), Some(_)) => Denied::above_maximum(Capability::Workspace, wanted),
+        })
+    }
+
     /// Whether a question may be put.
     pub fn ask(&self) -> Result<(), Denied> {
         let wanted = "to put a question";
@@ -235,6 +258,9 @@ inject = { header = "authorization", prefix = "Bearer " }
         let secret = none.missing_secret().unwrap().hint;
         assert!(secret.ends_with(r#"grants.secrets: add "example": {"env": "EXAMPLE_API_KEY"}"#));
         assert_eq!(none.workspace(), None);
+        let files = none.workspace_denied().unwrap().hint;
+        assert!(files.ends_with(r#"executors.ex.grants.workspace: add "read-write""#), "{files}");
+        assert_eq!(policy(r#"{"workspace": "read-only"}"#).workspace_denied(), None);
         assert_eq!(none.secrets().count(), 0);
     }
 

@@ -125,6 +125,7 @@ fn what_was_not_granted_is_denied_and_the_line_to_add_is_enough() {
     let get = format!("get {url}");
     for (task, place, allowed) in [
         (&*get, "executors.probe.grants.http", "401"),
+        ("files", "executors.probe.grants.workspace", "/workspace"),
         ("run echo", "executors.probe.grants.process", "Code(0)"),
         ("run echo hello", "executors.probe.grants.process.echo.args.positionals", "out=hello"),
     ] {

@@ -87,8 +87,15 @@ impl wit::HostExecutionContext for State {
     }
 
     fn workspace(&mut self, context: Resource<Context>) -> Result<Option<wit::Workspace>> {
-        let access = self.run.policy().and_then(|policy| policy.workspace());
-        let workspace = self.asked(&context)?.workspace.as_ref();
+        let policy = self.run.policy();
+        let access = policy.as_ref().and_then(|policy| policy.workspace());
+        let workspace = self.asked(&context)?.workspace.clone();
+        // A component can live without, so it is not refused; if it fails of it, that is known.
+        if let Some(denied) = policy.and_then(|policy| policy.workspace_denied())
+            && workspace.is_some()
+        {
+            self.run.deny(denied);
+        }
         Ok(workspace.zip(access).map(|(workspace, access)| wit::Workspace {
             path: WORKSPACE_PATH.to_owned(),
             process_path: workspace.root.display().to_string(),

@@ -39,6 +39,10 @@ pub(crate) async fn perform(mut work: Work) -> Done {
         "signal" => done(process::signal(rest[0], &rest[1..]).await?),
         "leave" => process::leave(rest[0], &rest[1..]).await,
         "wait" => done(process::wait_only(rest[0], &rest[1..]).await?),
+        "files" => match work.context.workspace() {
+            Some(workspace) => done(workspace.path),
+            None => Err(error(ErrorKind::Failed, "there are no files to work on")),
+        },
         "read" => done(std::fs::read_to_string(rest[0]).unwrap_or_else(|e| format!("error: {e}"))),
         "write" => done(
             std::fs::write(rest[0], rest[1])
