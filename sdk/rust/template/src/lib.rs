@@ -30,9 +30,11 @@ impl Executor for MyExecutor {
     }
 
     async fn execute(task: Task, settings: Settings, context: Context) -> Result<Outcome> {
-        let workspace = context
-            .workspace()
-            .ok_or_else(|| Error::unsupported("this task has no workspace to look into"))?;
+        let workspace = context.workspace().ok_or_else(|| {
+            Error::denied(
+                "there is no workspace: this needs \"workspace\": \"read-only\" in its grants",
+            )
+        })?;
         let file = task.prompt.trim();
         context.emit(Event::progress(format!("reading {file}"), None)).await;
         let text = workspace.read_to_string(file)?;
