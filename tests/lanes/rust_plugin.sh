@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the Rust example outside of this repository, with nothing of it but the SDK and the contract, and runs it
-# as a plugin.
+# rust_plugin.sh DIRECTORY: tests and builds the Rust example outside of this repository, with nothing of it but the SDK
+# and the contract.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/lanes/plugin.bash
 
-prepare rust-echo
+prepare rust-echo "$1"
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT
 mkdir -p "$outside/sdk"
@@ -14,11 +14,8 @@ cp -r sdk/rust "$outside/sdk/rust" && cp -r wit "$outside/wit"
 cp Cargo.toml "$outside/Cargo.toml" && sed -i 's/^members = .*/members = ["sdk\/rust"]/; /^default-members/d' "$outside/Cargo.toml"
 cp -r "$example" "$outside/plugin"
 sed -i 's#path = "../../rust"#path = "../sdk/rust"#' "$outside/plugin/Cargo.toml"
-(
-  cd "$outside/plugin"
-  export CARGO_TARGET_DIR=$repository/target/lanes/rust-plugin
-  cargo test --quiet
-  cargo build --quiet --release --target wasm32-wasip2
-  cp "$CARGO_TARGET_DIR/wasm32-wasip2/release/rust_echo.wasm" "$plugin/rust-echo.wasm"
-)
-try
+cd "$outside/plugin"
+export CARGO_TARGET_DIR=$repository/target/lanes/rust-plugin
+cargo test --quiet
+cargo build --quiet --release --target wasm32-wasip2
+cp "$CARGO_TARGET_DIR/wasm32-wasip2/release/rust_echo.wasm" "$plugin/rust-echo.wasm"

@@ -5,6 +5,7 @@
 
 mod ended;
 mod held;
+pub mod lanes;
 mod repository;
 mod started;
 mod world;
@@ -18,7 +19,7 @@ pub use world::{TOKEN, World};
 use std::time::Duration;
 
 /// How long anything may take before the test fails. Nothing waits for it to pass.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A [`World`] for the command as it was built with this test.
 #[macro_export]

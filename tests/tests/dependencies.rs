@@ -107,7 +107,9 @@ fn licences_go_with_ours() {
 /// Whether an SPDX expression without deep nesting can be met with [`LICENCES`].
 fn acceptable(expression: &str) -> bool {
     let flat = expression.replace(['(', ')'], "");
-    let met = |part: &str| part.split(" OR ").flat_map(|p| p.split('/')).any(|p| LICENCES.contains(&p.trim()));
+    let met = |part: &str| {
+        part.split(" OR ").flat_map(|p| p.split('/')).any(|p| LICENCES.contains(&p.trim()))
+    };
     flat.split(" AND ").all(met)
 }
 

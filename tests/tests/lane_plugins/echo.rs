@@ -1,8 +1,5 @@
-//! A plugin that is no part of Cyrus, in any language: found, probed and run, with nothing rebuilt for it.
-//!
-//! The echo examples of `sdk/examples` do the same thing in Rust, Python and JavaScript, so one set of tests
-//! serves them all. The lanes `tests/lanes/*_plugin.sh` build one with its language's own tools, put it into a
-//! folder as an operator would, and name the folder in `CYRUS_ECHO_PLUGIN`.
+//! What any echo plugin has to do, in whichever language it is written: through the runtime, with a host that
+//! remembers what it was told.
 
 use cyrus_executor::{
     Access, Answer, Cost, CostSource, ErrorKind, Event, Execution, ExecutionError, ExecutionHost,
@@ -10,20 +7,19 @@ use cyrus_executor::{
     StopResult, Task, TaskExecutor, TaskKind, Usage, WorkProduct, Workspace,
 };
 use cyrus_plugin::{ExecutorConfig, HostMaximum, discover};
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, Plugin, PluginExecutor, Runtime, RuntimeOptions};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use std::{
     ffi::OsString,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
-const VARIABLE: &str = "CYRUS_ECHO_PLUGIN";
 const PROMPT: &str = "grüß Gott € 😀";
 
 /// The host's side of an execution: remembers what it was told, and answers as it was set up to.
@@ -73,6 +69,27 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Checks and compiles the plugin. What is compiled is kept where the command keeps it, so this is done once for both.
+pub(crate) async fn load(directory: &Path) -> (Runtime, Plugin) {
+    let found = discover(&[directory.to_owned()], &[]);
+    assert!(found.broken.is_empty(), "{:?}", found.broken);
+    let plugin = found.plugins.values().next().expect("a plugin in that directory");
+    let path = OsString::from("/usr/bin:/bin");
+    let launcher = Launcher::unsupervised();
+    let runtime = Runtime::new(RuntimeOptions {
+        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("command-cache/components")),
+        secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
+        launcher,
+        path,
+        home: PathBuf::from("/nonexistent"),
+        maximum: HostMaximum::default(),
+        log_sink: None,
+    });
+    let runtime = runtime.expect("a runtime");
+    let loaded = runtime.load(plugin).await.expect("it keeps to the contract");
+    (runtime, loaded)
+}
+
 /// An executor of the plugin under test, and a workspace for it.
 struct Bench {
     executor: PluginExecutor,
@@ -81,36 +98,18 @@ struct Bench {
 
 impl Bench {
     /// With these settings, and everything granted that the plugin asks for.
-    async fn new(settings: Value) -> Self {
-        Self::granting(settings, Some(Access::ReadWrite)).await
+    async fn new(plugin: &Path, settings: Value) -> Self {
+        Self::granting(plugin, settings, Some(Access::ReadWrite)).await
     }
 
-    async fn granting(settings: Value, workspace: Option<Access>) -> Self {
-        let Some(directory) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
-            panic!("{VARIABLE} has to name the folder of an echo plugin; see tests/lanes");
-        };
-        let found = discover(&[directory], &[]);
-        assert!(found.broken.is_empty(), "{:?}", found.broken);
-        let (name, plugin) = found.plugins.first_key_value().expect("a plugin in that folder");
-        let path = OsString::from("/usr/bin:/bin");
-        let launcher = Launcher::unsupervised();
-        let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("languages-cache");
-        let runtime = Runtime::new(RuntimeOptions {
-            cache: Some(cache),
-            secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
-            launcher,
-            path,
-            home: PathBuf::from("/nonexistent"),
-            maximum: HostMaximum::default(),
-            log_sink: None,
-        })
-        .expect("a runtime");
-        let loaded = runtime.load(plugin).await.expect("it keeps to the contract");
+    async fn granting(directory: &Path, settings: Value, workspace: Option<Access>) -> Self {
+        let (runtime, plugin) = load(directory).await;
+        let name = plugin.manifest().name.as_str();
         let mut config = ExecutorConfig::new(name, name);
         config.settings = settings;
         config.grants.workspace = workspace;
         config.grants.ask = true;
-        let executor = runtime.executor(&loaded, config).await.expect("an executor");
+        let executor = runtime.executor(&plugin, config).await.expect("an executor");
         Self { executor, workspace: tempfile::tempdir().expect("a directory") }
     }
 
@@ -156,10 +155,8 @@ fn completed(outcome: Result<Outcome, ExecutionError>) -> ExecutionResult {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn it_says_what_it_is() {
-    let bench = Bench::new(json!({})).await;
+pub(crate) async fn it_says_what_it_is(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({})).await;
     let descriptor = bench.executor.describe().await.expect("described");
     assert!(descriptor.name.ends_with("echo"), "{descriptor:?}");
     assert_eq!(descriptor.features, ["ask", "resume", "suspend"]);
@@ -169,10 +166,8 @@ async fn it_says_what_it_is() {
     assert_eq!(health.version.as_deref(), Some("0.1.0"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn it_does_a_task() {
-    let bench = Bench::new(json!({})).await;
+pub(crate) async fn it_does_a_task(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({})).await;
     let desk = Arc::new(Desk::default());
     let (events, outcome) = bench.run(&desk).await;
     let result = completed(outcome);
@@ -190,10 +185,8 @@ async fn it_does_a_task() {
     assert_eq!(events.len(), 5, "{events:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn settings_that_make_no_sense_are_its_to_refuse() {
-    let bench = Bench::new(json!({"ask": 7})).await;
+pub(crate) async fn settings_that_make_no_sense_are_its_to_refuse(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({"ask": 7})).await;
     let error = bench.executor.describe().await.expect_err("refused");
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
     assert!(error.message.contains("ask"), "{error}");
@@ -201,10 +194,8 @@ async fn settings_that_make_no_sense_are_its_to_refuse() {
     assert_eq!(outcome.expect_err("refused").kind, ErrorKind::InvalidRequest);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn it_goes_on_after_a_suspension() {
-    let bench = Bench::new(json!({"suspend_ms": 10})).await;
+pub(crate) async fn it_goes_on_after_a_suspension(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({"suspend_ms": 10})).await;
     let desk = Arc::new(Desk::default());
     let (events, outcome) = bench.run(&desk).await;
     assert_eq!(completed(outcome).product, WorkProduct::Workspace);
@@ -213,10 +204,8 @@ async fn it_goes_on_after_a_suspension() {
     assert_eq!(begun, 2, "an instance before, and one after");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn it_keeps_to_what_it_is_answered() {
-    let bench = Bench::new(json!({"ask": true})).await;
+pub(crate) async fn it_keeps_to_what_it_is_answered(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({"ask": true})).await;
     let deny = Desk { answer: Some(Answer::Deny("hands off".to_owned())), ..Desk::default() };
     let desk = Arc::new(deny);
     let (events, outcome) = bench.run(&desk).await;
@@ -234,11 +223,9 @@ async fn it_keeps_to_what_it_is_answered() {
     assert_eq!(bench.file().as_deref(), Some("changed"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn a_stop_reaches_it_wherever_it_waits() {
+pub(crate) async fn a_stop_reaches_it_wherever_it_waits(plugin: &Path) {
     for settings in [json!({"pause_ms": 600_000}), json!({"ask": true})] {
-        let bench = Bench::new(settings.clone()).await;
+        let bench = Bench::new(plugin, settings.clone()).await;
         let Execution { mut events, outcome, handle } = bench.begin(&Arc::default()).await;
         // The last event before the wait: what it is stopped in is the wait, not the way to it.
         while !matches!(events.recv().await.expect("an event"), Event::Message(_)) {}
@@ -252,26 +239,22 @@ async fn a_stop_reaches_it_wherever_it_waits() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn how_it_ends_badly_is_told_with_what_it_used() {
-    let bench = Bench::new(json!({})).await;
+pub(crate) async fn how_it_ends_badly_is_told_with_what_it_used(plugin: &Path) {
+    let bench = Bench::new(plugin, json!({})).await;
     let stop = Desk { verdict: SpendVerdict::Stop, ..Desk::default() };
     let error = bench.run(&Arc::new(stop)).await.1.expect_err("no money");
     assert_eq!(error.kind, ErrorKind::BudgetExceeded);
     assert_eq!(error.usage.and_then(|usage| usage.turns), Some(1));
 
-    let bench = Bench::new(json!({"fail": true})).await;
+    let bench = Bench::new(plugin, json!({"fail": true})).await;
     let error = bench.run(&Arc::default()).await.1.expect_err("it is told to");
     assert_eq!(error.kind, ErrorKind::Failed);
     assert_eq!(error.checkpoint.as_deref(), Some("woken"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a plugin that a lane builds"]
-async fn what_is_not_granted_is_not_there() {
+pub(crate) async fn what_is_not_granted_is_not_there(plugin: &Path) {
     for access in [None, Some(Access::ReadOnly)] {
-        let bench = Bench::granting(json!({}), access).await;
+        let bench = Bench::granting(plugin, json!({}), access).await;
         let (_, outcome) = bench.run(&Arc::default()).await;
         assert_eq!(completed(outcome).product, WorkProduct::Nothing, "{access:?}");
         assert_eq!(bench.file(), None);

@@ -1,0 +1,72 @@
+use crate::bench::{Claude, done, write};
+use cyrus_simulate::{Failure, Turn};
+use cyrus_tests::Report;
+use std::collections::BTreeMap;
+
+/// What it is worth to have done one turn before it goes wrong.
+const FIRST_TURN: u64 = 1_200;
+
+/// A run whose second turn fails in this way.
+fn failing(claude: Claude, failure: Failure) -> Report {
+    let bench = claude.with([write("hello.txt", "hello\n"), Turn::failing(failure)]);
+    let report = bench.work().code(1).report().outcome("failed");
+    used_so_far(&report, FIRST_TURN);
+    assert!(report.execution()["checkpoint"].is_string(), "it can be gone on with: {report:?}");
+    report
+}
+
+fn status(status: u16, message: Option<&str>, retry_after: Option<u64>) -> Failure {
+    let message = message.map(str::to_owned);
+    Failure::Status { status, message, body: None, retry_after, headers: BTreeMap::new() }
+}
+
+#[track_caller]
+fn used_so_far(report: &Report, tokens: u64) {
+    let usage = &report.execution()["usage"];
+    assert_eq!(usage["inputTokens"], tokens, "{usage:#}");
+    assert_eq!(usage["cost"]["source"], "reported", "{usage:#}");
+    assert!(usage["cost"]["amount"].as_u64() > Some(0), "{usage:#}");
+}
+
+pub(crate) fn a_key_that_is_not_taken(claude: Claude) {
+    let report = failing(claude, Failure::status(401));
+    assert_eq!(report.error()["kind"], "unauthorized");
+}
+
+pub(crate) fn too_many_requests(claude: Claude) {
+    let report = failing(claude, status(429, None, Some(2)));
+    assert_eq!(report.error()["kind"], "rate-limited");
+    let wait = report.error()["retryAfterMs"].as_u64().expect("it says when");
+    assert!((2_000..4_000).contains(&wait), "{wait} ms");
+}
+
+pub(crate) fn a_model_that_is_overloaded(claude: Claude) {
+    let report = failing(claude, Failure::status(529));
+    assert_eq!(report.error()["kind"], "unavailable");
+}
+
+pub(crate) fn an_account_without_credit(claude: Claude) {
+    let message = "Your credit balance is too low to access the Anthropic API.";
+    let report = failing(claude, status(400, Some(message), None));
+    assert_eq!(report.error()["kind"], "quota-exhausted");
+}
+
+pub(crate) fn too_many_turns(claude: Claude) {
+    let bench = claude.with([write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()]);
+    let run = ["run", "--json", "--max-turns", "1", "Say hello"];
+    let report = bench.run(run).code(1).report().outcome("failed");
+    assert_eq!(report.error()["kind"], "turn-limit");
+    used_so_far(&report, FIRST_TURN);
+}
+
+pub(crate) fn too_much_money(claude: Claude) {
+    let bench = claude.with([write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()]);
+    let run = ["run", "--json", "--max-cost", "0.001", "Say hello"];
+    let report = bench.run(run).code(1).report().outcome("failed");
+    assert_eq!(report.error()["kind"], "budget-exceeded");
+    used_so_far(&report, FIRST_TURN);
+    assert!(
+        report.execution()["cost"]["amount"].as_u64() > Some(1_000),
+        "what it overshot by is told"
+    );
+}

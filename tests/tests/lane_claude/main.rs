@@ -1,0 +1,53 @@
+//! The real Claude Code, in both versions that are supported, driven by the real command through the Claude plugin. Only
+//! the model is simulated: no account, no network.
+
+mod bench;
+mod failures;
+mod permissions;
+mod process;
+mod stops;
+mod work;
+
+/// The tests of one version.
+macro_rules! of {
+    (mod $module:ident, $version:literal) => {
+        mod $module {
+            of! { $version, work:
+                a_file_that_it_writes_ends_up_committed_and_validated,
+                the_cost_is_what_it_reports,
+                it_sees_nothing_of_the_users_home_and_environment,
+                a_checkouts_own_settings_start_nothing,
+                a_probe_says_which_version_it_is,
+            }
+            of! { $version, failures:
+                a_key_that_is_not_taken,
+                too_many_requests,
+                a_model_that_is_overloaded,
+                an_account_without_credit,
+                too_many_turns,
+                too_much_money,
+            }
+            of! { $version, permissions:
+                what_policy_denies_is_not_done_and_is_reported,
+                what_policy_allows_is_done,
+            }
+            of! { $version, stops:
+                an_interrupt_leaves_nothing_running_and_the_session_goes_on_later,
+                killed_it_leaves_nothing_running_and_the_session_is_taken_up,
+            }
+        }
+    };
+    ($version:literal, $subject:ident: $($test:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $test() {
+                if let Some(claude) = crate::bench::Claude::installed($version) {
+                    crate::$subject::$test(claude);
+                }
+            }
+        )+
+    };
+}
+
+of! { mod v2_1_197, "2.1.197" }
+of! { mod v2_1_330, "2.1.330" }
