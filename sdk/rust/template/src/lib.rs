@@ -30,11 +30,9 @@ impl Executor for MyExecutor {
     }
 
     async fn execute(task: Task, settings: Settings, context: Context) -> Result<Outcome> {
-        let workspace = context.workspace().ok_or_else(|| {
-            Error::denied(
-                "there is no workspace: this needs \"workspace\": \"read-only\" in its grants",
-            )
-        })?;
+        let workspace = context
+            .workspace()
+            .ok_or_else(|| Error::unsupported("there is no workspace to look into"))?;
         let file = task.prompt.trim();
         context.emit(Event::progress(format!("reading {file}"), None)).await;
         let text = workspace.read_to_string(file)?;
