@@ -13,7 +13,7 @@ use std::{
 #[derive(Debug)]
 pub struct Held {
     path: PathBuf,
-    held: Receiver<()>,
+    taken: Receiver<()>,
     released: Receiver<()>,
 }
 
@@ -22,18 +22,18 @@ impl Held {
     pub fn make(directory: &Path) -> Self {
         let path = directory.join("held");
         mkfifo(&path, Mode::S_IRWXU).expect("a named pipe");
-        let (hold, held) = channel();
+        let (take, taken) = channel();
         let (release, released) = channel();
         let read = path.clone();
         // Opening blocks until somebody holds it, so nothing may wait for this thread.
         thread::spawn(move || {
             let mut pipe = File::open(read).expect("the pipe");
             pipe.read_exact(&mut [0]).expect("a sign of life");
-            let _ = hold.send(());
+            let _ = take.send(());
             pipe.read_to_end(&mut Vec::new()).expect("the end");
             let _ = release.send(());
         });
-        Self { path, held, released }
+        Self { path, taken, released }
     }
 
     /// Where it is.
@@ -52,7 +52,7 @@ impl Held {
     /// Returns when the pipe is held.
     #[track_caller]
     pub fn wait(&self) {
-        self.held.recv_timeout(PATIENCE).expect("somebody holds it");
+        self.taken.recv_timeout(PATIENCE).expect("somebody holds it");
     }
 
     /// Returns when nobody holds it any more.

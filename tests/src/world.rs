@@ -161,6 +161,7 @@ impl World {
 
     /// Installs a `claude`: the stand-in, with this script.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
     pub fn stand_in(self, script: Value) -> Self {
         let file = self.path("claude.json");
         fs::write(&file, script.to_string()).expect("a file");

@@ -43,8 +43,8 @@ fn a_run_in_the_cloud_becomes_a_validated_branch() {
     let execution = report.execution();
     assert_eq!(execution["placement"], "cloud");
     assert_eq!(execution["cost"], json!({"amount": 1_000_000, "source": "estimated"}));
-    let links = execution["links"].as_array().unwrap();
-    let kinds: Vec<_> = links.iter().map(|link| link["kind"].as_str().unwrap()).collect();
+    let shown = execution["links"].as_array().unwrap();
+    let kinds: Vec<_> = shown.iter().map(|link| link["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["run", "pull-request"]);
     assert!(lines.iter().any(|line| line["event"].to_string().contains("I look at greet.sh.")));
     let looks = world.service().requests();

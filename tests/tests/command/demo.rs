@@ -1,6 +1,6 @@
 //! `cyrus demo`: what it promises in the README.
 
-use cyrus_tests::{World, world};
+use cyrus_tests::{Signal, World, world};
 use serde_json::Value;
 use std::{fs, path::PathBuf, process::Command};
 
@@ -41,6 +41,17 @@ fn for_machines_it_is_two_sessions() {
     assert_eq!(finished.len(), 2, "{ended}");
     assert!(finished.iter().all(|report| report["outcome"] == "validated"), "{ended}");
     let _ = ended.report().outcome("validated");
+}
+
+#[test]
+fn interrupted_it_leaves_nothing_either() {
+    let world = world!();
+    let mut demo = world.start(["demo", "--json"]);
+    // The run in the cloud takes some looks, a second apart.
+    demo.wait_for("run", |line| line["event"].to_string().contains("codegen.com"));
+    demo.signal(Signal::SIGINT);
+    let _ = demo.end().code(130).report().outcome("paused");
+    assert_eq!(left(&world), Vec::<PathBuf>::new());
 }
 
 #[test]

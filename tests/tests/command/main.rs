@@ -1,6 +1,8 @@
 //! The command, as its users have it: the real binary, the real components, a stand-in for `claude`, a simulated
 //! Codegen.
 
+#![expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
+
 mod codegen;
 mod demo;
 mod failures;

@@ -11,7 +11,7 @@ fn in_a_command() -> (World, Held, Started) {
     let world = world.stand_in(turns(json!([
         bash(&held.command()),
         write("new.sh", "true\n"),
-        bash(&format!("printf '%s' '{}' >greet.sh", MENDED)),
+        bash(&format!("printf '%s' '{MENDED}' >greet.sh")),
         { "text": "Done in spite of it." },
     ])));
     let run = world.start(["run", "--json", "Greet"]);
