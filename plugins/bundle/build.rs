@@ -1,32 +1,21 @@
 //! Builds the first-party plugins and writes the table that the crate includes.
 
+use anyhow::{Context as _, Result, ensure};
 use std::{
     env,
-    error::Error,
-    fmt::Write,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 /// The plugins' names. `NAME` is package `cyrus-plugin-NAME` in `plugins/NAME`.
 const PLUGINS: [&str; 2] = ["claude", "codegen"];
 
-fn main() -> ExitCode {
-    match bundle() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn bundle() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let packages = PLUGINS.map(|name| format!("cyrus-plugin-{name}"));
     let components =
         cyrus_plugin_build::build_components(&packages.each_ref().map(String::as_str))?;
-    let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
     let mut table = "&[\n".to_owned();
     for (name, component) in PLUGINS.iter().zip(components) {
         // A copy of our own: the next build of the components must not change this one.
@@ -47,15 +36,13 @@ fn bundle() -> Result<(), Box<dyn Error>> {
 }
 
 /// A file that the crate includes, as a literal. When it changes, the script runs again.
-fn tracked(path: &Path) -> Result<String, Box<dyn Error>> {
-    if !path.is_file() {
-        return Err(format!("{} is missing", path.display()).into());
-    }
+fn tracked(path: &Path) -> Result<String> {
+    ensure!(path.is_file(), "{} is missing", path.display());
     println!("cargo::rerun-if-changed={}", path.display());
     literal(path)
 }
 
-fn literal(path: &Path) -> Result<String, Box<dyn Error>> {
-    let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
+fn literal(path: &Path) -> Result<String> {
+    let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
     Ok(format!("{text:?}"))
 }
