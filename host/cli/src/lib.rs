@@ -17,7 +17,10 @@ use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use exit::{Exit, UsageError};
-use std::{io::stderr, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, stderr},
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Does what the command line asks. To be called first thing in a process.
@@ -66,5 +69,10 @@ fn start_log(verbose: u8) {
         _ => "debug,cyrus=trace,plugin=trace",
     };
     let filter = EnvFilter::try_from_env("CYRUS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

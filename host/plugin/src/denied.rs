@@ -29,7 +29,7 @@ impl fmt::Display for Capability {
 
 /// Something that was wanted and is not allowed, and what would allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("denied: {capability}: {wanted}. {hint}")]
+#[error("{capability}: {wanted}. {hint}")]
 pub struct Denied {
     /// Which capability it takes.
     pub capability: Capability,

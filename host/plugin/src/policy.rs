@@ -246,7 +246,7 @@ inject = { header = "authorization", prefix = "Bearer " }
         let error = none.http(&to("https://api.example.com/v1")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "denied: http: https://api.example.com. To allow it, in config.json \
+            "http: https://api.example.com. To allow it, in config.json \
              executors.ex.grants.http: add \"https://api.example.com\""
         );
         let error = none.process("tool", &[]).unwrap_err();

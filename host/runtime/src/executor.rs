@@ -40,7 +40,7 @@ pub enum ExecutorError {
         found: Digest,
     },
     /// A secret that the plugin cannot do without is not granted.
-    #[error("{0}")]
+    #[error("denied: {0}")]
     SecretNotGranted(Denied),
     /// A secret, or a program's variable, has no value.
     #[error("executors.{executor}.grants.{place} in config.json: {problem}")]

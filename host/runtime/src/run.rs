@@ -109,7 +109,7 @@ impl Run {
 
     /// Takes note that something was denied, and gives the text for the component.
     pub(crate) fn deny(&self, denied: Denied) -> String {
-        tracing::warn!(executor = %self.executor.config.name, execution = self.id(), "{denied}");
+        tracing::warn!(executor = %self.executor.config.name, execution = self.id(), "denied: {denied}");
         let text = denied.to_string();
         self.notes().denied = Some(denied);
         text

@@ -15,6 +15,9 @@ pub(crate) fn summary(report: &SessionReport) -> String {
     if let (Some(branch), Some(diff)) = (&report.branch, &report.diff) {
         let _ = writeln!(text, "  branch    {branch}  ({})", diff_stat(diff));
     }
+    if let (None, Some(last)) = (&report.branch, report.executions.last()) {
+        answer(&mut text, &last.summary);
+    }
     for execution in &report.executions {
         let _ = writeln!(text, "  execution {}", execution_line(execution));
         for denial in &execution.denials {
@@ -40,6 +43,16 @@ pub(crate) fn summary(report: &SessionReport) -> String {
         let _ = writeln!(text, "  go on     cyrus session resume {}", report.session);
     }
     text
+}
+
+/// What an executor answered in words, whole: without a branch it is the result.
+fn answer(text: &mut String, said: &str) {
+    let printable = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let said: String = said.trim().chars().filter(printable).collect();
+    for (index, line) in said.lines().enumerate() {
+        let label = if index == 0 { "answer" } else { "" };
+        let _ = writeln!(text, "  {label:<9} {line}");
+    }
 }
 
 fn headline(report: &SessionReport) -> String {
