@@ -1,0 +1,41 @@
+//! The same work done by a component in our host, by the same component in wasmtime alone, and by native code.
+
+#![allow(dead_code, reason = "each bench uses its part")]
+
+pub(crate) mod native;
+pub(crate) mod ours;
+pub(crate) mod raw;
+
+use cyrus_executor::{ExecutionRequest, Task, TaskKind, Workspace};
+use std::{path::Path, sync::OnceLock};
+use tempfile::TempDir;
+
+/// The component: it does what its prompt says, and knows nothing of being measured.
+pub(crate) const PROBE: &[u8] = include_bytes!(env!("CYRUS_GUEST_PROBE"));
+
+/// A prompt that asks for nothing: no events, and an outcome at once.
+pub(crate) const NOTHING: &str = "events 0 0";
+
+/// The limits of an executor that say nothing else, as wasmtime alone is given them.
+pub(crate) const MEMORY_BYTES: usize = 64 << 20;
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+
+/// A directory that everything here opens as its workspace.
+pub(crate) fn workspace() -> &'static Path {
+    static WORKSPACE: OnceLock<TempDir> = OnceLock::new();
+    WORKSPACE.get_or_init(|| tempfile::tempdir().expect("a temporary directory")).path()
+}
+
+/// A request for one execution of this prompt, in [`workspace`].
+pub(crate) fn request(prompt: &str) -> ExecutionRequest {
+    let task = Task {
+        id: "measured".parse().expect("an id"),
+        kind: TaskKind::BUILDER,
+        title: String::new(),
+        prompt: prompt.to_owned(),
+    };
+    let mut request = ExecutionRequest::new(task, "execution");
+    let root = workspace().to_owned();
+    request.workspace = Some(Workspace { home: root.clone(), root });
+    request
+}

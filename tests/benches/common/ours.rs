@@ -1,0 +1,53 @@
+//! Our host.
+
+use super::PROBE;
+use cyrus_plugin::{BundledPlugin, ExecutorConfig, HostMaximum, discover};
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_sandbox::Launcher;
+use serde_json::json;
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
+
+const MANIFEST: &[u8] = br#"
+name = "probe"
+version = "1.0.0"
+contract = "0.1"
+component = "probe.wasm"
+placement = "local"
+
+[requests]
+http = ["*"]
+workspace = "read-write"
+"#;
+
+/// An executor of the component, with its workspace and the loopback granted. The runtime lives as long as it
+/// does.
+pub(crate) struct Ours {
+    pub(crate) executor: PluginExecutor,
+    _runtime: Runtime,
+}
+
+impl Ours {
+    /// `port`: of the loopback, to be spoken to.
+    pub(crate) async fn new(port: u16) -> Self {
+        let bundled = BundledPlugin { manifest: MANIFEST, component: PROBE };
+        let found = discover(&[], &[bundled]);
+        let launcher = Launcher::unsupervised();
+        let runtime = Runtime::new(RuntimeOptions {
+            cache: None,
+            secrets: Arc::new(HostSecrets::new(launcher.clone(), OsString::new())),
+            launcher,
+            path: OsString::new(),
+            home: PathBuf::from("/"),
+            maximum: HostMaximum::default(),
+            log_sink: None,
+        })
+        .expect("a runtime");
+        let plugin = runtime.load(&found.plugins["probe"]).await.expect("the component loads");
+        let mut config = ExecutorConfig::new("ours", "probe");
+        let grants =
+            json!({"http": [format!("http://127.0.0.1:{port}")], "workspace": "read-write"});
+        config.grants = serde_json::from_value(grants).expect("grants");
+        let executor = runtime.executor(&plugin, config).await.expect("an executor");
+        Self { executor, _runtime: runtime }
+    }
+}

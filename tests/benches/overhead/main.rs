@@ -1,0 +1,58 @@
+//! What the plugin host costs, and beside each figure the floor it stands on: wasmtime alone with the same
+//! component, and native code behind the same trait. Fails when a target is missed.
+//!
+//! `cargo bench -p cyrus-tests --bench overhead [-- PART…]`, with the parts `execution`, `events`, `waiting` and
+//! `start`. What it measures and why is in `docs/performance.md`.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod events;
+mod execution;
+mod report;
+mod silent_server;
+mod start;
+mod waiting;
+
+use report::Report;
+use std::{env, process::ExitCode};
+
+/// The parts, by name.
+const PARTS: [(&str, fn(&mut Report)); 4] = [
+    ("execution", execution::measure),
+    ("events", events::measure),
+    ("waiting", waiting::measure),
+    ("start", start::measure),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [waiting::CHILD, who, count, port] => waiting::child(who, count, port),
+        [silent_server::CHILD] => silent_server::child(),
+        ref chosen => return measure(chosen),
+    }
+    ExitCode::SUCCESS
+}
+
+fn measure(chosen: &[&str]) -> ExitCode {
+    let known = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
+        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut report = Report::default();
+    for (name, part) in PARTS {
+        if chosen.is_empty() || chosen.contains(&name) {
+            part(&mut report);
+        }
+    }
+    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The scheduler that the program itself uses, with a thread for each of the machine's cores. The work runs in a
+/// task on it: that is where executions begin.
+fn on_tokio<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("threads");
+    runtime.block_on(async move { tokio::spawn(work).await.expect("it does not panic") })
+}

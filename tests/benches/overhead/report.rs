@@ -1,0 +1,136 @@
+//! What was measured: a table for people, and a line of JSON for machines.
+
+use serde_json::{Value, json};
+
+/// How often everything is measured; the median is what counts.
+pub(crate) const ROUNDS: usize = 5;
+
+/// Everything that was measured in one run.
+#[derive(Default)]
+pub(crate) struct Report {
+    tables: Vec<Table>,
+}
+
+/// Things of one kind, measured side by side.
+pub(crate) struct Table {
+    name: String,
+    unit: &'static str,
+    rows: Vec<(String, Vec<f64>)>,
+    targets: Vec<Target>,
+}
+
+/// What a figure has to be.
+pub(crate) struct Target {
+    what: String,
+    value: f64,
+    bound: Bound,
+}
+
+/// The limit of a target.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Table {
+    pub(crate) fn new(name: impl Into<String>, unit: &'static str) -> Self {
+        Self { name: name.into(), unit, rows: Vec::new(), targets: Vec::new() }
+    }
+
+    /// Adds one round's figure to a row, which it makes if there is none.
+    pub(crate) fn add(&mut self, row: &str, figure: f64) {
+        if let Some((_, figures)) = self.rows.iter_mut().find(|(name, _)| name == row) {
+            figures.push(figure);
+        } else {
+            self.rows.push((row.to_owned(), vec![figure]));
+        }
+    }
+
+    /// The median of a row.
+    pub(crate) fn median(&self, row: &str) -> f64 {
+        let found = self.rows.iter().find(|(name, _)| name == row);
+        median(&found.unwrap_or_else(|| panic!("{row} was not measured")).1)
+    }
+
+    /// Judges a figure.
+    pub(crate) fn judge(&mut self, what: impl Into<String>, value: f64, bound: Bound) {
+        self.targets.push(Target { what: what.into(), value, bound });
+    }
+
+    fn print(&self) {
+        println!("\n{} [{}]", self.name, self.unit);
+        println!("  {:<40} {:>12} {:>12} {:>12}", "", "median", "least", "most");
+        for (name, figures) in &self.rows {
+            let (least, most) = (fold(figures, f64::min), fold(figures, f64::max));
+            let [median, least, most] = [median(figures), least, most].map(figure);
+            println!("  {name:<40} {median:>12} {least:>12} {most:>12}");
+        }
+        for Target { what, value, bound } in &self.targets {
+            let met = if bound.holds(*value) { "met" } else { "MISSED" };
+            println!("  {what}: {} ({}: {met})", figure(*value), bound.told());
+        }
+    }
+
+    fn json(&self) -> Value {
+        let rows = self.rows.iter().map(
+            |(name, figures)| json!({"name": name, "median": median(figures), "figures": figures}),
+        );
+        let targets = self.targets.iter().map(|Target { what, value, bound }| {
+            json!({"what": what, "value": value, "target": bound.told(), "met": bound.holds(*value)})
+        });
+        let (rows, targets): (Vec<_>, Vec<_>) = (rows.collect(), targets.collect());
+        json!({"name": self.name, "unit": self.unit, "rows": rows, "targets": targets})
+    }
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+
+    fn told(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("at most {}", figure(most)),
+            Self::AtLeast(least) => format!("at least {}", figure(least)),
+        }
+    }
+}
+
+impl Report {
+    /// Shows a table, and keeps it.
+    pub(crate) fn add(&mut self, table: Table) {
+        table.print();
+        self.tables.push(table);
+    }
+
+    /// Prints the JSON, and says whether every target was met.
+    pub(crate) fn finish(self) -> bool {
+        let tables: Vec<_> = self.tables.iter().map(Table::json).collect();
+        println!("\n{}", json!({"rounds": ROUNDS, "tables": tables}));
+        self.tables.iter().flat_map(|table| &table.targets).all(|t| t.bound.holds(t.value))
+    }
+}
+
+fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+fn fold(figures: &[f64], by: fn(f64, f64) -> f64) -> f64 {
+    figures.iter().copied().reduce(by).unwrap_or(f64::NAN)
+}
+
+fn figure(value: f64) -> String {
+    if value >= 10_000.0 {
+        format!("{value:.0}")
+    } else if value >= 100.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}

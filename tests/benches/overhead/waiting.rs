@@ -1,0 +1,159 @@
+//! What an execution takes that waits on the network: memory and memory mappings. Each figure comes from a fresh
+//! process, which does nothing else.
+
+use crate::{
+    common::{native::Native, ours::Ours, raw::Raw, request},
+    on_tokio,
+    report::{Bound, ROUNDS, Report, Table},
+    silent_server::{self, SilentServer},
+};
+use cyrus_executor::{TaskExecutor, Unattended};
+use serde::{Deserialize, Serialize};
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The word that makes this program the one that is measured.
+pub(crate) const CHILD: &str = "--waiting";
+
+/// How many wait.
+const COUNTS: [usize; 3] = [1_000, 5_000, 10_000];
+
+/// Who waits.
+const WHO: [(&str, &str); 3] = [
+    ("ours", "our host"),
+    ("raw", "floor: wasmtime alone"),
+    ("native", "floor: native, behind the same trait"),
+];
+
+/// Memory that an execution may take, in kB.
+const MOST_KB: f64 = 120.0;
+
+/// What one process tells.
+#[derive(Debug, Serialize, Deserialize)]
+struct Taken {
+    /// Resident memory for each execution, in kB of 1024 bytes.
+    kb: f64,
+    /// Memory mappings of the whole process.
+    mappings: f64,
+    /// How long it took until all of them waited, in seconds.
+    seconds: f64,
+}
+
+pub(crate) fn measure(report: &mut Report) {
+    let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+    let allowed: f64 = allowed.trim().parse().expect("the system's limit of mappings");
+    for count in COUNTS {
+        let mut memory =
+            Table::new(format!("{count} executions waiting: resident memory"), "kB each");
+        let mut mappings = Table::new(format!("{count} executions waiting: mappings"), "in all");
+        let mut time = Table::new(format!("{count} executions waiting: until they are"), "s");
+        for _ in 0..ROUNDS {
+            for (who, row) in WHO {
+                let taken = take(who, count);
+                memory.add(row, taken.kb);
+                mappings.add(row, taken.mappings);
+                time.add(row, taken.seconds);
+            }
+        }
+        memory.judge("our host", memory.median("our host"), Bound::AtMost(MOST_KB));
+        mappings.judge("our host", mappings.median("our host"), Bound::AtMost(allowed));
+        for table in [memory, mappings, time] {
+            report.add(table);
+        }
+    }
+}
+
+/// Measures one process.
+fn take(who: &str, count: usize) -> Taken {
+    let server = SilentServer::start();
+    let output = Command::new(env::current_exe().expect("a path"))
+        .args([CHILD, who, &count.to_string(), &server.port.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{who} with {count}: {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("what it tells")
+}
+
+/// The process that is measured.
+pub(crate) fn child(who: &str, count: &str, port: &str) {
+    allow_many_connections();
+    let (count, port) = (count.parse().expect("a number"), port.parse().expect("a port"));
+    let taken =
+        match who {
+            "ours" => on_tokio(async move {
+                wait(Arc::new(Ours::new(port).await.executor), count, port).await
+            }),
+            "native" => on_tokio(async move { wait(Arc::new(Native::new()), count, port).await }),
+            "raw" => on_tokio(async move {
+                let raw = Arc::new(Raw::new().expect("wasmtime"));
+                let execute = move |prompt: String| {
+                    let raw = Arc::clone(&raw);
+                    async move { raw.execute(&prompt).await.map(|_| ()).map_err(|e| e.to_string()) }
+                };
+                wait_each(execute, count, port).await
+            }),
+            other => panic!("nobody is called {other}"),
+        };
+    println!("{}", serde_json::to_string(&taken).expect("JSON"));
+    // What ending all of them takes is not measured.
+    std::process::exit(0);
+}
+
+async fn wait(executor: Arc<dyn TaskExecutor>, count: usize, port: u16) -> Taken {
+    let execute = move |prompt: String| {
+        let executor = Arc::clone(&executor);
+        async move {
+            let ended = executor.execute(request(&prompt), Arc::new(Unattended)).await;
+            ended.map(|_| ()).map_err(|error| error.to_string())
+        }
+    };
+    wait_each(execute, count, port).await
+}
+
+async fn wait_each<F>(execute: impl Fn(String) -> F, count: usize, port: u16) -> Taken
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    // What is made once is made now.
+    execute("events 0 0".to_owned()).await.expect("the first succeeds");
+    let before = resident_kb();
+    let begun = Instant::now();
+    let prompt = format!("get http://127.0.0.1:{port}/never");
+    for _ in 0..count {
+        let execution = execute(prompt.clone());
+        tokio::spawn(async move {
+            let ended = execution.await;
+            panic!("it is never answered, and yet it ended: {ended:?}");
+        });
+    }
+    while silent_server::waiting(port) < count {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let (kb, mappings) = ((resident_kb() - before) as f64 / count as f64, mappings() as f64);
+    Taken { kb, mappings, seconds }
+}
+
+fn resident_kb() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn mappings() -> usize {
+    fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
+}
+
+/// Raises the limit on open files as far as this user may.
+pub(crate) fn allow_many_connections() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the limit may be raised to the highest allowed");
+}
