@@ -3,7 +3,14 @@ use crate::{
     contract::{Exit, Signal, generated::cyrus::executor::process as contract},
     platform::{ByteSink, ByteStream, Child},
 };
-use std::{cell::RefCell, collections::VecDeque, future::poll_fn, mem, rc::Rc};
+use futures::channel::oneshot;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::poll_fn,
+    mem,
+    rc::Rc,
+};
 
 /// Why a program was not launched, or could not be talked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +73,8 @@ pub struct Process {
     host: Host,
     child: Child,
     stderr_tail: Rc<RefCell<VecDeque<u8>>>,
+    /// Told when what is kept of standard error has been read to its end.
+    stderr_read: Cell<Option<oneshot::Receiver<()>>>,
 }
 
 impl Process {
@@ -76,7 +85,7 @@ impl Process {
     ) -> Result<Self, ProcessError> {
         let args: Vec<String> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         let child = host.platform.spawn(grant, &args)?;
-        Ok(Self { host, child, stderr_tail: Rc::default() })
+        Ok(Self { host, child, stderr_tail: Rc::default(), stderr_read: Cell::default() })
     }
 
     /// Its standard input. Once.
@@ -99,6 +108,8 @@ impl Process {
     pub fn keep_stderr(&self, limit: usize) -> Result<(), ProcessError> {
         let mut stream = self.child.stderr()?;
         let tail = Rc::clone(&self.stderr_tail);
+        let (read, end) = oneshot::channel();
+        self.stderr_read.set(Some(end));
         self.host.platform.spawn_local(async move {
             while let Some(Ok(chunk)) = poll_fn(|cx| stream.poll_chunk(cx)).await {
                 let mut tail = tail.borrow_mut();
@@ -106,6 +117,8 @@ impl Process {
                 let excess = tail.len().saturating_sub(limit);
                 tail.drain(..excess);
             }
+            // Nobody may be waiting for it.
+            let _ = read.send(());
         });
         Ok(())
     }
@@ -116,9 +129,14 @@ impl Process {
         String::from_utf8_lossy(tail.make_contiguous()).into_owned()
     }
 
-    /// How it ended, once it and everything it started is gone.
+    /// How it ended, once it and everything it started is gone, and all that is kept of its standard error is there.
     pub async fn wait(&self) -> Result<Exit, ProcessError> {
-        Ok(self.host.until_stopped(self.child.wait()).await??)
+        let exit = self.host.until_stopped(self.child.wait()).await??;
+        if let Some(read) = self.stderr_read.take() {
+            // The last that could write to it is gone, so its end is near.
+            let _ = self.host.until_stopped(read).await?;
+        }
+        Ok(exit)
     }
 
     /// Sends a signal. Signalling a program that has ended is not an error.
