@@ -65,12 +65,12 @@ pub(crate) fn the_cost_is_what_it_reports(claude: Claude) {
         (&ours["cacheWriteTokens"], &its["cache_creation_input_tokens"]),
         (&ours["turns"], &by_hand["num_turns"]),
     ] {
-        assert_eq!(our, its, "{ours:#} {by_hand:#}");
+        assert!(our.as_u64() > Some(0) && our == its, "{ours:#} {by_hand:#}");
     }
 }
 
 pub(crate) fn it_sees_nothing_of_the_users_home_and_environment(claude: Claude) {
-    let look = "find \"$HOME\" -type f; echo \"HOME=$HOME\"; env";
+    let look = "env; find \"$HOME\" -type f; echo all seen";
     let bench = claude.with([bash(look), write("hello.txt", "hello\n"), done()]);
     for (directory, file) in [(".ssh", "id_ed25519"), (".claude", "settings.json")] {
         let directory = bench.user().join(directory);
@@ -81,7 +81,7 @@ pub(crate) fn it_sees_nothing_of_the_users_home_and_environment(claude: Claude) 
 
     let ended = bench.work().code(0);
     let seen = tool_results(&ended)[0]["output"].as_str().expect("text").to_owned();
-    assert!(seen.contains("HOME="), "{seen}");
+    assert!(seen.contains("HOME=") && seen.trim_end().ends_with("all seen"), "{seen}");
     assert!(!seen.contains(&format!("HOME={}\n", bench.user().display())), "{seen}");
     for hidden in ["id_ed25519", "settings.json", "diary.txt", "CYRUS_TEST_PRIVATE"] {
         assert!(!seen.contains(hidden), "{hidden}: {seen}");
