@@ -191,7 +191,7 @@ fn stand_in(linker: &mut Linker<State>, engine: &Engine, component: &Component) 
         else {
             continue;
         };
-        let mut linked = linker.instance(interface)?;
+        let mut imports = linker.instance(interface)?;
         for (name, export) in instance.exports(engine) {
             match export.ty {
                 ComponentItem::Resource(_) => {
@@ -199,11 +199,12 @@ fn stand_in(linker: &mut Linker<State>, engine: &Engine, component: &Component) 
                         store.data_mut().table.delete(Resource::<Context>::new_own(handle))?;
                         Ok(())
                     };
-                    linked.resource(name, ResourceType::host::<Context>(), let_go)?;
+                    imports.resource(name, ResourceType::host::<Context>(), let_go)?;
                 }
                 ComponentItem::ComponentFunc(_) => {
                     let name = name.to_owned();
-                    linked.func_new(&name.clone(), move |_, _, _, _| bail!("{name} was called"))?;
+                    imports
+                        .func_new(&name.clone(), move |_, _, _, _| bail!("{name} was called"))?;
                 }
                 _ => {}
             }
@@ -240,7 +241,7 @@ async fn run(store: &Accessor<State>, instance: &ExecutorPlugin, prompt: String)
     let (counted, events_ended) = oneshot::channel();
     store.with(|mut store| {
         outcome.pipe(&mut store, Take(Some(done)))?;
-        events.pipe(&mut store, Count { batch: Vec::new(), count: 0, ended: Some(counted) })
+        events.pipe(&mut store, Count { batch: Vec::new(), seen: 0, ended: Some(counted) })
     })?;
     outcome_came.await?.expect("it succeeds");
     Ok(events_ended.await?)
@@ -271,7 +272,7 @@ impl FutureConsumer<State> for Take {
 /// Counts events.
 struct Count {
     batch: Vec<Event>,
-    count: usize,
+    seen: usize,
     ended: Option<oneshot::Sender<usize>>,
 }
 
@@ -290,7 +291,7 @@ impl StreamConsumer<State> for Count {
         if there > 0 {
             this.batch.reserve(there);
             source.read(&mut store, &mut this.batch)?;
-            this.count += this.batch.drain(..).count();
+            this.seen += this.batch.drain(..).count();
         }
         Poll::Ready(Ok(StreamResult::Completed))
     }
@@ -299,7 +300,7 @@ impl StreamConsumer<State> for Count {
 impl Drop for Count {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            let _nobody_waits = ended.send(self.count);
+            let _nobody_waits = ended.send(self.seen);
         }
     }
 }

@@ -16,8 +16,10 @@ mod waiting;
 use report::Report;
 use std::{env, process::ExitCode};
 
-/// The parts, by name.
-const PARTS: [(&str, fn(&mut Report)); 4] = [
+/// The name of a part, and what measures it.
+type Part = (&'static str, fn(&mut Report));
+
+const PARTS: [Part; 4] = [
     ("execution", execution::measure),
     ("events", events::measure),
     ("waiting", waiting::measure),
