@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 /// The package of each component, and the variable that tests find it by.
-const GUESTS: [(&str, &str); 3] = [
+const GUESTS: [(&str, &str); 4] = [
     ("cyrus-guest-probe", "CYRUS_GUEST_PROBE"),
+    ("cyrus-guest-measured", "CYRUS_GUEST_MEASURED"),
     ("cyrus-example-acp", "CYRUS_EXAMPLE_ACP"),
     ("cyrus-example-openai", "CYRUS_EXAMPLE_OPENAI"),
 ];

@@ -13,7 +13,7 @@ use common::{
 };
 use cyrus_executor::{TaskExecutor, Unattended};
 use divan::{Bencher, counter::ItemsCount};
-use std::sync::Arc;
+use std::{net::TcpListener, sync::Arc};
 use tokio::runtime::{Builder, Runtime};
 
 /// Calls in one sample, where one instance is called again and again.
@@ -35,7 +35,7 @@ mod describe {
     #[divan::bench]
     fn our_host(bencher: Bencher<'_, '_>) {
         let runtime = runtime();
-        let ours = runtime.block_on(Ours::new(0));
+        let ours = runtime.block_on(Ours::new(None));
         bencher.bench_local(|| runtime.block_on(ours.executor.describe()).expect("itself"));
     }
 
@@ -68,15 +68,18 @@ mod one_instance {
 /// Whether an execution is under way, while it is: answered by the host, without the component.
 #[divan::bench_group(sample_count = 5, sample_size = 100_000)]
 mod is_running {
-    use super::{Arc, Bencher, Ours, TaskExecutor, Unattended, request, runtime};
+    use super::{Arc, Bencher, Ours, TaskExecutor, TcpListener, Unattended, request, runtime};
 
     #[divan::bench]
     fn our_host(bencher: Bencher<'_, '_>) {
         let runtime = runtime();
+        // It accepts nothing and answers nothing.
+        let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = silent.local_addr().expect("an address").port();
         let begin = async {
-            let ours = Ours::new(0).await;
-            let host = Arc::new(Unattended);
-            let execution = ours.executor.execute_streaming(request("never-answer"), host).await;
+            let ours = Ours::new(Some(port)).await;
+            let request = request(&format!("get http://127.0.0.1:{port}/never"));
+            let execution = ours.executor.execute_streaming(request, Arc::new(Unattended)).await;
             (ours, execution.expect("it begins"))
         };
         let (_ours, execution) = runtime.block_on(begin);

@@ -10,8 +10,8 @@ use cyrus_executor::{ExecutionRequest, Task, TaskKind, Workspace};
 use std::{path::Path, sync::OnceLock};
 use tempfile::TempDir;
 
-/// The component: it does what its prompt says, and knows nothing of being measured.
-pub(crate) const PROBE: &[u8] = include_bytes!(env!("CYRUS_GUEST_PROBE"));
+/// The component: a small plugin, built on the SDK.
+pub(crate) const COMPONENT: &[u8] = include_bytes!(env!("CYRUS_GUEST_MEASURED"));
 
 /// A prompt that asks for nothing: no events, and an outcome at once.
 pub(crate) const NOTHING: &str = "events 0 0";

@@ -1,6 +1,6 @@
 //! Our host.
 
-use super::PROBE;
+use super::COMPONENT;
 use cyrus_plugin::{BundledPlugin, ExecutorConfig, HostMaximum, discover};
 use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
 use cyrus_sandbox::Launcher;
@@ -8,10 +8,10 @@ use serde_json::json;
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 const MANIFEST: &[u8] = br#"
-name = "probe"
+name = "measured"
 version = "1.0.0"
 contract = "0.1"
-component = "probe.wasm"
+component = "measured.wasm"
 placement = "local"
 
 [requests]
@@ -28,8 +28,8 @@ pub(crate) struct Ours {
 
 impl Ours {
     /// `port`: of the loopback, to be spoken to.
-    pub(crate) async fn new(port: u16) -> Self {
-        let bundled = BundledPlugin { manifest: MANIFEST, component: PROBE };
+    pub(crate) async fn new(port: Option<u16>) -> Self {
+        let bundled = BundledPlugin { manifest: MANIFEST, component: COMPONENT };
         let found = discover(&[], &[bundled]);
         let launcher = Launcher::unsupervised();
         let runtime = Runtime::new(RuntimeOptions {
@@ -42,10 +42,10 @@ impl Ours {
             log_sink: None,
         })
         .expect("a runtime");
-        let plugin = runtime.load(&found.plugins["probe"]).await.expect("the component loads");
-        let mut config = ExecutorConfig::new("ours", "probe");
-        let grants =
-            json!({"http": [format!("http://127.0.0.1:{port}")], "workspace": "read-write"});
+        let plugin = runtime.load(&found.plugins["measured"]).await.expect("the component loads");
+        let mut config = ExecutorConfig::new("ours", "measured");
+        let http: Vec<_> = port.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let grants = json!({"http": http, "workspace": "read-write"});
         config.grants = serde_json::from_value(grants).expect("grants");
         let executor = runtime.executor(&plugin, config).await.expect("an executor");
         Self { executor, _runtime: runtime }

@@ -1,7 +1,7 @@
 //! The floor: wasmtime with the same component, engine settings, WASI context, preopen and limits, and nothing of
 //! our host. What a component says is taken and thrown away.
 
-use super::{MEMORY_BYTES, PROBE, TABLE_ELEMENTS, workspace};
+use super::{COMPONENT, MEMORY_BYTES, TABLE_ELEMENTS, workspace};
 use exports::cyrus::executor::task_executor::{Descriptor, Event, ExecutionError, Outcome, Task};
 use futures::channel::oneshot;
 use http::{Request, Response};
@@ -40,9 +40,12 @@ wasmtime::component::bindgen!({
     require_store_data_send: true,
 });
 
+/// The one function of the contract that the component calls.
+const SETTINGS: &str = "[method]execution-context.settings";
+
 type Done = std::result::Result<Outcome, ExecutionError>;
 
-/// What a component gets as its context, and never asks anything.
+/// What a component gets as its context.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Context;
 
@@ -117,7 +120,7 @@ impl Raw {
                 thread::sleep(Duration::from_millis(10));
             }
         });
-        let component = Component::from_binary(&engine, PROBE)?;
+        let component = Component::from_binary(&engine, COMPONENT)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -183,7 +186,7 @@ impl Raw {
     }
 }
 
-/// Gives the component what it imports of the contract: resources that are there, and functions that nobody calls.
+/// Gives the component what it imports of the contract, as far as it uses it.
 fn stand_in(linker: &mut Linker<State>, engine: &Engine, component: &Component) -> Result<()> {
     for (interface, import) in component.component_type().imports(engine) {
         let (true, ComponentItem::ComponentInstance(instance)) =
@@ -201,10 +204,16 @@ fn stand_in(linker: &mut Linker<State>, engine: &Engine, component: &Component) 
                     };
                     imports.resource(name, ResourceType::host::<Context>(), let_go)?;
                 }
+                // The SDK asks for the settings, and nobody asks anything else.
+                ComponentItem::ComponentFunc(_) if name == SETTINGS => {
+                    let settings = |_: StoreContextMut<'_, State>, _: (Resource<Context>,)| {
+                        Ok(("{}".to_owned(),))
+                    };
+                    imports.func_wrap(name, settings)?;
+                }
                 ComponentItem::ComponentFunc(_) => {
-                    let name = name.to_owned();
-                    imports
-                        .func_new(&name.clone(), move |_, _, _, _| bail!("{name} was called"))?;
+                    let called = name.to_owned();
+                    imports.func_new(name, move |_, _, _, _| bail!("{called} was called"))?;
                 }
                 _ => {}
             }
@@ -223,7 +232,7 @@ pub(crate) enum Call {
 async fn describe(store: &Accessor<State>, instance: &ExecutorPlugin) -> Result<()> {
     let guest = instance.cyrus_executor_task_executor();
     let described: Descriptor = guest.call_describe(store, "{}".to_owned()).await?.expect("itself");
-    assert_eq!(described.name, "Probe");
+    assert_eq!(described.name, "Measured");
     Ok(())
 }
 
@@ -309,5 +318,6 @@ impl Drop for Count {
 fn config() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    config.guard_before_linear_memory(false);
     config
 }

@@ -20,7 +20,7 @@ const LEAST: f64 = 1_000_000.0;
 pub(crate) fn measure(report: &mut Report) {
     let table = on_tokio(async {
         let (ours, raw, native) =
-            (Ours::new(0).await, Raw::new().expect("wasmtime"), Native::new());
+            (Ours::new(None).await, Raw::new().expect("wasmtime"), Native::new());
         let mut table = Table::new("message events of 200 bytes", "events/s");
         for _ in 0..ROUNDS {
             table.add("our host, to a subscriber", subscribed(&ours.executor).await);

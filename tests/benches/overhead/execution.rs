@@ -17,7 +17,7 @@ const MOST: f64 = 1.5;
 pub(crate) fn measure(report: &mut Report) {
     let table = on_tokio(async {
         let (ours, raw, native) =
-            (Ours::new(0).await, Raw::new().expect("wasmtime"), Native::new());
+            (Ours::new(None).await, Raw::new().expect("wasmtime"), Native::new());
         let mut table = Table::new("store + instance + trivial execution + drop", "µs");
         // The first round warms up.
         for round in 0..=ROUNDS {

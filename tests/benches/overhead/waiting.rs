@@ -1,5 +1,8 @@
 //! What an execution takes that waits on the network: memory and memory mappings. Each figure comes from a fresh
 //! process, which does nothing else.
+//!
+//! Memory is the process' proportional share of what is resident (Pss): instances share the pages of a component's
+//! data that they have not written to, and the plain resident size counts those once for each.
 
 use crate::{
     common::{native::Native, ours::Ours, raw::Raw, request},
@@ -35,7 +38,7 @@ const MOST_KB: f64 = 120.0;
 /// What one process tells.
 #[derive(Debug, Serialize, Deserialize)]
 struct Taken {
-    /// Resident memory for each execution, in kB of 1024 bytes.
+    /// Memory for each execution, in kB of 1024 bytes.
     kb: f64,
     /// Memory mappings of the whole process.
     mappings: f64,
@@ -47,8 +50,7 @@ pub(crate) fn measure(report: &mut Report) {
     let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
     let allowed: f64 = allowed.trim().parse().expect("the system's limit of mappings");
     for count in COUNTS {
-        let mut memory =
-            Table::new(format!("{count} executions waiting: resident memory"), "kB each");
+        let mut memory = Table::new(format!("{count} executions waiting: memory"), "kB each");
         let mut mappings = Table::new(format!("{count} executions waiting: mappings"), "in all");
         let mut time = Table::new(format!("{count} executions waiting: until they are"), "s");
         for _ in 0..ROUNDS {
@@ -83,22 +85,21 @@ fn take(who: &str, count: usize) -> Taken {
 pub(crate) fn child(who: &str, count: &str, port: &str) {
     allow_many_connections();
     let (count, port) = (count.parse().expect("a number"), port.parse().expect("a port"));
-    let taken =
-        match who {
-            "ours" => on_tokio(async move {
-                wait(Arc::new(Ours::new(port).await.executor), count, port).await
-            }),
-            "native" => on_tokio(async move { wait(Arc::new(Native::new()), count, port).await }),
-            "raw" => on_tokio(async move {
-                let raw = Arc::new(Raw::new().expect("wasmtime"));
-                let execute = move |prompt: String| {
-                    let raw = Arc::clone(&raw);
-                    async move { raw.execute(&prompt).await.map(|_| ()).map_err(|e| e.to_string()) }
-                };
-                wait_each(execute, count, port).await
-            }),
-            other => panic!("nobody is called {other}"),
-        };
+    let taken = match who {
+        "ours" => on_tokio(async move {
+            wait(Arc::new(Ours::new(Some(port)).await.executor), count, port).await
+        }),
+        "native" => on_tokio(async move { wait(Arc::new(Native::new()), count, port).await }),
+        "raw" => on_tokio(async move {
+            let raw = Arc::new(Raw::new().expect("wasmtime"));
+            let execute = move |prompt: String| {
+                let raw = Arc::clone(&raw);
+                async move { raw.execute(&prompt).await.map(|_| ()).map_err(|e| format!("{e:#}")) }
+            };
+            wait_each(execute, count, port).await
+        }),
+        other => panic!("nobody is called {other}"),
+    };
     println!("{}", serde_json::to_string(&taken).expect("JSON"));
     // What ending all of them takes is not measured.
     std::process::exit(0);
@@ -121,7 +122,7 @@ where
 {
     // What is made once is made now.
     execute("events 0 0".to_owned()).await.expect("the first succeeds");
-    let before = resident_kb();
+    let before = memory_kb();
     let begun = Instant::now();
     let prompt = format!("get http://127.0.0.1:{port}/never");
     for _ in 0..count {
@@ -136,13 +137,13 @@ where
     }
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let (kb, mappings) = ((resident_kb() - before) as f64 / count as f64, mappings() as f64);
+    let (kb, mappings) = ((memory_kb() - before) as f64 / count as f64, mappings() as f64);
     Taken { kb, mappings, seconds }
 }
 
-fn resident_kb() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+fn memory_kb() -> usize {
+    let shares = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
+    let line = shares.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 

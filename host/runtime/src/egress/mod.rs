@@ -67,6 +67,9 @@ impl WasiHttpHooks for Egress {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let run = Arc::clone(&self.run);
         Box::new(async move {
+            // What runs before the first wait runs on the component's stack, which lives as long as the instance
+            // and never shrinks: a request begun there would cost each execution that waits for an answer.
+            tokio::task::yield_now().await;
             let work = send(&run, request, Times::of(options));
             let response = run.unless_stopped(work, Err(Error::ConnectionTerminated)).await?;
             let written: Box<dyn Future<Output = Result<(), Error>> + Send> =
