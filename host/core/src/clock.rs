@@ -1,3 +1,4 @@
+use futures::future::{BoxFuture, FutureExt as _};
 use std::time::{Duration, SystemTime};
 
 /// Where the time comes from. Handed to whatever decides by it, so that a simulation can hand another.
@@ -7,6 +8,9 @@ pub trait Clock: Send + Sync + 'static {
 
     /// How long since some fixed moment; never goes backwards.
     fn elapsed(&self) -> Duration;
+
+    /// Returns when this long has passed.
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
 }
 
 /// The machine's clock.
@@ -28,5 +32,9 @@ impl Clock for SystemClock {
 
     fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(time).boxed()
     }
 }

@@ -1,4 +1,7 @@
-use crate::{Check, CheckReport, ExecutionReport, SessionId, SessionReport};
+use crate::{
+    Analysis, Check, CheckReport, ExecutionReport, Plan, PlannedTask, Receipt, SessionId,
+    SessionReport, TaskState, ValidationReport,
+};
 use cyrus_executor::{Event, ExecutorInfo, TaskId};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -19,6 +22,51 @@ pub enum SessionEvent {
         base_commit: String,
         /// Whether it was begun before.
         resumed: bool,
+    },
+    /// What the issue was found to be.
+    Analysed(Box<Analysis>),
+    /// The tasks and their dependencies.
+    Planned(Plan),
+    /// A task more: a conflict to resolve, or checks of the merged result to mend.
+    TaskAdded(Box<PlannedTask>),
+    /// A task stands somewhere else now.
+    TaskChanged {
+        /// Which.
+        task: TaskId,
+        /// Where.
+        #[serde(flatten)]
+        state: TaskState,
+    },
+    /// Who has the next attempt at a task, and why.
+    ExecutorChosen {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        receipt: Box<Receipt>,
+    },
+    /// A task waits before its next attempt.
+    TaskWaits {
+        /// The task.
+        task: TaskId,
+        /// For how long.
+        #[serde(rename = "forMs", with = "cyrus_executor::millis")]
+        time: std::time::Duration,
+        /// Why.
+        because: String,
+    },
+    /// What the checks said of a task's result.
+    TaskValidated {
+        /// The task.
+        task: TaskId,
+        /// What they said.
+        report: Box<ValidationReport>,
+    },
+    /// A result was merged.
+    TaskMerged {
+        /// The task.
+        task: TaskId,
+        /// What it was merged into.
+        commit: String,
     },
     /// The checks that the result will have to pass.
     ChecksPlanned {
@@ -73,15 +121,19 @@ mod tests {
             branch: Some("cyrus/0abc-1".into()),
             commit: None,
             diff: None,
+            tasks: vec![],
             executions: vec![],
             validation: None,
+            cost: crate::Spending::default(),
+            pull_request: None,
             duration_ms: 7,
         };
         let line = serde_json::to_value(SessionEvent::SessionFinished(Box::new(report))).unwrap();
         let expected = serde_json::json!({
             "type": "session-finished", "session": "0abc-1", "outcome": "unverified",
-            "branch": "cyrus/0abc-1", "commit": null, "diff": null, "executions": [],
-            "validation": null, "durationMs": 7,
+            "branch": "cyrus/0abc-1", "commit": null, "diff": null, "tasks": [],
+            "executions": [], "validation": null,
+            "cost": {"reserved": 0, "reported": 0, "estimated": 0}, "durationMs": 7,
         });
         assert_eq!(line, expected);
     }

@@ -1,3 +1,4 @@
+use crate::Urgency;
 use serde::{Deserialize, Serialize};
 
 /// What somebody wants done. Its text is material to act on, never an instruction to Cyrus itself.
@@ -14,6 +15,37 @@ pub struct Issue {
     /// Its labels, as written.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// How soon its tracker says it is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgency: Option<Urgency>,
+    /// The issues that are part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sub_issues: Vec<SubIssue>,
+    /// The issues that have to be done before it and are not, as the tracker names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
+}
+
+/// An issue that is part of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubIssue {
+    /// What its tracker calls it.
+    pub identifier: String,
+    /// One line.
+    pub title: String,
+    /// The rest.
+    #[serde(default)]
+    pub body: String,
+    /// Its labels, as written.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Those of its siblings that have to be done before it, by their identifiers.
+    #[serde(default)]
+    pub blocked_by: Vec<String>,
+    /// Whether it is done already.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// Why a text is no issue.
@@ -49,7 +81,15 @@ impl Issue {
             heading.to_owned()
         };
         let body = if long { text } else { rest.trim() };
-        Ok(Self { identifier: None, title, body: body.to_owned(), labels: Vec::new() })
+        Ok(Self {
+            identifier: None,
+            title,
+            body: body.to_owned(),
+            labels: Vec::new(),
+            urgency: None,
+            sub_issues: Vec::new(),
+            blocked_by: Vec::new(),
+        })
     }
 
     /// Title and body as one text, for a prompt.

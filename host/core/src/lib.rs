@@ -1,34 +1,57 @@
-//! The domain of Cyrus: issues, sessions, what they report, and the ports between the parts.
+//! The domain of Cyrus: issues, sessions, plans, what they report, and the ports between the parts.
 //!
 //! No I/O happens here. The shapes that a machine reads (`--json`, later the API) are [`SessionEvent`] and
 //! [`SessionReport`], and are defined nowhere else.
 //!
 //! # Layout
 //!
-//! * [`Issue`], [`Session`], [`SessionId`]: what is worked on.
+//! * [`Issue`], [`Session`], [`Analysis`], [`Plan`], [`TaskRecord`]: what is worked on, and how far it is.
+//! * [`Receipt`]: why a task went where it went.
+//! * [`Reservation`], [`Settlement`], [`Caps`], [`Day`]: the ledger's words.
 //! * [`SessionEvent`], [`SessionReport`], [`ValidationReport`]: what is told about it.
-//! * [`Workspaces`], [`Validator`], [`Journal`], [`Clock`], [`Observer`]: the ports.
+//! * [`SessionStore`], [`Change`], [`Lease`], [`EffectRecord`]: what is written down, and who may.
+//! * [`Workspaces`], [`Integration`], [`Forge`], [`Validator`], [`Clock`], [`Observer`]: the other ports.
 
+mod analysis;
 mod clock;
+mod effect;
 mod event;
+mod integration;
 mod issue;
-mod journal;
+mod lease;
+mod ledger;
 mod observer;
+mod plan;
+mod progress;
+mod receipt;
 mod report;
 mod session;
+mod store;
 mod strategy;
 mod validation;
 mod workspaces;
 
+pub use analysis::{Analysis, Criterion, Tags, Urgency};
 pub use clock::{Clock, SystemClock};
+pub use effect::{EffectKind, EffectRecord, EffectState};
 pub use event::SessionEvent;
-pub use issue::{Issue, IssueError};
-pub use journal::{ExecutionRecord, Journal, JournalError};
+pub use integration::{Forge, Integration, Merge, PullRequest};
+pub use issue::{Issue, IssueError, SubIssue};
+pub use lease::Lease;
+pub use ledger::{Billing, CapKind, Caps, Day, Heading, Reservation, Settlement, Spending};
 pub use observer::Observer;
-pub use report::{DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport};
+pub use plan::{Complexity, Needs, Plan, PlanSource, PlannedTask, TaskOrigin};
+pub use progress::{ExecutionRecord, Progress, Snapshot, TaskRecord, TaskState};
+pub use receipt::{Considered, Excluded, Receipt, Standing};
+pub use report::{
+    DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport, TaskReport,
+};
 pub use session::{InvalidSessionId, Session, SessionId, SessionState};
+pub use store::{Change, LogLine, SessionStore, SessionSummary, StoreError, TrackRecord};
 pub use strategy::{Strategy, UnknownStrategy};
 pub use validation::{
-    Check, CheckReport, CheckSource, ValidationReport, ValidationVerdict, Validator,
+    Check, CheckReport, CheckSource, Subject, ValidationReport, ValidationVerdict, Validator,
 };
-pub use workspaces::{Base, Collected, PreparedWorkspace, WorkspaceError, Workspaces};
+pub use workspaces::{
+    Base, Collected, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,
+};

@@ -1,6 +1,9 @@
-use crate::{SessionId, ValidationReport};
-use cyrus_executor::{Cost, Denial, ExecutionError, Link, Placement, TaskId, Usage, WorkProduct};
+use crate::{SessionId, Spending, TaskState, ValidationReport};
+use cyrus_executor::{
+    Cost, Denial, ExecutionError, Link, Placement, TaskId, TaskKind, Usage, WorkProduct,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +69,9 @@ pub struct ExecutionReport {
     /// What the executor said it did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// The answer in the asked-for schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub structured: Option<Value>,
     /// Where its work is.
     pub product: WorkProduct,
     /// What it cost, and whether that is a bill or an estimate; `None` is not known.
@@ -96,6 +102,30 @@ pub struct DiffStat {
     pub deletions: u64,
 }
 
+/// What became of one task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskReport {
+    /// The task.
+    pub id: TaskId,
+    /// What kind of work it was.
+    pub kind: TaskKind,
+    /// One line for people.
+    pub title: String,
+    /// The tasks it came after.
+    pub after: Vec<TaskId>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TaskState,
+    /// Who did it, in the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// Attempts at it.
+    pub attempts: u32,
+    /// How long its executions took together, in milliseconds.
+    pub duration_ms: u64,
+}
+
 /// What a session came to. The last line of `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,10 +143,19 @@ pub struct SessionReport {
     pub commit: Option<String>,
     /// How much it changes.
     pub diff: Option<DiffStat>,
+    /// The tasks and how each ended, in the plan's order.
+    #[serde(default)]
+    pub tasks: Vec<TaskReport>,
     /// Every attempt, in order.
     pub executions: Vec<ExecutionReport>,
-    /// What the checks said, when it came to that.
+    /// What the checks said of what was merged, when it came to that.
     pub validation: Option<ValidationReport>,
+    /// What it cost, all executions together: what was reported, and what is our estimate.
+    #[serde(default)]
+    pub cost: Spending,
+    /// The pull request, when one was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<String>,
     /// How long it took in all, in milliseconds.
     pub duration_ms: u64,
 }
@@ -135,6 +174,7 @@ mod tests {
             outcome: ExecutionOutcome::Failed,
             error: None,
             summary: String::new(),
+            structured: None,
             product: WorkProduct::Nothing,
             cost: None,
             usage: Usage::default(),

@@ -1,4 +1,4 @@
-use crate::{Base, Issue, SessionOutcome};
+use crate::{Base, Issue, Plan, SessionOutcome, Strategy};
 use cyrus_executor::{Limits, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::SystemTime};
@@ -88,10 +88,18 @@ pub struct Session {
     pub issue: Issue,
     /// The repository it is done in, and the commit it starts from.
     pub base: Base,
-    /// The kind its task has.
-    pub kind: TaskKind,
-    /// The executor that was chosen, by its name in the configuration.
-    pub executor: String,
+    /// The kind somebody asked for; `None` leaves it to the analysis.
+    #[serde(default)]
+    pub kind: Option<TaskKind>,
+    /// The executor somebody asked for, by its name in the configuration.
+    #[serde(default)]
+    pub executor: Option<String>,
+    /// The strategy somebody asked for; `None` leaves it to the issue and the configuration.
+    #[serde(default)]
+    pub strategy: Option<Strategy>,
+    /// The plan somebody gave, already read.
+    #[serde(default)]
+    pub plan: Option<Plan>,
     /// Model to use; `None` is the executor's default.
     pub model: Option<String>,
     /// What each execution may use.

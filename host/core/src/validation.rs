@@ -1,4 +1,4 @@
-use crate::{Observer, PreparedWorkspace, SessionEvent, WorkspaceError};
+use crate::{Base, Observer, PreparedWorkspace, SessionEvent, WorkspaceError};
 use async_trait::async_trait;
 use cyrus_executor::Finding;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ pub enum CheckSource {
     Configured,
     /// Worked out from a file of the base commit, which is named.
     Detected(String),
+    /// A plan that the user gave, for this task.
+    Acceptance,
 }
 
 /// A command that a result has to pass.
@@ -69,17 +71,30 @@ pub struct ValidationReport {
     pub findings: Vec<Finding>,
 }
 
+/// What is validated: a result in a clone, or what was merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The clone it is in.
+    pub workspace: &'a PreparedWorkspace,
+    /// The commit that holds it.
+    pub commit: &'a str,
+    /// Whether it is wrong for nothing to have changed.
+    pub must_change: bool,
+    /// Whether the commit that the clone started from may hold conflict markers, which the result must not.
+    pub had_conflict: bool,
+}
+
 /// Checks results. It never takes an executor's word.
 #[async_trait]
 pub trait Validator: Send + Sync {
-    /// The checks for work that starts from a commit of this repository: configured, else detected.
-    async fn checks(&self, workspace: &PreparedWorkspace) -> Result<Vec<Check>, WorkspaceError>;
+    /// The checks for work that starts from this base: configured, else detected from its commit.
+    async fn checks(&self, base: &Base) -> Result<Vec<Check>, WorkspaceError>;
 
-    /// Runs them on the result that is in the workspace, telling the observer of each with
-    /// [`SessionEvent::CheckStarted`] and [`SessionEvent::CheckFinished`].
+    /// Looks at what was changed and runs the checks on the result that is in the workspace, telling the observer of
+    /// each with [`SessionEvent::CheckStarted`] and [`SessionEvent::CheckFinished`].
     async fn validate(
         &self,
-        workspace: &PreparedWorkspace,
+        subject: &Subject<'_>,
         checks: &[Check],
         observer: &dyn Observer,
     ) -> Result<ValidationReport, WorkspaceError>;

@@ -58,16 +58,30 @@ pub struct Base {
     pub dirty: bool,
 }
 
-/// A clone that one task is done in.
+/// Which clone is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PreparedWorkspace {
+pub struct WorkspaceSpec {
     /// The session.
     pub session: SessionId,
     /// The task.
     pub task: TaskId,
-    /// What it was cloned from.
+    /// The fencing token of the lease that it is made under. It is part of the clone's path, so that whoever lost the
+    /// lease never writes where its successor works.
+    pub token: u64,
+    /// The repository it is cloned from.
     pub base: Base,
+    /// The commit it starts from: the base commit, with what the task comes after merged into it.
+    pub start: String,
+}
+
+/// A clone that one task is done in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreparedWorkspace {
+    /// What it is.
+    #[serde(flatten)]
+    pub spec: WorkspaceSpec,
     /// Where it is.
     pub workspace: Workspace,
 }
@@ -80,24 +94,20 @@ pub struct Collected {
     pub commit: String,
     /// The ref it is kept under: `refs/cyrus/<session>/<task>`.
     pub kept: String,
-    /// How it differs from the base. No files: the executor changed nothing.
+    /// How it differs from the commit its clone started from. No files: the executor changed nothing.
     pub diff: DiffStat,
 }
 
 /// Clones, and what comes back from them. Git is never run with hooks, filters or configuration that an executor
-/// could have written.
+/// could have written. All of it may be called again for the same thing: what is there already is found.
 #[async_trait]
 pub trait Workspaces: Send + Sync {
     /// Looks at the repository at this path, or that it is in.
     async fn base(&self, path: &Path, work_branch: &str) -> Result<Base, WorkspaceError>;
 
-    /// Makes the clone for a task, or finds the one made before.
-    async fn prepare(
-        &self,
-        session: &SessionId,
-        task: &TaskId,
-        base: &Base,
-    ) -> Result<PreparedWorkspace, WorkspaceError>;
+    /// Makes the clone for a task, or finds the one made before; then runs the set-up that the operator or the base
+    /// commit has for it.
+    async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError>;
 
     /// Commits what an executor left uncommitted (with this message), or fetches the branch it pushed and puts it
     /// into the workspace; then brings the result into the main repository. The same result twice is harmless.
@@ -108,13 +118,12 @@ pub trait Workspaces: Send + Sync {
         message: &str,
     ) -> Result<Collected, WorkspaceError>;
 
-    /// Makes the result visible on the session's branch, by one compare-and-set.
-    async fn publish(
-        &self,
-        workspace: &PreparedWorkspace,
-        collected: &Collected,
-    ) -> Result<String, WorkspaceError>;
-
-    /// Removes the clone. What was collected stays.
+    /// Runs the operator's tear-down, then removes the clone. What was collected stays.
     async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError>;
+
+    /// Removes what is left of a session that is over: clones, and the refs that only it needed.
+    async fn clear(&self, base: &Base, session: &SessionId) -> Result<(), WorkspaceError>;
+
+    /// The sessions that have clones here.
+    async fn present(&self) -> Result<Vec<SessionId>, WorkspaceError>;
 }
