@@ -30,7 +30,8 @@ pub enum Output {
 }
 
 /// A program to launch. Its environment is empty but for the variables named here, it has a session of its own and
-/// no terminal, and from a supervisor it gets no descriptor but the standard three.
+/// no terminal, it ignores no signal because the host does, and from a supervisor it gets no descriptor but the
+/// standard three.
 #[derive(Clone)]
 pub struct Launch {
     pub(crate) program: AbsolutePath,

@@ -19,6 +19,7 @@ mod launcher;
 mod path;
 mod run;
 mod session;
+mod signals;
 mod stdio;
 #[cfg(target_os = "linux")]
 mod supervised;

@@ -1,16 +1,21 @@
-//! A session of one's own for a program that no supervisor launches.
+//! What a supervisor would see to, for a program that none launches: a session of its own, and signals.
 #![expect(
     unsafe_code,
-    reason = "the standard library has no safe way to make a child lead a session"
+    reason = "the standard library has no safe way to make a child lead a session, or to reset its signals"
 )]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::signals;
+
 /// Makes the program the leader of a new session and process group: it has no terminal to ask on, and its group can
-/// be killed.
+/// be killed. No signal is ignored in it because the host happens to ignore it.
 pub(crate) fn own_session(command: &mut Command) -> &mut Command {
-    let lead = || nix::unistd::setsid().map(drop).map_err(Into::into);
-    // SAFETY: between fork and exec this makes one system call, allocates nothing and takes no lock.
+    let lead = || {
+        nix::unistd::setsid()?;
+        signals::make_default()
+    };
+    // SAFETY: between fork and exec this makes system calls only, allocates nothing and takes no lock.
     unsafe { command.pre_exec(lead) }
 }

@@ -1,8 +1,11 @@
 //! What the sandbox's tests launch, and launch with. Its first argument says what to do.
+#![expect(unsafe_code, reason = "ignoring a signal is unsafe, for what it sets may be a handler")]
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
 use cyrus_sandbox::{AbsolutePath, Containment, Input, Launch, Launcher, Output, Supervisor};
+use nix::sys::signal::{self, SigHandler};
 
 fn main() -> ExitCode {
     let supervisor = cyrus_sandbox::supervise_if_asked();
@@ -10,10 +13,13 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["host", containment, script] => host(supervisor, containment, script),
+        ["ignoring", signals, ref rest @ ..] => ignoring(signals, rest),
         ["probe"] => probe(supervisor),
         ["descriptors"] => descriptors(),
         _ => {
-            eprintln!("usage: sandbox-test-program host CONTAINMENT SCRIPT | probe | descriptors");
+            eprintln!(
+                "usage: sandbox-test-program [ignoring SIGNALS] host CONTAINMENT SCRIPT | probe | descriptors"
+            );
             ExitCode::from(2)
         }
     }
@@ -36,6 +42,18 @@ fn host(supervisor: Supervisor, containment: &str, script: &str) -> ExitCode {
         child.wait().await.expect("the script ends");
     });
     ExitCode::SUCCESS
+}
+
+/// Becomes this program again, started by somebody who ignores these signals.
+fn ignoring(signals: &str, rest: &[&str]) -> ExitCode {
+    for name in signals.split(' ') {
+        let ignored: signal::Signal = format!("SIG{name}").parse().expect("a signal's name");
+        // SAFETY: ignoring is no handler, so none runs that could be unsafe.
+        unsafe { signal::signal(ignored, SigHandler::SigIgn) }.expect("it can be ignored");
+    }
+    let error = Command::new("/proc/self/exe").args(rest).exec();
+    eprintln!("cannot become itself again: {error}");
+    ExitCode::FAILURE
 }
 
 /// Prints the confinement that programs get from this executable.

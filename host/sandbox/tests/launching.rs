@@ -8,9 +8,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use common::{PROGRAM, SUPERVISED, launcher, path, sh, soon};
+use common::{PROGRAM, SUPERVISED, Wake, launcher, path, sh, soon};
 use cyrus_sandbox::{
     Confinement, Containment, Exit, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor,
 };
@@ -109,6 +109,35 @@ async fn a_program_gets_no_descriptor_but_the_standard_three() {
     for containment in SUPERVISED {
         let launch = Launch::new(path(PROGRAM), path("/")).arg("descriptors");
         assert_eq!(output_of(containment, launch).await, "0 1 2\n");
+    }
+}
+
+/// As a host is started by `nohup`, or in the background by a script. A shell cannot trap what it was started
+/// without, and a supervisor started without SIGCHLD would learn of no end.
+#[tokio::test]
+async fn a_program_gets_the_signals_that_its_host_was_started_without() {
+    const SIGNALS: &str = "HUP INT QUIT USR1 USR2 PIPE ALRM TERM";
+    for containment in ALL {
+        let mut ignored = SIGNALS.to_owned();
+        if containment != Containment::ProcessGroup {
+            ignored.push_str(" CHLD");
+        }
+        let mut wake = Wake::new();
+        let script = format!(
+            "exec 3>{}; echo program >&3
+             for name in {SIGNALS}; do trap \"echo $name >&3\" $name; kill -$name $$; done",
+            wake.fifo().display()
+        );
+        let name = serde_json::to_value(containment).unwrap();
+        let mut host = tokio::process::Command::new(PROGRAM)
+            .args(["ignoring", &ignored, "host", name.as_str().unwrap(), &script])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        wake.all_here(&["program"]).await;
+        assert_eq!(wake.all_gone().await, SIGNALS.replace(' ', "\n") + "\n");
+        assert!(soon(host.wait()).await.unwrap().success());
     }
 }
 

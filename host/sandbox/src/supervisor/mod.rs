@@ -25,6 +25,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::signals;
 use crate::wire::Report;
 
 /// The first argument of an executable that is to supervise.
@@ -79,6 +80,7 @@ pub(crate) fn run(part: Option<&OsStr>) -> i32 {
 fn outer() -> io::Result<()> {
     let control = control()?;
     inherited::close_on_exec()?;
+    signals::make_default()?;
     nix::unistd::setsid()?;
     if let Err(error) = namespace::enter() {
         let reason = format!("the system refuses one ({error})");
@@ -119,6 +121,7 @@ fn inner() -> io::Result<()> {
 fn subreaper() -> io::Result<()> {
     let control = control()?;
     inherited::close_on_exec()?;
+    signals::make_default()?;
     nix::unistd::setsid()?;
     prctl::set_child_subreaper(true)?;
     serve::serve(control, serve::Reach::Descendants, false)
