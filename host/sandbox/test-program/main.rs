@@ -1,5 +1,8 @@
 //! What the sandbox's tests launch, and launch with. Its first argument says what to do.
-#![expect(unsafe_code, reason = "ignoring a signal is unsafe, for what it sets may be a handler")]
+#![expect(
+    unsafe_code,
+    reason = "ignoring a signal and ending one thread have no safe way in a library"
+)]
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -14,12 +17,12 @@ fn main() -> ExitCode {
     match args[..] {
         ["host", containment, script] => host(supervisor, containment, script),
         ["ignoring", signals, ref rest @ ..] => ignoring(signals, rest),
+        ["leaderless"] => leaderless(),
         ["probe"] => probe(supervisor),
         ["descriptors"] => descriptors(),
         _ => {
-            eprintln!(
-                "usage: sandbox-test-program [ignoring SIGNALS] host CONTAINMENT SCRIPT | probe | descriptors"
-            );
+            eprintln!("usage: sandbox-test-program [ignoring SIGNALS] host CONTAINMENT SCRIPT");
+            eprintln!("       sandbox-test-program leaderless | probe | descriptors");
             ExitCode::from(2)
         }
     }
@@ -54,6 +57,26 @@ fn ignoring(signals: &str, rest: &[&str]) -> ExitCode {
     let error = Command::new("/proc/self/exe").args(rest).exec();
     eprintln!("cannot become itself again: {error}");
     ExitCode::FAILURE
+}
+
+/// Ends its main thread and goes on in another, which says so and never ends.
+fn leaderless() -> ExitCode {
+    std::thread::spawn(|| {
+        let main_ended = || {
+            let stat = std::fs::read_to_string("/proc/self/stat").expect("a /proc");
+            stat.contains(") Z ")
+        };
+        while !main_ended() {
+            std::thread::yield_now();
+        }
+        println!("leaderless");
+        loop {
+            std::thread::park();
+        }
+    });
+    // SAFETY: nothing on this thread's stack is borrowed by the other one.
+    unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
+    unreachable!("this thread has ended");
 }
 
 /// Prints the confinement that programs get from this executable.

@@ -178,6 +178,20 @@ async fn a_program_that_goes_on_starting_others_is_caught_up_with() {
     }
 }
 
+/// The system lists such a process as one that has ended.
+#[tokio::test]
+async fn a_program_that_outlives_its_main_thread_is_killed() {
+    for containment in SUPERVISED {
+        let mut wake = Wake::new();
+        let script = format!("exec '{PROGRAM}' leaderless >{}", wake.fifo().display());
+        let child = launcher(containment).spawn(quiet(&script)).await.unwrap();
+        wake.all_here(&["leaderless"]).await;
+        child.kill();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Signal(9)));
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
+
 /// In a namespace a program cannot reach its supervisor. Elsewhere it can, and then its own group is what ends.
 #[tokio::test]
 async fn a_program_that_attacks_its_supervisor_gains_no_life() {

@@ -48,8 +48,14 @@ pub(super) fn end_descendants() {
             Err(_) => return,
             Ok(None) => {}
         }
-        // A killed process ends by itself, so a blocking wait returns.
-        if !kill_descendants() || wait(WaitOptions::empty()).is_err() {
+        let ended = if kill_descendants() {
+            // A killed process ends by itself, so a blocking wait returns.
+            wait(WaitOptions::empty()).is_ok()
+        } else {
+            // Nothing that we may kill, or one that ended while we looked, and left another where we had looked.
+            matches!(wait(WaitOptions::NOHANG), Ok(Some(_)))
+        };
+        if !ended {
             return;
         }
     }
@@ -60,9 +66,7 @@ pub(super) fn end_descendants() {
 fn descendants(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for pid in processes() {
-        if let Some((parent, state)) = parent_and_state(pid)
-            && !matches!(state, 'Z' | 'X')
-        {
+        if let Some(parent) = parent_of_running(pid) {
             children.entry(parent).or_default().push(pid);
         }
     }
@@ -83,19 +87,22 @@ fn processes() -> impl Iterator<Item = Pid> {
         .map(Pid::from_raw)
 }
 
-fn parent_and_state(pid: Pid) -> Option<(Pid, char)> {
+fn parent_of_running(pid: Pid) -> Option<Pid> {
     // The name may hold anything, and is read as what it is.
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse_stat(&String::from_utf8_lossy(&stat))
 }
 
-/// Reads `pid (name) state parent …`, where the name may hold spaces and brackets.
-fn parse_stat(stat: &str) -> Option<(Pid, char)> {
+/// Reads the parent of a process that still runs from `pid (name) state parent …`, where the name may hold spaces
+/// and brackets. The state is that of the main thread, and when that one has ended others may go on.
+fn parse_stat(stat: &str) -> Option<Pid> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
+    let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    Some((Pid::from_raw(parent), state))
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
+    let ended = matches!(state, "Z" | "X") && threads <= 1;
+    (!ended).then(|| Pid::from_raw(parent))
 }
 
 /// Kills every process of this namespace but this one, its first.
@@ -113,17 +120,31 @@ pub(super) fn kill_namespace() {
 mod tests {
     use super::*;
 
+    /// What stands between the parent and the number of threads.
+    const BETWEEN: &str = "7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0";
+
     #[test]
     fn a_process_name_cannot_forge_its_parent() {
         for (stat, expected) in [
-            ("7 (sh) S 3 7 7 0", Some((3, 'S'))),
-            ("7 (a) R 1 (b) Z 3 7", Some((3, 'Z'))),
-            ("7 (\u{fffd}\n) T 1 1", Some((1, 'T'))),
+            ("7 (sh) S 3 … 1 0", Some(3)),
+            ("7 (a) Z 1 (b) R 3 … 1 0", Some(3)),
+            ("7 (\u{fffd}\n) T 1 … 1", Some(1)),
             ("7 (sh", None),
             ("7 (sh) S", None),
+            ("7 (sh) S 3 7 7", None),
         ] {
-            let expected = expected.map(|(parent, state)| (Pid::from_raw(parent), state));
-            assert_eq!(parse_stat(stat), expected, "{stat}");
+            let stat = stat.replace('…', BETWEEN);
+            assert_eq!(parse_stat(&stat), expected.map(Pid::from_raw), "{stat}");
+        }
+    }
+
+    #[test]
+    fn a_process_runs_until_its_last_thread_has_ended() {
+        for (state, threads, runs) in
+            [("Z", 1, false), ("X", 0, false), ("Z", 2, true), ("S", 1, true), ("R", 3, true)]
+        {
+            let stat = format!("7 (sh) {state} 3 {BETWEEN} {threads} 0");
+            assert_eq!(parse_stat(&stat).is_some(), runs, "{stat}");
         }
     }
 }
