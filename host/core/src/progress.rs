@@ -94,8 +94,10 @@ pub struct ExecutionRecord {
     pub started: SystemTime,
     /// Why this executor.
     pub receipt: Option<Receipt>,
-    /// The fencing token of the lease it was begun under.
+    /// The fencing token of the lease that its clone was made under.
     pub token: u64,
+    /// The commit that its clone started from.
+    pub start: String,
     /// The last checkpoint saved; at the beginning the one it goes on from.
     pub checkpoint: Option<String>,
     /// What it last said it used.
