@@ -1,0 +1,373 @@
+use super::{
+    AttemptPolicy, Step,
+    ending::{Ending, ending},
+};
+use crate::budget::WhenOver;
+use cyrus_core::{ExecutionRecord, PlannedTask, TaskOrigin, ValidationReport, ValidationVerdict};
+use cyrus_executor::{Finding, TaskKind};
+use std::time::Duration;
+
+/// An executor that is out for a task, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Its name.
+    pub executor: String,
+    /// How it failed.
+    pub error: String,
+}
+
+/// What comes next for a task after these attempts at it, which are all there were, in order. It depends on nothing
+/// else, so that after a crash the same comes next as before.
+pub fn decide(task: &PlannedTask, attempts: &[ExecutionRecord], policy: &AttemptPolicy) -> Step {
+    History { task, attempts, policy, looked_at: false }.step()
+}
+
+/// What comes next for a task that was held, once somebody has looked at it and said to go on. Who was not there, not
+/// let in or without credit is not out any more; what ran out of money or may have been created remotely is taken up
+/// from its checkpoint.
+pub fn released(task: &PlannedTask, attempts: &[ExecutionRecord], policy: &AttemptPolicy) -> Step {
+    History { task, attempts, policy, looked_at: true }.step()
+}
+
+/// The last checkpoint of this executor in these attempts at a task. Nobody ever goes on from another's.
+pub fn checkpoint_of(attempts: &[ExecutionRecord], executor: &str) -> Option<String> {
+    let own = |record: &&ExecutionRecord| record.executor == executor;
+    attempts.iter().rev().filter(own).find_map(|record| {
+        let report = record.report.as_ref();
+        let ended = report.and_then(|report| report.checkpoint.clone());
+        let failed = report.and_then(|report| report.error.as_ref()?.checkpoint.clone());
+        ended.or(failed).or_else(|| record.checkpoint.clone())
+    })
+}
+
+/// How many of these attempts count against [`AttemptPolicy::most_attempts`]: those that were worked on. One that was
+/// interrupted, put off, or turned away before the work does not; each of those has a bound of its own.
+pub fn counted(attempts: &[ExecutionRecord]) -> u32 {
+    let worked = attempts.iter().filter(|record| came(record).is_work()).count();
+    u32::try_from(worked).unwrap_or(u32::MAX)
+}
+
+/// Whether a result that changes nothing is wrong. A builder and a debugger have failed then, and whoever resolves a
+/// conflict or mends checks; others may well answer in words.
+pub fn must_change(task: &PlannedTask) -> bool {
+    match task.origin {
+        TaskOrigin::Conflict { .. } | TaskOrigin::Mend { .. } => true,
+        TaskOrigin::Planning | TaskOrigin::Review { .. } => false,
+        TaskOrigin::Planned => {
+            *task.kind() == TaskKind::BUILDER || *task.kind() == TaskKind::DEBUGGER
+        }
+    }
+}
+
+/// Whether the task's result is the answer itself, and nothing that it leaves in the workspace.
+fn answers(task: &PlannedTask) -> bool {
+    matches!(task.origin, TaskOrigin::Planning | TaskOrigin::Review { .. })
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// It was cut off with the process that held it.
+    CutOff,
+    /// It finished, and its result failed the checks.
+    Rejected,
+    /// Anything else.
+    Ended(Ending),
+}
+
+fn came(record: &ExecutionRecord) -> Came {
+    let Some(report) = &record.report else { return Came::CutOff };
+    let failed = |verdict: &ValidationReport| verdict.verdict == ValidationVerdict::Failed;
+    match ending(report) {
+        Ending::Completed if record.verdict.as_ref().is_some_and(failed) => Came::Rejected,
+        other => Came::Ended(other),
+    }
+}
+
+impl Came {
+    /// Whether it was worked on.
+    fn is_work(self) -> bool {
+        match self {
+            Self::Rejected => true,
+            Self::CutOff => false,
+            Self::Ended(ending) => match ending {
+                Ending::Completed
+                | Ending::Uncertain
+                | Ending::InvalidRequest
+                | Ending::Refused
+                | Ending::Denied
+                | Ending::BudgetExceeded
+                | Ending::TurnLimit
+                | Ending::TimedOut
+                | Ending::PluginFault
+                | Ending::Failed => true,
+                Ending::Interrupted
+                | Ending::Unavailable { .. }
+                | Ending::RateLimited { .. }
+                | Ending::Unauthorized
+                | Ending::QuotaExhausted
+                | Ending::Unsupported => false,
+            },
+        }
+    }
+
+    /// Whether it says nothing of the executor.
+    fn is_neutral(self) -> bool {
+        matches!(self, Self::CutOff | Self::Ended(Ending::Interrupted))
+    }
+
+    /// Whether it only put the task off.
+    fn is_delay(self) -> bool {
+        self.is_neutral() || matches!(self, Self::Ended(Ending::RateLimited { .. }))
+    }
+
+    /// Whether somebody who looks into it can mend it.
+    fn can_be_mended(self) -> bool {
+        matches!(
+            self,
+            Self::Ended(
+                Ending::Unavailable { .. }
+                    | Ending::Unauthorized
+                    | Ending::QuotaExhausted
+                    | Ending::BudgetExceeded
+            )
+        )
+    }
+
+    /// Whether its executor gets its work back with what was found.
+    fn is_sent_back(self) -> bool {
+        matches!(self, Self::Rejected | Self::Ended(Ending::Failed))
+    }
+
+    /// Whether it ran into a limit that a second go from the checkpoint may stay under.
+    fn is_cut_short(self) -> bool {
+        matches!(self, Self::Ended(Ending::TimedOut | Ending::TurnLimit))
+    }
+}
+
+struct History<'a> {
+    task: &'a PlannedTask,
+    attempts: &'a [ExecutionRecord],
+    policy: &'a AttemptPolicy,
+    /// Somebody has looked at it and said to go on.
+    looked_at: bool,
+}
+
+impl History<'_> {
+    /// The failure table, one arm for each row.
+    fn step(&self) -> Step {
+        let Some(last) = self.attempts.last() else { return self.choose(None) };
+        let said = said(last);
+        match came(last) {
+            Came::CutOff => {
+                self.interrupted(last, "it was cut off with the process that it ran in")
+            }
+            Came::Rejected => self.send_back(last, &said),
+            Came::Ended(ending) => match ending {
+                Ending::Completed => self.completed(last),
+                Ending::Interrupted => self.interrupted(last, "it was stopped before it was done"),
+                Ending::Uncertain if self.looked_at => self.again(last, Duration::ZERO, &said),
+                Ending::Uncertain => Step::Hold {
+                    reason: format!(
+                        "nobody can know whether {} began the work remotely ({said}); look there, then resume the session",
+                        last.executor
+                    ),
+                },
+                Ending::Unavailable { retry_after } => self.unavailable(last, retry_after, &said),
+                Ending::RateLimited { retry_after } => self.rate_limited(last, retry_after, &said),
+                Ending::Unauthorized | Ending::QuotaExhausted | Ending::Unsupported => {
+                    self.choose(Some(said))
+                }
+                Ending::PluginFault => self.next(&said),
+                Ending::TimedOut | Ending::TurnLimit => self.cut_short(last, &said),
+                Ending::BudgetExceeded => self.over_budget(last, &said),
+                Ending::InvalidRequest | Ending::Refused | Ending::Denied => {
+                    Step::Fail { reason: said }
+                }
+                Ending::Failed => self.send_back(last, &said),
+            },
+        }
+    }
+
+    fn completed(&self, last: &ExecutionRecord) -> Step {
+        let execution = last.id.clone();
+        if answers(self.task) {
+            return Step::Accept { execution };
+        }
+        let Some(collected) = &last.collected else { return Step::Collect { execution } };
+        let in_words = collected.diff.files == 0 && !must_change(self.task);
+        if in_words || last.verdict.is_some() {
+            Step::Accept { execution }
+        } else {
+            Step::Validate { execution }
+        }
+    }
+
+    fn interrupted(&self, last: &ExecutionRecord, why: &str) -> Step {
+        self.held_for_ever(why).unwrap_or_else(|| self.again(last, Duration::ZERO, why))
+    }
+
+    fn unavailable(
+        &self,
+        last: &ExecutionRecord,
+        retry_after: Option<Duration>,
+        said: &str,
+    ) -> Step {
+        let times = self.in_a_row(|record| {
+            let unavailable = matches!(came(record), Came::Ended(Ending::Unavailable { .. }));
+            record.executor == last.executor && unavailable
+        });
+        let near = retry_after.is_none_or(|wait| wait <= self.policy.near);
+        if self.looked_at || times > self.policy.retries || !near {
+            return self.choose(Some(said.to_owned()));
+        }
+        let doubled = self.policy.backoff.saturating_mul(1 << (times - 1).min(16));
+        let wait = doubled.min(self.policy.near).max(retry_after.unwrap_or_default());
+        self.again(last, wait, said)
+    }
+
+    fn rate_limited(
+        &self,
+        last: &ExecutionRecord,
+        retry_after: Option<Duration>,
+        said: &str,
+    ) -> Step {
+        if let Some(held) = self.held_for_ever(said) {
+            return held;
+        }
+        let times = self.in_a_row(|record| {
+            let limited = matches!(came(record), Came::Ended(Ending::RateLimited { .. }));
+            record.executor == last.executor && limited
+        });
+        match retry_after {
+            Some(wait) if wait <= self.policy.near && times <= self.policy.retries.max(1) => {
+                self.again(last, wait.max(self.policy.backoff), said)
+            }
+            _ => self.choose(Some(said.to_owned())),
+        }
+    }
+
+    fn cut_short(&self, last: &ExecutionRecord, said: &str) -> Step {
+        let before = self.by(last).filter(|record| came(record).is_cut_short()).count();
+        let resumable = checkpoint_of(self.attempts, &last.executor).is_some();
+        match self.exhausted(said) {
+            Some(end) => end,
+            None if before <= 1 && resumable => self.again(last, Duration::ZERO, said),
+            None => self.choose(Some(said.to_owned())),
+        }
+    }
+
+    fn send_back(&self, last: &ExecutionRecord, said: &str) -> Step {
+        let times = self.by(last).filter(|record| came(record).is_sent_back()).count();
+        let more = u32::try_from(times).is_ok_and(|times| times <= self.policy.rounds);
+        match self.exhausted(said) {
+            Some(end) => end,
+            None if more => self.again(last, Duration::ZERO, said),
+            None => self.choose(Some(said.to_owned())),
+        }
+    }
+
+    fn over_budget(&self, last: &ExecutionRecord, said: &str) -> Step {
+        let left = counted(self.attempts) < self.policy.most_attempts;
+        match self.policy.when_over {
+            _ if self.looked_at => self.again(last, Duration::ZERO, said),
+            WhenOver::Cheaper if left => self.choose(Some(said.to_owned())),
+            WhenOver::Cheaper | WhenOver::Pause => Step::Hold {
+                reason: format!(
+                    "the money for this task ran out ({said}); raise the cap, then resume the session"
+                ),
+            },
+        }
+    }
+
+    fn next(&self, said: &str) -> Step {
+        self.exhausted(said).unwrap_or_else(|| self.choose(Some(said.to_owned())))
+    }
+
+    /// The end of a task that used up its attempts.
+    fn exhausted(&self, said: &str) -> Option<Step> {
+        let attempts = counted(self.attempts);
+        (attempts >= self.policy.most_attempts).then(|| Step::Fail {
+            reason: format!("{attempts} attempts came to nothing; the last: {said}"),
+        })
+    }
+
+    /// Holds a task that is put off again and again.
+    fn held_for_ever(&self, why: &str) -> Option<Step> {
+        let delays = self.attempts.iter().rev().take_while(|record| came(record).is_delay());
+        let delays = u32::try_from(delays.count()).unwrap_or(u32::MAX);
+        (delays > self.policy.patience && !self.looked_at).then(|| Step::Hold {
+            reason: format!(
+                "it was interrupted or put off {delays} times in a row; the last time: {why}; resume the session to go on"
+            ),
+        })
+    }
+
+    fn again(&self, last: &ExecutionRecord, wait: Duration, because: &str) -> Step {
+        Step::Again {
+            executor: last.executor.clone(),
+            wait,
+            resume: checkpoint_of(self.attempts, &last.executor),
+            findings: self.findings(),
+            because: because.to_owned(),
+        }
+    }
+
+    fn choose(&self, because: Option<String>) -> Step {
+        let over = |record: &&ExecutionRecord| came(record) == Came::Ended(Ending::BudgetExceeded);
+        let dearest = self.attempts.iter().rfind(over).filter(|_| !self.looked_at);
+        Step::Choose {
+            tried: self.tried(),
+            cheaper_than: dearest.map(|record| record.executor.clone()),
+            findings: self.findings(),
+            because,
+        }
+    }
+
+    /// Who is out, by the last that each had to say.
+    fn tried(&self) -> Vec<Tried> {
+        let mut out: Vec<&ExecutionRecord> = Vec::new();
+        for record in self.attempts.iter().filter(|record| !came(record).is_neutral()) {
+            out.retain(|earlier| earlier.executor != record.executor);
+            let mended = self.looked_at && came(record).can_be_mended();
+            if !came(record).is_delay() && !mended {
+                out.push(record);
+            }
+        }
+        let tried = |record: &ExecutionRecord| Tried {
+            executor: record.executor.clone(),
+            error: said(record),
+        };
+        out.into_iter().map(tried).collect()
+    }
+
+    /// What was wrong with the last result that was checked.
+    fn findings(&self) -> Vec<Finding> {
+        let verdict = self.attempts.iter().rev().find_map(|record| record.verdict.as_ref());
+        verdict.map(|verdict| verdict.findings.clone()).unwrap_or_default()
+    }
+
+    fn by<'a>(&'a self, last: &'a ExecutionRecord) -> impl Iterator<Item = &'a ExecutionRecord> {
+        self.attempts.iter().filter(|record| record.executor == last.executor)
+    }
+
+    /// How many of these there were in a row until now; what says nothing of the executor does not interrupt it.
+    fn in_a_row(&self, like: impl Fn(&ExecutionRecord) -> bool) -> u32 {
+        let telling = self.attempts.iter().rev().filter(|record| !came(record).is_neutral());
+        u32::try_from(telling.take_while(|record| like(record)).count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What an attempt had to say for itself.
+fn said(record: &ExecutionRecord) -> String {
+    let Some(report) = &record.report else { return "it was cut off".to_owned() };
+    if let Some(error) = &report.error {
+        return error.to_string();
+    }
+    let first = record.verdict.as_ref().and_then(|verdict| verdict.findings.first());
+    match first {
+        Some(finding) => format!("its result failed the checks: {}", finding.message),
+        None if came(record) == Came::Rejected => "its result failed the checks".to_owned(),
+        None => "it failed and did not say why".to_owned(),
+    }
+}
