@@ -204,3 +204,135 @@ fn turned_away(report: &ExecutionReport) -> bool {
                 | Ending::InvalidRequest
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::MeterVerdict;
+    use crate::failure::tests::{completed, failed, suspended};
+    use crate::select::tests::candidate;
+    use cyrus_executor::{ErrorKind, Placement};
+
+    const EXPECTED: MicroUsd = MicroUsd(100);
+
+    fn by(billing: Billing) -> Candidate {
+        let far = candidate("far", Placement::Cloud);
+        Candidate { billing, max_per_day: Some(MicroUsd(5_000)), ..far }
+    }
+
+    fn policy(task: Option<u64>, day: Option<u64>) -> BudgetPolicy {
+        let caps = Caps { task: task.map(MicroUsd), day: day.map(MicroUsd), ..Caps::default() };
+        BudgetPolicy { caps, ..BudgetPolicy::default() }
+    }
+
+    fn spent(task: u64, day: u64) -> Spent {
+        let on = |amount| Spending { reserved: MicroUsd(amount), ..Spending::default() };
+        Spent { task: on(task), day: on(day), ..Spent::default() }
+    }
+
+    fn reserve(policy: &BudgetPolicy, candidate: &Candidate, spent: &Spent) -> Reservation {
+        let (session, task) = ("0abc-1".parse().unwrap(), "t1".parse().unwrap());
+        let what = For { execution: "e1", session: &session, task: &task };
+        policy.reservation(what, candidate, EXPECTED, spent, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn budget_sets_aside_what_is_left_for_the_task_and_never_less_than_expected() {
+        for (task, day, used, amount) in [
+            (None, None, spent(0, 0), 100),
+            (None, Some(50), spent(0, 0), 100),
+            (Some(1_000), None, spent(300, 300), 700),
+            // The day has less left than the task, and enough for what is expected.
+            (Some(1_000), Some(900), spent(0, 500), 400),
+            // Not enough is left: the store refuses it.
+            (Some(1_000), None, spent(950, 950), 100),
+            (Some(1_000), None, spent(2_000, 2_000), 100),
+        ] {
+            let policy = policy(task, day);
+            let metered = reserve(&policy, &by(Billing::Metered), &used);
+            assert_eq!(metered.amount, MicroUsd(amount), "{task:?} {day:?} {used:?}");
+            assert_eq!(metered.caps, Caps { executor: Some(MicroUsd(5_000)), ..policy.caps });
+            for billing in [Billing::Subscription, Billing::None] {
+                let free = reserve(&policy, &by(billing), &used);
+                assert_eq!((free.amount, free.caps), (MicroUsd::ZERO, Caps::default()));
+            }
+        }
+    }
+
+    #[test]
+    fn budget_has_room_up_to_the_cap_and_names_the_one_that_is_passed() {
+        let metered = by(Billing::Metered);
+        let room = |policy: &BudgetPolicy, used: &Spent| policy.room(&metered, used, EXPECTED);
+        assert_eq!(room(&policy(Some(1_000), None), &spent(900, 0)), Ok(()));
+        assert_eq!(room(&policy(Some(1_000), None), &spent(901, 0)), Err(CapKind::Task));
+        assert_eq!(room(&policy(None, Some(1_000)), &spent(5_000, 901)), Err(CapKind::Day));
+        let executor = Spending { reported: MicroUsd(4_901), ..Spending::default() };
+        let used = Spent { executor, ..Spent::default() };
+        assert_eq!(room(&policy(None, None), &used), Err(CapKind::Executor));
+        // What is no bill is held against no cap, also when others passed it.
+        let free = by(Billing::Subscription);
+        assert_eq!(policy(Some(1), Some(1)).room(&free, &spent(9, 9), EXPECTED), Ok(()));
+    }
+
+    #[test]
+    fn budget_grows_without_a_cap_on_the_task_only() {
+        let metered = by(Billing::Metered);
+        let cost = Cost { amount: MicroUsd(1_001), source: CostSource::Reported };
+        let usage = Usage { cost: Some(cost), ..Usage::default() };
+        let verdict = |task| {
+            let policy = policy(task, Some(9_000));
+            let reservation = reserve(&policy, &metered, &Spent::default());
+            policy.meter(&metered, &reservation, EXPECTED, None).spend(&usage)
+        };
+        assert_eq!(verdict(None), MeterVerdict::GrowBy(MicroUsd(1_000)));
+        assert_eq!(verdict(Some(1_000)), MeterVerdict::Stop);
+    }
+
+    fn costing(mut report: ExecutionReport, amount: u64, source: CostSource) -> ExecutionReport {
+        report.cost = Some(Cost { amount: MicroUsd(amount), source });
+        report
+    }
+
+    #[test]
+    fn budget_settles_at_what_was_reported_else_at_the_estimate() {
+        use CostSource::{Estimated, Reported};
+        let mut busy = failed(ErrorKind::Unavailable);
+        busy.usage.turns = Some(3);
+        for (report, amount, source) in [
+            (costing(completed(), 70, Reported), 70, Reported),
+            (costing(completed(), 70, Estimated), 70, Estimated),
+            (costing(failed(ErrorKind::Failed), 170, Reported), 170, Reported),
+            (completed(), 100, Estimated),
+            (failed(ErrorKind::Failed), 100, Estimated),
+            (failed(ErrorKind::TimedOut), 100, Estimated),
+            (failed(ErrorKind::Other("uncertain".into())), 100, Estimated),
+            // It goes on somewhere, and will cost what it is expected to.
+            (suspended(), 100, Estimated),
+            (costing(suspended(), 70, Reported), 100, Estimated),
+            (costing(suspended(), 170, Reported), 170, Estimated),
+            // The executor turned the work away; one that had begun by then did not.
+            (failed(ErrorKind::Unavailable), 0, Reported),
+            (failed(ErrorKind::Unauthorized), 0, Reported),
+            (busy, 100, Estimated),
+        ] {
+            let settled = settlement(&report, Billing::Metered, EXPECTED);
+            assert_eq!(settled, Settlement { amount: MicroUsd(amount), source }, "{report:?}");
+            for billing in [Billing::Subscription, Billing::None] {
+                assert_eq!(settlement(&report, billing, EXPECTED).amount, MicroUsd::ZERO);
+            }
+        }
+    }
+
+    #[test]
+    fn budget_orphans_settle_at_the_estimate_and_never_at_nothing() {
+        let orphan = |usage: &Usage, billing| orphaned(usage, billing, EXPECTED).amount.0;
+        let used = |amount| Usage {
+            cost: Some(Cost { amount: MicroUsd(amount), source: CostSource::Reported }),
+            ..Usage::default()
+        };
+        assert_eq!(orphan(&Usage::default(), Billing::Metered), 100);
+        assert_eq!(orphan(&used(30), Billing::Metered), 100);
+        assert_eq!(orphan(&used(130), Billing::Metered), 130);
+        assert_eq!(orphan(&used(130), Billing::Subscription), 0);
+    }
+}

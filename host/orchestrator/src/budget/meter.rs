@@ -62,3 +62,57 @@ impl Meter {
         self.reserved = self.reserved + by;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cyrus_executor::{Cost, CostSource};
+    use proptest::prelude::*;
+
+    fn used(amount: u64) -> Usage {
+        let cost = Cost { amount: MicroUsd(amount), source: CostSource::Reported };
+        Usage { cost: Some(cost), ..Usage::default() }
+    }
+
+    #[test]
+    fn budget_passing_the_reservation_stops_or_grows_it() {
+        use Billing::{Metered, None as Free, Subscription};
+        use MeterVerdict::{GoOn, GrowBy, Stop};
+        let step = Some(MicroUsd(40));
+        for (billing, step, limit, used_by_now, expected) in [
+            (Metered, None, None, 100, GoOn),
+            (Metered, None, None, 101, Stop),
+            (Metered, step, None, 100, GoOn),
+            (Metered, step, None, 101, GrowBy(MicroUsd(40))),
+            (Metered, step, None, 140, GrowBy(MicroUsd(40))),
+            (Metered, step, None, 141, GrowBy(MicroUsd(80))),
+            (Metered, Some(MicroUsd::ZERO), None, 107, GrowBy(MicroUsd(7))),
+            (Metered, step, Some(MicroUsd(90)), 91, Stop),
+            (Subscription, None, None, 1_000_000, GoOn),
+            (Free, None, None, 1_000_000, GoOn),
+            (Subscription, None, Some(MicroUsd(90)), 91, Stop),
+        ] {
+            let meter = Meter::new(billing, MicroUsd(100), step, limit);
+            let row = (billing, step, limit, used_by_now);
+            assert_eq!(meter.spend(&used(used_by_now)), expected, "{row:?}");
+            assert_eq!(meter.spend(&Usage::default()), GoOn, "not known is not over");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn budget_a_reservation_that_grew_covers_what_was_used(
+            step in 0..1_000_u64, all in prop::collection::vec(0..1_000_000_u64, 1..20),
+        ) {
+            let mut meter = Meter::new(Billing::Metered, MicroUsd(5), Some(MicroUsd(step)), None);
+            for amount in all {
+                if let MeterVerdict::GrowBy(more) = meter.spend(&used(amount)) {
+                    meter.grown(more);
+                    prop_assert!(more.0 < step.max(1) + amount, "no more than a step too much");
+                }
+                prop_assert!(meter.reserved().0 >= amount);
+                prop_assert_eq!(meter.spend(&used(amount)), MeterVerdict::GoOn);
+            }
+        }
+    }
+}

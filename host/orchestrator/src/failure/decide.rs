@@ -292,13 +292,13 @@ impl History<'_> {
         })
     }
 
-    /// Holds a task that is put off again and again.
+    /// Holds a task that comes to no work again and again.
     fn held_for_ever(&self, why: &str) -> Option<Step> {
-        let delays = self.attempts.iter().rev().take_while(|record| came(record).is_delay());
-        let delays = u32::try_from(delays.count()).unwrap_or(u32::MAX);
-        (delays > self.policy.patience && !self.looked_at).then(|| Step::Hold {
+        let idle = self.attempts.iter().rev().take_while(|record| !came(record).is_work()).count();
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        (idle > self.policy.patience && !self.looked_at).then(|| Step::Hold {
             reason: format!(
-                "it was interrupted or put off {delays} times in a row; the last time: {why}; resume the session to go on"
+                "it was interrupted or put off {idle} times in a row; the last time: {why}; resume the session to go on"
             ),
         })
     }

@@ -5,6 +5,8 @@
 
 mod decide;
 mod ending;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use decide::{Tried, checkpoint_of, counted, decide, must_change, released};
 pub use ending::{Ending, ending};
@@ -28,8 +30,8 @@ pub struct AttemptPolicy {
     pub rounds: u32,
     /// What is done when the money for a task runs out.
     pub when_over: WhenOver,
-    /// Executions in a row that were interrupted or put off, before the task is held: so that nothing goes on for
-    /// ever.
+    /// Executions in a row that came to no work, before one that is interrupted or put off holds the task: so that
+    /// nothing goes on for ever.
     pub patience: u32,
 }
 

@@ -12,7 +12,7 @@ pub struct CircuitSettings {
     /// For how long it opens at most.
     pub longest: Duration,
     /// For how long an executor is parked the first time that it was asked too much and did not say until when;
-    /// doubled each time. Also the least.
+    /// doubled each time.
     pub park: Duration,
     /// When to look again at one whose probe is under way.
     pub probe: Duration,
@@ -80,7 +80,7 @@ impl Circuits {
             Ending::RateLimited { retry_after } => {
                 health.answered();
                 let own = doubled(settings.park, health.parked, settings.longest);
-                let time = retry_after.unwrap_or(own).max(settings.park);
+                let time = retry_after.unwrap_or(own);
                 health.parked = health.parked.saturating_add(1);
                 health.parked_until = health.parked_until.max(Some(now + time));
                 None

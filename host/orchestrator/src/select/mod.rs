@@ -7,6 +7,8 @@ mod candidate;
 mod choose;
 mod circuits;
 mod policy;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use candidate::{Candidate, Priors, expected_cost, success_permille};
 pub use choose::{Situation, select, soonest};
