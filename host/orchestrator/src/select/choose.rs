@@ -1,6 +1,6 @@
 use super::{
     Candidate, Circuits, SelectionPolicy, SelectionRule, expected_cost,
-    policy::{Row, Wants, row_for, rule_place},
+    policy::{Row, Wants, row_for},
     success_permille,
 };
 use crate::failure::Tried;
@@ -78,7 +78,7 @@ pub fn soonest(receipt: &Receipt) -> Option<Duration> {
 /// stable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    In { rule: (usize, usize), placement: usize, cost: Option<CostRank> },
+    In { rule: usize, placement: usize, cost: Option<CostRank> },
     Out,
 }
 
@@ -117,7 +117,7 @@ struct Choice<'a> {
     row: &'static Row,
     chain: Vec<Placement>,
     reach: Vec<Placement>,
-    rules: Vec<(usize, &'a SelectionRule)>,
+    rule: Option<&'a SelectionRule>,
     /// What the executor costs that the chosen one has to be cheaper than.
     ceiling: Option<MicroUsd>,
     asked_is_there: bool,
@@ -141,7 +141,7 @@ impl<'a> Choice<'a> {
             row,
             chain: policy.chain(row),
             reach: policy.reach(row),
-            rules: policy.applying(task),
+            rule: policy.rule_for(task),
             ceiling,
             asked_is_there: task.executor.as_deref().is_some_and(|name| named(name).is_some()),
         }
@@ -188,7 +188,7 @@ impl<'a> Choice<'a> {
         });
         let name = &candidate.info.name;
         Rank::In {
-            rule: rule_place(&self.rules, name).unwrap_or_default(),
+            rule: self.rule.and_then(|rule| rule.place(name)).unwrap_or_default(),
             placement: if self.by_cost() { 0 } else { self.place(candidate) },
             cost,
         }
@@ -207,10 +207,11 @@ impl<'a> Choice<'a> {
         if let Some(asked) = &self.task.executor {
             return if asked == name { Ok(Standing::Asked) } else { Err(Excluded::NotAsked) };
         }
-        if !self.rules.is_empty() {
-            let (number, _) = rule_place(&self.rules, name).ok_or(Excluded::NoRule)?;
+        if let Some(rule) = self.rule {
+            rule.place(name).ok_or(Excluded::NoRule)?;
+            let standing = Standing::Rule { number: rule.number };
             let reached = self.reach.contains(&placement);
-            return reached.then_some(Standing::Rule { number }).ok_or(Excluded::PlacementNotUsed);
+            return reached.then_some(standing).ok_or(Excluded::PlacementNotUsed);
         }
         match self.chain.iter().position(|wanted| *wanted == placement) {
             None => Err(Excluded::PlacementNotUsed),
@@ -247,14 +248,14 @@ impl<'a> Choice<'a> {
 
     /// What decided, for people.
     fn because(&self, somebody: bool) -> String {
-        let decided = match (&self.task.executor, self.rules.first()) {
+        let decided = match (&self.task.executor, self.rule) {
             (Some(asked), _) if !self.asked_is_there => {
                 return format!(
                     "{asked} was asked for, and there is no executor of that name: `cyrus executor list` shows those there are"
                 );
             }
             (Some(asked), _) => format!("{asked} was asked for by name"),
-            (None, Some((number, _))) => format!("rule {number} of `selection.rules` applies"),
+            (None, Some(rule)) => format!("rule {} of `selection.rules` applies", rule.number),
             (None, None) => self.row.because.to_owned(),
         };
         if somebody { decided } else { format!("{decided}; nobody can have the task now") }

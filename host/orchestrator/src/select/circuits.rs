@@ -19,9 +19,11 @@ pub struct CircuitSettings {
 }
 
 impl Default for CircuitSettings {
+    /// Four in a row are one attempt and its three retries: a task alone finds out that an executor is not there, and
+    /// the others do not have to.
     fn default() -> Self {
         Self {
-            failures: 3,
+            failures: 4,
             open: Duration::from_secs(30),
             longest: Duration::from_mins(10),
             park: Duration::from_secs(10),

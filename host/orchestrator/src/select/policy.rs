@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SelectionRule {
+    /// Its place in the configuration, from 1.
+    pub number: usize,
     /// The task's kind is one of these.
     pub kinds: Vec<String>,
     /// The issue has one of these labels, however it is written.
@@ -14,8 +16,8 @@ pub struct SelectionRule {
     /// The repository is one of these, as the configuration names it.
     pub repositories: Vec<String>,
     /// There is this much to it.
-    pub complexity: Option<Complexity>,
-    /// Who may have the task, best first.
+    pub complexity: Vec<Complexity>,
+    /// Who may have the task, best first; whoever the strategy would take, when it names nobody.
     pub executors: Vec<String>,
 }
 
@@ -29,11 +31,11 @@ impl SelectionRule {
         any(&self.kinds, &|word| same_word(word, task.kind().as_str()))
             && any(&self.labels, &labelled)
             && any(&self.repositories, &|word| word == policy.repository)
-            && self.complexity.is_none_or(|wanted| wanted == task.complexity)
+            && (self.complexity.is_empty() || self.complexity.contains(&task.complexity))
     }
 
     /// Where it puts this executor, from 0; `None` when it does not name it.
-    fn place(&self, executor: &str) -> Option<usize> {
+    pub(super) fn place(&self, executor: &str) -> Option<usize> {
         if self.executors.is_empty() {
             return Some(0);
         }
@@ -62,8 +64,8 @@ pub enum CloudFallback {
 pub struct SelectionPolicy {
     /// The strategy.
     pub strategy: Strategy,
-    /// The operator's own rules, in the order of the configuration. Where some apply, only those whom they name may
-    /// have the task.
+    /// The operator's own rules, in the order of the configuration. The first that applies to a task goes before the
+    /// strategy's order: only whom it names may have the task.
     pub rules: Vec<SelectionRule>,
     /// Who has a task that no executor in the cloud can have.
     pub fallback: CloudFallback,
@@ -78,10 +80,9 @@ pub struct SelectionPolicy {
 }
 
 impl SelectionPolicy {
-    /// The rules that are about this task, each with its number from 1.
-    pub(super) fn applying(&self, task: &PlannedTask) -> Vec<(usize, &SelectionRule)> {
-        let numbered = self.rules.iter().enumerate().map(|(index, rule)| (index + 1, rule));
-        numbered.filter(|(_, rule)| rule.applies(task, self)).collect()
+    /// The rule that decides about this task.
+    pub(super) fn rule_for(&self, task: &PlannedTask) -> Option<&SelectionRule> {
+        self.rules.iter().find(|rule| rule.applies(task, self))
     }
 
     /// The placements that a task may go to by the operator's own rules, whatever the strategy's row for it says.
@@ -105,14 +106,6 @@ impl SelectionPolicy {
             Wants::Cheapest => vec![Placement::Local, Placement::Cloud],
         }
     }
-}
-
-/// The first numbered rule that names this executor, and where.
-pub(super) fn rule_place(
-    applying: &[(usize, &SelectionRule)],
-    executor: &str,
-) -> Option<(usize, usize)> {
-    applying.iter().find_map(|(number, rule)| Some((*number, rule.place(executor)?)))
 }
 
 /// What a row of the strategy table wants.

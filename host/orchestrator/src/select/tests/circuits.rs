@@ -14,6 +14,11 @@ fn parked(seconds: u64) -> Excluded {
     Excluded::Parked { retry_after: at(seconds) }
 }
 
+/// They open at three in a row.
+fn closed() -> Circuits {
+    Circuits::new(CircuitSettings { failures: 3, ..CircuitSettings::default() })
+}
+
 /// Notes this many endings of "near" as not there, and answers what the operator was told.
 fn fail(circuits: &mut Circuits, times: u32, now: Duration) -> Vec<String> {
     let report = failed(ErrorKind::Unavailable);
@@ -21,8 +26,8 @@ fn fail(circuits: &mut Circuits, times: u32, now: Duration) -> Vec<String> {
 }
 
 #[test]
-fn circuit_opens_at_three_in_a_row_and_lets_one_probe_through() {
-    let mut circuits = Circuits::new(CircuitSettings::default());
+fn circuit_opens_at_enough_in_a_row_and_lets_one_probe_through() {
+    let mut circuits = closed();
     assert_eq!(fail(&mut circuits, 2, at(0)), Vec::<String>::new());
     circuits.note("near", &completed(), at(0));
     fail(&mut circuits, 2, at(0));
@@ -44,7 +49,7 @@ fn circuit_opens_at_three_in_a_row_and_lets_one_probe_through() {
 
 #[test]
 fn circuit_stays_open_no_longer_than_its_longest_nor_shorter_than_asked() {
-    let mut circuits = Circuits::new(CircuitSettings::default());
+    let mut circuits = closed();
     fail(&mut circuits, 3, at(0));
     for now in 1..20 {
         fail(&mut circuits, 1, at(now * 1000));
@@ -57,7 +62,7 @@ fn circuit_stays_open_no_longer_than_its_longest_nor_shorter_than_asked() {
 
 #[test]
 fn circuit_probe_that_was_interrupted_leaves_its_place_to_another() {
-    let mut circuits = Circuits::new(CircuitSettings::default());
+    let mut circuits = closed();
     fail(&mut circuits, 3, at(0));
     for give_back in [
         |circuits: &mut Circuits| circuits.release("near"),
@@ -74,14 +79,14 @@ fn circuit_probe_that_was_interrupted_leaves_its_place_to_another() {
 
 #[test]
 fn a_rate_limit_parks_and_never_counts_as_a_failure() {
-    let mut circuits = Circuits::new(CircuitSettings::default());
+    let mut circuits = closed();
     fail(&mut circuits, 2, at(0));
     assert_eq!(circuits.note("near", &rate_limited(Some(90)), at(0)), None);
     assert_eq!(circuits.exclusion("near", at(0)), Some(parked(90)));
     assert_eq!(circuits.exclusion("near", at(90)), None);
     assert_eq!(fail(&mut circuits, 2, at(90)), Vec::<String>::new(), "it answered in between");
     // Nobody knows until when: longer each time.
-    let mut circuits = Circuits::new(CircuitSettings::default());
+    let mut circuits = closed();
     for seconds in [10, 20, 40] {
         circuits.note("near", &rate_limited(None), at(100));
         assert_eq!(circuits.exclusion("near", at(100)), Some(parked(seconds)));
@@ -91,7 +96,7 @@ fn a_rate_limit_parks_and_never_counts_as_a_failure() {
 #[test]
 fn no_credentials_and_no_credit_mark_until_somebody_looks() {
     for kind in [ErrorKind::Unauthorized, ErrorKind::QuotaExhausted] {
-        let mut circuits = Circuits::new(CircuitSettings::default());
+        let mut circuits = closed();
         let told = circuits.note("near", &failed(kind.clone()), at(0)).unwrap();
         assert!(told.contains("near"), "{told}");
         assert_eq!(circuits.note("near", &failed(kind), at(0)), None, "told once");
@@ -117,7 +122,7 @@ fn a_plugin_at_fault_is_told_with_its_digest_and_export() {
 
 #[test]
 fn when_nobody_can_the_wait_is_for_whoever_is_back_first() {
-    let mut health = Circuits::new(CircuitSettings::default());
+    let mut health = closed();
     fail(&mut health, 3, at(0));
     health.note("boxed", &rate_limited(Some(12)), at(0));
     health.note("far", &rate_limited(Some(1)), at(0));

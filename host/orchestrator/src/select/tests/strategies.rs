@@ -98,9 +98,9 @@ fn each_line_says_where_it_stands() {
     assert_eq!(of(Strategy::CostOptimized), [Cheapest, Fallback, Fallback]);
     let asked = PlannedTask { executor: Some("far".into()), ..builder.clone() };
     assert_eq!(standings(&asked, &policy(Strategy::LocalOnly)), [Asked]);
-    let rule = SelectionRule { executors: vec!["boxed".into()], ..SelectionRule::default() };
+    let rule = SelectionRule { number: 3, ..rule(&["boxed"]) };
     let ruled = SelectionPolicy { rules: vec![rule], ..policy(Strategy::HybridSmart) };
-    assert_eq!(standings(&builder, &ruled), [Rule { number: 1 }]);
+    assert_eq!(standings(&builder, &ruled), [Rule { number: 3 }]);
 }
 
 fn rule(executors: &[&str]) -> SelectionRule {
@@ -109,15 +109,17 @@ fn rule(executors: &[&str]) -> SelectionRule {
 }
 
 #[test]
-fn rules_that_apply_take_the_place_of_the_strategys_order() {
+fn the_first_rule_that_applies_takes_the_place_of_the_strategys_order() {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let other = SelectionRule { repositories: words(&["api"]), ..rule(&["near"]) };
     let kinds = SelectionRule { kinds: words(&["Scoper"]), ..rule(&["near"]) };
-    let big = SelectionRule { complexity: Some(Complexity::High), ..rule(&["near"]) };
-    let labelled = SelectionRule { labels: words(&["ui", " FrontEnd"]), ..rule(&["boxed", "far"]) };
-    let web = SelectionRule { repositories: words(&["web"]), ..rule(&["far", "gone"]) };
+    let complexity = vec![Complexity::Low, Complexity::High];
+    let sized = SelectionRule { complexity, ..rule(&["near"]) };
+    let labels = words(&["ui", " FrontEnd"]);
+    let labelled = SelectionRule { number: 4, labels, ..rule(&["boxed", "gone", "far"]) };
+    let web = SelectionRule { repositories: words(&["web"]), ..rule(&["near"]) };
     let policy = SelectionPolicy {
-        rules: vec![other, kinds, big, labelled, web],
+        rules: vec![other, kinds, sized, labelled, web],
         labels: words(&["frontend"]),
         ..policy(Strategy::HybridSmart)
     };
@@ -127,7 +129,7 @@ fn rules_that_apply_take_the_place_of_the_strategys_order() {
     assert_eq!(receipt.considered[2].excluded, Some(Excluded::NoRule));
 
     let scoper = World::default().select(&task("scoper"), &policy, &everybody());
-    assert_eq!(chain(&scoper), ["near", "boxed", "far"], "all that apply, in their order");
+    assert_eq!(chain(&scoper), ["near"], "those after it do not count");
 }
 
 #[test]
