@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, time::Duration};
 
 /// What kind of failure it was. The host acts on the kind alone and never reads a message; the table in
-/// `docs/architecture.md` says what it does for each.
+/// `docs/selection.md` says what it does for each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {

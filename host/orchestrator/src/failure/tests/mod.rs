@@ -1,6 +1,7 @@
 //! The failure table, row by row, and what holds whatever happens. The names are those of `docs/selection.md`.
 
 mod always;
+mod documented;
 mod recovery;
 mod rows;
 
