@@ -32,6 +32,9 @@ pub struct Tags {
     /// The repository, as the configuration names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
+    /// The branch of it to start from: what follows `#` in `[repo=name#branch]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// The strategy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
@@ -68,4 +71,7 @@ pub struct Analysis {
     pub blockers: Vec<String>,
     /// What was written for Cyrus itself.
     pub tags: Tags,
+    /// What was written for Cyrus itself and does not count, and why, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }

@@ -15,6 +15,11 @@ pub struct TaskId(String);
 pub struct InvalidTaskId(pub String);
 
 impl TaskId {
+    /// The name of a task that has none of its own: `t1` for number 1.
+    pub fn numbered(number: usize) -> Self {
+        Self(format!("t{number}"))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

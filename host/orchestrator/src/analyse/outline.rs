@@ -1,0 +1,329 @@
+//! A Markdown text as its lines: headings, list items, code and the rest. Enough of Markdown for issues, read in
+//! one pass, so that no text is slow.
+
+use std::ops::Range;
+
+/// What a list of acceptance criteria stands under.
+const ACCEPTANCE: &[&str] = &[
+    "acceptance",
+    "acceptance criteria",
+    "acceptance criterion",
+    "acceptance tests",
+    "definition of done",
+    "done when",
+    "success criteria",
+    "verification",
+    "verification requirements",
+];
+
+/// The longest line that may be a title of a list, in bytes.
+const TITLE_BYTES: usize = 80;
+
+/// One line that is not blank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    /// Where in the text it is, its end mark included.
+    pub(crate) at: Range<usize>,
+    /// How far in it begins, in columns; a tab goes to the next multiple of four.
+    pub(crate) indent: usize,
+    /// What it is.
+    pub(crate) what: What<'a>,
+    /// Whether it is among the acceptance criteria.
+    pub(crate) acceptance: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What<'a> {
+    Heading(&'a str),
+    Item {
+        /// The state of its box, when it has one.
+        checked: Option<bool>,
+        text: &'a str,
+    },
+    /// The title of the lines after it: `Done when:`, `**Notes**`.
+    Label,
+    Text(&'a str),
+    /// Code or a comment: nothing in it is meant for Cyrus.
+    Aside,
+}
+
+impl<'a> Line<'a> {
+    /// What it says; nothing of code.
+    pub(crate) fn said(&self) -> Option<&'a str> {
+        match self.what {
+            What::Heading(text) | What::Item { text, .. } | What::Text(text) => Some(text),
+            What::Label | What::Aside => None,
+        }
+    }
+}
+
+/// The lines of a text that are not blank.
+pub(crate) fn outline(text: &str) -> Outline<'_> {
+    Outline { text, next: 0, aside: None, list: false, criteria: Criteria::No }
+}
+
+pub(crate) struct Outline<'a> {
+    text: &'a str,
+    next: usize,
+    aside: Option<Aside>,
+    /// Whether a list is open: what is far in belongs to it, and is no code.
+    list: bool,
+    criteria: Criteria,
+}
+
+#[derive(Clone, Copy)]
+enum Aside {
+    Comment,
+    Fence { mark: char, length: usize },
+}
+
+/// Whether the lines are acceptance criteria, and what ends them.
+#[derive(Clone, Copy)]
+enum Criteria {
+    No,
+    /// A heading of this level or above.
+    Heading(usize),
+    /// A line that is less far in, or as far and after the list.
+    Label {
+        listed: bool,
+        indent: usize,
+    },
+    /// A line that is no further in.
+    Item(usize),
+}
+
+impl<'a> Iterator for Outline<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        while self.next < self.text.len() {
+            let start = self.next;
+            let rest = &self.text[start..];
+            let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+            self.next = start + length;
+            let raw = &rest[..length];
+            if raw.trim().is_empty() {
+                continue;
+            }
+            let indent = indent(raw);
+            let what = self.what(raw.trim(), indent);
+            let acceptance = self.acceptance(raw.trim(), indent, what);
+            return Some(Line { at: start..self.next, indent, what, acceptance });
+        }
+        None
+    }
+}
+
+impl<'a> Outline<'a> {
+    fn what(&mut self, line: &'a str, indent: usize) -> What<'a> {
+        match self.aside {
+            Some(Aside::Comment) => {
+                self.aside = if line.contains("-->") { None } else { self.aside };
+                return What::Aside;
+            }
+            Some(Aside::Fence { mark, length }) => {
+                let ends = run(line, mark) >= length && line.chars().all(|c| c == mark);
+                self.aside = if ends { None } else { self.aside };
+                return What::Aside;
+            }
+            None => {}
+        }
+        if let Some(comment) = line.strip_prefix("<!--") {
+            self.aside = (!comment.contains("-->")).then_some(Aside::Comment);
+            return What::Aside;
+        }
+        for mark in ['`', '~'] {
+            let length = run(line, mark);
+            if length >= 3 && !line[length..].contains('`') {
+                self.aside = Some(Aside::Fence { mark, length });
+                return What::Aside;
+            }
+        }
+        if indent >= 4 && !self.list {
+            return What::Aside;
+        }
+        let what = plain(line);
+        match what {
+            What::Item { .. } => self.list = true,
+            _ if indent == 0 => self.list = false,
+            _ => {}
+        }
+        what
+    }
+
+    /// Whether this line is a criterion; keeps account of where the criteria begin and end.
+    fn acceptance(&mut self, line: &str, indent: usize, what: What<'_>) -> bool {
+        if what == What::Aside {
+            return !matches!(self.criteria, Criteria::No);
+        }
+        let titled = is_acceptance(line);
+        let item = matches!(what, What::Item { .. });
+        let next = match (what, self.criteria) {
+            (What::Heading(_), before) => {
+                let level = run(line, '#');
+                match before {
+                    _ if titled => Criteria::Heading(level),
+                    Criteria::Heading(above) if level > above => before,
+                    _ => Criteria::No,
+                }
+            }
+            (What::Label, _) if titled => Criteria::Label { listed: false, indent },
+            (What::Label, before @ Criteria::Heading(_)) => before,
+            (What::Label, _) => Criteria::No,
+            (What::Item { checked: None, text }, Criteria::No) if is_acceptance(text) => {
+                Criteria::Item(indent)
+            }
+            (_, Criteria::Item(above)) if indent <= above => Criteria::No,
+            (_, Criteria::Label { indent: above, .. }) if indent < above => Criteria::No,
+            (_, Criteria::Label { indent, .. }) if item => Criteria::Label { listed: true, indent },
+            (_, Criteria::Label { listed: true, indent: above }) if indent <= above => Criteria::No,
+            (_, before) => before,
+        };
+        let begins =
+            titled && !item || matches!((self.criteria, next), (Criteria::No, Criteria::Item(_)));
+        self.criteria = next;
+        !matches!(next, Criteria::No) && !begins && !matches!(what, What::Heading(_))
+    }
+}
+
+/// The columns of white space that a line begins with.
+fn indent(line: &str) -> usize {
+    let mut columns = 0;
+    for c in line.chars() {
+        match c {
+            ' ' => columns += 1,
+            '\t' => columns = columns / 4 * 4 + 4,
+            _ => break,
+        }
+    }
+    columns
+}
+
+/// How often a mark is repeated at the beginning.
+fn run(line: &str, mark: char) -> usize {
+    line.chars().take_while(|c| *c == mark).count()
+}
+
+/// What a line is that is no code.
+fn plain(line: &str) -> What<'_> {
+    let level = run(line, '#');
+    if (1..=6).contains(&level) && line[level..].starts_with([' ', '\t']) {
+        return What::Heading(line[level..].trim().trim_end_matches('#').trim_end());
+    }
+    if let Some(text) = bullet(line) {
+        let (checked, text) = match boxed(text) {
+            Some((checked, text)) => (Some(checked), text),
+            None => (None, text),
+        };
+        return What::Item { checked, text };
+    }
+    let bold = line.len() > 4 && ["**", "__"].iter().any(|m| bold(line, m));
+    let titles = bold || line.ends_with(':') || line.ends_with(":**") || is_acceptance(line);
+    if line.len() <= TITLE_BYTES && titles { What::Label } else { What::Text(line) }
+}
+
+fn bold(line: &str, mark: &str) -> bool {
+    let inner = line.strip_prefix(mark).and_then(|line| line.strip_suffix(mark));
+    inner.is_some_and(|inner| !inner.contains(mark))
+}
+
+/// What follows the mark of a list item.
+fn bullet(line: &str) -> Option<&str> {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let mark = match (digits, line.as_bytes().get(digits)?) {
+        (0, b'-' | b'*' | b'+') => 1,
+        (1..=9, b'.' | b')') => digits + 1,
+        _ => return None,
+    };
+    let rest = &line[mark..];
+    rest.starts_with([' ', '\t']).then(|| rest.trim_start())
+}
+
+/// The box of an item, and what follows it.
+fn boxed(text: &str) -> Option<(bool, &str)> {
+    let checked = match text.get(..3)? {
+        "[ ]" => false,
+        "[x]" | "[X]" => true,
+        _ => return None,
+    };
+    let rest = &text[3..];
+    rest.starts_with([' ', '\t']).then(|| (checked, rest.trim_start()))
+}
+
+/// Whether a line is the title of acceptance criteria.
+fn is_acceptance(line: &str) -> bool {
+    if line.len() > TITLE_BYTES {
+        return false;
+    }
+    let decoration = |c: char| !c.is_alphanumeric();
+    let title = line.trim_matches(decoration).to_lowercase();
+    ACCEPTANCE.contains(&title.as_str())
+}
+
+/// What follows the title of acceptance criteria on the same line: `Done when the tests pass`.
+pub(crate) fn after_acceptance_title(line: &str) -> Option<&str> {
+    ACCEPTANCE.iter().find_map(|title| {
+        let begins = line.get(..title.len())?.eq_ignore_ascii_case(title);
+        let rest = &line[title.len()..];
+        let parted = rest.starts_with(':') || *title == "done when" && rest.starts_with(' ');
+        let rest = rest.trim_start_matches([':', ' ']);
+        (begins && parted && !rest.is_empty()).then_some(rest)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Vec<(&str, bool)> {
+        outline(text).filter_map(|line| Some((line.said()?, line.acceptance))).collect()
+    }
+
+    #[test]
+    fn code_and_comments_say_nothing() {
+        let text = "a\n```md\n- [ ] b\n~~~\n```\n<!-- c\n- [ ] d -->\n~~~~\n~~~\n~~~~\n\n    - [ ] e\nf\n```x``` g";
+        assert_eq!(said(text), [("a", false), ("f", false), ("```x``` g", false)]);
+        assert_eq!(said("a\n```\nb\n"), [("a", false)]);
+    }
+
+    #[test]
+    fn items_have_boxes_or_not() {
+        for (line, checked, text) in [
+            ("- [ ] a", Some(false), "a"),
+            ("* [x] a b", Some(true), "a b"),
+            ("12. [X]  a", Some(true), "a"),
+            ("3) a", None, "a"),
+            ("- [ ]", None, "[ ]"),
+            ("- [-] a", None, "[-] a"),
+            ("+ [link](x)", None, "[link](x)"),
+        ] {
+            assert_eq!(plain(line), What::Item { checked, text }, "{line}");
+        }
+        for text in ["-a", "1234567890. a", "#tag", "**a** b **c**", "2.5 is much"] {
+            assert_eq!(plain(text), What::Text(text));
+        }
+    }
+
+    #[test]
+    fn acceptance_begins_and_ends_where_a_reader_sees_it() {
+        for (text, criteria) in [
+            ("## Acceptance Criteria\n- a\n### More\n- b\n## Notes\n- c", vec!["a", "b"]),
+            ("Done when:\n- a\n  - b\nno\n- c", vec!["a", "b"]),
+            ("**Acceptance criteria:**\n\n1. a\n**Notes**\n- c", vec!["a"]),
+            ("- Done when:\n  - a\n- b", vec!["a"]),
+            ("# ✅ Definition of done\nall is well\n# Else\nb", vec!["all is well"]),
+            ("we accept criteria\n- a", vec![]),
+        ] {
+            let found: Vec<_> =
+                said(text).into_iter().filter_map(|(t, is)| is.then_some(t)).collect();
+            assert_eq!(found, criteria, "{text}");
+        }
+        assert_eq!(after_acceptance_title("Done when `x` passes"), Some("`x` passes"));
+        assert_eq!(after_acceptance_title("Acceptance criteria are good"), None);
+    }
+
+    #[test]
+    fn a_tab_goes_to_the_next_stop() {
+        assert_eq!([indent("\ta"), indent("  \ta"), indent("   a"), indent("\t\ta")], [4, 4, 3, 8]);
+    }
+}
