@@ -1,23 +1,26 @@
 use crate::{
-    CONFIG_FILE, ConfigError, Problem, RepositoryConfig,
-    codegen::{CODEGEN, CodegenSection},
+    CONFIG_FILE, ConfigError, Problem, RepositoryConfig, Retention, budget,
+    codegen::CodegenSection,
     document,
     executor::ExecutorEntry,
-    home, known,
+    home,
+    hooks::{self, HooksSection},
+    known,
     reader::{At, Problems},
-    repository::{self, RepositoryEntry, Section},
-    tools,
+    repository::RepositoryEntry,
+    section::{self, Section},
+    store, tools,
 };
 use cyrus_executor::Limits;
 use cyrus_plugin::{HostMaximum, SecretRef};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// The most that is read of a configuration, in bytes.
@@ -60,6 +63,9 @@ pub struct Config {
     pub(crate) repositories: Vec<RepositoryEntry>,
     pub(crate) defaults: Section,
     pub(crate) environment: CodegenSection,
+    pub(crate) time_zone: Option<TimeZone>,
+    pub(crate) retention: Retention,
+    pub(crate) store_url: Option<SecretRef>,
 }
 
 impl Config {
@@ -104,8 +110,7 @@ impl Config {
         let user_home = (sources.environment)("HOME").map(PathBuf::from);
         let user_home = user_home.as_deref();
         let repositories = at.get("repositories");
-        let read_repository =
-            |at: At<'_>| RepositoryEntry::read(&at, sources.environment, user_home);
+        let read_repository = |at: At<'_>| RepositoryEntry::read(&at, sources, user_home);
         let config = Self {
             plugin_dirs: plugin_dirs(&at.get("pluginDirs"), sources),
             limits: limits(&at.get("limits")),
@@ -113,8 +118,11 @@ impl Config {
             bundled: bundled(sources.bundled, &problems),
             executors: executors(&at.get("executors"), user_home),
             repositories: repositories.items().filter_map(read_repository).collect(),
-            defaults: defaults(&at, sources.environment, user_home),
+            defaults: defaults(&at, sources, user_home),
             environment: CodegenSection::of_environment(sources.environment),
+            time_zone: budget::time_zone(&at.get("budget").get("timeZone")),
+            retention: Retention::read(&at.get("retention")),
+            store_url: store::url(&at.get("store"), user_home),
             warnings: Vec::new(),
             file: file.clone(),
         };
@@ -123,6 +131,7 @@ impl Config {
             return Err(ConfigError::Invalid { file, problems });
         }
         warnings.extend(known::unknown(document));
+        warnings.extend(config.strangers());
         warnings.extend(config.exposed(document));
         Ok(Self { warnings, ..config })
     }
@@ -157,6 +166,20 @@ impl Config {
         RepositoryConfig::new(self, path)
     }
 
+    /// Warnings about names of executors and repositories that nothing has.
+    fn strangers(&self) -> Vec<Problem> {
+        let is_executor =
+            |name: &str| self.bundled.contains_key(name) || self.executors.contains_key(name);
+        let names: BTreeSet<&str> =
+            self.repositories.iter().flat_map(RepositoryEntry::names).collect();
+        let is_repository = |name: &str| names.contains(name);
+        let own = self.repositories.iter().enumerate();
+        let own = own.map(|(index, entry)| (format!("repositories[{index}]"), &entry.section));
+        own.chain([(String::new(), &self.defaults)])
+            .flat_map(|(path, section)| section.strangers(&path, &is_executor, &is_repository))
+            .collect()
+    }
+
     /// Warnings about secrets that others on this machine can read.
     fn exposed(&self, document: &Value) -> Vec<Problem> {
         let of_executors = self.executors.iter().flat_map(|(name, entry)| {
@@ -167,9 +190,10 @@ impl Config {
             .chain([&self.defaults])
             .filter_map(|section| section.codegen.as_ref()?.token())
             .map(|token| ("codegen.apiToken".to_owned(), token));
+        let of_store = self.store_url.iter().map(|secret| ("store.url".to_owned(), secret));
         let mut in_the_clear = holds_upstream_secret(document);
         let mut found = Vec::new();
-        for (path, secret) in of_executors.chain(of_codegen) {
+        for (path, secret) in of_executors.chain(of_codegen).chain(of_store) {
             match secret {
                 SecretRef::Value(_) => in_the_clear = true,
                 SecretRef::File(file) if is_exposed(file) => {
@@ -192,15 +216,14 @@ impl Config {
 
 /// What is said for all repositories. For models and tools the environment goes before the file, as it does
 /// upstream.
-fn defaults(
-    at: &At<'_>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    user_home: Option<&Path>,
-) -> Section {
+fn defaults(at: &At<'_>, sources: &Sources<'_>, user_home: Option<&Path>) -> Section {
+    let environment = sources.environment;
     let set = |name| environment(name).filter(|value| !value.trim().is_empty());
     let text =
         |keys: [&str; 2]| keys.into_iter().find_map(|key| at.get(key).text()).map(str::to_owned);
     let listed = |name| set(name).map(|list| tools::split(&list));
+    let section = Section::read(at, sources, user_home);
+    let setup = || hooks::path(&at.get("global_setup_script"), sources);
     Section {
         model: set("CYRUS_CLAUDE_DEFAULT_MODEL")
             .or_else(|| set("CYRUS_DEFAULT_MODEL"))
@@ -213,9 +236,10 @@ fn defaults(
             .or_else(|| tools::tools(&at.get("defaultAllowedTools"))),
         disallowed: listed("DISALLOWED_TOOLS")
             .or_else(|| tools::tools(&at.get("defaultDisallowedTools"))),
-        kinds: repository::kinds(&at.get("promptDefaults")),
-        codegen: CodegenSection::read(&at.get(CODEGEN), user_home),
-        checks: repository::checks(&at.get("validation")),
+        kinds: section::kinds(&at.get("promptDefaults")),
+        mcp_configs: hooks::paths(&at.get("linearMcpConfigs"), sources),
+        hooks: HooksSection { setup: section.hooks.setup.or_else(setup), ..section.hooks },
+        ..section
     }
 }
 
@@ -226,18 +250,10 @@ fn plugin_dirs(at: &At<'_>, sources: &Sources<'_>) -> Vec<PathBuf> {
 
 fn limits(at: &At<'_>) -> Limits {
     at.object();
-    let turns = at.get("maxTurns");
-    let max_turns = turns.count().and_then(|count| {
-        let fits = u32::try_from(count).ok();
-        if fits.is_none() {
-            turns.wrong("is more turns than can be counted");
-        }
-        fits
-    });
     Limits {
-        deadline: at.get("deadlineSeconds").count().map(Duration::from_secs),
+        deadline: at.get("deadlineSeconds").seconds(),
         max_cost: at.get("maxCost").money(),
-        max_turns,
+        max_turns: at.get("maxTurns").number(),
     }
 }
 

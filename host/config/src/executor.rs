@@ -1,4 +1,4 @@
-use crate::reader::At;
+use crate::{reader::At, terms::TermsEntry};
 use cyrus_executor::Placement;
 use cyrus_plugin::{ExecutorConfig, ExecutorLimits, Grants, SecretRef};
 use serde_json::{Map, Value, json};
@@ -17,6 +17,7 @@ pub(crate) struct ExecutorEntry {
     pub(crate) granted: BTreeSet<Capability>,
     /// As written; it can be read over the default limits.
     pub(crate) limits: Map<String, Value>,
+    pub(crate) terms: TermsEntry,
 }
 
 /// A key of `grants`. Each is granted as a whole.
@@ -62,6 +63,7 @@ impl ExecutorEntry {
             enabled: at.get("enabled").flag(),
             placement: at.get("placement").read(),
             settings: at.get("settings").object().cloned().unwrap_or_default(),
+            terms: TermsEntry::read(at),
             ..Self::default()
         };
         for (key, value) in at.get("grants").entries() {
@@ -105,6 +107,7 @@ impl ExecutorEntry {
         merged.plugin = over.plugin.clone().or(merged.plugin);
         merged.enabled = over.enabled.or(merged.enabled);
         merged.placement = over.placement.or(merged.placement);
+        merged.terms = merged.terms.overlaid(&over.terms);
         merge(&mut merged.settings, &over.settings);
         merge(&mut merged.limits, &over.limits);
         for capability in &over.granted {

@@ -19,11 +19,40 @@ use Keys::{Each, List, Object, Open};
 
 const CONFIG: Keys = Object(&[
     // Ours
+    ("attempts", ATTEMPTS),
+    (
+        "budget",
+        Object(&[
+            ("maxCostPerDay", Open),
+            ("maxCostPerSession", Open),
+            ("maxCostPerTask", Open),
+            ("timeZone", Open),
+            ("whenOver", Open),
+        ]),
+    ),
     ("codegen", CODEGEN),
     ("executors", Each(&EXECUTOR)),
+    ("hooks", HOOKS),
+    ("integration", INTEGRATION),
     ("limits", Object(&[("deadlineSeconds", Open), ("maxCost", Open), ("maxTurns", Open)])),
     ("maximum", Open),
+    ("planning", Open),
     ("pluginDirs", Open),
+    ("retention", Object(&[("days", Open), ("keepFailed", Open)])),
+    (
+        "scheduling",
+        Object(&[
+            ("deadlineMinutes", Open),
+            ("maxAtOnce", Open),
+            ("maxCloud", Open),
+            ("maxLocal", Open),
+            ("maxPerRepository", Open),
+            ("maxPerSession", Open),
+            ("silenceMinutes", Open),
+        ]),
+    ),
+    ("selection", SELECTION),
+    ("store", Object(&[("url", Open)])),
     ("validation", VALIDATION),
     // Upstream's, since 0.2
     ("claudeDefaultFallbackModel", Open),
@@ -63,7 +92,30 @@ const CONFIG: Keys = Object(&[
 
 const REPOSITORY: Keys = Object(&[
     // Ours
+    ("attempts", ATTEMPTS),
+    (
+        "budget",
+        Object(&[
+            ("maxCostPerDay", Open),
+            ("maxCostPerSession", Open),
+            ("maxCostPerTask", Open),
+            ("whenOver", Open),
+        ]),
+    ),
     ("codegen", CODEGEN),
+    ("hooks", HOOKS),
+    ("integration", INTEGRATION),
+    ("planning", Open),
+    (
+        "scheduling",
+        Object(&[
+            ("deadlineMinutes", Open),
+            ("maxPerRepository", Open),
+            ("maxPerSession", Open),
+            ("silenceMinutes", Open),
+        ]),
+    ),
+    ("selection", SELECTION),
     ("validation", VALIDATION),
     // Upstream's, since 0.2
     ("allowedTools", Open),
@@ -115,19 +167,51 @@ const CODEGEN: Keys = Object(&[
 ]);
 
 const EXECUTOR: Keys = Object(&[
+    ("billing", Open),
     ("enabled", Open),
+    ("expectedCost", Open),
     ("grants", Open),
+    ("kinds", Open),
     ("limits", Open),
+    ("maxAtOnce", Open),
+    ("maxCostPerDay", Open),
     ("placement", Open),
     ("plugin", Open),
     ("settings", Open),
 ]);
 
-const VALIDATION: Keys = Object(&[(
-    "commands",
+const ATTEMPTS: Keys = Object(&[("most", Open), ("retries", Open), ("rounds", Open)]);
+
+const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
+
+const INTEGRATION: Keys = Object(&[("pullRequest", Open), ("push", Open)]);
+
+const SELECTION: Keys = Object(&[
+    ("fallback", Open),
+    ("localToCloud", Open),
+    (
+        "rules",
+        List(&Object(&[
+            ("complexity", Open),
+            ("executors", Open),
+            ("kinds", Open),
+            ("labels", Open),
+            ("repositories", Open),
+        ])),
+    ),
+    ("strategy", Open),
+]);
+
+const VALIDATION: Keys = Object(&[
+    ("acceptance", Open),
     // A command may also be a text.
-    List(&Object(&[("command", Open), ("timeoutSeconds", Open)])),
-)]);
+    ("commands", List(&Object(&[("command", Open), ("timeoutSeconds", Open)]))),
+    ("maxChangedFiles", Open),
+    ("maxChangedLines", Open),
+    ("protectedPaths", Open),
+    ("review", Object(&[("executor", Open), ("kind", Open)])),
+    ("timeoutSeconds", Open),
+]);
 
 /// A warning for each key that nobody knows.
 pub(crate) fn unknown(document: &Value) -> Vec<Problem> {

@@ -7,21 +7,44 @@
 //! # Layout
 //!
 //! * [`Config`], [`Sources`]: the file as a whole.
-//! * [`RepositoryConfig`]: what of it holds for one repository: executors, strategy, checks, tools.
+//! * [`RepositoryConfig`]: what of it holds for one repository: executors, models, tools, and the sections below.
+//! * [`Selection`], [`Terms`], [`Budget`], [`Scheduling`], [`Attempts`], [`Planning`]: what the orchestrator decides by.
+//! * [`DiffRules`], [`Review`], [`Publishing`], [`Hooks`], [`Retention`]: what becomes of results and clones.
 //! * [`Problem`], [`ConfigError`]: what is wrong with it.
 
+mod budget;
 mod codegen;
 mod config;
 mod document;
 mod error;
 mod executor;
 mod home;
+mod hooks;
 mod known;
+mod labels;
+mod planning;
+mod publishing;
 mod reader;
 mod repository;
+mod retention;
+mod scheduling;
+mod section;
+mod selection;
+mod store;
+mod terms;
 mod tools;
+mod validation;
 
+pub use budget::{Budget, WhenOver};
 pub use config::{BundledExecutor, Config, Sources};
 pub use error::{ConfigError, Problem};
 pub use home::{CONFIG_FILE, home};
+pub use hooks::Hooks;
+pub use planning::Planning;
+pub use publishing::Publishing;
 pub use repository::{RepositoryConfig, Tools};
+pub use retention::Retention;
+pub use scheduling::{Attempts, Scheduling};
+pub use selection::{Fallback, Selection, SelectionRule};
+pub use terms::Terms;
+pub use validation::{DiffRules, Review};

@@ -5,7 +5,10 @@ use crate::Problem;
 use cyrus_executor::MicroUsd;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use std::{cell::RefCell, fmt::Display, str::FromStr};
+use std::{cell::RefCell, fmt::Display, str::FromStr, time::Duration};
+
+/// The longest time that can be configured. It can be added to any moment.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// What was found wrong so far.
 pub(crate) type Problems = RefCell<Vec<Problem>>;
@@ -41,6 +44,11 @@ impl<'a> At<'a> {
     /// Whether a text is here.
     pub(crate) fn is_text(&self) -> bool {
         self.value.is_some_and(Value::is_string)
+    }
+
+    /// Whether `false` is here.
+    pub(crate) fn is_no(&self) -> bool {
+        self.value == Some(&Value::Bool(false))
     }
 
     /// Whether a list is here.
@@ -99,6 +107,16 @@ impl<'a> At<'a> {
             .then(|| self.items().filter_map(|item| item.text().map(str::to_owned)).collect())
     }
 
+    /// The texts in the list that is here, of which there has to be one.
+    pub(crate) fn some_texts(&self) -> Option<Vec<String>> {
+        let texts = self.texts()?;
+        if texts.is_empty() {
+            self.wrong("has to name at least one, or be left out");
+            return None;
+        }
+        Some(texts)
+    }
+
     /// `true` or `false`.
     pub(crate) fn flag(&self) -> Option<bool> {
         self.expect("true or false", Value::as_bool)
@@ -109,11 +127,42 @@ impl<'a> At<'a> {
         self.expect("a whole number above zero", |value| value.as_u64().filter(|&count| count > 0))
     }
 
-    /// An amount in US dollars: a number, or a text such as `"1.50"`.
+    /// A whole number of at least one, and few enough to be held ready.
+    pub(crate) fn number(&self) -> Option<u32> {
+        self.fitting(self.count()?)
+    }
+
+    /// A whole number, where none is a number too.
+    pub(crate) fn number_or_none(&self) -> Option<u32> {
+        self.fitting(self.expect("a whole number, not below zero", Value::as_u64)?)
+    }
+
+    fn fitting(&self, count: u64) -> Option<u32> {
+        u32::try_from(count).map_err(|_| self.wrong(format!("is more than {}", u32::MAX))).ok()
+    }
+
+    /// A time, as a whole number of these units of at least one.
+    pub(crate) fn time(&self, unit: Duration) -> Option<Duration> {
+        let count = u32::try_from(self.count()?).ok();
+        let time = count.and_then(|count| unit.checked_mul(count));
+        let time = time.filter(|time| *time <= LONGEST);
+        if time.is_none() {
+            self.wrong("is longer than a year");
+        }
+        time
+    }
+
+    /// A time, as a whole number of seconds of at least one.
+    pub(crate) fn seconds(&self) -> Option<Duration> {
+        self.time(Duration::from_secs(1))
+    }
+
+    /// An amount in US dollars, exact: a number, or a text such as `"1.50"`.
     pub(crate) fn money(&self) -> Option<MicroUsd> {
-        self.expect("an amount in US dollars, such as 1.50", |value| match value {
+        let wanted = "an amount in US dollars with at most six decimals, such as 1.50";
+        self.expect(wanted, |value| match value {
             Value::String(text) => text.parse().ok(),
-            other => other.as_f64().and_then(MicroUsd::from_usd),
+            other => other.as_f64().and_then(exact),
         })
     }
 
@@ -145,6 +194,18 @@ pub(crate) fn join(path: &str, key: &str) -> String {
         (false, true) => key.to_owned(),
         (false, false) => format!("{path}.{key}"),
     }
+}
+
+/// The amount that a JSON number stands for, when it has at most six decimals.
+fn exact(usd: f64) -> Option<MicroUsd> {
+    let amount = MicroUsd::from_usd(usd)?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "from_usd gives only what a float holds exactly"
+    )]
+    let back = amount.0 as f64 / 1e6;
+    // Both are the float that is nearest to the decimal number, so they are the same or it is another number.
+    (back.to_bits() == usd.to_bits()).then_some(amount)
 }
 
 /// A value's type, for people.
@@ -204,17 +265,55 @@ mod tests {
 
     #[test]
     fn money_is_a_number_or_a_text() {
-        for (value, expected) in
-            [(json!(1), 1_000_000), (json!(0.05), 50_000), (json!("2.50"), 2_500_000)]
-        {
+        for (value, expected) in [
+            (json!(1), 1_000_000),
+            (json!(0.05), 50_000),
+            (json!("2.50"), 2_500_000),
+            (json!(0.000_001), 1),
+            (json!(0), 0),
+        ] {
             let document = json!({"k": value});
             assert!(
                 noted(&document, |at| assert_eq!(at.money(), Some(MicroUsd(expected)))).is_empty()
             );
         }
-        for value in [json!(-1), json!("much"), json!(1e300), json!([])] {
+        for value in [
+            json!(-1),
+            json!("much"),
+            json!(1e300),
+            json!(0.000_000_1),
+            json!(1.000_000_4),
+            json!([]),
+        ] {
             assert_eq!(noted(&json!({"k": value}), |at| assert_eq!(at.money(), None)).len(), 1);
         }
+    }
+
+    #[test]
+    fn numbers_and_times_fit_what_they_are_for() {
+        for (value, number, or_none, seconds) in [
+            (json!(1), Some(1), Some(1), Some(1)),
+            (json!(0), None, Some(0), None),
+            (json!(-1), None, None, None),
+            (json!(1.5), None, None, None),
+            (json!(31_622_400), Some(31_622_400), Some(31_622_400), Some(31_622_400)),
+            (json!(31_622_401), Some(31_622_401), Some(31_622_401), None),
+            (json!(u64::MAX), None, None, None),
+        ] {
+            let document = json!({ "k": value });
+            let said = noted(&document, |at| {
+                assert_eq!(at.number(), number);
+                assert_eq!(at.number_or_none(), or_none);
+                assert_eq!(at.seconds(), seconds.map(Duration::from_secs));
+            });
+            let wrong = [number.is_none(), or_none.is_none(), seconds.is_none()];
+            assert_eq!(said.len(), wrong.iter().filter(|wrong| **wrong).count(), "{said:?}");
+        }
+        let month = json!({"k": u32::MAX});
+        assert_eq!(
+            noted(&month, |at| assert_eq!(at.time(Duration::from_hours(24)), None)).len(),
+            1
+        );
     }
 
     #[test]

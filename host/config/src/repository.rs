@@ -1,22 +1,19 @@
 use crate::{
+    Sources,
     codegen::{CODEGEN, CodegenSection},
     config::Config,
     executor::ExecutorEntry,
-    home,
+    home, hooks, labels,
     reader::At,
+    section::{self, Section},
     tools,
 };
-use cyrus_core::{Check, CheckSource, Strategy};
-use cyrus_executor::{MicroUsd, TaskKind};
+use cyrus_executor::TaskKind;
 use cyrus_plugin::ExecutorConfig;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
-
-/// How long a check may take when nothing is said of it.
-const CHECK_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The executor that upstream's keys for models are a view on.
 const CLAUDE: &str = "claude";
@@ -30,33 +27,15 @@ pub struct Tools {
     pub disallowed: Vec<String>,
 }
 
-/// The keys that a repository has of its own and the configuration has for all.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Section {
-    pub(crate) model: Option<String>,
-    pub(crate) fallback_model: Option<String>,
-    pub(crate) allowed: Option<Vec<String>>,
-    pub(crate) disallowed: Option<Vec<String>>,
-    /// Tools by the kind of task.
-    pub(crate) kinds: BTreeMap<String, KindTools>,
-    pub(crate) codegen: Option<CodegenSection>,
-    pub(crate) checks: Option<Vec<Check>>,
-}
-
-/// Tools for one kind of task.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KindTools {
-    allowed: Option<Vec<String>>,
-    disallowed: Option<Vec<String>>,
-}
-
 /// An entry of `repositories`.
 #[derive(Clone, Debug)]
 pub(crate) struct RepositoryEntry {
     pub(crate) path: PathBuf,
+    id: Option<String>,
     name: Option<String>,
     base_branch: Option<String>,
     append_instruction: Option<String>,
+    labels: Vec<(TaskKind, Vec<String>)>,
     pub(crate) section: Section,
 }
 
@@ -64,8 +43,8 @@ impl RepositoryEntry {
     /// What is written here. `None`, which is noted, when it does not say where the repository is.
     pub(crate) fn read(
         at: &At<'_>,
-        environment: &dyn Fn(&str) -> Option<String>,
-        home: Option<&Path>,
+        sources: &Sources<'_>,
+        user_home: Option<&Path>,
     ) -> Option<Self> {
         at.object()?;
         let text = |key| at.get(key).text().map(str::to_owned);
@@ -74,9 +53,9 @@ impl RepositoryEntry {
             fallback_model: text("fallbackModel"),
             allowed: tools::tools(&at.get("allowedTools")),
             disallowed: tools::tools(&at.get("disallowedTools")),
-            kinds: kinds(&at.get("labelPrompts")),
-            codegen: CodegenSection::read(&at.get("codegen"), home),
-            checks: checks(&at.get("validation")),
+            kinds: section::kinds(&at.get("labelPrompts")),
+            mcp_configs: hooks::paths(&at.get("mcpConfigPath"), sources),
+            ..Section::read(at, sources, user_home)
         };
         let Some(path) = at.get("repositoryPath").text() else {
             at.wrong(
@@ -85,48 +64,20 @@ impl RepositoryEntry {
             return None;
         };
         Some(Self {
-            path: home::expand(path, environment),
+            path: home::expand(path, sources.environment),
+            id: text("id"),
             name: text("name").or_else(|| text("id")),
             base_branch: text("baseBranch"),
             append_instruction: text("appendInstruction"),
+            labels: labels::labels(&at.get("labelPrompts")),
             section,
         })
     }
-}
 
-/// The tools of each kind in `labelPrompts` or `promptDefaults`. A list there is of labels, and says nothing of
-/// tools.
-pub(crate) fn kinds(at: &At<'_>) -> BTreeMap<String, KindTools> {
-    let mut kinds = BTreeMap::new();
-    for (kind, at) in at.entries().filter(|(_, at)| !at.is_list()) {
-        let allowed = tools::tools(&at.get("allowedTools"));
-        let disallowed = tools::tools(&at.get("disallowedTools"));
-        kinds.insert(kind.to_owned(), KindTools { allowed, disallowed });
+    /// What the configuration calls it: its name, and its id.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        [&self.name, &self.id].into_iter().flatten().map(String::as_str).collect()
     }
-    kinds
-}
-
-/// The commands in a section `validation`.
-pub(crate) fn checks(at: &At<'_>) -> Option<Vec<Check>> {
-    at.object()?;
-    let commands = at.get("commands");
-    commands.is_present().then(|| commands.items().filter_map(|at| check(&at)).collect())
-}
-
-fn check(at: &At<'_>) -> Option<Check> {
-    let (command, timeout) = if at.is_text() {
-        (at.text(), None)
-    } else {
-        at.object()?;
-        let timeout = at.get("timeoutSeconds").count().map(Duration::from_secs);
-        (at.get("command").text(), timeout)
-    };
-    let Some(command) = command else {
-        at.wrong("has no command: write one as a text, or as {\"command\": \"…\", \"timeoutSeconds\": 600}");
-        return None;
-    };
-    let timeout = timeout.unwrap_or(CHECK_TIMEOUT);
-    Some(Check { command: command.to_owned(), source: CheckSource::Configured, timeout })
 }
 
 /// What of the configuration holds for one repository: its own entry, and what is said for all.
@@ -166,24 +117,14 @@ impl<'a> RepositoryConfig<'a> {
         self.entry?.append_instruction.as_deref()
     }
 
-    /// The rule to choose an executor by.
-    pub fn strategy(&self) -> Strategy {
-        self.codegen().strategy.unwrap_or_default()
-    }
-
-    /// The most that one task may cost.
-    pub fn max_cost_per_task(&self) -> Option<MicroUsd> {
-        self.codegen().max_cost_per_task
-    }
-
-    /// The most that a day's work may cost.
-    pub fn max_cost_per_day(&self) -> Option<MicroUsd> {
-        self.codegen().max_cost_per_day
-    }
-
-    /// The checks that are configured. None: they are to be detected.
-    pub fn checks(&self) -> Vec<Check> {
-        self.find(|section| section.checks.as_ref()).cloned().unwrap_or_default()
+    /// The files that say which MCP servers agents may use, in upstream's form; a later one goes before an earlier.
+    /// Those for all count where the repository has no tools of its own, as they do upstream.
+    pub fn mcp_configs(&self) -> Vec<PathBuf> {
+        let own = self.section();
+        let for_all = own.is_none_or(|section| section.allowed.is_none());
+        let for_all = for_all.then(|| self.config.defaults.mcp_configs.iter().flatten());
+        let own = own.and_then(|section| section.mcp_configs.as_ref()).into_iter().flatten();
+        for_all.into_iter().flatten().chain(own).cloned().collect()
     }
 
     /// What agents may use for a task of this kind. What is said of the kind goes before what is said of the
@@ -214,31 +155,43 @@ impl<'a> RepositoryConfig<'a> {
     }
 
     fn executor(&self, name: &str) -> Option<ExecutorConfig> {
-        let bundled = self.config.bundled.get(name).cloned().unwrap_or_default();
+        let bundled = self.config.bundled.get(name);
         let own = self.config.executors.get(name);
         let is_mentioned = own.is_some() || (name == CODEGEN && self.has_codegen());
-        let by_default = if name == CODEGEN { false } else { bundled.enabled.unwrap_or(true) };
-        let view = match name {
-            CODEGEN => self.codegen().entry(),
-            CLAUDE => self.claude(),
-            _ => ExecutorEntry::default(),
-        };
+        let by_default =
+            name != CODEGEN && bundled.is_none_or(|bundled| bundled.enabled.unwrap_or(true));
         // Whoever says no is heard.
-        let is_refused =
-            view.enabled == Some(false) || own.is_some_and(|own| own.enabled == Some(false));
+        let is_refused = self.view(name).enabled == Some(false)
+            || own.is_some_and(|own| own.enabled == Some(false));
         if is_refused || !(is_mentioned || by_default) {
             return None;
         }
+        Some(self.entry(name).build(name))
+    }
+
+    /// Everything that is said of the executor of this name, laid over one another.
+    pub(crate) fn entry(&self, name: &str) -> ExecutorEntry {
+        let bundled = self.config.bundled.get(name).cloned().unwrap_or_default();
         // The view comes after the plugin is settled: it is no reason to lose what the entry says.
-        let own = own.cloned().unwrap_or_default();
+        let own = self.config.executors.get(name).cloned().unwrap_or_default();
         let plugin = ExecutorEntry { plugin: own.plugin.clone(), ..ExecutorEntry::default() };
         let base = bundled.overlaid(&plugin, name);
-        let base = if base.plugin(name) == name { base.overlaid(&view, name) } else { base };
-        Some(base.overlaid(&own, name).build(name))
+        let base =
+            if base.plugin(name) == name { base.overlaid(&self.view(name), name) } else { base };
+        base.overlaid(&own, name)
+    }
+
+    /// What the keys that are a view on the executor of this name say of it.
+    fn view(&self, name: &str) -> ExecutorEntry {
+        match name {
+            CODEGEN => self.codegen().entry(),
+            CLAUDE => self.claude(),
+            _ => ExecutorEntry::default(),
+        }
     }
 
     /// What is said of Codegen: here, else for all, else in the environment.
-    fn codegen(&self) -> CodegenSection {
+    pub(crate) fn codegen(&self) -> CodegenSection {
         let said =
             |section: Option<&Section>| section.and_then(|s| s.codegen.clone()).unwrap_or_default();
         said(self.section()).or(&said(Some(&self.config.defaults))).or(&self.config.environment)
@@ -260,12 +213,27 @@ impl<'a> RepositoryConfig<'a> {
         entry
     }
 
+    /// What the configuration calls it: its name, and its id.
+    pub(crate) fn names(&self) -> Vec<&'a str> {
+        self.entry.map(RepositoryEntry::names).unwrap_or_default()
+    }
+
+    /// The labels of each kind in its `labelPrompts`.
+    pub(crate) fn labels(&self) -> &'a [(TaskKind, Vec<String>)] {
+        self.entry.map_or(&[], |entry| &entry.labels)
+    }
+
+    /// What is said for all repositories.
+    pub(crate) fn for_all(&self) -> &'a Section {
+        &self.config.defaults
+    }
+
     fn section(&self) -> Option<&'a Section> {
         self.entry.map(|entry| &entry.section)
     }
 
     /// What the repository's own entry says, else what is said for all.
-    fn find<T: 'a>(&self, of: impl Fn(&'a Section) -> Option<&'a T>) -> Option<&'a T> {
+    pub(crate) fn find<T: 'a>(&self, of: impl Fn(&'a Section) -> Option<&'a T>) -> Option<&'a T> {
         self.section().and_then(&of).or_else(|| of(&self.config.defaults))
     }
 }

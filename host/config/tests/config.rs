@@ -1,82 +1,20 @@
 //! Configurations as operators have them: both generations of upstream's, the hybrid plan's, and mixtures.
 
-use cyrus_config::{BundledExecutor, CONFIG_FILE, Config, ConfigError, RepositoryConfig, Sources};
+mod common;
+
+use common::{Home, loaded, problems, warnings};
+use cyrus_config::{BundledExecutor, Config, ConfigError, RepositoryConfig, Sources};
 use cyrus_core::Strategy;
 use cyrus_executor::{Access, MicroUsd, TaskKind};
 use cyrus_plugin::{ExecutorConfig, SecretRef};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use tempfile::TempDir;
 
 const NEWER: &str = include_str!("../fixtures/newer.json");
 const OLDER: &str = include_str!("../fixtures/older.json");
 const PLAN: &str = include_str!("../fixtures/plan.json");
 const MIXTURE: &str = include_str!("../fixtures/mixture.json");
-
-const BUNDLED: [BundledExecutor<'static>; 2] = [
-    BundledExecutor {
-        name: "claude",
-        json: r#"{"plugin": "claude", "settings": {"permissionMode": "acceptEdits"},
-            "grants": {"process": {"claude": {"program": "claude"}}, "workspace": "read-write", "ask": true}}"#,
-    },
-    BundledExecutor {
-        name: "codegen",
-        json: r#"{"plugin": "codegen", "settings": {},
-            "grants": {"http": ["https://api.codegen.com"], "secrets": {"token": {"env": "CODEGEN_API_TOKEN"}}}}"#,
-    },
-];
-
-/// A home directory of Cyrus with this configuration.
-struct Home(TempDir);
-
-impl Home {
-    fn with(text: impl AsRef<[u8]>) -> Self {
-        let home = Self(TempDir::new().unwrap());
-        fs::write(home.file(), text).unwrap();
-        fs::set_permissions(home.file(), fs::Permissions::from_mode(0o600)).unwrap();
-        home
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.path().join(CONFIG_FILE)
-    }
-
-    fn load_with(&self, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let environment = |name: &str| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        let sources = Sources { home: self.0.path(), bundled: &BUNDLED, environment: &environment };
-        Config::load(&sources)
-    }
-
-    fn load(&self) -> Result<Config, ConfigError> {
-        self.load_with(&[("HOME", "/home/op")])
-    }
-}
-
-fn loaded(text: &str) -> Config {
-    Home::with(text).load().unwrap()
-}
-
-/// What is wrong with this configuration.
-fn problems(text: &str) -> Vec<String> {
-    match Home::with(text).load() {
-        Err(ConfigError::Invalid { problems, .. }) => {
-            problems.iter().map(ToString::to_string).collect()
-        }
-        other => panic!("expected problems, got {other:?}"),
-    }
-}
-
-fn warnings(config: &Config) -> Vec<&str> {
-    config.warnings().iter().map(|warning| warning.path.as_str()).collect()
-}
 
 fn executor(repository: RepositoryConfig<'_>, name: &str) -> Option<ExecutorConfig> {
     repository.executors().into_iter().find(|executor| executor.name == name)

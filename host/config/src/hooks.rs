@@ -1,0 +1,66 @@
+use crate::{RepositoryConfig, config::Sources, home, reader::At};
+use std::{path::PathBuf, time::Duration};
+
+/// How long a set-up may take when nothing is said of it, as upstream.
+const SETUP_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// How long a tear-down may take when nothing is said of it, as upstream.
+const TEARDOWN_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// The operator's own scripts around a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hooks {
+    /// Run in a clone that was just made, before the repository's own set-up. Absolute when Cyrus's home is.
+    pub setup: Option<PathBuf>,
+    /// Run in a clone before it is removed. Absolute when Cyrus's home is.
+    pub teardown: Option<PathBuf>,
+    /// How long each set-up may take, the repository's own too.
+    pub setup_timeout: Duration,
+    /// How long each tear-down may take, the repository's own too.
+    pub teardown_timeout: Duration,
+}
+
+/// The section `hooks`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HooksSection {
+    pub(crate) setup: Option<PathBuf>,
+    pub(crate) teardown: Option<PathBuf>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl HooksSection {
+    pub(crate) fn read(at: &At<'_>, sources: &Sources<'_>) -> Self {
+        at.object();
+        Self {
+            setup: path(&at.get("setup"), sources),
+            teardown: path(&at.get("teardown"), sources),
+            timeout: at.get("timeoutSeconds").seconds(),
+        }
+    }
+}
+
+/// The file named here. `~` is the user's home, and what is relative is in Cyrus's.
+pub(crate) fn path(at: &At<'_>, sources: &Sources<'_>) -> Option<PathBuf> {
+    at.text().map(|path| sources.home.join(home::expand(path, sources.environment)))
+}
+
+/// The file named here, or those listed here.
+pub(crate) fn paths(at: &At<'_>, sources: &Sources<'_>) -> Option<Vec<PathBuf>> {
+    if at.is_text() {
+        return path(at, sources).map(|path| vec![path]);
+    }
+    at.is_present().then(|| at.items().filter_map(|item| path(&item, sources)).collect())
+}
+
+impl RepositoryConfig<'_> {
+    /// The operator's own scripts around a workspace. Where no `hooks.setup` is, `global_setup_script` is it.
+    pub fn hooks(&self) -> Hooks {
+        let timeout = self.find(|section| section.hooks.timeout.as_ref()).copied();
+        Hooks {
+            setup: self.find(|section| section.hooks.setup.as_ref()).cloned(),
+            teardown: self.find(|section| section.hooks.teardown.as_ref()).cloned(),
+            setup_timeout: timeout.unwrap_or(SETUP_TIMEOUT),
+            teardown_timeout: timeout.unwrap_or(TEARDOWN_TIMEOUT),
+        }
+    }
+}
