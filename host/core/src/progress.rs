@@ -146,3 +146,21 @@ pub struct Snapshot {
     /// What it came to, when it was over or paused.
     pub report: Option<SessionReport>,
 }
+
+impl Snapshot {
+    /// A session that was just taken in.
+    pub fn fresh(session: Session) -> Self {
+        Self {
+            session,
+            state: SessionState::Running,
+            analysis: None,
+            plan: None,
+            tasks: Vec::new(),
+            executions: Vec::new(),
+            progress: Progress::default(),
+            verdict: None,
+            open_effects: Vec::new(),
+            report: None,
+        }
+    }
+}

@@ -78,6 +78,16 @@ pub enum SessionState {
     Finished(SessionOutcome),
 }
 
+impl SessionState {
+    /// Where a session stands that ended like this.
+    pub fn of(outcome: SessionOutcome) -> Self {
+        match outcome {
+            SessionOutcome::Paused => Self::Paused,
+            outcome => Self::Finished(outcome),
+        }
+    }
+}
+
 /// One issue being worked on, from intake to report: what is needed to go on with it after a crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,253 @@
+//! One attempt at a task: the slot, the clone, the money, the execution, and its result.
+
+use super::{desk::Desk, execution, host::DeskHost};
+use crate::{Broken, Candidate, effects::Effect, schedule::Claim};
+use cyrus_core::{
+    Change, Collected, EffectKind, ExecutionRecord, PlannedTask, PreparedWorkspace, Receipt,
+    SessionEvent, StoreError, TaskState, WorkspaceSpec,
+};
+use cyrus_executor::{ExecutionRequest, Finding, Limits, MicroUsd, Repository, TaskId, Usage};
+use std::sync::Arc;
+
+/// Who has the next attempt, and with what.
+pub(super) struct Next {
+    pub(super) executor: String,
+    pub(super) resume: Option<String>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) receipt: Receipt,
+}
+
+/// Makes an attempt and writes down how it ended. Nothing is answered: what follows is in the task's history.
+pub(super) async fn run(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    next: Next,
+) -> Result<Option<TaskState>, Broken> {
+    let Some(member) = desk.site.member(&next.executor) else {
+        let reason = format!("executor {} is not configured any more", next.executor);
+        return Ok(Some(TaskState::Failed { reason }));
+    };
+    let Some(executor) = member.executor.clone() else {
+        let why = member.candidate.ready.clone().err().unwrap_or_default();
+        let reason = format!("executor {} could not be made: {why}", next.executor);
+        return Ok(Some(TaskState::Failed { reason }));
+    };
+    let claim = Claim {
+        session: desk.session.id.clone(),
+        repository: desk.session.base.path.clone(),
+        executor: next.executor.clone(),
+        placement: executor.info().placement,
+        urgency: desk.analysis.urgency,
+    };
+    let mut stop = desk.stop.clone();
+    let _slot = tokio::select! {
+        biased;
+        _ = stop.wait() => return Ok(None),
+        slot = desk.orchestrator.slots.acquire(claim) => slot,
+    };
+    // While it waited the executor may have been found not to work.
+    let now = desk.ports().clock.elapsed();
+    if desk.orchestrator.circuits().exclusion(&next.executor, now).is_some() {
+        return Ok(None);
+    }
+    let start = start_of(desk, planned, &next);
+    let workspace = prepare(desk, planned.id(), &start).await?;
+    let Some((record, host)) = begin(desk, planned, &next, &member.candidate, &start).await? else {
+        return Ok(None);
+    };
+    desk.orchestrator.circuits().begin(&next.executor, desk.ports().clock.elapsed());
+    let request = request(desk, planned, &next, &record, &workspace, host.most());
+    let report = execution::run(desk, &record, &executor, request, host).await?;
+    execution::finish(desk, &report).await?;
+    Ok(None)
+}
+
+/// Where an attempt's clone starts from, and under which token it is made.
+struct Start {
+    commit: String,
+    token: u64,
+}
+
+/// An attempt that goes on from a checkpoint, or mends a result, does so in the clone of the attempt before; any other
+/// begins afresh.
+fn start_of(desk: &Desk<'_>, planned: &PlannedTask, next: &Next) -> Start {
+    let board = desk.board();
+    let started = board.started(planned.id());
+    let goes_on = next.resume.is_some() || !next.findings.is_empty();
+    if let Some((commit, token)) = started.filter(|_| goes_on) {
+        return Start { commit, token };
+    }
+    let head = board.progress.head.clone();
+    let base = || desk.session.base.repository.base_commit.clone();
+    let commit = planned.start.clone().or(head).unwrap_or_else(base);
+    Start { commit, token: desk.lease.token }
+}
+
+/// Makes the clone, or finds it.
+async fn prepare(
+    desk: &Desk<'_>,
+    task: &TaskId,
+    start: &Start,
+) -> Result<PreparedWorkspace, Broken> {
+    let spec = WorkspaceSpec {
+        session: desk.session.id.clone(),
+        task: task.clone(),
+        token: start.token,
+        base: desk.session.base.clone(),
+        start: start.commit.clone(),
+    };
+    desk.workspace(&spec).await
+}
+
+/// Sets the money aside and writes down that the execution is about to begin. `None`: somebody else was faster, and
+/// the money is gone.
+async fn begin(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    next: &Next,
+    candidate: &Candidate,
+    start: &Start,
+) -> Result<Option<(ExecutionRecord, Arc<DeskHost>)>, Broken> {
+    let id = planned.id();
+    let (attempt, key) = {
+        let board = desk.board();
+        let attempts = board.attempts(id);
+        let attempt = attempts.last().map_or(1, |last| last.attempt + 1);
+        // The same for as long as one executor goes on with the same work.
+        let same = attempts.iter().rev().find(|record| record.executor == next.executor);
+        let same = same.filter(|record| goes_on(record, next));
+        let key = same.map_or_else(
+            || format!("{}-{id}-{attempt}", desk.session.id),
+            |record| record.idempotency_key.clone(),
+        );
+        (attempt, key)
+    };
+    let record = ExecutionRecord {
+        id: format!("{}-{id}-{attempt}", desk.session.id),
+        idempotency_key: key,
+        session: desk.session.id.clone(),
+        task: id.clone(),
+        executor: next.executor.clone(),
+        attempt,
+        started: desk.ports().clock.now(),
+        receipt: Some(next.receipt.clone()),
+        token: start.token,
+        start: start.commit.clone(),
+        checkpoint: next.resume.clone(),
+        usage: Usage::default(),
+        report: None,
+        collected: None,
+        verdict: None,
+    };
+    let money = desk.reserve(&record, candidate).await?;
+    let changes = vec![Change::Reserve(money.0.clone()), Change::Begin(Box::new(record.clone()))];
+    match desk.ports().store.commit(&desk.lease, changes).await {
+        Ok(()) => {}
+        // Selection looks again, and finds it out.
+        Err(StoreError::OverCap { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    desk.tell(SessionEvent::ExecutorChosen {
+        task: id.clone(),
+        receipt: Box::new(next.receipt.clone()),
+    });
+    desk.board().begin(record.clone());
+    let host = DeskHost::new(desk, &record, money, desk.template(planned).policy);
+    Ok(Some((record, Arc::new(host))))
+}
+
+/// Whether an attempt repeats the effects of this one, rather than asking for something new.
+fn goes_on(record: &ExecutionRecord, next: &Next) -> bool {
+    let unfinished = record
+        .report
+        .as_ref()
+        .is_none_or(|report| report.outcome != cyrus_core::ExecutionOutcome::Completed);
+    unfinished && next.findings.is_empty()
+}
+
+fn request(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    next: &Next,
+    record: &ExecutionRecord,
+    workspace: &PreparedWorkspace,
+    most: Option<MicroUsd>,
+) -> ExecutionRequest {
+    let template = desk.template(planned);
+    let limits = desk.session.limits;
+    let repository = Repository {
+        base_commit: workspace.spec.start.clone(),
+        ..desk.session.base.repository.clone()
+    };
+    ExecutionRequest {
+        idempotency_key: record.idempotency_key.clone(),
+        attempt: record.attempt,
+        repository: Some(repository),
+        workspace: Some(workspace.workspace.clone()),
+        model: planned.model.clone().or_else(|| desk.session.model.clone()),
+        system_prompt: template.system_prompt,
+        allowed_tools: template.allowed_tools,
+        disallowed_tools: template.disallowed_tools,
+        mcp_servers: template.mcp_servers,
+        output_schema: desk.schema(planned),
+        limits: Limits {
+            deadline: limits.deadline.or(desk.site.deadlines.total),
+            max_cost: most.or(limits.max_cost),
+            ..limits
+        },
+        resume: record.checkpoint.clone(),
+        findings: next.findings.clone(),
+        ..ExecutionRequest::new(planned.task.clone(), record.id.clone())
+    }
+}
+
+/// Brings an execution's result into the repository.
+pub(super) async fn collect(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    execution: &str,
+) -> Result<Option<TaskState>, Broken> {
+    let id = planned.id();
+    let Some((workspace, product)) = desk.result_of(id, execution).await? else { return Ok(None) };
+    let message = commit_message(desk, planned);
+    let ports = desk.ports();
+    let effect = Effect { kind: EffectKind::Collect, task: Some(id), what: execution };
+    let collected: Collected = desk
+        .effects
+        .perform(
+            effect,
+            || ports.workspaces.collect(&workspace, &product, &message),
+            |collected: &Collected| {
+                vec![Change::Collected(execution.to_owned(), collected.clone())]
+            },
+        )
+        .await?;
+    desk.board().collected(id, execution, collected);
+    Ok(None)
+}
+
+/// Removes a task's clones once it is over. That one stays is no reason to fail: it is swept with the session's end.
+pub(super) async fn discard(desk: &Desk<'_>, planned: &PlannedTask) {
+    let id = planned.id();
+    if !matches!(desk.board().state(id), Some(TaskState::Done { .. })) {
+        return;
+    }
+    for spec in desk.specs(id) {
+        if let Err(error) = desk.drop_workspace(&spec).await {
+            let message = format!("the clone of task {id} could not be removed: {error}");
+            desk.tell(SessionEvent::Warning { message });
+        }
+    }
+}
+
+fn commit_message(desk: &Desk<'_>, planned: &PlannedTask) -> String {
+    let session = desk.session;
+    let issue = session.issue.identifier.as_ref().map(|id| format!("Issue: {id}\n"));
+    format!(
+        "{}\n\n{}Cyrus-Session: {}\nCyrus-Task: {}\n",
+        planned.task.title,
+        issue.unwrap_or_default(),
+        session.id,
+        planned.id()
+    )
+}

@@ -1,0 +1,135 @@
+//! What the parts of one session's work share.
+
+use super::{board::Board, verdict};
+use crate::{
+    Broken, Orchestrator, Planning, Ports, RequestTemplate, SelectionPolicy, Site, StopSignal,
+    effects::Effects, plan,
+};
+use cyrus_core::{
+    Analysis, Change, Check, Lease, Observer, PlannedTask, PreparedWorkspace, Session,
+    SessionEvent, SessionOutcome, TaskOrigin, TaskRecord, TaskState,
+};
+use cyrus_executor::TaskId;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// One session's work: who it is, what it may do, and what is known of it.
+pub(super) struct Desk<'a> {
+    pub(super) orchestrator: &'a Orchestrator,
+    pub(super) session: &'a Session,
+    pub(super) site: &'a Site,
+    pub(super) lease: Lease,
+    pub(super) effects: Effects,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) stop: StopSignal,
+    pub(super) analysis: Analysis,
+    /// How executors are ranked for this issue.
+    pub(super) selection: SelectionPolicy,
+    pub(super) checks: Vec<Check>,
+    /// What was found out before there was a plan to write it down with.
+    pub(super) unwritten: Vec<Change>,
+    /// Tasks that were held, and that somebody has looked at since.
+    pub(super) released: Mutex<BTreeSet<TaskId>>,
+    /// One merge at a time.
+    pub(super) merging: tokio::sync::Mutex<()>,
+    /// The clones that this process made or found.
+    pub(super) clones: Mutex<BTreeMap<(TaskId, u64), PreparedWorkspace>>,
+    pub(super) board: Arc<Mutex<Board>>,
+}
+
+impl Desk<'_> {
+    pub(super) fn ports(&self) -> &Ports {
+        &self.orchestrator.ports
+    }
+
+    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell(&self, event: SessionEvent) {
+        self.observer.on_event(event);
+    }
+
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), Broken> {
+        Ok(self.ports().store.commit(&self.lease, changes).await?)
+    }
+
+    /// What a task that begins now starts from: everything that was merged so far.
+    pub(super) fn head(&self) -> String {
+        let merged = self.board().progress.head.clone();
+        merged.unwrap_or_else(|| self.session.base.repository.base_commit.clone())
+    }
+
+    /// Sets where a task stands, with everything that follows from it for others.
+    pub(super) async fn set(&self, task: &TaskId, state: TaskState) -> Result<(), Broken> {
+        let changes = self.moved(task, &state);
+        self.commit(changes).await
+    }
+
+    /// The same, as changes to be committed together with others. The board has them already.
+    pub(super) fn moved(&self, task: &TaskId, state: &TaskState) -> Vec<Change> {
+        let blocked = self.board().set(task, state.clone());
+        let all = std::iter::once((task.clone(), state.clone())).chain(blocked);
+        all.map(|(task, state)| {
+            self.tell(SessionEvent::TaskChanged { task: task.clone(), state: state.clone() });
+            Change::TaskState(task, state)
+        })
+        .collect()
+    }
+
+    /// Adds a task, unless it was added before, together with these changes.
+    pub(super) async fn add(
+        &self,
+        record: TaskRecord,
+        mut with: Vec<Change>,
+    ) -> Result<(), Broken> {
+        if self.board().task(record.planned.id()).is_none() {
+            with.push(Change::Task(record.clone()));
+        }
+        if with.is_empty() {
+            return Ok(());
+        }
+        self.commit(with).await?;
+        self.tell(SessionEvent::TaskAdded(Box::new(record.planned.clone())));
+        self.board().add(record);
+        Ok(())
+    }
+
+    /// How the session is planned.
+    pub(super) fn planning(&self) -> Planning {
+        plan(&self.session.issue, &self.analysis, self.session.plan.as_ref(), &self.site.planning)
+    }
+
+    /// What an execution of this task is given.
+    pub(super) fn template(&self, planned: &PlannedTask) -> RequestTemplate {
+        (self.site.template)(planned.kind())
+    }
+
+    /// The form that the answer to this task has to have.
+    pub(super) fn schema(&self, planned: &PlannedTask) -> Option<Value> {
+        match planned.origin {
+            TaskOrigin::Review { .. } => Some(verdict::review_schema()),
+            TaskOrigin::Planning => match self.planning() {
+                Planning::Ask { schema, .. } => Some(schema),
+                Planning::Ready(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Removes what nobody needs any more once the session has ended. What stays is no reason to fail.
+    pub(super) async fn tidy(&self, outcome: SessionOutcome) {
+        let done = matches!(outcome, SessionOutcome::Validated | SessionOutcome::Unverified);
+        if !done {
+            return;
+        }
+        let Session { id, base, .. } = self.session;
+        if let Err(error) = self.ports().workspaces.clear(base, id).await {
+            let message = format!("what the session left behind could not be removed: {error}");
+            self.tell(SessionEvent::Warning { message });
+        }
+    }
+}

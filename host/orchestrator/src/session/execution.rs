@@ -1,0 +1,253 @@
+//! One execution, from its first event to its report.
+
+use super::{desk::Desk, host::DeskHost};
+use crate::Broken;
+use cyrus_core::{
+    Change, Clock, ExecutionOutcome, ExecutionRecord, ExecutionReport, SessionEvent, Settlement,
+};
+use cyrus_executor::{
+    ErrorKind, Event, Execution, ExecutionError, ExecutionHandle, ExecutionRequest,
+    ExecutionResult, HostVerdict, Link, Outcome, Placement, StopMode, StopResult, TaskExecutor,
+    Usage,
+};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Fuse, OptionFuture},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::pin;
+
+/// Runs an execution that was written down as begun.
+pub(super) async fn run(
+    desk: &Desk<'_>,
+    record: &ExecutionRecord,
+    executor: &Arc<dyn TaskExecutor>,
+    request: ExecutionRequest,
+    host: Arc<DeskHost>,
+) -> Result<ExecutionReport, Broken> {
+    desk.tell(SessionEvent::ExecutionStarted {
+        execution: record.id.clone(),
+        task: record.task.clone(),
+        executor: executor.info().clone(),
+    });
+    let clock = &desk.ports().clock;
+    let begun = clock.elapsed();
+    let mut seen = Seen::default();
+    let deadline = request.limits.deadline;
+    let ended = match executor.execute_streaming(request, Arc::clone(&host) as _).await {
+        Ok(execution) => follow(desk, &record.id, execution, &host, deadline, &mut seen).await,
+        Err(error) => Err(error),
+    };
+    let taken = clock.elapsed().saturating_sub(begun);
+    if host.is_lost() {
+        desk.ports().store.check(&desk.lease).await?;
+    }
+    let mut report = seen.report(record, executor.info().placement, ended, host.checkpoint());
+    report.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+/// Writes down how an execution ended, and what it came to cost.
+pub(super) async fn finish(desk: &Desk<'_>, report: &ExecutionReport) -> Result<(), Broken> {
+    let settlement = desk.settlement(report);
+    record(desk, report, settlement).await?;
+    desk.orchestrator.circuits().note(&report.executor, report, desk.ports().clock.elapsed());
+    Ok(())
+}
+
+/// Writes down that an execution was cut off. That says nothing about its executor.
+pub(super) async fn cut_off(desk: &Desk<'_>, report: &ExecutionReport) -> Result<(), Broken> {
+    record(desk, report, Some(desk.orphaned(report))).await
+}
+
+async fn record(
+    desk: &Desk<'_>,
+    report: &ExecutionReport,
+    settlement: Option<Settlement>,
+) -> Result<(), Broken> {
+    let mut changes = vec![Change::Ended(Box::new(report.clone()))];
+    changes.extend(settlement.map(|settlement| Change::Settle(report.id.clone(), settlement)));
+    desk.commit(changes).await?;
+    desk.board().ended(report.clone());
+    desk.tell(SessionEvent::ExecutionFinished(Box::new(report.clone())));
+    Ok(())
+}
+
+/// Why we end an execution ourselves.
+enum Cause {
+    Asked(StopMode),
+    Silence(Duration),
+    Deadline(Duration),
+    OverBudget(String),
+}
+
+/// Passes an execution's events on until it has ended, and ends it when it is told to, is silent for too long, takes
+/// too long, or spends too much.
+async fn follow(
+    desk: &Desk<'_>,
+    id: &str,
+    execution: Execution,
+    host: &DeskHost,
+    deadline: Option<Duration>,
+    seen: &mut Seen,
+) -> Result<Outcome, ExecutionError> {
+    let Execution { mut events, outcome, handle } = execution;
+    let clock = Arc::clone(&desk.ports().clock);
+    let outcome = outcome.fuse();
+    let stopping = OptionFuture::<Fuse<BoxFuture<'_, StopResult>>>::from(None);
+    let overdue = timer(&*clock, deadline);
+    let silence = desk.site.deadlines.silence;
+    let quiet = timer(&*clock, silence);
+    pin!(outcome, stopping, overdue, quiet);
+    let mut stop = desk.stop.clone();
+    let (mut ended, mut open, mut cause) = (None, true, None);
+    while ended.is_none() || open {
+        let undisturbed = cause.is_none() && ended.is_none();
+        let found = tokio::select! {
+            biased;
+            batch = events.recv_batch(), if open => {
+                let Some(batch) = batch else { open = false; continue };
+                quiet.set(timer(&*clock, silence));
+                let before = seen.usage.clone();
+                for event in batch {
+                    seen.note(&event);
+                    let execution = id.to_owned();
+                    desk.tell(SessionEvent::ExecutionEvent { execution, event });
+                }
+                if seen.usage != before {
+                    host.note(seen.usage.clone()).await;
+                }
+                continue;
+            }
+            result = &mut outcome, if ended.is_none() => { ended = Some(result); continue }
+            over = host.over_budget(), if undisturbed => Cause::OverBudget(over),
+            mode = stop.wait(), if undisturbed => Cause::Asked(mode),
+            () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
+            () = &mut quiet, if undisturbed => Cause::Silence(silence.unwrap_or_default()),
+            Some(_) = &mut stopping, if cause.is_some() && ended.is_none() => continue,
+        };
+        let mode = if let Cause::Asked(mode) = found { mode } else { StopMode::Cancel };
+        cause = Some(found);
+        stopping.set(OptionFuture::from(Some(end(&handle, mode).fuse())));
+    }
+    let ended = ended.unwrap_or_else(|| {
+        Err(ExecutionError::new(ErrorKind::Failed, "the execution ended without an outcome"))
+    });
+    match cause {
+        Some(cause) => cause.of(ended),
+        None => ended,
+    }
+}
+
+fn end(handle: &ExecutionHandle, mode: StopMode) -> BoxFuture<'static, StopResult> {
+    let handle = handle.clone();
+    async move { handle.stop(mode).await }.boxed()
+}
+
+/// Rings after this long; never, without a time.
+fn timer(clock: &dyn Clock, time: Option<Duration>) -> BoxFuture<'static, ()> {
+    time.map_or_else(|| std::future::pending().boxed(), |time| clock.sleep(time))
+}
+
+impl Cause {
+    /// What an execution that we ended came to: our reason stands over what the executor makes of it.
+    fn of(self, ended: Result<Outcome, ExecutionError>) -> Result<Outcome, ExecutionError> {
+        let mut error = match (ended, &self) {
+            (ended @ Ok(Outcome::Completed(_)), _) | (ended, Self::Asked(_)) => return ended,
+            (Ok(Outcome::Suspended(suspension)), _) => ExecutionError {
+                usage: Some(Box::new(suspension.usage)),
+                checkpoint: Some(suspension.checkpoint),
+                ..ExecutionError::new(ErrorKind::Cancelled, "")
+            },
+            (Err(error), _) => error,
+        };
+        let (kind, message) = match self {
+            Self::Asked(_) => return Err(error),
+            Self::Silence(time) => {
+                (ErrorKind::TimedOut, format!("nothing was heard of it for {} s", time.as_secs()))
+            }
+            Self::Deadline(time) => {
+                (ErrorKind::TimedOut, format!("it took longer than {} s", time.as_secs()))
+            }
+            Self::OverBudget(message) => (ErrorKind::BudgetExceeded, message),
+        };
+        if error.kind == ErrorKind::Cancelled || kind == ErrorKind::BudgetExceeded {
+            error.kind = kind;
+            error.message = message;
+            if error.kind == ErrorKind::TimedOut && error.host.is_none() {
+                error.host = Some(Box::new(HostVerdict::Deadline));
+            }
+        }
+        Err(error)
+    }
+}
+
+/// What was seen of an execution while it ran.
+#[derive(Default)]
+struct Seen {
+    usage: Usage,
+    links: Vec<Link>,
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Usage(usage) => self.usage = usage.clone(),
+            Event::Link(link) => self.link(link),
+            _ => {}
+        }
+    }
+
+    fn link(&mut self, link: &Link) {
+        if self.links.iter().all(|known| known.url != link.url) {
+            self.links.push(link.clone());
+        }
+    }
+
+    fn report(
+        mut self,
+        record: &ExecutionRecord,
+        placement: Placement,
+        ended: Result<Outcome, ExecutionError>,
+        saved: Option<String>,
+    ) -> ExecutionReport {
+        let (outcome, result, error) = match ended {
+            Ok(Outcome::Completed(result)) => (ExecutionOutcome::Completed, result, None),
+            Ok(Outcome::Suspended(suspension)) => {
+                let result = ExecutionResult {
+                    usage: suspension.usage,
+                    checkpoint: Some(suspension.checkpoint),
+                    ..ExecutionResult::default()
+                };
+                (ExecutionOutcome::Suspended, result, None)
+            }
+            Err(mut error) => {
+                let mut result = error.partial.take().map(|partial| *partial).unwrap_or_default();
+                if let Some(usage) = error.usage.take() {
+                    result.usage = *usage;
+                }
+                result.checkpoint = error.checkpoint.take().or(result.checkpoint);
+                (ExecutionOutcome::Failed, result, Some(Box::new(error)))
+            }
+        };
+        result.links.iter().for_each(|link| self.link(link));
+        let usage = if result.usage.is_unknown() { self.usage } else { result.usage };
+        ExecutionReport {
+            id: record.id.clone(),
+            task: record.task.clone(),
+            executor: record.executor.clone(),
+            placement,
+            outcome,
+            error,
+            summary: result.summary,
+            structured: result.structured,
+            product: result.product,
+            cost: usage.cost,
+            usage,
+            duration_ms: 0,
+            checkpoint: result.checkpoint.or(saved),
+            links: self.links,
+            denials: result.denials,
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The end of a session's work: what was merged is checked, made visible, delivered and reported.
+
+use super::{desk::Desk, verdict::writes};
+use crate::{Broken, effects::Effect};
+use cyrus_core::{
+    Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
+    PullRequest, SessionOutcome, SessionReport, Snapshot, StoreError, Subject, TaskOrigin,
+    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
+};
+use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
+use std::{fmt::Write as _, time::Duration};
+
+/// The task that the merged result is checked as.
+const MERGED: &str = "merged";
+
+/// How a session ends, and why where that is not plain.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    outcome: SessionOutcome,
+    reason: Option<String>,
+}
+
+impl Conclusion {
+    pub(super) fn new(outcome: SessionOutcome) -> Self {
+        Self { outcome, reason: None }
+    }
+
+    pub(super) fn failed(reason: String) -> Self {
+        Self::because(SessionOutcome::Failed, reason)
+    }
+
+    fn because(outcome: SessionOutcome, reason: impl Into<String>) -> Self {
+        Self { outcome, reason: Some(reason.into()) }
+    }
+}
+
+/// What there is to show.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What the checks said of which merged commit.
+    verdict: Option<(String, ValidationReport)>,
+    branch: Option<String>,
+    commit: Option<String>,
+    diff: Option<DiffStat>,
+    pull_request: Option<String>,
+}
+
+/// What follows once nothing can be worked on any more. `None`: there is more to do.
+pub(super) async fn conclude(
+    desk: &Desk<'_>,
+    found: &mut Found,
+) -> Result<Option<Conclusion>, Broken> {
+    if let Some(conclusion) = unfinished(desk) {
+        return Ok(Some(conclusion));
+    }
+    let failed = failure(desk);
+    let Some(head) = desk.board().progress.head.clone() else {
+        return Ok(Some(failed.unwrap_or_else(|| nothing_changed(desk, found))));
+    };
+    found.commit = Some(head.clone());
+    found.diff = Some(desk.ports().integration.diff(&desk.session.base, &head).await?);
+    let report = verdict(desk, found, &head).await?;
+    if report.verdict == ValidationVerdict::Failed {
+        if failed.is_none() && mend(desk, &head, &report).await? {
+            return Ok(None);
+        }
+        let first = report.findings.first().map(|finding| finding.message.as_str());
+        let reason = format!(
+            "the merged result does not pass: {}; it is kept as {head}",
+            first.unwrap_or("a check failed")
+        );
+        return Ok(Some(Conclusion::because(SessionOutcome::Rejected, reason)));
+    }
+    publish(desk, found, &head, failed.is_none()).await?;
+    Ok(Some(failed.unwrap_or_else(|| match report.verdict {
+        ValidationVerdict::Passed => Conclusion::new(SessionOutcome::Validated),
+        _ => Conclusion::because(
+            SessionOutcome::Unverified,
+            "there is nothing to check the result with: set `validation.commands` in config.json, or give the repository a test command",
+        ),
+    })))
+}
+
+/// How a session is left that somebody stops, or that waits for somebody.
+fn unfinished(desk: &Desk<'_>) -> Option<Conclusion> {
+    let board = desk.board();
+    let held = board.tasks().iter().find_map(|record| match &record.state {
+        TaskState::Held { reason } => Some(format!("task {}: {reason}", record.planned.id())),
+        _ => None,
+    });
+    if let Some(reason) = held {
+        let reason = format!("{reason}; `cyrus session resume {}` goes on", desk.session.id);
+        return Some(Conclusion::because(SessionOutcome::Paused, reason));
+    }
+    let open = board.tasks().iter().any(|record| !record.state.is_over());
+    (open && desk.stop.asked().is_some()).then(|| Conclusion::new(SessionOutcome::Paused))
+}
+
+/// How a session ends of which a task has no result; `None` when all have one.
+fn failure(desk: &Desk<'_>) -> Option<Conclusion> {
+    let board = desk.board();
+    let planned = |record: &&TaskRecord| {
+        matches!(record.planned.origin, TaskOrigin::Planned | TaskOrigin::Mend { .. })
+    };
+    let failed = board.tasks().iter().filter(planned).find_map(|record| match &record.state {
+        TaskState::Failed { reason } => Some((record.planned.id().clone(), reason.clone())),
+        TaskState::Cancelled => Some((record.planned.id().clone(), "it was cancelled".to_owned())),
+        _ => None,
+    });
+    let (id, reason) = failed?;
+    let last = board.attempts(&id).last();
+    let rejected = last
+        .and_then(|record| record.verdict.as_ref())
+        .is_some_and(|report| report.verdict == ValidationVerdict::Failed);
+    let outcome = if rejected { SessionOutcome::Rejected } else { SessionOutcome::Failed };
+    let alone = board.tasks().len() == 1;
+    let reason = if alone { reason } else { format!("task {id}: {reason}") };
+    Some(Conclusion::because(outcome, reason))
+}
+
+/// The end of a session whose answers are in words.
+fn nothing_changed(desk: &Desk<'_>, found: &mut Found) -> Conclusion {
+    let board = desk.board();
+    let wrote = board.executions().any(|record| {
+        record.verdict.is_some()
+            && board.task(&record.task).is_some_and(|t| writes(t.planned.kind()))
+    });
+    found.diff = Some(DiffStat::default());
+    found.commit = Some(desk.session.base.repository.base_commit.clone());
+    let reason = if wrote {
+        "nothing was changed"
+    } else {
+        "the answer is in words: there is no change to check"
+    };
+    Conclusion::because(SessionOutcome::Unverified, reason)
+}
+
+/// What the checks say of the merged result. A result that was merged with nothing is the one that was checked.
+async fn verdict(
+    desk: &Desk<'_>,
+    found: &mut Found,
+    head: &str,
+) -> Result<ValidationReport, Broken> {
+    if let Some((of, report)) = &found.verdict
+        && of == head
+    {
+        return Ok(report.clone());
+    }
+    let known = {
+        let board = desk.board();
+        let of_head = |record: &&ExecutionRecord| {
+            record.collected.as_ref().is_some_and(|collected| collected.commit == head)
+        };
+        board.executions().find(of_head).and_then(|record| record.verdict.clone())
+    };
+    let report = match known {
+        Some(report) => report,
+        None => check(desk, head).await?,
+    };
+    found.verdict = Some((head.to_owned(), report.clone()));
+    Ok(report)
+}
+
+/// Runs the checks on a merged commit, in a clone of its own.
+async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> {
+    let base = &desk.session.base;
+    let spec = WorkspaceSpec {
+        session: desk.session.id.clone(),
+        task: reserved(&format!("{MERGED}-{}", head.get(..12).unwrap_or(head)))?,
+        token: desk.lease.token,
+        base: base.clone(),
+        start: head.to_owned(),
+    };
+    let mut workspace = desk.workspace(&spec).await?;
+    // What is checked is everything since the base.
+    workspace.spec.start.clone_from(&base.repository.base_commit);
+    let subject =
+        Subject { workspace: &workspace, commit: head, must_change: true, had_conflict: false };
+    let validator = &desk.ports().validator;
+    let report = validator.validate(&subject, &desk.checks, desk.observer.as_ref()).await?;
+    desk.commit(vec![Change::Merged(head.to_owned(), report.clone())]).await?;
+    desk.drop_workspace(&spec).await?;
+    Ok(report)
+}
+
+/// Has the merged result mended, unless that was tried often enough.
+async fn mend(desk: &Desk<'_>, head: &str, report: &ValidationReport) -> Result<bool, Broken> {
+    let round = desk.board().progress.mend_rounds + 1;
+    if round > desk.site.attempts.rounds {
+        return Ok(false);
+    }
+    let progress = {
+        let mut board = desk.board();
+        board.progress = Progress { mend_rounds: round, ..board.progress.clone() };
+        board.progress.clone()
+    };
+    let planned = mend_task(desk, round, head, report)?;
+    let record = TaskRecord { planned, state: TaskState::Waiting };
+    desk.add(record, vec![Change::Progress(progress)]).await?;
+    Ok(true)
+}
+
+fn mend_task(
+    desk: &Desk<'_>,
+    round: u32,
+    head: &str,
+    report: &ValidationReport,
+) -> Result<PlannedTask, Broken> {
+    let mut prompt = format!(
+        "Several pieces of work were merged here. Each passed the checks by itself; together they do not. Mend that, and \
+         keep what each is for.\n\nThe issue they are for is \"{}\".\n\nWhat was found:\n",
+        desk.session.issue.title
+    );
+    for finding in &report.findings {
+        let _ = writeln!(prompt, "\n- {}", finding.message);
+        if let Some(output) = &finding.output {
+            let _ = writeln!(prompt, "\n{output}");
+        }
+    }
+    let task = Task {
+        id: reserved(&format!("mend-{round}"))?,
+        kind: TaskKind::DEBUGGER,
+        title: "Mend the merged result".to_owned(),
+        prompt,
+    };
+    Ok(PlannedTask {
+        origin: TaskOrigin::Mend { round },
+        executor: desk.session.executor.clone(),
+        start: Some(head.to_owned()),
+        ..PlannedTask::new(task)
+    })
+}
+
+/// Makes the merged result visible, and delivers it when all of it is there.
+async fn publish(
+    desk: &Desk<'_>,
+    found: &mut Found,
+    head: &str,
+    whole: bool,
+) -> Result<(), Broken> {
+    let (session, ports) = (desk.session, desk.ports());
+    let base = &session.base;
+    let effect = |kind| Effect { kind, task: None, what: head };
+    let published = ports.integration.publish(base, &session.id, head);
+    let branch: String =
+        desk.effects.perform(effect(EffectKind::Publish), || published, |_| Vec::new()).await?;
+    found.branch = Some(branch.clone());
+    let delivery = desk.site.delivery;
+    if !whole || !(delivery.push || delivery.pull_request) {
+        return Ok(());
+    }
+    let pushed = ports.integration.push(base, &branch, head);
+    desk.effects.perform(effect(EffectKind::Push), || pushed, |()| Vec::new()).await?;
+    let Some(forge) = ports.forge.as_ref().filter(|_| delivery.pull_request) else {
+        return Ok(());
+    };
+    let request = PullRequest {
+        head: branch,
+        into: base.repository.base_branch.clone(),
+        title: session.issue.title.clone(),
+        body: body(desk),
+    };
+    let open = async || match forge.find(base, &request.head).await? {
+        Some(address) => Ok(address),
+        None => forge.open(base, &request).await,
+    };
+    let address =
+        desk.effects.perform(effect(EffectKind::PullRequest), open, |_| Vec::new()).await?;
+    found.pull_request = Some(address);
+    Ok(())
+}
+
+/// What a pull request says.
+fn body(desk: &Desk<'_>) -> String {
+    let session = desk.session;
+    let mut text = session.issue.text();
+    text.push_str("\n\n---\n");
+    if let Some(identifier) = &session.issue.identifier {
+        let _ = writeln!(text, "Issue: {identifier}");
+    }
+    for record in desk.board().tasks() {
+        let _ = writeln!(text, "- {}: {}", record.planned.id(), record.planned.task.title);
+    }
+    let _ = write!(text, "\nCyrus session {}", session.id);
+    text
+}
+
+fn reserved(id: &str) -> Result<TaskId, Broken> {
+    id.parse().map_err(|error: InvalidTaskId| Broken::Uncertain(error.to_string()))
+}
+
+impl Found {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        Self { verdict: snapshot.verdict.clone(), ..Self::default() }
+    }
+
+    pub(super) async fn report(
+        self,
+        desk: &Desk<'_>,
+        conclusion: Conclusion,
+        taken: Duration,
+    ) -> Result<SessionReport, StoreError> {
+        let Conclusion { outcome, reason } = conclusion;
+        let heading = Heading::Session(desk.session.id.clone());
+        let spending = desk.ports().store.spending(&[heading]).await?;
+        let board = desk.board();
+        let last = board.executions().filter_map(|record| record.verdict.as_ref()).last().cloned();
+        Ok(SessionReport {
+            session: desk.session.id.clone(),
+            outcome,
+            reason,
+            branch: self.branch,
+            commit: self.commit,
+            diff: self.diff,
+            tasks: board
+                .tasks()
+                .iter()
+                .map(|task| of_task(task, board.attempts(task.planned.id())))
+                .collect(),
+            executions: board.executions().filter_map(|record| record.report.clone()).collect(),
+            validation: self.verdict.map(|(_, report)| report).or(last),
+            cost: spending.into_iter().next().unwrap_or_default(),
+            pull_request: self.pull_request,
+            duration_ms: u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+fn of_task(record: &TaskRecord, attempts: &[ExecutionRecord]) -> TaskReport {
+    let reports = || attempts.iter().filter_map(|record| record.report.as_ref());
+    let durations = reports().map(|report: &ExecutionReport| report.duration_ms);
+    TaskReport {
+        id: record.planned.id().clone(),
+        kind: record.planned.kind().clone(),
+        title: record.planned.task.title.clone(),
+        after: record.planned.after.clone(),
+        state: record.state.clone(),
+        executor: attempts.last().map(|record| record.executor.clone()),
+        attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+        duration_ms: durations.sum(),
+    }
+}

@@ -1,0 +1,189 @@
+//! What an execution calls back for: the store, the money, and the policy on tools.
+
+use super::{board::Board, desk::Desk};
+use crate::{Meter, MeterVerdict, ToolPolicy};
+use cyrus_core::{Change, ExecutionRecord, Lease, Reservation, SessionStore, StoreError};
+use cyrus_executor::{
+    Answer, ExecutionHost, HostError, MicroUsd, Question, SpendVerdict, TaskId, Usage,
+};
+use futures::{FutureExt, future::BoxFuture};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The other side of one execution.
+pub(super) struct DeskHost {
+    inner: Arc<Inner>,
+    policy: ToolPolicy,
+    most: Option<MicroUsd>,
+}
+
+struct Inner {
+    execution: String,
+    task: TaskId,
+    lease: Lease,
+    store: Arc<dyn SessionStore>,
+    board: Arc<Mutex<Board>>,
+    /// What is set aside for it, and what it may use.
+    money: tokio::sync::Mutex<Money>,
+    /// Why it may not go on spending.
+    over: watch::Sender<Option<String>>,
+    state: Mutex<State>,
+}
+
+struct Money {
+    reservation: Reservation,
+    meter: Meter,
+}
+
+#[derive(Default)]
+struct State {
+    checkpoint: Option<String>,
+    /// Nothing more can be written down for it.
+    lost: bool,
+}
+
+impl DeskHost {
+    pub(super) fn new(
+        desk: &Desk<'_>,
+        record: &ExecutionRecord,
+        money: (Reservation, Meter),
+        policy: ToolPolicy,
+    ) -> Self {
+        let (reservation, meter) = money;
+        let most = reservation.caps.task.map(|_| reservation.amount);
+        let inner = Inner {
+            execution: record.id.clone(),
+            task: record.task.clone(),
+            lease: desk.lease.clone(),
+            store: Arc::clone(&desk.ports().store),
+            board: Arc::clone(&desk.board),
+            money: tokio::sync::Mutex::new(Money { reservation, meter }),
+            over: watch::Sender::new(None),
+            state: Mutex::new(State { checkpoint: record.checkpoint.clone(), lost: false }),
+        };
+        Self { inner: Arc::new(inner), policy, most }
+    }
+
+    /// What the executor is told that it may spend: advice, which spares it being stopped.
+    pub(super) fn most(&self) -> Option<MicroUsd> {
+        self.most
+    }
+
+    /// The last checkpoint that was saved.
+    pub(super) fn checkpoint(&self) -> Option<String> {
+        self.inner.state().checkpoint.clone()
+    }
+
+    /// Whether nothing more can be written down for it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.inner.state().lost
+    }
+
+    /// Notes what the execution says it used. It is stopped when that is too much.
+    pub(super) async fn note(&self, usage: Usage) {
+        // What goes wrong ends the execution, through `over_budget`.
+        drop(self.inner.spend(usage).await);
+    }
+
+    /// Waits until the execution may not go on, and says why: it has spent more than it may, or nothing more can be written
+    /// down for it.
+    pub(super) async fn over_budget(&self) -> String {
+        let mut over = self.inner.over.subscribe();
+        let found = over.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match found {
+            Some(why) => why,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let committed = self.store.commit(&self.lease, changes).await;
+        match committed {
+            Ok(()) | Err(StoreError::OverCap { .. }) => {}
+            Err(StoreError::Fenced(session)) => {
+                self.lose("somebody else has taken the session over");
+                return Err(StoreError::Fenced(session));
+            }
+            Err(ref error) => self.lose(&error.to_string()),
+        }
+        committed
+    }
+
+    /// Notes what was used, and sets more aside when that is more than was, if it fits.
+    async fn spend(&self, usage: Usage) -> Result<SpendVerdict, StoreError> {
+        let mut money = self.money.lock().await;
+        let verdict = money.meter.spend(&usage);
+        self.board().spent(&self.task, &self.execution, usage.clone());
+        let spent = Change::Spent { execution: self.execution.clone(), usage };
+        let reserved = money.meter.reserved();
+        let more = match verdict {
+            MeterVerdict::GoOn => {
+                self.commit(vec![spent]).await?;
+                return Ok(SpendVerdict::GoOn);
+            }
+            MeterVerdict::Stop => {
+                self.commit(vec![spent]).await?;
+                return Ok(self.stop(&format!("{reserved} were set aside for it")));
+            }
+            MeterVerdict::GrowBy(more) => more,
+        };
+        let amount = money.reservation.amount + more;
+        let grown = Reservation { amount, ..money.reservation.clone() };
+        match self.commit(vec![spent.clone(), Change::Reserve(grown.clone())]).await {
+            Ok(()) => {
+                money.reservation = grown;
+                money.meter.grown(more);
+                Ok(SpendVerdict::GoOn)
+            }
+            Err(StoreError::OverCap { cap, .. }) => {
+                self.commit(vec![spent]).await?;
+                Ok(self.stop(&format!("{cap} leaves no more than {reserved}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the execution: what it does from now on could not be written down.
+    fn lose(&self, why: &str) {
+        self.state().lost = true;
+        self.over.send_replace(Some(why.to_owned()));
+    }
+
+    fn stop(&self, why: &str) -> SpendVerdict {
+        self.over.send_replace(Some(format!("it spent more than it may: {why}")));
+        SpendVerdict::Stop
+    }
+}
+
+impl ExecutionHost for DeskHost {
+    fn checkpoint(&self, token: String) -> BoxFuture<'static, Result<(), HostError>> {
+        let inner = Arc::clone(&self.inner);
+        async move {
+            let execution = inner.execution.clone();
+            inner.commit(vec![Change::Checkpoint { execution, token: token.clone() }]).await?;
+            inner.board().checkpoint(&inner.task, &inner.execution, token.clone());
+            inner.state().checkpoint = Some(token);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn spend(&self, usage: Usage) -> BoxFuture<'static, Result<SpendVerdict, HostError>> {
+        let inner = Arc::clone(&self.inner);
+        async move { Ok(inner.spend(usage).await?) }.boxed()
+    }
+
+    fn ask(&self, question: Question) -> BoxFuture<'static, Answer> {
+        std::future::ready(self.policy.answer(&question)).boxed()
+    }
+}

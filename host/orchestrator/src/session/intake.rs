@@ -1,0 +1,162 @@
+//! The beginning of a session's work: what the issue is, what was cut off, and what is to be done.
+
+use super::{
+    attempt,
+    desk::Desk,
+    execution,
+    finish::Conclusion,
+    task::{Ending, produce},
+};
+use crate::{Broken, Planning, Site, analyse, from_answer};
+use cyrus_core::{
+    Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
+    SessionEvent, SessionOutcome, Snapshot, TaskRecord, TaskState,
+};
+use cyrus_executor::{ErrorKind, ExecutionError, Placement, WorkProduct};
+use std::sync::PoisonError;
+
+/// What the issue is: what the rules say, and over it what somebody asked for.
+pub(super) fn analysis(session: &Session, site: &Site) -> Analysis {
+    let mut analysis = analyse(&session.issue, &site.analysis);
+    if let Some(kind) = &session.kind {
+        analysis.kind = kind.clone();
+        "asked for".clone_into(&mut analysis.because);
+    }
+    analysis
+}
+
+/// Takes up what the store has: the analysis as it was made, executions that were cut off, tasks that a person has
+/// looked at since.
+pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<(), Broken> {
+    let mut changes = Vec::new();
+    match &snapshot.analysis {
+        Some(known) => desk.analysis = known.clone(),
+        None => changes.push(Change::Analysed(desk.analysis.clone())),
+    }
+    let session = desk.session;
+    desk.selection.labels.clone_from(&session.issue.labels);
+    if let Some(strategy) = session.strategy.or(desk.analysis.tags.strategy) {
+        desk.selection.strategy = strategy;
+    }
+    if snapshot.plan.is_none() && snapshot.tasks.is_empty() {
+        // Written with the plan, unless that has yet to be made.
+        desk.unwritten = changes;
+    } else {
+        let progress = {
+            let mut board = desk.board();
+            let fruitless = board.progress.fruitless + 1;
+            board.progress = Progress { fruitless, ..board.progress.clone() };
+            board.progress.clone()
+        };
+        changes.push(Change::Progress(progress));
+        desk.commit(changes).await?;
+    }
+    desk.tell(SessionEvent::Analysed(Box::new(desk.analysis.clone())));
+    desk.checks = desk.ports().validator.checks(&session.base).await?;
+    desk.tell(SessionEvent::ChecksPlanned { checks: desk.checks.clone() });
+    settle(desk).await?;
+    for task in &snapshot.tasks {
+        if matches!(task.state, TaskState::Held { .. }) {
+            let id = task.planned.id();
+            desk.released.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+            desk.set(id, TaskState::Active).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down the end of executions that were cut off with the process that held them. What they spent is settled,
+/// at the estimate where nothing was reported.
+async fn settle(desk: &Desk<'_>) -> Result<(), Broken> {
+    let open: Vec<_> = {
+        let board = desk.board();
+        board.executions().filter(|record| record.report.is_none()).cloned().collect()
+    };
+    for record in open {
+        let member = desk.site.member(&record.executor);
+        let placement = member.map_or(Placement::Local, |member| member.candidate.info.placement);
+        execution::cut_off(desk, &cut_off(&record, placement)).await?;
+    }
+    Ok(())
+}
+
+/// The report of an execution that was cut off.
+fn cut_off(record: &ExecutionRecord, placement: Placement) -> ExecutionReport {
+    let error = ExecutionError::new(
+        ErrorKind::Cancelled,
+        "cyrus ended while this execution was under way; it goes on in the next one",
+    );
+    ExecutionReport {
+        id: record.id.clone(),
+        task: record.task.clone(),
+        executor: record.executor.clone(),
+        placement,
+        outcome: ExecutionOutcome::Failed,
+        error: Some(Box::new(error)),
+        summary: String::new(),
+        structured: None,
+        product: WorkProduct::Nothing,
+        cost: record.usage.cost,
+        usage: record.usage.clone(),
+        duration_ms: 0,
+        checkpoint: record.checkpoint.clone(),
+        links: Vec::new(),
+        denials: Vec::new(),
+    }
+}
+
+/// Makes the plan, unless there is one. Answers how the session ends when there will be none for now.
+pub(super) async fn plan(
+    desk: &Desk<'_>,
+    snapshot: &Snapshot,
+) -> Result<Option<Conclusion>, Broken> {
+    if snapshot.plan.is_some() {
+        return Ok(None);
+    }
+    let session = desk.session;
+    let plan = match desk.planning() {
+        Planning::Ready(plan) => plan,
+        Planning::Ask { task, .. } => {
+            let id = task.id().clone();
+            let mut changes = desk.unwritten.clone();
+            if desk.board().task(&id).is_none() {
+                let record = TaskRecord { planned: task.clone(), state: TaskState::Active };
+                changes.push(Change::Task(record.clone()));
+                desk.commit(changes).await?;
+                desk.board().add(record);
+                desk.tell(SessionEvent::TaskAdded(Box::new(task.clone())));
+            }
+            let answer = match produce(desk, &task).await? {
+                Ending::Stopped => return Ok(Some(Conclusion::new(SessionOutcome::Paused))),
+                Ending::Closed => None,
+                Ending::Accepted(accepted) => {
+                    desk.set(&id, TaskState::Done { commit: None }).await?;
+                    accepted.structured
+                }
+            };
+            attempt::discard(desk, &task).await;
+            let plan =
+                from_answer(&session.issue, &desk.analysis, answer.as_ref(), &desk.site.planning);
+            write(desk, plan, Vec::new()).await?;
+            return Ok(None);
+        }
+    };
+    write(desk, plan, desk.unwritten.clone()).await?;
+    Ok(None)
+}
+
+async fn write(desk: &Desk<'_>, mut plan: Plan, mut changes: Vec<Change>) -> Result<(), Broken> {
+    if let Some(executor) = &desk.session.executor {
+        for planned in &mut plan.tasks {
+            planned.executor.get_or_insert_with(|| executor.clone());
+        }
+    }
+    changes.push(Change::Planned(plan.clone()));
+    desk.commit(changes).await?;
+    for planned in &plan.tasks {
+        let record = TaskRecord { planned: planned.clone(), state: TaskState::Waiting };
+        desk.board().add(record);
+    }
+    desk.tell(SessionEvent::Planned(plan));
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! One session, from intake to report.
+
+mod attempt;
+mod board;
+mod clones;
+mod desk;
+mod execution;
+mod finish;
+mod host;
+mod intake;
+mod integrate;
+mod money;
+mod task;
+mod verdict;
+
+use crate::{Broken, Orchestrator, Site, StopSignal, effects::Effects};
+use board::Board;
+use cyrus_core::{
+    Change, Lease, Observer, Session, SessionEvent, SessionReport, SessionState, Snapshot,
+    StoreError,
+};
+use desk::Desk;
+use finish::{Conclusion, Found};
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use std::sync::{Arc, Mutex};
+
+impl Orchestrator {
+    /// Takes a session in and works on it to its end, or until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be written down, or somebody else has taken the session over. Everything else that goes wrong
+    /// is in the report.
+    pub async fn start(
+        &self,
+        session: &Session,
+        site: &Site,
+        observer: Arc<dyn Observer>,
+        stop: StopSignal,
+    ) -> Result<SessionReport, StoreError> {
+        let lease = self.ports.store.open(session).await?;
+        let run = Run { orchestrator: self, site, observer, stop, resumed: false };
+        run.go(lease, Snapshot::fresh(session.clone())).await
+    }
+
+    /// Goes on with a session that was taken from the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Orchestrator::start`].
+    pub async fn resume(
+        &self,
+        lease: Lease,
+        snapshot: Snapshot,
+        site: &Site,
+        observer: Arc<dyn Observer>,
+        stop: StopSignal,
+    ) -> Result<SessionReport, StoreError> {
+        let run = Run { orchestrator: self, site, observer, stop, resumed: true };
+        run.go(lease, snapshot).await
+    }
+}
+
+/// Work on one session by this process.
+struct Run<'a> {
+    orchestrator: &'a Orchestrator,
+    site: &'a Site,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+    resumed: bool,
+}
+
+impl Run<'_> {
+    async fn go(self, lease: Lease, snapshot: Snapshot) -> Result<SessionReport, StoreError> {
+        let clock = &self.orchestrator.ports.clock;
+        let begun = clock.elapsed();
+        let session = snapshot.session.clone();
+        self.observer.on_event(SessionEvent::SessionStarted {
+            session: session.id.clone(),
+            title: session.issue.title.clone(),
+            repository: session.base.path.clone(),
+            base_commit: session.base.repository.base_commit.clone(),
+            resumed: self.resumed,
+        });
+        let board = Arc::new(Mutex::new(Board::of(&snapshot)));
+        let mut desk = self.desk(&session, lease, board);
+        let mut found = Found::of(&snapshot);
+        let conclusion = match work(&mut desk, &snapshot, &mut found).await {
+            Ok(conclusion) => conclusion,
+            Err(Broken::Store(error)) => return Err(error),
+            Err(error) => Conclusion::failed(error.to_string()),
+        };
+        let taken = clock.elapsed().saturating_sub(begun);
+        let report = found.report(&desk, conclusion, taken).await?;
+        let state = SessionState::of(report.outcome);
+        let kept = Some(Box::new(report.clone()));
+        self.orchestrator.ports.store.commit(&desk.lease, vec![Change::State(state, kept)]).await?;
+        desk.tidy(report.outcome).await;
+        desk.tell(SessionEvent::SessionFinished(Box::new(report.clone())));
+        Ok(report)
+    }
+
+    fn desk<'d>(
+        &'d self,
+        session: &'d Session,
+        lease: Lease,
+        board: Arc<Mutex<Board>>,
+    ) -> Desk<'d> {
+        let store = Arc::clone(&self.orchestrator.ports.store);
+        Desk {
+            orchestrator: self.orchestrator,
+            session,
+            site: self.site,
+            effects: Effects::new(store, lease.clone(), self.resumed),
+            lease,
+            observer: Arc::clone(&self.observer),
+            stop: self.stop.clone(),
+            analysis: intake::analysis(session, self.site),
+            selection: self.site.selection.clone(),
+            checks: Vec::new(),
+            unwritten: Vec::new(),
+            released: Mutex::default(),
+            merging: tokio::sync::Mutex::default(),
+            clones: Mutex::default(),
+            board,
+        }
+    }
+}
+
+async fn work(
+    desk: &mut Desk<'_>,
+    snapshot: &Snapshot,
+    found: &mut Found,
+) -> Result<Conclusion, Broken> {
+    intake::take_in(desk, snapshot).await?;
+    let desk = &*desk;
+    if let Some(ended) = intake::plan(desk, snapshot).await? {
+        return Ok(ended);
+    }
+    loop {
+        tasks(desk).await?;
+        if let Some(conclusion) = finish::conclude(desk, found).await? {
+            return Ok(conclusion);
+        }
+    }
+}
+
+/// Works on all tasks that can be worked on, as many at once as there are slots.
+async fn tasks(desk: &Desk<'_>) -> Result<(), Broken> {
+    let mut running = FuturesUnordered::new();
+    loop {
+        if desk.stop.asked().is_none() {
+            let ready = desk.board().take_ready();
+            running.extend(ready.into_iter().map(|planned| task::work(desk, planned)));
+        }
+        match running.next().await {
+            Some(ended) => drop(ended?),
+            None => return Ok(()),
+        }
+    }
+}

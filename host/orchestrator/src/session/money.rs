@@ -1,0 +1,123 @@
+//! Who may have a task, and what that may cost.
+
+use super::desk::Desk;
+use crate::{
+    Broken, Candidate, For, Meter, Site, Situation, Spent, Tried, orphaned, select, settlement,
+};
+use cyrus_core::{
+    Billing, CapKind, Caps, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Receipt,
+    Reservation, Settlement, Strategy,
+};
+use cyrus_executor::{ErrorKind, MicroUsd, TaskId};
+use std::collections::BTreeMap;
+
+impl Desk<'_> {
+    /// Asks who has the next attempt at a task.
+    pub(super) async fn select(
+        &self,
+        planned: &PlannedTask,
+        tried: &[Tried],
+        cheaper_than: Option<&str>,
+    ) -> Result<Receipt, Broken> {
+        let candidates = self.site.candidates();
+        let spent = self.spent(planned.id(), &candidates).await?;
+        let history = self.ports().store.track_records(&self.session.base.path).await?;
+        let budget = &self.site.budget;
+        let room = |candidate: &Candidate, amount: MicroUsd| -> Result<(), CapKind> {
+            let spent = spent.get(&candidate.info.name).copied().unwrap_or_default();
+            budget.room(candidate, &spent, amount)
+        };
+        let health = self.orchestrator.circuits();
+        let situation = Situation {
+            tried,
+            health: &health,
+            now: self.ports().clock.elapsed(),
+            room: &room,
+            cheaper_than,
+            history: &history,
+        };
+        Ok(select(planned, &self.selection, &candidates, &situation))
+    }
+
+    /// What is spent under the headings that these executors have a cap on.
+    async fn spent(
+        &self,
+        task: &TaskId,
+        candidates: &[Candidate],
+    ) -> Result<BTreeMap<String, Spent>, Broken> {
+        let budget = &self.site.budget;
+        let capped = |candidate: &&Candidate| budget.caps_for(candidate) != Caps::default();
+        let capped: Vec<_> = candidates.iter().filter(capped).collect();
+        if capped.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let day = crate::day_of(self.ports().clock.now(), &budget.zone);
+        let headings: Vec<Heading> = capped
+            .iter()
+            .flat_map(|candidate| {
+                Spent::headings(&self.session.id, task, &candidate.info.name, day)
+            })
+            .collect();
+        let answer = self.ports().store.spending(&headings).await?;
+        let each = answer.as_chunks::<4>().0.iter().copied().map(Spent::from_answer);
+        Ok(capped.iter().map(|candidate| candidate.info.name.clone()).zip(each).collect())
+    }
+
+    /// What is set aside for an execution, and what watches over it.
+    pub(super) async fn reserve(
+        &self,
+        record: &ExecutionRecord,
+        candidate: &Candidate,
+    ) -> Result<(Reservation, Meter), Broken> {
+        let expected = expected(record);
+        let spent = self.spent(&record.task, std::slice::from_ref(candidate)).await?;
+        let spent = spent.get(&record.executor).copied().unwrap_or_default();
+        let what = For { execution: &record.id, session: &record.session, task: &record.task };
+        let budget = &self.site.budget;
+        let now = self.ports().clock.now();
+        let reservation = budget.reservation(what, candidate, expected, &spent, now);
+        let limit = self.session.limits.max_cost;
+        let meter = budget.meter(candidate, &reservation, expected, limit);
+        Ok((reservation, meter))
+    }
+
+    /// What an execution came to. `None` keeps its reservation: nobody can know what it costs.
+    pub(super) fn settlement(&self, report: &ExecutionReport) -> Option<Settlement> {
+        let uncertain = ErrorKind::Other("uncertain".to_owned());
+        if report.error.as_ref().is_some_and(|error| error.kind == uncertain) {
+            return None;
+        }
+        let expected = self.expected_of(report);
+        Some(settlement(report, self.billing(&report.executor), expected))
+    }
+
+    /// What an execution came to that was cut off.
+    pub(super) fn orphaned(&self, report: &ExecutionReport) -> Settlement {
+        orphaned(&report.usage, self.billing(&report.executor), self.expected_of(report))
+    }
+
+    fn billing(&self, executor: &str) -> Billing {
+        self.site.member(executor).map(|member| member.candidate.billing).unwrap_or_default()
+    }
+
+    fn expected_of(&self, report: &ExecutionReport) -> MicroUsd {
+        let board = self.board();
+        let attempts = board.attempts(&report.task);
+        attempts.iter().find(|record| record.id == report.id).map_or(MicroUsd::ZERO, expected)
+    }
+}
+
+/// What an execution was expected to cost when it was chosen.
+fn expected(record: &ExecutionRecord) -> MicroUsd {
+    let considered = record.receipt.iter().flat_map(|receipt| &receipt.considered);
+    let mut own = considered.filter(|line| line.executor == record.executor);
+    own.next().map_or(MicroUsd::ZERO, |line| line.expected_cost)
+}
+
+impl Site {
+    /// Whether a task that nobody can have waits for the cloud rather than fail: the operator wants no other place.
+    pub(crate) fn waits_for_cloud(&self, receipt: &Receipt) -> bool {
+        receipt.strategy == Strategy::CloudOnly
+            && self.selection.fallback == crate::CloudFallback::None
+    }
+}

@@ -1,0 +1,223 @@
+//! One task, from its first attempt to a result that holds, or to the end of what can be tried.
+
+use super::{attempt, desk::Desk, integrate, verdict};
+use crate::{Broken, Step, Tried, decide, released, soonest};
+use cyrus_core::{Excluded, PlannedTask, Receipt, SessionEvent, TaskState};
+use cyrus_executor::{Finding, TaskId};
+use serde_json::Value;
+use std::{sync::PoisonError, time::Duration};
+
+/// How the work on a task ended for now.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// There is a result that passed its checks, or that there is nothing to check with.
+    Accepted(Accepted),
+    /// It is over or held; that is written down.
+    Closed,
+    /// The session is to stop; the task goes on when it is resumed.
+    Stopped,
+}
+
+/// A result that may be merged.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// Its commit; `None` when the answer is in words.
+    pub(super) commit: Option<String>,
+    /// The answer in the asked-for schema.
+    pub(super) structured: Option<Value>,
+}
+
+/// Works on a task of the plan until its result is merged, or there is none.
+pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId, Broken> {
+    let id = planned.id().clone();
+    if desk.board().state(&id) == Some(&TaskState::Waiting) {
+        desk.set(&id, TaskState::Active).await?;
+    }
+    let worked = match produce(desk, &planned).await {
+        Ok(Ending::Accepted(accepted)) => integrate::merge(desk, &planned, accepted).await,
+        Ok(Ending::Closed | Ending::Stopped) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match worked {
+        Ok(()) => {}
+        // What is wrong with one task's clone or result is no reason to give up the others.
+        Err(Broken::Workspace(error)) => {
+            desk.set(&id, TaskState::Failed { reason: error.to_string() }).await?;
+        }
+        Err(Broken::Uncertain(reason)) => desk.set(&id, TaskState::Held { reason }).await?,
+        Err(error @ Broken::Store(_)) => return Err(error),
+    }
+    attempt::discard(desk, &planned).await;
+    Ok(id)
+}
+
+/// Tries executors until one has a result that holds, or nobody is left.
+pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<Ending, Broken> {
+    let id = planned.id();
+    loop {
+        if desk.stop.asked().is_some() {
+            return Ok(Ending::Stopped);
+        }
+        let step = step(desk, planned);
+        let state = match step {
+            Step::Choose { tried, cheaper_than, findings, because: _ } => {
+                let wanted = Wanted { tried, cheaper_than, findings, ..Wanted::default() };
+                next(desk, planned, wanted).await?
+            }
+            Step::Again { executor, wait: time, resume, findings, because } => {
+                if !time.is_zero() {
+                    wait(desk, id, time, because.clone()).await;
+                    if desk.stop.asked().is_some() {
+                        return Ok(Ending::Stopped);
+                    }
+                }
+                let same = Some(Same { executor, resume, because });
+                next(desk, planned, Wanted { same, findings, ..Wanted::default() }).await?
+            }
+            Step::Collect { execution } => attempt::collect(desk, planned, &execution).await?,
+            Step::Validate { execution } => verdict::validate(desk, planned, &execution).await?,
+            Step::Accept { execution } => {
+                return Ok(Ending::Accepted(accepted(desk, id, &execution)));
+            }
+            Step::Fail { reason } => Some(TaskState::Failed { reason }),
+            Step::Hold { reason } => Some(TaskState::Held { reason }),
+        };
+        if let Some(state) = state {
+            desk.set(id, state).await?;
+            return Ok(Ending::Closed);
+        }
+    }
+}
+
+/// What comes next, from the task's history. Somebody who resumes a session has looked at what was held.
+fn step(desk: &Desk<'_>, planned: &PlannedTask) -> Step {
+    let seen = desk.released.lock().unwrap_or_else(PoisonError::into_inner).remove(planned.id());
+    let board = desk.board();
+    let attempts = board.attempts(planned.id());
+    let next = if seen { released } else { decide };
+    next(planned, attempts, &desk.site.attempts)
+}
+
+/// Who is to have the next attempt.
+#[derive(Default)]
+struct Wanted {
+    same: Option<Same>,
+    tried: Vec<Tried>,
+    cheaper_than: Option<String>,
+    findings: Vec<Finding>,
+}
+
+/// The executor of the attempt before, once more.
+struct Same {
+    executor: String,
+    resume: Option<String>,
+    because: String,
+}
+
+/// Makes the next attempt, or waits until somebody can. Answers where the task stands when nobody ever can.
+async fn next(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    wanted: Wanted,
+) -> Result<Option<TaskState>, Broken> {
+    let Wanted { same, mut tried, cheaper_than, findings } = wanted;
+    if let Some(Same { executor, resume, because }) = same {
+        // As if it had been asked for by name: readiness and money still count.
+        let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
+        match choose(desk, &asked, &[], None).await? {
+            Choice::Executor(mut receipt, executor) => {
+                receipt.because = because;
+                let next = attempt::Next { executor, resume, findings, receipt };
+                return attempt::run(desk, planned, next).await;
+            }
+            Choice::Wait(time, because) => {
+                wait(desk, planned.id(), time, because).await;
+                return Ok(None);
+            }
+            Choice::Nobody(error, _) => tried.push(Tried { executor, error }),
+        }
+    }
+    match choose(desk, planned, &tried, cheaper_than.as_deref()).await? {
+        Choice::Executor(receipt, executor) => {
+            let next = attempt::Next { executor, resume: None, findings, receipt };
+            attempt::run(desk, planned, next).await
+        }
+        Choice::Wait(time, because) => {
+            wait(desk, planned.id(), time, because).await;
+            Ok(None)
+        }
+        Choice::Nobody(_, state) => Ok(Some(state)),
+    }
+}
+
+/// What came of asking the selection.
+enum Choice {
+    Executor(Receipt, String),
+    /// Nobody now; somebody may be tried again after this time.
+    Wait(Duration, String),
+    /// Nobody: why, and what that makes of the task.
+    Nobody(String, TaskState),
+}
+
+async fn choose(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    tried: &[Tried],
+    cheaper_than: Option<&str>,
+) -> Result<Choice, Broken> {
+    let receipt = desk.select(planned, tried, cheaper_than).await?;
+    if let Some(executor) = receipt.chosen.clone() {
+        return Ok(Choice::Executor(receipt, executor));
+    }
+    let why = nobody(&receipt);
+    desk.tell(SessionEvent::ExecutorChosen {
+        task: planned.id().clone(),
+        receipt: Box::new(receipt.clone()),
+    });
+    if let Some(time) = soonest(&receipt) {
+        return Ok(Choice::Wait(time, why));
+    }
+    let over = receipt
+        .considered
+        .iter()
+        .any(|line| matches!(line.excluded, Some(Excluded::OverBudget { .. })));
+    let state = if over || desk.site.waits_for_cloud(&receipt) {
+        TaskState::Held { reason: why.clone() }
+    } else {
+        TaskState::Failed { reason: why.clone() }
+    };
+    Ok(Choice::Nobody(why, state))
+}
+
+/// Why nobody can have a task, in one line.
+fn nobody(receipt: &Receipt) -> String {
+    let lines: Vec<_> = receipt
+        .considered
+        .iter()
+        .filter_map(|line| Some(format!("{}: {}", line.executor, line.excluded.as_ref()?)))
+        .collect();
+    let all = if lines.is_empty() { "there is none".to_owned() } else { lines.join("; ") };
+    format!("no executor can take it with strategy {} ({all})", receipt.strategy)
+}
+
+/// Waits, unless the session is to stop.
+async fn wait(desk: &Desk<'_>, task: &TaskId, time: Duration, because: String) {
+    desk.tell(SessionEvent::TaskWaits { task: task.clone(), time, because });
+    let mut stop = desk.stop.clone();
+    tokio::select! {
+        biased;
+        _ = stop.wait() => {}
+        () = desk.ports().clock.sleep(time) => {}
+    }
+}
+
+fn accepted(desk: &Desk<'_>, id: &TaskId, execution: &str) -> Accepted {
+    let board = desk.board();
+    let record = board.attempts(id).iter().find(|record| record.id == execution);
+    let changed = record.and_then(|record| record.collected.as_ref());
+    let changed = changed.filter(|collected| collected.diff.files > 0);
+    Accepted {
+        commit: changed.map(|collected| collected.commit.clone()),
+        structured: record.and_then(|record| record.report.as_ref()?.structured.clone()),
+    }
+}

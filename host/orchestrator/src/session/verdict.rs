@@ -1,0 +1,198 @@
+//! What is made of a result: the checks, the rules on its diff, and the review.
+
+use super::{
+    desk::Desk,
+    task::{Ending, produce},
+};
+use crate::Broken;
+use cyrus_core::{
+    Change, Check, CheckSource, PlannedTask, SessionEvent, Subject, TaskOrigin, TaskRecord,
+    TaskState, ValidationReport, ValidationVerdict,
+};
+use cyrus_executor::{Finding, InvalidTaskId, Task, TaskId, TaskKind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Checks an execution's result and writes down the verdict.
+pub(super) async fn validate(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    execution: &str,
+) -> Result<Option<TaskState>, Broken> {
+    let id = planned.id();
+    let Some((spec, collected)) = desk.collected(id, execution) else { return Ok(None) };
+    let workspace = desk.workspace(&spec).await?;
+    let subject = Subject {
+        workspace: &workspace,
+        commit: &collected.commit,
+        must_change: writes(planned.kind()),
+        had_conflict: matches!(planned.origin, TaskOrigin::Conflict { .. }),
+    };
+    let checks = checks(desk, planned);
+    let mut report =
+        desk.ports().validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
+    if report.verdict != ValidationVerdict::Failed
+        && collected.diff.files > 0
+        && let Some(reviewer) = &desk.site.scrutiny.review
+    {
+        match review(desk, planned, execution, reviewer, &collected.commit).await? {
+            Review::Findings(findings) if findings.is_empty() => {}
+            Review::Findings(findings) => {
+                report = ValidationReport::new(report.checks, findings);
+            }
+            Review::Open => return Ok(None),
+        }
+    }
+    desk.commit(vec![Change::Verdict(execution.to_owned(), report.clone())]).await?;
+    desk.board().verdict(id, execution, report.clone());
+    let report = Box::new(report);
+    desk.tell(SessionEvent::TaskValidated { task: id.clone(), report });
+    Ok(None)
+}
+
+/// What a task's result has to pass: the repository's checks, and the commands of its own.
+fn checks(desk: &Desk<'_>, planned: &PlannedTask) -> Vec<Check> {
+    let own = planned.acceptance.iter().map(|command| Check {
+        command: command.clone(),
+        source: CheckSource::Acceptance,
+        timeout: desk.site.scrutiny.timeout,
+    });
+    desk.checks.iter().cloned().chain(own).collect()
+}
+
+/// Whether a task of this kind has failed when it changed nothing. Other kinds may well answer in words.
+pub(super) fn writes(kind: &TaskKind) -> bool {
+    *kind == TaskKind::BUILDER || *kind == TaskKind::DEBUGGER
+}
+
+/// What a review came to.
+enum Review {
+    Findings(Vec<Finding>),
+    /// The session is to stop before the reviewer answered.
+    Open,
+}
+
+/// What a reviewer answers.
+#[derive(Deserialize)]
+struct Answer {
+    approved: bool,
+    #[serde(default)]
+    findings: Vec<Remark>,
+}
+
+#[derive(Deserialize)]
+struct Remark {
+    message: String,
+    path: Option<String>,
+    line: Option<u32>,
+}
+
+/// The answer that a reviewer is asked for.
+pub(super) fn review_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["approved", "findings"],
+        "additionalProperties": false,
+        "properties": {
+            "approved": { "type": "boolean", "description": "whether the change may be merged as it is" },
+            "findings": { "type": "array", "items": {
+                "type": "object",
+                "required": ["message"],
+                "additionalProperties": false,
+                "properties": {
+                    "message": { "type": "string", "description": "what is wrong, and what to do" },
+                    "path": { "type": "string" },
+                    "line": { "type": "integer", "minimum": 1 },
+                },
+            } },
+        },
+    })
+}
+
+/// Has a second executor judge a result. One that gives no answer stops nothing: the checks have passed, and that
+/// is told.
+async fn review(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    execution: &str,
+    reviewer: &str,
+    commit: &str,
+) -> Result<Review, Broken> {
+    let task = review_task(desk, planned, execution, reviewer, commit)?;
+    let id = task.id().clone();
+    desk.add(TaskRecord { planned: task.clone(), state: TaskState::Active }, vec![]).await?;
+    let answer = match Box::pin(produce(desk, &task)).await? {
+        Ending::Stopped => return Ok(Review::Open),
+        Ending::Closed => None,
+        Ending::Accepted(accepted) => {
+            desk.set(&id, TaskState::Done { commit: None }).await?;
+            accepted.structured.and_then(|value| serde_json::from_value::<Answer>(value).ok())
+        }
+    };
+    let Some(answer) = answer else {
+        let message = format!(
+            "{reviewer} gave no verdict on task {}; it counts as not reviewed",
+            planned.id()
+        );
+        desk.observer.on_event(SessionEvent::Warning { message });
+        return Ok(Review::Findings(Vec::new()));
+    };
+    Ok(Review::Findings(if answer.approved { Vec::new() } else { findings(answer.findings) }))
+}
+
+fn findings(remarks: Vec<Remark>) -> Vec<Finding> {
+    const CODE: &str = "review";
+    let none = remarks.is_empty();
+    let mut found: Vec<_> = remarks
+        .into_iter()
+        .map(|Remark { message, path, line }| Finding {
+            code: CODE.to_owned(),
+            message,
+            path,
+            line,
+            command: None,
+            output: None,
+        })
+        .collect();
+    if none {
+        found.push(Finding {
+            code: CODE.to_owned(),
+            message: "the reviewer does not approve, and does not say why".to_owned(),
+            path: None,
+            line: None,
+            command: None,
+            output: None,
+        });
+    }
+    found
+}
+
+fn review_task(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    execution: &str,
+    reviewer: &str,
+    commit: &str,
+) -> Result<PlannedTask, Broken> {
+    let of = planned.id();
+    let attempt = desk.board().attempts(of).iter().position(|record| record.id == execution);
+    let id: TaskId = format!("{of}.review-{}", attempt.unwrap_or_default() + 1)
+        .parse()
+        .map_err(|error: InvalidTaskId| Broken::Uncertain(error.to_string()))?;
+    let base = &desk.session.base.repository.base_commit;
+    let prompt = format!(
+        "Review a change that somebody else made. Change nothing yourself. The files here are as the change leaves \
+         them; `git diff {base}` shows what was changed since the beginning. Approve it if it does what was asked, \
+         breaks nothing and is fit to be merged. Otherwise say what has to be mended, each finding with its file and \
+         line.\n\nWhat was asked:\n\n{}\n\n{}",
+        planned.task.title, planned.task.prompt
+    );
+    let task =
+        Task { id, kind: TaskKind::SCOPER, title: format!("Review the result of {of}"), prompt };
+    Ok(PlannedTask {
+        executor: Some(reviewer.to_owned()),
+        origin: TaskOrigin::Review { of: of.clone() },
+        start: Some(commit.to_owned()),
+        ..PlannedTask::new(task)
+    })
+}

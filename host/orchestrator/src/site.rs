@@ -1,0 +1,108 @@
+use crate::{
+    AnalysisRules, AttemptPolicy, BudgetPolicy, Candidate, PlanSettings, SelectionPolicy,
+    ToolPolicy,
+};
+use cyrus_executor::{TaskExecutor, TaskKind};
+use serde_json::Value;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// An executor of a [`Site`].
+#[derive(Clone)]
+pub struct Member {
+    /// What selection knows of it.
+    pub candidate: Candidate,
+    /// `None` when it could not be made: then [`Candidate::ready`] says why.
+    pub executor: Option<Arc<dyn TaskExecutor>>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").field("candidate", &self.candidate).finish_non_exhaustive()
+    }
+}
+
+/// What the operator has every execution of a kind of task given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestTemplate {
+    /// To be added to the agent's own system prompt.
+    pub system_prompt: Option<String>,
+    /// Tools that need no question; `None` is the executor's default.
+    pub allowed_tools: Option<Vec<String>>,
+    /// Tools that must not be used.
+    pub disallowed_tools: Vec<String>,
+    /// MCP servers, as `{"mcpServers": {…}}`.
+    pub mcp_servers: Option<Value>,
+    /// What agents are answered.
+    pub policy: ToolPolicy,
+}
+
+/// How long an execution may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From its beginning, where the session says nothing else.
+    pub total: Option<Duration>,
+    /// Since its last event. Waiting for an answer to a question does not count.
+    pub silence: Option<Duration>,
+}
+
+/// What becomes of a merged and validated result besides the session's branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// The branch is pushed to the origin.
+    pub push: bool,
+    /// And a pull request opened for it.
+    pub pull_request: bool,
+}
+
+/// What results have to pass besides the repository's checks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scrutiny {
+    /// The commands that the issue's acceptance criteria name are run too. Off by default: an issue's text is
+    /// somebody's, and these run on this machine.
+    pub acceptance: bool,
+    /// The executor that reviews every result, by its name in the configuration.
+    pub review: Option<String>,
+    /// How long an acceptance command may take.
+    pub timeout: Duration,
+}
+
+/// What holds for the sessions of one repository: who can work there, and by which rules.
+pub struct Site {
+    /// Everybody, in the configuration's order.
+    pub members: Vec<Member>,
+    /// Who has a task.
+    pub selection: SelectionPolicy,
+    /// What follows when an attempt fails.
+    pub attempts: AttemptPolicy,
+    /// What may be spent.
+    pub budget: BudgetPolicy,
+    /// What an issue is.
+    pub analysis: AnalysisRules,
+    /// How it is broken down.
+    pub planning: PlanSettings,
+    /// How long executions may take.
+    pub deadlines: Deadlines,
+    /// What results have to pass.
+    pub scrutiny: Scrutiny,
+    /// What becomes of them.
+    pub delivery: Delivery,
+    /// What an execution of this kind of task is given.
+    pub template: Box<dyn Fn(&TaskKind) -> RequestTemplate + Send + Sync>,
+}
+
+impl Site {
+    /// What selection knows of everybody.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        self.members.iter().map(|member| member.candidate.clone()).collect()
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.candidate.info.name == name)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("members", &self.members).finish_non_exhaustive()
+    }
+}
