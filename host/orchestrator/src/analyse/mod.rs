@@ -11,8 +11,6 @@ pub(crate) mod outline;
 pub(crate) mod rules;
 mod tables;
 pub(crate) mod tags;
-#[cfg(test)]
-mod tests;
 
 pub use facts::Facts;
 pub use rules::{AnalysisRules, Need, Rule, When};
@@ -117,3 +115,6 @@ pub(crate) fn cut(text: &str, chars: usize) -> String {
     let kept: String = text.chars().take(chars - 1).collect();
     format!("{}…", kept.trim_end())
 }
+
+#[cfg(test)]
+mod tests;

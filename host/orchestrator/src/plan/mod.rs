@@ -15,10 +15,6 @@ mod id;
 mod parts;
 mod prompt;
 mod sub_issues;
-#[cfg(test)]
-mod test_plan;
-#[cfg(test)]
-mod tests;
 mod validate;
 
 pub use file::{PlanFileError, parse_file};
@@ -194,7 +190,7 @@ fn single(issue: &Issue, analysis: &Analysis, note: Option<String>) -> Plan {
         id: TaskId::numbered(1),
         kind: analysis.kind.clone(),
         title: issue.title.clone(),
-        prompt: issue.text(),
+        prompt: prompt::of_whole(issue),
     });
     task.complexity = analysis.complexity;
     task.needs = analysis.needs;
@@ -204,3 +200,8 @@ fn single(issue: &Issue, analysis: &Analysis, note: Option<String>) -> Plan {
     let note = note.map(|note| cut(&note, NOTE_CHARS));
     Plan { source: PlanSource::Single, note, tasks: vec![task] }
 }
+
+#[cfg(test)]
+mod test_plan;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What a task is told that is a part of an issue.
 
-use crate::analyse::head;
+use crate::analyse::{cut, head};
 use cyrus_core::Issue;
 use std::fmt::Write as _;
 
@@ -9,6 +9,12 @@ const CONTEXT_BYTES: usize = 32 << 10;
 
 /// The most of an issue that all of its parts together are given, in bytes.
 const TOTAL_CONTEXT_BYTES: usize = 4 << 20;
+
+/// The most that is told of each sub-issue and of all of them where the issue is one task, in bytes.
+const SUB_ISSUE_BYTES: (usize, usize) = (32 << 10, 512 << 10);
+
+/// The longest title of another task, in characters.
+const TITLE_CHARS: usize = 200;
 
 /// A part of an issue.
 pub(super) struct Part<'a> {
@@ -43,10 +49,27 @@ pub(super) fn of_part(part: &Part<'_>, context: &str) -> String {
             "\nThese are done already and are in the files that you see:\n"
         });
         for title in &part.after {
-            let _ = writeln!(prompt, "- {title}");
+            let _ = writeln!(prompt, "- {}", cut(title, TITLE_CHARS));
         }
     }
     let _ = write!(prompt, "\nThe issue:\n\n{context}\n");
+    prompt
+}
+
+/// The prompt of an issue that is one task: its text, with the sub-issues that are not done.
+pub(super) fn of_whole(issue: &Issue) -> String {
+    let mut prompt = issue.text();
+    let (each, mut left) = SUB_ISSUE_BYTES;
+    for sub in issue.sub_issues.iter().filter(|sub| !sub.done) {
+        let text = format!("{}: {}\n\n{}", sub.identifier, sub.title, sub.body);
+        let kept = cut_text(text.trim_end(), each.min(left));
+        left = left.saturating_sub(kept.len());
+        let _ = write!(prompt, "\n\nPart of it, {kept}");
+        if left == 0 {
+            prompt.push_str("\n\n… (the other parts are left out)");
+            break;
+        }
+    }
     prompt
 }
 
