@@ -66,8 +66,10 @@ pub(super) fn tasks(
         shared: crate::analyse::needs(&settings.rules, &outside),
         context: prompt::context(issue, open),
     };
-    for (at, item) in found.iter().enumerate().filter(|(_, item)| !item.checked) {
-        if let Some(parent) = item.parent {
+    list.inherit(&found);
+    for at in (0..found.len()).filter(|at| !found[*at].checked) {
+        let mut above = std::iter::successors(found[at].parent, |parent| found[*parent].parent);
+        if let Some(parent) = above.find(|parent| !found[*parent].checked) {
             list.children[parent].push(at);
         }
     }
@@ -78,13 +80,30 @@ pub(super) fn tasks(
 /// The items, and what all of their tasks have in common.
 struct Checklist {
     items: Vec<Item>,
-    /// The places of the items right under each that are not checked.
+    /// The places of the items under each that are not checked, with none between that is open.
     children: Vec<Vec<usize>>,
     shared: Needs,
     context: String,
 }
 
 impl Checklist {
+    /// What an item waits for, those under it wait for too, unless it is one of them.
+    fn inherit(&mut self, found: &[Found<'_>]) {
+        let mut last: Vec<usize> = (0..found.len()).collect();
+        for at in (0..found.len()).rev() {
+            if let Some(parent) = found[at].parent {
+                last[parent] = last[parent].max(last[at]);
+            }
+        }
+        for (at, item) in found.iter().enumerate() {
+            let Some(parent) = item.parent else { continue };
+            let under = parent + 2..=last[parent] + 1;
+            let above = &self.items[parent].after;
+            let more: Vec<_> = above.iter().copied().filter(|n| !under.contains(n)).collect();
+            self.items[at].after.extend(more);
+        }
+    }
+
     /// The places that the item at this place comes after and that are not done: those it names and those under it.
     fn before(&self, at: usize) -> Result<BTreeSet<usize>, PlanProblem> {
         let item = &self.items[at];

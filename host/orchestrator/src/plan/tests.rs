@@ -99,6 +99,21 @@ fn what_stands_under_an_item_is_its_own() {
 }
 
 #[test]
+fn what_an_item_waits_for_its_parts_wait_for() {
+    let plan = ready(&issue(
+        "- [ ] a\n- [ ] b after #1 and #4\n  - [x] c\n    - [ ] d\n  - [ ] e after #4\n- [ ] f",
+    ));
+    let expected = [
+        "t1 builder: a",
+        "t4 builder: d < t1",
+        "t5 builder: e < t1 t4",
+        "t2 orchestrator: b < t1 t4 t5",
+        "t6 builder: f",
+    ];
+    assert_eq!(shown(&plan), expected);
+}
+
+#[test]
 fn only_an_order_is_an_order() {
     for (text, title, after) in [
         ("x after #1", "x", &["t1"][..]),
