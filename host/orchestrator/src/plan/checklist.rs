@@ -200,7 +200,10 @@ fn read(item: &Found<'_>, items: usize, body: &str) -> Item {
     }
     let details = dedent(&body[item.details.clone()]);
     let bare = tags::strip(item.text);
-    let (title, after) = dependencies(&bare, items);
+    let (title, mut after) = dependencies(&bare, items);
+    for line in outline(&details).filter(|line| !line.acceptance) {
+        after.extend(line.said().into_iter().flat_map(|said| dependencies(said, items).1));
+    }
     Item {
         checked: false,
         title: if title.is_empty() { bare } else { title },

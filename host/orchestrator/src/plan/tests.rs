@@ -114,6 +114,14 @@ fn what_an_item_waits_for_its_parts_wait_for() {
 }
 
 #[test]
+fn an_item_may_go_on_in_the_next_line() {
+    let plan = ready(&issue(
+        "- [ ] a\r\n- [ ] b\r\n- [ ] c and so\r\n  on (after #1)\r\n\r\n  Depends on #2.\r\n",
+    ));
+    assert_eq!(shown(&plan)[2], "t3 builder: c and so < t1 t2");
+}
+
+#[test]
 fn only_an_order_is_an_order() {
     for (text, title, after) in [
         ("x after #1", "x", &["t1"][..]),
