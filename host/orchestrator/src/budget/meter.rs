@@ -87,6 +87,7 @@ mod tests {
             (Metered, step, None, 140, GrowBy(MicroUsd(40))),
             (Metered, step, None, 141, GrowBy(MicroUsd(80))),
             (Metered, Some(MicroUsd::ZERO), None, 107, GrowBy(MicroUsd(7))),
+            (Metered, step, Some(MicroUsd(90)), 90, GoOn),
             (Metered, step, Some(MicroUsd(90)), 91, Stop),
             (Subscription, None, None, 1_000_000, GoOn),
             (Free, None, None, 1_000_000, GoOn),

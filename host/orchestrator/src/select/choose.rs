@@ -232,11 +232,10 @@ impl<'a> Choice<'a> {
         if let Err(why) = &candidate.ready {
             return Err(Excluded::NotReady { why: why.clone() });
         }
-        if let Some(tried) = self.situation.tried.iter().rfind(|tried| tried.executor == name) {
+        if let Some(tried) = self.situation.tried.iter().find(|tried| tried.executor == name) {
             return Err(Excluded::Tried { error: tried.error.clone() });
         }
-        let dearest = self.situation.cheaper_than == Some(name);
-        if dearest || self.ceiling.is_some_and(|ceiling| cost >= ceiling) {
+        if self.ceiling.is_some_and(|ceiling| cost >= ceiling) {
             return Err(Excluded::NotCheaper);
         }
         if let Some(excluded) = self.situation.health.exclusion(name, self.situation.now) {

@@ -48,8 +48,11 @@ fn nobody_goes_on_from_a_checkpoint_of_another() {
     // What the end of an execution says goes before what was saved on the way.
     let mut ended = failed(ErrorKind::Failed);
     ended.error.as_mut().unwrap().checkpoint = Some("later".into());
-    let history = past().ended("near", ended);
+    let history = past().ended("near", ended.clone());
     assert_eq!(checkpoint_of(&history.0, "near").as_deref(), Some("later"));
+    ended.checkpoint = Some("last".into());
+    let history = past().ended("near", ended);
+    assert_eq!(checkpoint_of(&history.0, "near").as_deref(), Some("last"));
 }
 
 #[test]
@@ -91,6 +94,10 @@ fn a_held_task_goes_on_once_somebody_has_looked() {
         (past().failed("far", uncertain()), "again far in 0 s from of far 1"),
         (past().failed("far", ErrorKind::BudgetExceeded), "again far in 0 s from of far 1"),
         (past().failed("far", ErrorKind::Unauthorized), "choose without []"),
+        (
+            past().failed("far", ErrorKind::BudgetExceeded).failed("near", ErrorKind::Unsupported),
+            "choose without [near]",
+        ),
         (
             past().failed("far", ErrorKind::Unsupported).failed("near", ErrorKind::QuotaExhausted),
             "choose without [far]",

@@ -31,16 +31,26 @@ rows! {
         => "again near in 8 s from of near 3";
     failure_row_unavailable_thrice_more_goes_to_the_next: times(4, "near", &Unavailable)
         => "choose without [near]";
+    failure_row_unavailable_counts_on_after_an_interruption:
+        times(2, "near", &Unavailable).cut_off("near").failed("near", Unavailable)
+            .failed("near", Unavailable) => "choose without [near]";
     failure_row_unavailable_waits_as_long_as_it_says:
         past().ended("near", retry_after(Unavailable, 30)) => "again near in 30 s from of near 1";
     failure_row_unavailable_for_long_goes_to_the_next:
         past().ended("near", retry_after(Unavailable, 3600)) => "choose without [near]";
     failure_row_rate_limited_parks_until_a_near_reset:
         past().ended("near", rate_limited(Some(40))) => "again near in 40 s from of near 1";
+    failure_row_rate_limited_is_near_up_to_five_minutes:
+        past().ended("near", rate_limited(Some(300))) => "again near in 300 s from of near 1";
+    failure_row_rate_limited_never_hurries: past().ended("near", rate_limited(Some(0)))
+        => "again near in 2 s from of near 1";
     failure_row_rate_limited_with_a_far_reset_goes_to_the_next_and_is_not_out:
         past().ended("near", rate_limited(Some(3600))) => "choose without []";
     failure_row_rate_limited_without_a_reset_goes_to_the_next_and_is_not_out:
         times(1, "near", &RateLimited) => "choose without []";
+    failure_row_rate_limited_thrice_is_waited_for:
+        (0..3).fold(past(), |past, _| past.ended("near", rate_limited(Some(40))))
+        => "again near in 40 s from of near 3";
     failure_row_rate_limited_again_and_again_goes_to_the_next:
         (0..4).fold(past(), |past, _| past.ended("near", rate_limited(Some(40))))
         => "choose without []";
@@ -125,11 +135,19 @@ fn failure_rows_that_report_say_what_the_executor_said() {
 }
 
 #[test]
+fn the_wait_for_an_executor_that_is_not_there_has_a_longest() {
+    let policy = AttemptPolicy { retries: 20, ..AttemptPolicy::default() };
+    let step = times(12, "near", &Unavailable).then(&policy);
+    assert_eq!(short(&step), "again near in 300 s from of near 12");
+}
+
+#[test]
 fn a_stop_for_time_or_money_is_what_its_kind_says_even_when_the_host_had_to_kill() {
     let killed = |kind| {
         let error = ExecutionError::new(kind, "it says why").by_host(HostVerdict::Killed);
         ending(&report(ExecutionOutcome::Failed, Some(error)))
     };
+    assert_eq!(ending(&by_host(HostVerdict::Deadline)), Ending::TimedOut);
     assert_eq!(killed(TimedOut), Ending::TimedOut);
     assert_eq!(killed(BudgetExceeded), Ending::BudgetExceeded);
     assert_eq!(killed(Cancelled), Ending::Interrupted);

@@ -78,6 +78,14 @@ fn circuit_probe_that_was_interrupted_leaves_its_place_to_another() {
 }
 
 #[test]
+fn circuit_takes_what_began_before_it_opened_for_no_probe() {
+    let mut circuits = closed();
+    fail(&mut circuits, 3, at(0));
+    circuits.begin("near", at(29));
+    assert_eq!(circuits.exclusion("near", at(30)), None);
+}
+
+#[test]
 fn a_rate_limit_parks_and_never_counts_as_a_failure() {
     let mut circuits = closed();
     fail(&mut circuits, 2, at(0));
@@ -85,6 +93,10 @@ fn a_rate_limit_parks_and_never_counts_as_a_failure() {
     assert_eq!(circuits.exclusion("near", at(0)), Some(parked(90)));
     assert_eq!(circuits.exclusion("near", at(90)), None);
     assert_eq!(fail(&mut circuits, 2, at(90)), Vec::<String>::new(), "it answered in between");
+    // The one that says less does not shorten it.
+    circuits.note("near", &rate_limited(Some(90)), at(200));
+    circuits.note("near", &rate_limited(Some(5)), at(200));
+    assert_eq!(circuits.exclusion("near", at(200)), Some(parked(90)));
     // Nobody knows until when: longer each time.
     let mut circuits = closed();
     for seconds in [10, 20, 40] {
