@@ -257,6 +257,37 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn names(keys: &Keys, into: &mut Vec<&'static str>) {
+        match keys {
+            Open => {}
+            Object(known) => {
+                for (name, keys) in *known {
+                    into.push(name);
+                    names(keys, into);
+                }
+            }
+            Each(keys) | List(keys) => names(keys, into),
+        }
+    }
+
+    #[test]
+    fn every_key_of_ours_is_described() {
+        let page = include_str!("../../../docs/configuration.md");
+        let Object(known) = CONFIG else { panic!("the configuration is no object") };
+        let ours = known.iter().take_while(|(name, _)| *name != "claudeDefaultFallbackModel");
+        let mut all = Vec::new();
+        for (name, keys) in ours {
+            all.push(*name);
+            names(keys, &mut all);
+        }
+        assert!(all.len() > 50, "{all:?}");
+        for name in all {
+            let forms = [format!("`{name}`"), format!(".{name}`"), format!("`{name}.")];
+            let is_there = forms.iter().any(|form| page.contains(form));
+            assert!(is_there, "{name} is not described");
+        }
+    }
+
     #[test]
     fn names_what_nobody_knows_and_nothing_else() {
         let document = json!({

@@ -26,8 +26,6 @@ pub struct SelectionRule {
     pub kinds: Vec<TaskKind>,
     /// The labels of the issue it is for. Capital and small letters are the same.
     pub labels: Vec<String>,
-    /// The repositories it is for, by `name` or `id`. [`RepositoryConfig::selection`] has looked at it already.
-    pub repositories: Vec<String>,
     /// How much there is to the tasks it is for.
     pub complexity: Vec<Complexity>,
     /// Who may have the task, the first one first. Never empty.
@@ -45,11 +43,19 @@ pub enum Fallback {
     None,
 }
 
+/// A rule as it is written.
+#[derive(Clone, Debug)]
+struct RuleEntry {
+    rule: SelectionRule,
+    /// The repositories it is for, by `name` or `id`; any when there are none.
+    repositories: Vec<String>,
+}
+
 /// The section `selection`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SelectionSection {
     strategy: Option<Strategy>,
-    rules: Option<Vec<SelectionRule>>,
+    rules: Option<Vec<RuleEntry>>,
     fallback: Option<Fallback>,
     local_to_cloud: Option<bool>,
 }
@@ -58,7 +64,7 @@ impl SelectionSection {
     pub(crate) fn read(at: &At<'_>) -> Self {
         at.object();
         let rules = at.get("rules");
-        let read = |(index, at): (usize, At<'_>)| SelectionRule::read(index.saturating_add(1), &at);
+        let read = |(index, at): (usize, At<'_>)| RuleEntry::read(index.saturating_add(1), &at);
         Self {
             strategy: at.get("strategy").word(),
             rules: rules.is_present().then(|| rules.items().enumerate().filter_map(read).collect()),
@@ -75,17 +81,17 @@ impl SelectionSection {
         is_repository: &dyn Fn(&str) -> bool,
     ) -> Vec<Problem> {
         let mut found = Vec::new();
-        for (index, rule) in self.rules.iter().flatten().enumerate() {
+        for (index, entry) in self.rules.iter().flatten().enumerate() {
             let lists = [
                 (
                     "executors",
-                    &rule.executors,
+                    &entry.rule.executors,
                     is_executor,
                     "no executor of this name is configured: add it to `executors`",
                 ),
                 (
                     "repositories",
-                    &rule.repositories,
+                    &entry.repositories,
                     is_repository,
                     "no entry of `repositories` has this name or id",
                 ),
@@ -102,21 +108,21 @@ impl SelectionSection {
     }
 }
 
-impl SelectionRule {
+impl RuleEntry {
     fn read(number: usize, at: &At<'_>) -> Option<Self> {
         at.object()?;
         let texts = |key| at.get(key).some_texts().unwrap_or_default();
         if !at.get("executors").is_present() {
             at.wrong("does not say who may have the task: add \"executors\": [\"claude\"]");
         }
-        Some(Self {
+        let rule = SelectionRule {
             number,
             kinds: texts("kinds").iter().map(|kind| TaskKind::new(kind)).collect(),
             labels: texts("labels"),
-            repositories: texts("repositories"),
             complexity: complexity(&at.get("complexity")),
             executors: texts("executors"),
-        })
+        };
+        Some(Self { rule, repositories: texts("repositories") })
     }
 
     fn is_for(&self, called: &[&str]) -> bool {
@@ -152,8 +158,8 @@ impl RepositoryConfig<'_> {
             rules: rules
                 .into_iter()
                 .flatten()
-                .filter(|rule| rule.is_for(&names))
-                .cloned()
+                .filter(|entry| entry.is_for(&names))
+                .map(|entry| entry.rule.clone())
                 .collect(),
             fallback: fallback.copied().unwrap_or_default(),
             local_to_cloud: local_to_cloud.copied().unwrap_or_default(),

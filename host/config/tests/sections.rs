@@ -81,7 +81,6 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
         number: 2,
         kinds: vec![TaskKind::DEBUGGER],
         labels: vec!["Urgent".into(), "prod".into()],
-        repositories: vec![],
         complexity: vec![Complexity::High],
         executors: vec!["claude".into(), "codegen".into()],
     };
