@@ -5,6 +5,7 @@
 use crate::{
     error::{in_background, io},
     git::{Call, Git},
+    include,
     layout::{TaskDir, copy_index, remove_tree},
     object::ObjectId,
     repository::Main,
@@ -28,6 +29,8 @@ pub(crate) struct Source<'a> {
     pub(crate) main: &'a Main,
     pub(crate) repository: &'a Repository,
     pub(crate) identity: &'a Identity,
+    /// The commit that says what else is copied.
+    pub(crate) base: &'a ObjectId,
     /// What is checked out, on the work branch.
     pub(crate) commit: &'a ObjectId,
 }
@@ -61,15 +64,25 @@ pub(crate) async fn borrowing(
     Ok(())
 }
 
-/// Makes the task's clone, in the place of one that may be there.
+/// What happens to a clone that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays: somebody was faster.
+    Keep,
+    /// It goes.
+    Replace,
+}
+
+/// Makes the task's clone.
 pub(crate) async fn put(
     git: &Git,
     task: &TaskDir,
     source: &Source<'_>,
+    existing: Existing,
 ) -> Result<(), WorkspaceError> {
     let under_way = task.temporary("workspace-")?;
     let new = under_way.path().join("new");
-    let Source { main, repository, identity, commit } = source;
+    let Source { main, repository, identity, commit, .. } = source;
     let branch = format!("--initial-branch={}", repository.work_branch);
     borrowing(git, main, &new, &[&branch]).await?;
     let config = new.join(".git/config");
@@ -86,9 +99,18 @@ pub(crate) async fn put(
     git.output(Call::new(&new, &["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
     // Nobody but the host has written here yet.
     git.output(Call::new(&new, &["reset", "--hard", "--quiet"])).await?;
+    include::copy(git, source, &new, under_way.path()).await?;
 
     copy_index(&new.join(".git/index"), &task.index())?;
     let workspace = task.workspace();
+    if existing == Existing::Keep {
+        return match fs::rename(&new, &workspace) {
+            Err(error) if !task.is_made() => Err(io("cannot make", &workspace)(error)),
+            _ => Ok(()),
+        };
+    }
+    // What was set up goes with the old files.
+    remove_tree(&task.set_up())?;
     let old = under_way.path().join("old");
     match fs::rename(&workspace, &old) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

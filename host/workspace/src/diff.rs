@@ -1,4 +1,4 @@
-//! Reads what `git diff-tree -z` prints. Paths are bytes: git does not care what encoding they are in.
+//! Reads what `git diff-tree -z` and `git cat-file --batch` print. Paths are bytes: git does not care what encoding they are in.
 
 use crate::object::ObjectId;
 use cyrus_core::DiffStat;
@@ -70,6 +70,19 @@ pub(crate) fn raw(output: &[u8]) -> Option<Vec<Change>> {
     Some(changes)
 }
 
+/// Reads what `cat-file --batch` says of objects that are there: `<name> <type> <size>\n<content>\n`.
+pub(crate) fn batch(mut output: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut contents = Vec::new();
+    while !output.is_empty() {
+        let end = output.iter().position(|b| *b == b'\n')?;
+        let (head, rest) = output.split_at(end + 1);
+        let size = std::str::from_utf8(head).ok()?.trim().rsplit(' ').next()?.parse().ok()?;
+        contents.push(rest.get(..size)?.to_vec());
+        output = rest.get(size..)?.strip_prefix(b"\n")?;
+    }
+    Some(contents)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +95,16 @@ mod tests {
         assert_eq!(numstat(b""), Some(DiffStat::default()));
         assert_eq!(numstat(b"x\ty\tz\0"), None);
         assert_eq!(numstat(b"1\t1\t\0only one"), None);
+    }
+
+    #[test]
+    fn reads_a_batch_of_objects() {
+        let output = b"aa blob 3\na\nb\nbb blob 0\n\n";
+        assert_eq!(batch(output), Some(vec![b"a\nb".to_vec(), vec![]]));
+        assert_eq!(batch(b""), Some(vec![]));
+        for broken in [&b"aa missing\n"[..], b"aa blob 9\nshort\n", b"aa blob 1\nxy\n"] {
+            assert_eq!(batch(broken), None);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn io<'a>(
 pub(crate) fn unreadable(command: &str) -> WorkspaceError {
     WorkspaceError::Io {
         what: format!("cannot read what `git {command}` printed"),
-        cause: "it is not in the documented format; git 2.32 or newer is needed".to_owned(),
+        cause: "it is not in the documented format; git 2.33 or newer is needed".to_owned(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Runs git so that nothing but git itself is run: see the crate's documentation for what that takes.
 
-use crate::{environment::GitEnvironment, user::UserConfig};
+use crate::{environment::GitEnvironment, error::unreadable, user::UserConfig};
 use cyrus_core::WorkspaceError;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished, Input, Launch, Launcher, Limits};
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// Settings that every run has, over whatever a repository says.
-const HARDENED: [(&str, &str); 21] = [
+const HARDENED: [(&str, &str); 23] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("core.untrackedCache", "false"),
@@ -23,6 +24,9 @@ const HARDENED: [(&str, &str); 21] = [
     ("core.pager", "cat"),
     ("core.protectHFS", "true"),
     ("core.protectNTFS", "true"),
+    // Others may work on the same refs at the same time: sessions, processes, the user. In milliseconds.
+    ("core.filesRefLockTimeout", "10000"),
+    ("core.packedRefsTimeout", "10000"),
     ("commit.gpgSign", "false"),
     ("log.showSignature", "false"),
     ("protocol.allow", "never"),
@@ -64,12 +68,41 @@ struct Inner {
     program: AbsolutePath,
     environment: GitEnvironment,
     user: OnceCell<UserConfig>,
+    version: OnceCell<Version>,
+}
+
+/// The first two numbers of a release of git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version(pub(crate) u32, pub(crate) u32);
+
+impl Version {
+    /// Reads what `git version` prints: `git version 2.39.5 (Apple Git-154)`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.trim().strip_prefix("git version ")?.split('.');
+        Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
 }
 
 impl Git {
-    /// Runs `program` (git 2.32 or newer) through `launcher`.
+    /// Runs `program` (git 2.33 or newer; 2.38 to merge) through `launcher`.
     pub fn new(launcher: Launcher, program: AbsolutePath, environment: GitEnvironment) -> Self {
-        Self(Arc::new(Inner { launcher, program, environment, user: OnceCell::new() }))
+        let (user, version) = (OnceCell::new(), OnceCell::new());
+        Self(Arc::new(Inner { launcher, program, environment, user, version }))
+    }
+
+    /// Which git it is, asked once.
+    pub(crate) async fn version(&self) -> Result<Version, WorkspaceError> {
+        let ask = async || {
+            let said = self.text(Call::new(Path::new("/"), &["version"])).await?;
+            Version::parse(&said).ok_or_else(|| unreadable("version"))
+        };
+        self.0.version.get_or_try_init(ask).await.copied()
     }
 
     /// What the user's own configuration says, read once.
@@ -268,5 +301,23 @@ impl Answer {
         let output =
             if self.stderr.is_empty() { format!("exit code {}", self.code) } else { self.stderr };
         WorkspaceError::Git { command: self.command, path: self.path, output }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        for (text, version) in [
+            ("git version 2.47.3\n", Version(2, 47)),
+            ("git version 2.39.5 (Apple Git-154)", Version(2, 39)),
+            ("git version 3.0.rc1", Version(3, 0)),
+        ] {
+            assert_eq!(Version::parse(text), Some(version));
+        }
+        assert_eq!(Version::parse("hub version 2.1"), None);
+        assert!(Version(2, 9) < Version(2, 38) && Version(3, 0) > Version(2, 47));
     }
 }

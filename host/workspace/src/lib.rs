@@ -58,23 +58,39 @@
 //!   sandbox to see to.
 
 mod clone;
+mod commit;
+mod confined;
+mod definition;
 mod detect;
 mod diff;
 mod environment;
 mod error;
+mod findings;
 mod git;
 mod harvest;
+mod include;
+mod integration;
 mod layout;
+mod merge;
+mod neutral;
 mod object;
+mod place;
+mod push;
+mod refs;
 mod remote;
 mod repository;
 mod rules;
 mod scratch;
+mod settings;
+mod setup;
 mod user;
 mod validator;
 mod workspaces;
 
 pub use environment::{CheckEnvironment, GitEnvironment};
 pub use git::Git;
+pub use integration::GitIntegration;
+pub use rules::DiffRules;
+pub use settings::{Issues, WorkspaceSettings};
 pub use validator::CommandValidator;
 pub use workspaces::GitWorkspaces;

@@ -1,14 +1,18 @@
 //! The repository that work starts from, as git describes it.
 
 use crate::{
+    diff::{Change, batch, numstat, raw},
     error::unreadable,
     git::{Call, Git},
     object::ObjectId,
     remote,
 };
-use cyrus_core::{Base, WorkspaceError};
+use cyrus_core::{Base, DiffStat, WorkspaceError};
 use cyrus_executor::Repository;
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 /// The user's repository. What git is asked here, it is asked with the user's own configuration of this repository,
 /// hardened like every run.
@@ -87,14 +91,136 @@ impl Main {
         self.git.output(call).await.map(drop)
     }
 
-    /// Removes a ref that has this value.
-    pub(crate) async fn remove_ref(
+    /// Removes refs that have these values, all or none.
+    pub(crate) async fn remove_refs(
         &self,
-        name: &str,
-        old: &ObjectId,
+        refs: &[(String, ObjectId)],
     ) -> Result<(), WorkspaceError> {
-        let call = self.call(&["update-ref", "--no-deref", "-d", name, old.as_str()]).await?;
-        self.git.output(call).await.map(drop)
+        if refs.is_empty() {
+            return Ok(());
+        }
+        let lines: String =
+            refs.iter().map(|(name, old)| format!("delete {name} {old}\n")).collect();
+        let call = self.call(&["update-ref", "--no-deref", "--stdin"]).await?;
+        self.git.output(call.stdin(lines.into_bytes())).await.map(drop)
+    }
+
+    /// The top of the user's working tree; a bare repository has none.
+    pub(crate) async fn working_tree(&self) -> Result<Option<&Path>, WorkspaceError> {
+        let call = self.call(&["rev-parse", "--is-inside-work-tree"]).await?;
+        Ok((self.git.text(call).await? == "true").then_some(&self.path))
+    }
+
+    /// Sets one ref, whatever it was before.
+    pub(crate) async fn keep(&self, name: &str, commit: &ObjectId) -> Result<(), WorkspaceError> {
+        let before = self.resolve(name).await?;
+        if before.as_ref() == Some(commit) {
+            return Ok(());
+        }
+        self.set_refs(&[(name, commit, before.as_ref())]).await
+    }
+
+    /// The refs whose names begin like this, to the end of a part, each with what it points at.
+    pub(crate) async fn refs(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, ObjectId)>, WorkspaceError> {
+        let call =
+            self.call(&["for-each-ref", "--format=%(objectname) %(refname)", prefix]).await?;
+        let list = self.git.text(call).await?;
+        let read = |line: &str| {
+            let (object, name) = line.split_once(' ')?;
+            Some((name.to_owned(), ObjectId::parse(object)?))
+        };
+        list.lines().map(read).collect::<Option<_>>().ok_or_else(|| unreadable("for-each-ref"))
+    }
+
+    /// Where a commit left the history of another: its own changes are those since then.
+    pub(crate) async fn since(
+        &self,
+        start: &ObjectId,
+        commit: &ObjectId,
+    ) -> Result<ObjectId, WorkspaceError> {
+        self.merge_base(start, commit).await?.ok_or_else(|| {
+            WorkspaceError::Unacceptable(format!(
+                "{commit} has no history in common with {start}, which its task started from"
+            ))
+        })
+    }
+
+    /// How much changes from one commit to another.
+    pub(crate) async fn stat(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<DiffStat, WorkspaceError> {
+        let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
+        let call = self.call(&args).await?.arg("--ignore-submodules=none");
+        let output = self.git.output(call.arg(from.as_str()).arg(to.as_str())).await?;
+        numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))
+    }
+
+    /// What changes from one commit to another, of the paths that match one of these pathspecs, if there are any.
+    pub(crate) async fn changes(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+        pathspecs: &[String],
+    ) -> Result<Vec<Change>, WorkspaceError> {
+        let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev"];
+        let call = self.call(&args).await?.args(["--no-ext-diff", "--ignore-submodules=none"]);
+        let call = call.arg(from.as_str()).arg(to.as_str()).arg("--").args(pathspecs);
+        // Magic words are for those who ask for paths by patterns; git takes no path as one otherwise.
+        let call = if pathspecs.is_empty() { call } else { call.env("GIT_LITERAL_PATHSPECS", "0") };
+        raw(&self.git.output(call).await?).ok_or_else(|| unreadable("diff-tree --raw"))
+    }
+
+    /// The tree of a commit.
+    pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
+        let call = self.call(&["rev-parse", "--verify"]).await?.arg(format!("{commit}^{{tree}}"));
+        ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
+    }
+
+    /// A file's content in a commit. `None`: there is no file of this name.
+    pub(crate) async fn file(
+        &self,
+        commit: &ObjectId,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, WorkspaceError> {
+        self.blob(format!("{commit}:{path}").into()).await
+    }
+
+    /// A file's content, by `<commit>:<path>`.
+    pub(crate) async fn blob(&self, name: OsString) -> Result<Option<Vec<u8>>, WorkspaceError> {
+        let answer = self.git.run(self.call(&["cat-file", "blob"]).await?.arg(name)).await?;
+        Ok((answer.code == 0).then_some(answer.stdout))
+    }
+
+    /// The content of each of these blobs, in their order.
+    pub(crate) async fn blobs(&self, names: &[&ObjectId]) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let call = self.call(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
+        batch(&self.git.output(call).await?).ok_or_else(|| unreadable("cat-file --batch"))
+    }
+
+    /// The paths of a commit's submodules, as its `.gitmodules` has them.
+    pub(crate) async fn submodules(
+        &self,
+        commit: &ObjectId,
+    ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        let call = self.call(&["config", "-z"]).await?;
+        let call = call.arg(format!("--blob={commit}:.gitmodules"));
+        // It is not there, or not to be read: then there are none.
+        let answer = self.git.run(call.args(["--get-regexp", r"^submodule\..*\.path$"])).await?;
+        let entries = answer.stdout.split(|b| *b == 0);
+        let path = |entry: &[u8]| {
+            let line = entry.iter().position(|b| *b == b'\n')?;
+            Some(entry[line + 1..].to_vec())
+        };
+        Ok(entries.filter_map(path).collect())
     }
 
     /// The working tree that a branch, which must be there, is checked out in.
@@ -115,11 +241,29 @@ impl Main {
         ["shallow", "info/exclude"].map(|name| (self.common.join(name), name))
     }
 
+    /// The file that says where history was cut off, when it was.
+    pub(crate) fn shallow(&self) -> Option<PathBuf> {
+        Some(self.common.join("shallow")).filter(|file| file.is_file())
+    }
+
+    /// A setting of the repository, when it is there and not empty.
+    pub(crate) async fn setting(&self, name: &str) -> Result<Option<String>, WorkspaceError> {
+        let call = self.call(&["config", "--get", name]).await?;
+        Ok(self.git.maybe(call).await?.filter(|value| !value.is_empty()))
+    }
+
     /// The address of `origin` with all that is in it, for use and not for show.
     pub(crate) async fn origin(&self) -> Result<Option<String>, WorkspaceError> {
-        let call = self.call(&["config", "--get", "remote.origin.url"]).await?;
-        let address = self.git.maybe(call).await?.filter(|address| !address.is_empty());
+        let address = self.setting("remote.origin.url").await?;
         Ok(address.map(|address| remote::absolute(&address, &self.path)))
+    }
+
+    /// Where `origin` is pushed to.
+    pub(crate) async fn push_address(&self) -> Result<Option<String>, WorkspaceError> {
+        match self.setting("remote.origin.pushurl").await? {
+            Some(address) => Ok(Some(remote::absolute(&address, &self.path))),
+            None => self.origin().await,
+        }
     }
 }
 

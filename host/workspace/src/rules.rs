@@ -2,9 +2,14 @@
 //!
 //! | code | what it means |
 //! |---|---|
-//! | `empty-diff` | the result is the base, unchanged |
+//! | `empty-diff` | a task that is to change something changed nothing |
+//! | `too-large` | a task's result changes more files or lines than [`DiffRules`] allows |
+//! | `protected-path` | a path that [`DiffRules`] protects was changed |
+//! | `outside-workspace` | a new or changed symbolic link leads out of the repository, or files are in a repository inside of it that is no submodule |
 //! | `conflict-marker` | a changed file has more of git's conflict markers than it had |
-//! | `outside-workspace` | a new or changed symbolic link leads out of the repository |
+//!
+//! The diff is against the commit that the task started from. What was merged is one diff against the base, without
+//! bounds of size. Where a task began with an unresolved merge, markers are counted against the base.
 
 use std::io::{self, BufRead};
 
@@ -14,6 +19,43 @@ pub(crate) const EMPTY_DIFF: &str = "empty-diff";
 pub(crate) const CONFLICT_MARKER: &str = "conflict-marker";
 /// The code of a link that leads out.
 pub(crate) const OUTSIDE_WORKSPACE: &str = "outside-workspace";
+
+/// The code of a result that changes too much.
+pub(crate) const TOO_LARGE: &str = "too-large";
+/// The code of a change where there must be none.
+pub(crate) const PROTECTED_PATH: &str = "protected-path";
+
+/// The diff rules that are the operator's to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffRules {
+    /// The most files that one task may change; `None` is no bound.
+    pub max_files: Option<u64>,
+    /// The most lines that one task may add and remove together; `None` is no bound. Binary files count none.
+    pub max_lines: Option<u64>,
+    /// What must stay as it is, as patterns of git (`glob` pathspecs, relative to the top): `*` is within one part of
+    /// a path, `**/` any number of parts, a directory is all that is in it, and case does not count. Nothing is
+    /// protected unless said: an issue may well ask for a change of `.gitignore` or `.github`, and git itself
+    /// refuses a `.git` in a result.
+    pub protected_paths: Vec<String>,
+}
+
+/// Bounds that a person's change hardly passes and a directory of dependencies does; nothing protected.
+impl Default for DiffRules {
+    fn default() -> Self {
+        Self { max_files: Some(2_000), max_lines: Some(200_000), protected_paths: Vec::new() }
+    }
+}
+
+impl DiffRules {
+    /// The protected paths as git takes them.
+    pub(crate) fn pathspecs(&self) -> Vec<String> {
+        let paths = self.protected_paths.iter().map(|path| {
+            let path = path.strip_prefix("./").unwrap_or(path).trim_start_matches('/');
+            path.trim_end_matches('/')
+        });
+        paths.filter(|path| !path.is_empty()).map(|path| format!(":(glob,icase){path}")).collect()
+    }
+}
 
 /// How much of a file's beginning is looked at to see whether it is text, as git does.
 const BINARY_PROBE: usize = 8000;
@@ -130,6 +172,15 @@ mod tests {
     fn a_file_without_line_ends_is_read_in_pieces() {
         let long = vec![b'x'; 1 << 20];
         assert_eq!(lines(&[&long[..], b"\n<<<<<<< a\n=======\n>>>>>>> b\n"].concat()), [2]);
+    }
+
+    #[test]
+    fn protected_paths_are_patterns_from_the_top() {
+        let protected_paths = ["/a/", "./b", "**/*.lock", "", "/"].map(Into::into).into();
+        let rules = DiffRules { protected_paths, ..DiffRules::default() };
+        let expected = ["a", "b", "**/*.lock"].map(|path| format!(":(glob,icase){path}"));
+        assert_eq!(rules.pathspecs(), expected);
+        assert!(DiffRules::default().pathspecs().is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::{
     clone::borrowing,
+    commit::NewCommit,
     error::{in_background, io, unreadable},
     git::{Call, Git},
     harvest,
@@ -11,7 +12,6 @@ use crate::{
     object::ObjectId,
     remote::{self, Transport},
     repository::Main,
-    user::Identity,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -27,14 +27,6 @@ const FETCH_TIME: Duration = Duration::from_mins(20);
 pub(crate) struct Scratch {
     git: Git,
     directory: tempfile::TempDir,
-}
-
-/// A commit that is to be made.
-pub(crate) struct NewCommit<'a> {
-    pub(crate) tree: &'a ObjectId,
-    pub(crate) parent: &'a ObjectId,
-    pub(crate) message: &'a str,
-    pub(crate) identity: &'a Identity,
 }
 
 impl Scratch {
@@ -160,7 +152,7 @@ impl Scratch {
         ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
     }
 
-    /// Whether a commit has this tree and this parent alone.
+    /// Whether a commit has this tree and these parents.
     pub(crate) async fn is_same(
         &self,
         commit: &ObjectId,
@@ -169,7 +161,8 @@ impl Scratch {
         let call = self.call(&["rev-list", "--parents", "--max-count=1", commit.as_str()]);
         let line = self.git.text(call).await?;
         let parents: Vec<_> = line.split_whitespace().skip(1).collect();
-        Ok(parents == [wanted.parent.as_str()] && self.tree_of(commit).await? == *wanted.tree)
+        let wanted_parents: Vec<_> = wanted.parents.iter().map(|parent| parent.as_str()).collect();
+        Ok(parents == wanted_parents && self.tree_of(commit).await? == *wanted.tree)
     }
 
     pub(crate) async fn is_ancestor(
@@ -182,16 +175,7 @@ impl Scratch {
     }
 
     pub(crate) async fn commit(&self, new: &NewCommit<'_>) -> Result<ObjectId, WorkspaceError> {
-        let Identity { name, email } = new.identity;
-        let args = ["commit-tree", new.tree.as_str(), "-p", new.parent.as_str(), "-F", "-"];
-        let call = self
-            .call(&args)
-            .stdin(new.message.replace('\0', "").into_bytes())
-            .env("GIT_AUTHOR_NAME", name)
-            .env("GIT_AUTHOR_EMAIL", email)
-            .env("GIT_COMMITTER_NAME", name)
-            .env("GIT_COMMITTER_EMAIL", email);
-        ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("commit-tree"))
+        new.make(&self.git, self.call(&[])).await
     }
 
     /// Fetches a branch from a remote; gives its commit. The address may hold credentials: it is passed in the

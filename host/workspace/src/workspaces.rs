@@ -1,74 +1,119 @@
 use crate::{
-    clone,
-    diff::numstat,
-    error::{in_background, unreadable},
+    clone::{self, Existing},
+    commit::NewCommit,
+    error::{in_background, io},
     git::Git,
-    layout::{TaskDir, private_dir},
+    layout::{TaskDir, directories, remove_tree},
     object::ObjectId,
-    remote::{Transport, local_path, without_credentials},
+    place::Place,
+    refs,
     repository::{self, Main, is_branch_name},
-    scratch::{NewCommit, Scratch},
+    scratch::Scratch,
+    settings::WorkspaceSettings,
+    setup::Stage,
     user::Identity,
 };
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Collected, DiffStat, PreparedWorkspace, SessionId, WorkspaceError, Workspaces,
+    Base, Collected, PreparedWorkspace, SessionId, WorkspaceError, WorkspaceSpec, Workspaces,
 };
-use cyrus_executor::{RemoteBranch, TaskId, WorkProduct, Workspace};
+use cyrus_executor::{RemoteBranch, WorkProduct, Workspace};
 use cyrus_sandbox::AbsolutePath;
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// The port [`Workspaces`] with git. See the crate's documentation for how, and for what it withstands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GitWorkspaces {
     sessions: AbsolutePath,
     git: Git,
+    settings: WorkspaceSettings,
 }
 
 impl GitWorkspaces {
-    /// Keeps its clones below `sessions` (`$CYRUS_HOME/sessions`), which is made when it is not there.
-    pub fn new(sessions: AbsolutePath, git: Git) -> Self {
-        Self { sessions, git }
+    /// Keeps its clones below `sessions` (`$CYRUS_HOME/sessions`), which is made when it is not there. Several
+    /// processes may share it.
+    pub fn new(sessions: AbsolutePath, git: Git, settings: WorkspaceSettings) -> Self {
+        Self { sessions, git, settings }
     }
 
-    fn task(&self, workspace: &PreparedWorkspace) -> TaskDir {
-        TaskDir::new(self.sessions.as_path(), &workspace.session, &workspace.task)
+    /// Removes what is left of a session that nobody knows any more, as [`Workspaces::clear`] does: each clone says
+    /// itself which repository it is of. One whose repository is gone too only goes.
+    pub async fn sweep(&self, session: &SessionId) -> Result<(), WorkspaceError> {
+        let clones = TaskDir::of_session(self.sessions.as_path(), session)?;
+        let dirs = clones
+            .iter()
+            .map(|(task, token)| TaskDir::new(self.sessions.as_path(), session, task, *token));
+        let base = dirs.filter_map(|dir| fs::read(dir.about()).ok());
+        let base = base.filter_map(|text| serde_json::from_slice::<WorkspaceSpec>(&text).ok());
+        if let Some(spec) = base.filter(|spec| spec.session == *session).last()
+            && let Err(error) = self.clear(&spec.base, session).await
+        {
+            tracing::warn!(%session, %error, "what is left of it in its repository stays");
+        }
+        self.remove_session(session).await
     }
 
-    async fn opened(&self, workspace: &PreparedWorkspace) -> Result<Opened, WorkspaceError> {
-        let Base { path, repository, .. } = &workspace.base;
-        let base = base_commit(&workspace.base)?;
+    fn task(&self, spec: &WorkspaceSpec) -> TaskDir {
+        TaskDir::of(self.sessions.as_path(), spec)
+    }
+
+    async fn remove_session(&self, session: &SessionId) -> Result<(), WorkspaceError> {
+        let all = self.sessions.as_path().join(session.as_str());
+        in_background("remove the session's files", move || remove_tree(&all)).await
+    }
+
+    async fn opened(&self, spec: &WorkspaceSpec) -> Result<Opened, WorkspaceError> {
+        let path = &spec.base.path;
+        let base = base_commit(&spec.base)?;
+        let start = commit(&spec.start)?;
         let main = Main::open(&self.git, path).await?;
         let user = self.git.user().await?.with_repository(&self.git, path).await?;
-        let kept = kept_ref(&workspace.session, &workspace.task);
-        let branch = format!("refs/heads/{}", repository.work_branch);
         Ok(Opened {
-            task: self.task(workspace),
+            task: self.task(spec),
             base,
+            start,
             main,
             identity: user.identity(),
             connection: user.connection().collect(),
-            kept,
-            branch,
+            kept: refs::kept(&spec.session, &spec.task),
         })
+    }
+
+    /// Makes the clone with this commit in it.
+    async fn put(
+        &self,
+        opened: &Opened,
+        spec: &WorkspaceSpec,
+        commit: &ObjectId,
+        existing: Existing,
+    ) -> Result<(), WorkspaceError> {
+        let Opened { task, base, main, identity, .. } = opened;
+        let repository = &spec.base.repository;
+        let source = clone::Source { main, repository, identity, base, commit };
+        clone::put(&self.git, task, &source, existing).await
+    }
+
+    async fn set_up(&self, opened: &Opened, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
+        let Opened { task, base, main, .. } = opened;
+        Stage { settings: &self.settings, main, spec, base, task }.set_up().await
     }
 
     /// The executor's commits, and one more with what it left uncommitted.
     ///
-    /// When its `HEAD` does not come from the base (it was reset, amended or is not to be read), the state of its
-    /// files becomes one commit on the base.
+    /// When its `HEAD` does not come from where it started (it was reset, amended or is not to be read), the state
+    /// of its files becomes one commit on that.
     async fn take_workspace(
         &self,
         opened: &Opened,
         message: &str,
     ) -> Result<ObjectId, WorkspaceError> {
-        let Opened { task, base, main, identity, kept, .. } = opened;
+        let Opened { task, start, main, identity, kept, .. } = opened;
         let tree = task.workspace();
         let scratch = Scratch::new(&self.git, main, task).await?;
-        let head = scratch.absorb(&tree, base).await?.unwrap_or_else(|| base.clone());
-        let parent = if scratch.is_ancestor(base, &head).await? { &head } else { base };
+        let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
+        let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
         let files = scratch.snapshot(&tree, &head, &task.index()).await?;
-        let new = NewCommit { tree: &files, parent, message, identity };
+        let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
         let commit = if scratch.tree_of(parent).await? == files {
             parent.clone()
         } else {
@@ -114,32 +159,33 @@ impl GitWorkspaces {
         Ok(commit)
     }
 
-    async fn diff(
-        &self,
-        main: &Main,
-        base: &ObjectId,
-        commit: &ObjectId,
-    ) -> Result<DiffStat, WorkspaceError> {
-        let Some(since) = main.merge_base(base, commit).await? else {
-            let problem = format!("{commit} has no history in common with the base {base}");
-            return Err(WorkspaceError::Unacceptable(problem));
-        };
-        let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
-        let call = main.call(&args).await?.arg("--ignore-submodules=none");
-        let output = self.git.output(call.arg(since.as_str()).arg(commit.as_str())).await?;
-        numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))
+    /// What a clone leaves behind in its repository, and outside of it by its tear-down.
+    async fn release(&self, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
+        let Opened { task, base, main, .. } = self.opened(spec).await?;
+        if task.is_made() {
+            let stage =
+                Stage { settings: &self.settings, main: &main, spec, base: &base, task: &task };
+            if let Err(error) = stage.tear_down().await {
+                tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
+            }
+        }
+        let pin = refs::start(spec);
+        match main.resolve(&pin).await? {
+            Some(commit) => main.remove_refs(&[(pin, commit)]).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// What the steps of bringing in a result share.
+/// What the steps of making a clone and bringing in its result share.
 struct Opened {
     task: TaskDir,
     base: ObjectId,
+    start: ObjectId,
     main: Main,
     identity: Identity,
     connection: Vec<(String, String)>,
     kept: String,
-    branch: String,
 }
 
 #[async_trait]
@@ -148,37 +194,23 @@ impl Workspaces for GitWorkspaces {
         repository::base(&self.git, path, work_branch).await
     }
 
-    async fn prepare(
-        &self,
-        session: &SessionId,
-        task: &TaskId,
-        base: &Base,
-    ) -> Result<PreparedWorkspace, WorkspaceError> {
-        let dir = TaskDir::new(self.sessions.as_path(), session, task);
+    async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
+        let dir = self.task(spec);
         let workspace = Workspace { root: dir.workspace(), home: dir.home() };
-        let prepared = PreparedWorkspace {
-            session: session.clone(),
-            task: task.clone(),
-            base: base.clone(),
-            workspace,
-        };
-        private_dir(self.sessions.as_path())?;
-        if let Some(above) = dir.path().parent() {
-            private_dir(above)?;
-        }
+        let prepared = PreparedWorkspace { spec: spec.clone(), workspace };
         dir.create()?;
-        if dir.workspace().symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        if dir.is_made() && dir.set_up().exists() {
             return Ok(prepared);
         }
-        let Opened { main, base: commit, identity, kept, .. } = self.opened(&prepared).await?;
-        if main.resolve(kept.as_str()).await?.is_none() {
-            // What the clone borrows must stay, whatever happens to the branch it is on.
-            main.set_refs(&[(&kept, &commit, None)]).await?;
+        let about = serde_json::to_vec(spec).unwrap_or_default();
+        fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
+        let opened = self.opened(spec).await?;
+        if !dir.is_made() {
+            // What the clone borrows must stay, whatever happens to the refs it is on.
+            opened.main.keep(&refs::start(spec), &opened.start).await?;
+            self.put(&opened, spec, &opened.start, Existing::Keep).await?;
         }
-        let repository = &base.repository;
-        let source =
-            clone::Source { main: &main, repository, identity: &identity, commit: &commit };
-        clone::put(&self.git, &dir, &source).await?;
+        self.set_up(&opened, spec).await?;
         Ok(prepared)
     }
 
@@ -188,89 +220,68 @@ impl Workspaces for GitWorkspaces {
         product: &WorkProduct,
         message: &str,
     ) -> Result<Collected, WorkspaceError> {
-        let opened = self.opened(workspace).await?;
+        let spec = &workspace.spec;
+        let opened = self.opened(spec).await?;
         let commit = match product {
-            WorkProduct::Nothing => opened.base.clone(),
+            WorkProduct::Nothing => opened.start.clone(),
             WorkProduct::Workspace => self.take_workspace(&opened, message).await?,
             WorkProduct::Branch(branch) => self.take_branch(&opened, branch).await?,
         };
-        let Opened { task, main, base, identity, kept, .. } = opened;
-        let diff = self.diff(&main, &base, &commit).await?;
-        let before = main.resolve(&kept).await?;
-        if before.as_ref() != Some(&commit) {
-            main.set_refs(&[(&kept, &commit, before.as_ref())]).await?;
-        }
+        let Opened { main, start, kept, .. } = &opened;
+        let since = main.since(start, &commit).await?;
+        let diff = main.stat(&since, &commit).await?;
+        main.keep(kept, &commit).await?;
         if let WorkProduct::Branch(_) = product {
             // Checked, and gone on with, where results of this machine are.
-            let repository = &workspace.base.repository;
-            let source =
-                clone::Source { main: &main, repository, identity: &identity, commit: &commit };
-            clone::put(&self.git, &task, &source).await?;
+            self.put(&opened, spec, &commit, Existing::Replace).await?;
+            self.set_up(&opened, spec).await?;
         }
-        Ok(Collected { commit: commit.to_string(), kept, diff })
-    }
-
-    async fn publish(
-        &self,
-        workspace: &PreparedWorkspace,
-        collected: &Collected,
-    ) -> Result<String, WorkspaceError> {
-        let Opened { main, branch, .. } = self.opened(workspace).await?;
-        let name = workspace.base.repository.work_branch.clone();
-        let commit = ObjectId::parse(&collected.commit).ok_or_else(|| {
-            WorkspaceError::Unacceptable(format!("{:?} is no commit", collected.commit))
-        })?;
-        let before = main.resolve(&branch).await?;
-        if before.as_ref() == Some(&commit) {
-            return Ok(name);
-        }
-        if before.is_some()
-            && let Some(place) = main.checked_out_at(&branch).await?
-        {
-            return Err(WorkspaceError::Unacceptable(format!(
-                "the branch {name} is checked out in {place}, and moving it would change what is there; the result is kept at {0}: `git merge {0}` there takes it over",
-                collected.kept
-            )));
-        }
-        // Ours to move is a branch that is where this session put it, or that loses nothing by it.
-        let record = published_ref(&workspace.session);
-        let recorded = main.resolve(&record).await?;
-        let moved = || WorkspaceError::Moved { branch: name.clone(), kept: collected.kept.clone() };
-        if let Some(before) = &before
-            && recorded.as_ref() != Some(before)
-            && !main.is_ancestor(before, &commit).await?
-        {
-            return Err(moved());
-        }
-        let refs = [
-            (branch.as_str(), &commit, before.as_ref()),
-            (record.as_str(), &commit, recorded.as_ref()),
-        ];
-        match main.set_refs(&refs).await {
-            Err(_) if main.resolve(&branch).await? != before => Err(moved()),
-            result => result.map(|()| name),
-        }
+        Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff })
     }
 
     async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError> {
-        if let Err(error) = self.unpin(workspace).await {
+        if let Err(error) = self.release(&workspace.spec).await {
             // The repository may be gone. A ref more in it does no harm.
-            tracing::debug!(%error, "the ref of a discarded task stays");
+            tracing::debug!(%error, "the ref of a discarded clone stays");
         }
-        let task = self.task(workspace);
+        let task = self.task(&workspace.spec);
         in_background("remove the task's files", move || task.remove()).await
+    }
+
+    async fn clear(&self, base: &Base, session: &SessionId) -> Result<(), WorkspaceError> {
+        for (task, token) in TaskDir::of_session(self.sessions.as_path(), session)? {
+            let start = base.repository.base_commit.clone();
+            let spec =
+                WorkspaceSpec { session: session.clone(), task, token, base: base.clone(), start };
+            if let Err(error) = self.release(&spec).await {
+                tracing::debug!(%error, "the ref of a discarded clone stays");
+            }
+        }
+        self.remove_session(session).await?;
+        let main = Main::open(&self.git, &base.path).await?;
+        main.remove_refs(&unneeded(session, main.refs(&refs::session(session)).await?)).await
+    }
+
+    async fn present(&self) -> Result<Vec<SessionId>, WorkspaceError> {
+        let names = directories(self.sessions.as_path())?;
+        let mut sessions: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        sessions.sort();
+        Ok(sessions)
     }
 }
 
-impl GitWorkspaces {
-    /// Removes the task's ref when it holds nothing but the base.
-    async fn unpin(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError> {
-        let Opened { main, base, kept, .. } = self.opened(workspace).await?;
-        if main.resolve(&kept).await?.as_ref() == Some(&base) {
-            main.remove_ref(&kept, &base).await?;
-        }
-        Ok(())
-    }
+/// Of the refs of a session that is over, those that only it needed: all of them when its branch is where it put its
+/// result. Else the results stay, for the user to look at, and only what work under way needed goes.
+fn unneeded(session: &SessionId, all: Vec<(String, ObjectId)>) -> Vec<(String, ObjectId)> {
+    let find = |name: &str| all.iter().find(|(at, _)| at == name).map(|(_, commit)| commit);
+    let (result, published) = (find(&refs::result(session)), find(&refs::published(session)));
+    let done = published.is_some() && result.is_none_or(|result| Some(result) == published);
+    let above = refs::session(session);
+    let passing = |name: &str| {
+        let rest = name.strip_prefix(&above).unwrap_or_default();
+        refs::PASSING.iter().any(|part| rest.starts_with(part))
+    };
+    all.iter().filter(|(name, _)| done || passing(name)).cloned().collect()
 }
 
 /// The commit of this name, when `tip` is or comes from it.
@@ -284,7 +295,13 @@ async fn contained(
     Ok(held.then_some(commit))
 }
 
-/// The commit that work starts from.
+/// A commit by its name in full.
+pub(crate) fn commit(name: &str) -> Result<ObjectId, WorkspaceError> {
+    ObjectId::parse(name)
+        .ok_or_else(|| WorkspaceError::Unacceptable(format!("{name:?} is no commit in full")))
+}
+
+/// The commit that a session's work starts from.
 pub(crate) fn base_commit(base: &Base) -> Result<ObjectId, WorkspaceError> {
     let commit = &base.repository.base_commit;
     ObjectId::parse(commit).ok_or_else(|| WorkspaceError::NotUsable {
@@ -293,77 +310,26 @@ pub(crate) fn base_commit(base: &Base) -> Result<ObjectId, WorkspaceError> {
     })
 }
 
-/// What a task's result is kept under.
-pub(crate) fn kept_ref(session: &SessionId, task: &TaskId) -> String {
-    format!("refs/cyrus/{session}/{task}")
-}
-
-/// Where the session last put its branch. No task id begins with an underscore.
-fn published_ref(session: &SessionId) -> String {
-    format!("refs/cyrus/{session}/_published")
-}
-
-/// Where a pushed branch is fetched from.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    address: String,
-    transport: Transport,
-    is_origin: bool,
-}
-
-impl Place {
-    /// The origin, unless the executor says otherwise. A directory of this machine is only taken when it is the
-    /// origin: an executor could have any repository of the user's read.
-    fn choose(claimed: Option<&str>, origin: Option<&str>) -> Result<Self, String> {
-        let claimed = claimed.or(origin).ok_or(
-            "the executor pushed a branch, but the repository has no `origin` to fetch it from: add one with `git remote add origin ADDRESS`",
-        )?;
-        let own = origin.filter(|origin| is_same_place(claimed, origin));
-        let address = own.unwrap_or(claimed);
-        let transport = Transport::of(address).map_err(|why| format!("cannot fetch: {why}"))?;
-        if transport == Transport::Local && own.is_none() {
-            return Err(format!(
-                "the executor says that its branch is in {address}, which is a directory of this machine and not the repository's `origin`"
-            ));
-        }
-        Ok(Self { address: address.to_owned(), transport, is_origin: own.is_some() })
-    }
-}
-
-/// Whether an address that an executor names is the origin, of which it knows no credentials.
-fn is_same_place(claimed: &str, origin: &str) -> bool {
-    let real = |address: &str| local_path(address).canonicalize().ok();
-    claimed == origin
-        || claimed == without_credentials(origin)
-        || real(claimed).is_some_and(|claimed| Some(claimed) == real(origin))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_branch_is_fetched_from_the_origin_or_from_where_nothing_local_is_read() {
-        let (https, local, token) = ("https://h/a", "/srv/a.git", "https://t0ken@h/a");
-        for (claimed, origin, expected) in [
-            (None, Some(https), Some((https, true))),
-            (None, Some(local), Some((local, true))),
-            (Some(https), None, Some((https, false))),
-            (Some(https), Some(local), Some((https, false))),
-            (Some(https), Some(https), Some((https, true))),
-            (Some(https), Some(token), Some((token, true))),
-            (Some("https://elsewhere/a"), Some(token), Some(("https://elsewhere/a", false))),
-            (Some(local), Some(local), Some((local, true))),
-            (None, None, None),
-            (Some("/home/me/secret"), Some(https), None),
-            (Some("/home/me/secret"), Some(local), None),
-            (Some("file:///home/me/secret"), Some(local), None),
-            (Some("ext::sh -c id"), Some(https), None),
-            (Some("--upload-pack=id"), Some(https), None),
-        ] {
-            let place = Place::choose(claimed, origin).ok();
-            let found = place.as_ref().map(|place| (place.address.as_str(), place.is_origin));
-            assert_eq!(found, expected, "{claimed:?} {origin:?}");
-        }
+    fn results_stay_unless_they_are_on_the_branch() {
+        let session: SessionId = "s-one".parse().unwrap();
+        let (a, b) = (commit(&"a".repeat(40)).unwrap(), commit(&"b".repeat(40)).unwrap());
+        let left = |refs: &[(&str, &ObjectId)]| {
+            let all =
+                refs.iter().map(|(name, at)| (format!("refs/cyrus/s-one/{name}"), (*at).clone()));
+            let gone = unneeded(&session, all.clone().collect());
+            all.filter(|one| !gone.contains(one)).map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let work = [("t1", &a), ("_start/t1/1", &a), ("_conflict/t2", &a), ("_merged/t1", &a)];
+        let kept = ["refs/cyrus/s-one/t1", "refs/cyrus/s-one/_merged/t1"];
+        assert_eq!(left(&work), kept);
+        assert_eq!(left(&[&work[..], &[("_result", &a), ("_published", &a)]].concat()), [""; 0]);
+        assert_eq!(left(&[&work[..], &[("_published", &a)]].concat()), [""; 0]);
+        let moved = left(&[&work[..], &[("_result", &b), ("_published", &a)]].concat());
+        assert_eq!(moved.len(), 4);
     }
 }

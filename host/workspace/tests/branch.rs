@@ -29,7 +29,7 @@ async fn a_pushed_branch_comes_into_the_repository_and_the_workspace() {
     let world = world();
     let prepared = world.prepare().await;
     assert_eq!(
-        prepared.base.repository.remote,
+        prepared.spec.base.repository.remote,
         Some(world.path("origin.git").display().to_string())
     );
     world.run("cloud", &["checkout", "--quiet", "-b", "codegen/fix-it"]);
@@ -51,7 +51,7 @@ async fn a_pushed_branch_comes_into_the_repository_and_the_workspace() {
     assert_eq!(world.run(root, &["status", "--porcelain", "--branch"]), "## cyrus/s-one");
     assert_eq!(world.run(root, &["rev-parse", "HEAD"]), commit);
     assert!(!root.join("rubbish").exists() && root.join("new").exists());
-    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    world.publish(&prepared, &collected).await.unwrap();
     assert_eq!(world.content("cyrus/s-one", "new"), "x");
 
     // The same again, and then local work on top of it.
@@ -120,7 +120,7 @@ async fn a_token_in_the_address_is_used_and_not_shown() {
     let address = "https://me:hunter22@127.0.0.1:1/a.git";
     world.run("main", &["remote", "set-url", "origin", address]);
     let prepared = world.prepare().await;
-    assert_eq!(prepared.base.repository.remote.as_deref(), Some("https://127.0.0.1:1/a.git"));
+    assert_eq!(prepared.spec.base.repository.remote.as_deref(), Some("https://127.0.0.1:1/a.git"));
     let config = fs::read_to_string(prepared.workspace.root.join(".git/config")).unwrap();
     assert!(!config.contains("hunter22"));
     let product = product("topic", None);

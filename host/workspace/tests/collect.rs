@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::World;
+use common::{World, spec};
 use cyrus_core::{DiffStat, WorkspaceError, Workspaces};
 use cyrus_executor::WorkProduct;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
@@ -15,7 +15,7 @@ async fn a_clone_has_the_base_on_its_branch_and_no_secrets() {
     world.write("main", &[(".git/info/exclude", "*.local\n")]);
     let prepared = world.prepare().await;
     let root = &prepared.workspace.root;
-    assert_eq!(root, &world.path("cyrus/sessions/s-one/t1/workspace"));
+    assert_eq!(root, &world.path("cyrus/sessions/s-one/t1/1/workspace"));
     let shown = |args: &[&str]| world.run(root, args);
     assert_eq!(shown(&["status", "--porcelain", "--branch"]), "## cyrus/s-one");
     assert_eq!(shown(&["branch", "--format=%(refname:short)"]), "cyrus/s-one\nmain");
@@ -81,7 +81,7 @@ async fn a_file_may_become_a_directory_and_the_other_way_round() {
 async fn nothing_done_is_the_base() {
     let world = World::new();
     let prepared = world.prepare().await;
-    let base = prepared.base.repository.base_commit.clone();
+    let base = prepared.spec.base.repository.base_commit.clone();
     let collected = world.collect(&prepared).await;
     assert_eq!((collected.commit.as_str(), collected.diff), (base.as_str(), DiffStat::default()));
     world.write(&prepared.workspace.root, &[("ignored by the product", "x")]);
@@ -99,7 +99,7 @@ async fn history_that_does_not_come_from_the_base_is_left_behind() {
     world.write(root, &[("left", "y\n")]);
     let collected = world.collect(&prepared).await;
     let parent = world.run("main", &["rev-parse", &format!("{}^", collected.commit)]);
-    assert_eq!(parent, prepared.base.repository.base_commit);
+    assert_eq!(parent, prepared.spec.base.repository.base_commit);
     assert_eq!(world.files(&collected.commit), ["README.md", "left", "new", "src/lib.rs"]);
 }
 
@@ -125,11 +125,11 @@ async fn a_second_round_goes_on_from_what_is_there() {
     let root = &prepared.workspace.root;
     world.write(root, &[("one", "1\n")]);
     let first = world.collect(&prepared).await;
-    assert_eq!(world.workspaces.publish(&prepared, &first).await.unwrap(), "cyrus/s-one");
+    assert_eq!(world.publish(&prepared, &first).await.unwrap(), "cyrus/s-one");
     world.write(root, &[("two", "2\n")]);
     let second = world.collect(&prepared).await;
     assert_eq!(second.diff.files, 2);
-    world.workspaces.publish(&prepared, &second).await.unwrap();
+    world.publish(&prepared, &second).await.unwrap();
     assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), second.commit);
 }
 
@@ -144,7 +144,7 @@ async fn the_users_own_work_is_not_touched() {
     assert_eq!(fs::read_to_string(root.join("README.md")).unwrap(), "hello\n");
     world.write(root, &[("README.md", "done\n")]);
     let collected = world.collect(&prepared).await;
-    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    world.publish(&prepared, &collected).await.unwrap();
     assert_eq!(status(), before);
     assert_eq!(world.content("cyrus/s-one", "README.md"), "done");
 }
@@ -156,7 +156,7 @@ async fn two_sessions_on_one_repository_do_not_meet() {
         let prepared = world.prepare_as(session).await;
         world.write(&prepared.workspace.root, &[("file", session)]);
         let collected = world.collect(&prepared).await;
-        world.workspaces.publish(&prepared, &collected).await.unwrap();
+        world.publish(&prepared, &collected).await.unwrap();
         world.workspaces.discard(&prepared).await.unwrap();
     };
     tokio::join!(work("s-one"), work("s-two"));
@@ -172,20 +172,18 @@ async fn a_bare_repository_gets_results_as_any_other() {
     let world = World::new();
     world.run("main", &["clone", "--quiet", "--bare", ".", "../bare.git"]);
     let base = world.workspaces.base(&world.path("bare.git"), "cyrus/s-one").await.unwrap();
-    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
-    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let prepared = world.workspaces.prepare(&spec("s-one", base)).await.unwrap();
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
     let collected = world.collect(&prepared).await;
-    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    world.publish(&prepared, &collected).await.unwrap();
     assert_eq!(world.run("bare.git", &["rev-parse", "cyrus/s-one"]), collected.commit);
 
     // Nothing is checked out there, not even the branch that its HEAD names.
     let base = world.workspaces.base(&world.path("bare.git"), "main").await.unwrap();
-    let session = "s-two".parse().unwrap();
-    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let prepared = world.workspaces.prepare(&spec("s-two", base)).await.unwrap();
     let own = world.commit(&prepared.workspace.root, &[("new", "y\n")]);
     let collected = world.collect(&prepared).await;
-    assert_eq!(world.workspaces.publish(&prepared, &collected).await.unwrap(), "main");
+    assert_eq!(world.publish(&prepared, &collected).await.unwrap(), "main");
     assert_eq!(world.run("bare.git", &["rev-parse", "main"]), own);
 }
 
@@ -197,8 +195,7 @@ async fn a_partial_clone_will_do() {
     let address = format!("file://{}", world.path("main").display());
     world.run(".", &["clone", "--quiet", "--filter=blob:none", &address, "partial"]);
     let base = world.workspaces.base(&world.path("partial"), "cyrus/s-one").await.unwrap();
-    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
-    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let prepared = world.workspaces.prepare(&spec("s-one", base)).await.unwrap();
     world.commit(&prepared.workspace.root, &[("new", "x\n")]);
     world.write(&prepared.workspace.root, &[("src/lib.rs", "newer\n")]);
     assert_eq!(world.collect(&prepared).await.diff.files, 2);
@@ -211,7 +208,7 @@ async fn a_branch_that_cannot_be_there_beside_another_is_an_error() {
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
     let collected = world.collect(&prepared).await;
-    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err().to_string();
+    let error = world.publish(&prepared, &collected).await.unwrap_err().to_string();
     assert!(error.contains("'refs/heads/cyrus' exists"), "{error}");
     assert_eq!(world.content(&collected.kept, "new"), "x");
 }
@@ -222,8 +219,7 @@ async fn a_shallow_repository_will_do() {
     let address = format!("file://{}", world.path("main").display());
     world.run(".", &["clone", "--quiet", "--depth=1", &address, "shallow"]);
     let base = world.workspaces.base(&world.path("shallow"), "cyrus/s-one").await.unwrap();
-    let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
-    let prepared = world.workspaces.prepare(&session, &task, &base).await.unwrap();
+    let prepared = world.workspaces.prepare(&spec("s-one", base)).await.unwrap();
     let own = world.commit(&prepared.workspace.root, &[("new", "x\n")]);
     assert_eq!(world.collect(&prepared).await.commit, own);
 }
@@ -233,7 +229,7 @@ async fn discarding_leaves_what_was_collected_and_nothing_else() {
     let world = World::new();
     let refs = || world.run("main", &["for-each-ref", "--format=%(refname)", "refs/cyrus"]);
     let idle = world.prepare_as("s-idle").await;
-    assert_eq!(refs(), "refs/cyrus/s-idle/t1", "what a clone borrows is held");
+    assert_eq!(refs(), "refs/cyrus/s-idle/_start/t1/1", "what a clone borrows is held");
     world.workspaces.discard(&idle).await.unwrap();
     world.workspaces.discard(&idle).await.unwrap();
     assert_eq!(refs(), "");
@@ -255,18 +251,20 @@ async fn a_branch_is_moved_only_where_nothing_is_lost() {
     let collected = world.collect(&prepared).await;
 
     world.run("main", &["checkout", "--quiet", "-b", "cyrus/s-one"]);
-    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err();
+    let error = world.publish(&prepared, &collected).await.unwrap_err();
     assert!(matches!(&error, WorkspaceError::Unacceptable(why) if why.contains("checked out")));
     assert!(world.run("main", &["status", "--porcelain"]).is_empty());
 
     let theirs = world.commit("main", &[("theirs", "y\n")]);
     world.run("main", &["checkout", "--quiet", "main"]);
-    let error = world.workspaces.publish(&prepared, &collected).await.unwrap_err();
-    assert!(matches!(&error, WorkspaceError::Moved { kept, .. } if *kept == collected.kept));
+    let error = world.publish(&prepared, &collected).await.unwrap_err();
+    assert!(
+        matches!(&error, WorkspaceError::Moved { kept, .. } if kept == "refs/cyrus/s-one/_result")
+    );
     assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), theirs);
 
     world.run("main", &["branch", "--force", "cyrus/s-one", "main"]);
-    world.workspaces.publish(&prepared, &collected).await.unwrap();
-    world.workspaces.publish(&prepared, &collected).await.unwrap();
+    world.publish(&prepared, &collected).await.unwrap();
+    world.publish(&prepared, &collected).await.unwrap();
     assert_eq!(world.run("main", &["rev-parse", "cyrus/s-one"]), collected.commit);
 }

@@ -2,26 +2,33 @@
 
 mod common;
 
-use common::{World, absolute};
+use common::{TIMEOUT, World};
 use cyrus_core::{
-    Check, CheckSource, PreparedWorkspace, SessionEvent, ValidationReport, ValidationVerdict,
-    Validator, Workspaces,
+    Check, CheckSource, Collected, PreparedWorkspace, SessionEvent, Subject, ValidationReport,
+    ValidationVerdict, Validator, Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::Launcher;
-use cyrus_workspace::{CheckEnvironment, CommandValidator};
-use std::{fs, os::unix::fs::symlink, sync::Mutex, time::Duration};
-
-const TIMEOUT: Duration = Duration::from_mins(1);
+use cyrus_workspace::{CommandValidator, DiffRules};
+use std::{os::unix::fs::symlink, sync::Mutex, time::Duration};
 
 fn validator(world: &World, configured: Vec<Check>) -> CommandValidator {
-    let path = std::env::var_os("PATH").unwrap();
-    let environment = CheckEnvironment {
-        shell: absolute("/bin/sh"),
-        variables: vec![("PATH".into(), path), ("TOOL".into(), "t".into())],
-        timeout: TIMEOUT,
-    };
-    CommandValidator::new(Launcher::unsupervised(), world.git.clone(), configured, environment)
+    ruled(world, configured, DiffRules::default())
+}
+
+fn ruled(world: &World, configured: Vec<Check>, rules: DiffRules) -> CommandValidator {
+    CommandValidator::new(
+        Launcher::unsupervised(),
+        world.git.clone(),
+        configured,
+        common::checks(),
+        rules,
+    )
+}
+
+/// What the task's executor came to, as a builder's result.
+fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -> Subject<'a> {
+    Subject { workspace, commit: &collected.commit, must_change: true, had_conflict: false }
 }
 
 fn check(command: &str) -> Check {
@@ -31,9 +38,11 @@ fn check(command: &str) -> Check {
 async fn validate(
     world: &World,
     prepared: &PreparedWorkspace,
+    collected: &Collected,
     checks: &[Check],
 ) -> ValidationReport {
-    validator(world, vec![]).validate(prepared, checks, &|_| {}).await.unwrap()
+    let subject = subject(prepared, collected);
+    validator(world, vec![]).validate(&subject, checks, &|_| {}).await.unwrap()
 }
 
 fn codes(report: &ValidationReport) -> Vec<&str> {
@@ -48,13 +57,13 @@ async fn commands_come_from_the_operator_or_from_the_base() {
     let root = &prepared.workspace.root;
     world.write(root, &[("Makefile", "check:\n\ttrue\n"), ("Cargo.toml", "")]);
     world.collect(&prepared).await;
-    let detected = validator(&world, vec![]).checks(&prepared).await.unwrap();
+    let detected = validator(&world, vec![]).checks(&prepared.spec.base).await.unwrap();
     let source = CheckSource::Detected("Makefile".into());
     assert_eq!(detected, [Check { command: "make test".into(), source, timeout: TIMEOUT }]);
 
     let configured = vec![check("one"), check("two")];
     let validator = validator(&world, configured.clone());
-    assert_eq!(validator.checks(&prepared).await.unwrap(), configured);
+    assert_eq!(validator.checks(&prepared.spec.base).await.unwrap(), configured);
 }
 
 #[tokio::test]
@@ -62,10 +71,10 @@ async fn a_repository_without_tests_has_no_checks() {
     let world = World::new();
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("Makefile", "test:\n\ttrue\n")]);
-    world.collect(&prepared).await;
-    let checks = validator(&world, vec![]).checks(&prepared).await.unwrap();
+    let collected = world.collect(&prepared).await;
+    let checks = validator(&world, vec![]).checks(&prepared.spec.base).await.unwrap();
     assert_eq!(checks, []);
-    let report = validate(&world, &prepared, &checks).await;
+    let report = validate(&world, &prepared, &collected, &checks).await;
     assert_eq!(report.verdict, ValidationVerdict::Unchecked);
 }
 
@@ -74,7 +83,7 @@ async fn every_check_is_run_and_told_of() {
     let world = World::new();
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("result", "right\n")]);
-    world.collect(&prepared).await;
+    let collected = world.collect(&prepared).await;
     let checks = [
         check("grep -q right result"),
         check("echo out; echo err >&2; exit 3"),
@@ -82,7 +91,8 @@ async fn every_check_is_run_and_told_of() {
     ];
     let events = Mutex::new(Vec::new());
     let observer = |event| events.lock().unwrap().push(event);
-    let report = validator(&world, vec![]).validate(&prepared, &checks, &observer).await.unwrap();
+    let result = subject(&prepared, &collected);
+    let report = validator(&world, vec![]).validate(&result, &checks, &observer).await.unwrap();
 
     assert_eq!(report.verdict, ValidationVerdict::Failed);
     let seen: Vec<_> = report.checks.iter().map(|check| (check.passed, check.exit_code)).collect();
@@ -97,7 +107,7 @@ async fn every_check_is_run_and_told_of() {
     });
     assert_eq!(events.into_inner().unwrap(), expected.collect::<Vec<_>>());
 
-    let report = validate(&world, &prepared, &checks[..1]).await;
+    let report = validate(&world, &prepared, &collected, &checks[..1]).await;
     assert_eq!((report.verdict, report.findings), (ValidationVerdict::Passed, vec![]));
 }
 
@@ -107,8 +117,9 @@ async fn a_check_sees_its_own_environment_and_nothing_else() {
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
     world.write(&prepared.workspace.home, &[(".profile", "exit 9\n"), (".gitconfig", "[alias]\n")]);
-    world.collect(&prepared).await;
-    let report = validate(&world, &prepared, &[check("env; pwd; ls -A \"$HOME\"")]).await;
+    let collected = world.collect(&prepared).await;
+    let report =
+        validate(&world, &prepared, &collected, &[check("env; pwd; ls -A \"$HOME\"")]).await;
     let output = &report.checks[0].output;
     let task = prepared.workspace.root.parent().unwrap();
     for line in [
@@ -128,12 +139,12 @@ async fn a_check_that_does_not_end_is_ended() {
     let world = World::new();
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
-    world.collect(&prepared).await;
+    let collected = world.collect(&prepared).await;
     let endless = Check {
         timeout: Duration::from_millis(300),
         ..check("echo begun; while :; do sleep 1; done")
     };
-    let report = validate(&world, &prepared, &[endless]).await;
+    let report = validate(&world, &prepared, &collected, &[endless]).await;
     let ended = &report.checks[0];
     assert_eq!((ended.passed, ended.timed_out, ended.exit_code), (false, true, None));
     assert!(ended.output.contains("begun"), "{}", ended.output);
@@ -145,8 +156,9 @@ async fn of_long_output_the_end_is_kept() {
     let world = World::new();
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
-    world.collect(&prepared).await;
-    let report = validate(&world, &prepared, &[check("seq 1 100000; echo the end")]).await;
+    let collected = world.collect(&prepared).await;
+    let report =
+        validate(&world, &prepared, &collected, &[check("seq 1 100000; echo the end")]).await;
     let output = &report.checks[0].output;
     assert!(output.ends_with("\n99999\n100000\nthe end"), "{}", &output[output.len() - 40..]);
     assert!(output.len() < 40_000 && output.contains("bytes left out"), "{}", output.len());
@@ -156,8 +168,9 @@ async fn of_long_output_the_end_is_kept() {
 async fn no_change_is_no_success() {
     let world = World::new();
     let prepared = world.prepare().await;
-    world.workspaces.collect(&prepared, &WorkProduct::Nothing, "").await.unwrap();
-    let report = validate(&world, &prepared, &[check("true")]).await;
+    let nothing = WorkProduct::Nothing;
+    let collected = world.workspaces.collect(&prepared, &nothing, "").await.unwrap();
+    let report = validate(&world, &prepared, &collected, &[check("true")]).await;
     assert_eq!((report.verdict, codes(&report)), (ValidationVerdict::Failed, vec!["empty-diff"]));
 }
 
@@ -174,9 +187,9 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
     symlink("/etc/passwd", root.join("absolute")).unwrap();
     symlink("../../x", root.join("src/up")).unwrap();
     symlink("../README.md", root.join("src/fine")).unwrap();
-    world.collect(&prepared).await;
+    let collected = world.collect(&prepared).await;
 
-    let report = validate(&world, &prepared, &[check("true")]).await;
+    let report = validate(&world, &prepared, &collected, &[check("true")]).await;
     assert_eq!(report.verdict, ValidationVerdict::Failed);
     let found: Vec<_> = report
         .findings
@@ -195,9 +208,8 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
 async fn there_must_be_a_result() {
     let world = World::new();
     let prepared = world.prepare().await;
-    world.workspaces.discard(&prepared).await.unwrap();
-    fs::create_dir_all(&prepared.workspace.root).unwrap();
-    let validator = validator(&world, vec![]);
-    let error = validator.validate(&prepared, &[], &|_| {}).await.unwrap_err();
-    assert!(error.to_string().contains("no result at refs/cyrus/s-one/t1"), "{error}");
+    let collected = Collected { commit: "0".repeat(40), ..world.collect(&prepared).await };
+    let (validator, subject) = (validator(&world, vec![]), subject(&prepared, &collected));
+    let error = validator.validate(&subject, &[], &|_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("there is no commit 000"), "{error}");
 }

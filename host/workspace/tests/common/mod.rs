@@ -2,15 +2,23 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
-use cyrus_core::{Base, Collected, PreparedWorkspace, WorkspaceError, Workspaces};
+use cyrus_core::{
+    Base, Collected, Integration, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,
+};
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::{AbsolutePath, Launcher, find_program};
-use cyrus_workspace::{Git, GitEnvironment, GitWorkspaces};
+use cyrus_workspace::{
+    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, WorkspaceSettings,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
+
+/// How long a check, a set-up or a tear-down may take.
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A directory with a repository (`main`, on the branch `main`, one commit), a home with the user's git
 /// configuration, and a place for sessions.
@@ -18,10 +26,32 @@ pub struct World {
     directory: tempfile::TempDir,
     pub git: Git,
     pub workspaces: GitWorkspaces,
+    pub integration: GitIntegration,
 }
 
 pub fn absolute(path: impl Into<PathBuf>) -> AbsolutePath {
     AbsolutePath::parse(path).unwrap()
+}
+
+/// What checks are run with.
+pub fn checks() -> CheckEnvironment {
+    let path = std::env::var_os("PATH").unwrap();
+    CheckEnvironment {
+        shell: absolute("/bin/sh"),
+        variables: vec![("PATH".into(), path), ("TOOL".into(), "t".into())],
+        timeout: TIMEOUT,
+    }
+}
+
+pub fn settings() -> WorkspaceSettings {
+    WorkspaceSettings::new(Launcher::unsupervised(), checks())
+}
+
+/// A clone of the first task that starts from the base.
+pub fn spec(session: &str, base: Base) -> WorkspaceSpec {
+    let start = base.repository.base_commit.clone();
+    let (session, task) = (session.parse().unwrap(), "t1".parse().unwrap());
+    WorkspaceSpec { session, task, token: 1, base, start }
 }
 
 impl World {
@@ -45,8 +75,9 @@ impl World {
             GitEnvironment { path, home: Some(absolute(home)), ..GitEnvironment::default() };
         let git = Git::new(Launcher::unsupervised(), program, environment);
         let sessions = absolute(directory.path().join("cyrus/sessions"));
-        let workspaces = GitWorkspaces::new(sessions, git.clone());
-        let world = Self { directory, git, workspaces };
+        let workspaces = GitWorkspaces::new(sessions.clone(), git.clone(), settings());
+        let integration = GitIntegration::new(sessions, git.clone());
+        let world = Self { directory, git, workspaces, integration };
         fs::create_dir(world.path("main")).unwrap();
         world.run("main", &["init", "--quiet", "--initial-branch=main", "."]);
         world
@@ -108,8 +139,24 @@ impl World {
     pub async fn prepare_as(&self, session: &str) -> PreparedWorkspace {
         let branch = format!("cyrus/{session}");
         let base = self.workspaces.base(&self.path("main"), &branch).await.unwrap();
-        let session = session.parse().unwrap();
-        self.workspaces.prepare(&session, &"t1".parse().unwrap(), &base).await.unwrap()
+        self.workspaces.prepare(&spec(session, base)).await.unwrap()
+    }
+
+    /// Makes a result visible on its session's branch.
+    pub async fn publish(
+        &self,
+        workspace: &PreparedWorkspace,
+        collected: &Collected,
+    ) -> Result<String, WorkspaceError> {
+        let WorkspaceSpec { base, session, .. } = &workspace.spec;
+        self.integration.publish(base, session, &collected.commit).await
+    }
+
+    /// The same world with other settings.
+    pub fn with(self, settings: WorkspaceSettings) -> Self {
+        let sessions = absolute(self.path("cyrus/sessions"));
+        let workspaces = GitWorkspaces::new(sessions, self.git.clone(), settings);
+        Self { workspaces, ..self }
     }
 
     pub async fn collect(&self, workspace: &PreparedWorkspace) -> Collected {

@@ -1,0 +1,71 @@
+//! Runs what nobody trusts: checks, set-up and tear-down. Like everything that is launched here they go through the
+//! sandbox, and they have a home of their own: not the executor's, where it may have left what changes how programs
+//! behave.
+
+use crate::{
+    environment::CheckEnvironment,
+    layout::{TaskDir, private_dir},
+};
+use cyrus_core::WorkspaceError;
+use cyrus_sandbox::{AbsolutePath, Finished, Launch, Launcher, Limits, find_program};
+use std::{ffi::OsString, path::Path, time::Duration};
+
+/// How much of the end of what is printed is kept, in bytes.
+const OUTPUT_TAIL: usize = 32 << 10;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Confined {
+    launcher: Launcher,
+    pub(crate) environment: CheckEnvironment,
+}
+
+/// One run: `program` with `args`, at the top of a clone.
+pub(crate) struct Order {
+    /// For messages.
+    pub(crate) name: String,
+    pub(crate) program: AbsolutePath,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) variables: Vec<(OsString, OsString)>,
+    pub(crate) time: Duration,
+}
+
+impl Confined {
+    pub(crate) fn new(launcher: Launcher, environment: CheckEnvironment) -> Self {
+        Self { launcher, environment }
+    }
+
+    /// The shell that set-up scripts are written for: bash where it is on the path.
+    pub(crate) fn script_shell(&self) -> AbsolutePath {
+        let path = self.environment.variables.iter().find(|(name, _)| name == "PATH");
+        let bash = path.and_then(|(_, path)| find_program("bash", path));
+        bash.unwrap_or_else(|| self.environment.shell.clone())
+    }
+
+    /// Runs something to its end. What it prints is one stream, so that it stays in order.
+    pub(crate) async fn run(
+        &self,
+        task: &TaskDir,
+        root: &Path,
+        order: Order,
+    ) -> Result<Finished, WorkspaceError> {
+        let failed = |cause: String| WorkspaceError::Io {
+            what: format!("cannot run {} in {}", order.name, root.display()),
+            cause,
+        };
+        let home = task.check_home();
+        private_dir(&home)?;
+        let directory = AbsolutePath::parse(root).map_err(|error| failed(error.to_string()))?;
+        let launch = Launch::new(self.environment.shell.clone(), directory)
+            .envs(self.environment.variables.iter().cloned())
+            .env("HOME", home)
+            .env("LANG", "C.UTF-8")
+            .envs(order.variables)
+            .args(["-c", "exec 2>&1; exec \"$@\"", "sh"])
+            .arg(order.program.as_path())
+            .args(order.args);
+        let limits = Limits { head: 0, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
+        let ended = self.launcher.run_to_end(launch, &limits).await;
+        ended.map_err(|error| failed(error.to_string()))
+    }
+}

@@ -1,0 +1,51 @@
+//! The names under `refs/cyrus/<session>/` in the main repository. No task id begins with an underscore.
+//!
+//! | ref | what it holds |
+//! |---|---|
+//! | `<task>` | the task's result |
+//! | `_start/<task>/<token>` | the commit that a clone started from, while the clone is there |
+//! | `_conflict/<task>` | the commit with both sides marked that a conflict is resolved from |
+//! | `_merged/<task>` | the task's result merged into what came before it |
+//! | `_result` | what the session's branch is to be |
+//! | `_published` | where the session last put its branch |
+
+use cyrus_core::{SessionId, WorkspaceSpec};
+use cyrus_executor::TaskId;
+
+/// Those that only work under way needs, by their first part.
+pub(crate) const PASSING: [&str; 2] = ["_start/", "_conflict/"];
+
+/// Below which all refs of a session are.
+pub(crate) fn session(session: &SessionId) -> String {
+    format!("refs/cyrus/{session}/")
+}
+
+/// What a task's result is kept under.
+pub(crate) fn kept(id: &SessionId, task: &TaskId) -> String {
+    format!("{}{task}", session(id))
+}
+
+/// What holds the commit that a clone borrows.
+pub(crate) fn start(spec: &WorkspaceSpec) -> String {
+    format!("{}_start/{}/{}", session(&spec.session), spec.task, spec.token)
+}
+
+/// What holds a conflict that a task is to resolve.
+pub(crate) fn conflict(id: &SessionId, task: &TaskId) -> String {
+    format!("{}_conflict/{task}", session(id))
+}
+
+/// What holds everything up to a task.
+pub(crate) fn merged(id: &SessionId, task: &TaskId) -> String {
+    format!("{}_merged/{task}", session(id))
+}
+
+/// What is to be seen on the session's branch.
+pub(crate) fn result(id: &SessionId) -> String {
+    format!("{}_result", session(id))
+}
+
+/// Where the session last put its branch.
+pub(crate) fn published(id: &SessionId) -> String {
+    format!("{}_published", session(id))
+}
