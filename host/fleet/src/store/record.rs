@@ -1,0 +1,225 @@
+use cyrus_core::{
+    Change, EffectRecord, EffectState, ExecutionRecord, LogLine, Plan, PlannedTask, Progress,
+    Session, SessionEvent, SessionReport, SessionState, Snapshot, StoreError, TaskRecord,
+    TaskState, ValidationReport,
+};
+use cyrus_executor::{StopMode, TaskId, TaskKind};
+use std::collections::{HashSet, VecDeque};
+
+/// Lines of one session's log that are kept; older ones are dropped first.
+const LOG_LINES: usize = 2000;
+
+/// Everything about one session.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) session: Session,
+    pub(crate) state: SessionState,
+    /// Goes up each time somebody takes hold of it.
+    pub(crate) token: u64,
+    /// The number of whoever holds it.
+    pub(crate) holder: Option<u64>,
+    pub(crate) stop: Option<StopMode>,
+    analysis: Option<cyrus_core::Analysis>,
+    plan: Option<Plan>,
+    tasks: Vec<TaskRecord>,
+    pub(crate) executions: Vec<ExecutionRecord>,
+    progress: Progress,
+    verdict: Option<(String, ValidationReport)>,
+    pub(crate) effects: Vec<EffectRecord>,
+    report: Option<SessionReport>,
+    log: VecDeque<LogLine>,
+    lines: u64,
+}
+
+impl Record {
+    pub(crate) fn new(session: Session, holder: u64) -> Self {
+        Self {
+            session,
+            state: SessionState::Running,
+            token: 1,
+            holder: Some(holder),
+            stop: None,
+            analysis: None,
+            plan: None,
+            tasks: Vec::new(),
+            executions: Vec::new(),
+            progress: Progress::default(),
+            verdict: None,
+            effects: Vec::new(),
+            report: None,
+            log: VecDeque::new(),
+            lines: 0,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let open = |effect: &&EffectRecord| !matches!(effect.state, EffectState::Done(_));
+        Snapshot {
+            session: self.session.clone(),
+            state: self.state,
+            analysis: self.analysis.clone(),
+            plan: self.plan.clone(),
+            tasks: self.tasks.clone(),
+            executions: self.executions.clone(),
+            progress: self.progress.clone(),
+            verdict: self.verdict.clone(),
+            open_effects: self.effects.iter().filter(open).cloned().collect(),
+            report: self.report.clone(),
+        }
+    }
+
+    pub(crate) fn log(&mut self, events: Vec<SessionEvent>) {
+        for event in events {
+            self.lines += 1;
+            self.log.push_back(LogLine { number: self.lines, event });
+            if self.log.len() > LOG_LINES {
+                self.log.pop_front();
+            }
+        }
+    }
+
+    pub(crate) fn log_lines(&self, after: u64, most: usize) -> Vec<LogLine> {
+        self.log.iter().filter(|line| line.number > after).take(most).cloned().collect()
+    }
+
+    /// The kind of a task, as far as it is known.
+    pub(crate) fn kind(&self, task: &TaskId) -> Option<&TaskKind> {
+        let found = self.tasks.iter().find(|record| record.planned.id() == task);
+        found.map(|record| record.planned.kind())
+    }
+
+    /// Refuses changes to what does not exist, before any of them is made.
+    pub(crate) fn admits(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut begun = HashSet::new();
+        let mut planned = HashSet::new();
+        let mut intended = HashSet::new();
+        for change in changes {
+            match change {
+                Change::Planned(plan) => planned.extend(plan.tasks.iter().map(PlannedTask::id)),
+                Change::Task(record) => {
+                    planned.insert(record.planned.id());
+                }
+                Change::TaskState(task, _) => {
+                    if !planned.contains(task) && self.kind(task).is_none() {
+                        return Err(missing(format!("there is no task {task}")));
+                    }
+                }
+                Change::Begin(record) => {
+                    begun.insert(record.id.as_str());
+                }
+                Change::Checkpoint { execution, .. }
+                | Change::Spent { execution, .. }
+                | Change::Collected(execution, _)
+                | Change::Verdict(execution, _) => self.knows(&begun, execution)?,
+                Change::Ended(report) => self.knows(&begun, &report.id)?,
+                Change::Intend(effect) => {
+                    intended.insert(effect.key.as_str());
+                }
+                Change::Effect(key, _) => {
+                    let known = self.effects.iter().any(|effect| effect.key == *key);
+                    if !known && !intended.contains(key.as_str()) {
+                        return Err(missing(format!("nobody intended the effect {key:?}")));
+                    }
+                }
+                Change::Analysed(_)
+                | Change::Reserve(_)
+                | Change::Settle(..)
+                | Change::Progress(_)
+                | Change::Merged(..)
+                | Change::State(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn knows(&self, begun: &HashSet<&str>, execution: &str) -> Result<(), StoreError> {
+        let known = begun.contains(execution) || self.executions.iter().any(|e| e.id == execution);
+        known.then_some(()).ok_or_else(|| StoreError::UnknownExecution(execution.to_owned()))
+    }
+
+    /// Makes a change that was admitted. Those of the ledger are made elsewhere. Answers the execution whose record
+    /// is another now.
+    pub(crate) fn apply(&mut self, change: Change) -> Option<String> {
+        match change {
+            Change::Analysed(analysis) => self.analysis = Some(analysis),
+            Change::Planned(plan) => {
+                for planned in plan.tasks.clone() {
+                    self.put_task(TaskRecord { planned, state: TaskState::Waiting });
+                }
+                self.plan = Some(plan);
+            }
+            Change::Task(record) => self.put_task(record),
+            Change::TaskState(task, state) => {
+                let found = self.tasks.iter_mut().find(|record| *record.planned.id() == task);
+                found.into_iter().for_each(|record| record.state = state.clone());
+            }
+            Change::Begin(record) => {
+                let id = record.id.clone();
+                self.executions.push(*record);
+                return Some(id);
+            }
+            Change::Checkpoint { execution, token } => {
+                return self.on_execution(execution, |record| record.checkpoint = Some(token));
+            }
+            Change::Spent { execution, usage } => {
+                return self.on_execution(execution, |record| record.usage = usage);
+            }
+            Change::Ended(report) => {
+                let id = report.id.clone();
+                return self.on_execution(id, |record| record.report = Some(*report));
+            }
+            Change::Collected(execution, collected) => {
+                return self.on_execution(execution, |record| record.collected = Some(collected));
+            }
+            Change::Verdict(execution, verdict) => {
+                return self.on_execution(execution, |record| record.verdict = Some(verdict));
+            }
+            Change::Intend(effect) => self.intend(effect),
+            Change::Effect(key, state) => {
+                let found = self.effects.iter_mut().find(|effect| effect.key == key);
+                found.into_iter().for_each(|effect| effect.state = state.clone());
+            }
+            Change::Progress(progress) => self.progress = progress,
+            Change::Merged(commit, report) => self.verdict = Some((commit, report)),
+            Change::State(state, report) => self.stand(state, report.map(|report| *report)),
+            Change::Reserve(_) | Change::Settle(..) => {}
+        }
+        None
+    }
+
+    fn put_task(&mut self, record: TaskRecord) {
+        match self.tasks.iter_mut().find(|known| known.planned.id() == record.planned.id()) {
+            Some(known) => *known = record,
+            None => self.tasks.push(record),
+        }
+    }
+
+    fn on_execution(
+        &mut self,
+        id: String,
+        change: impl FnOnce(&mut ExecutionRecord),
+    ) -> Option<String> {
+        self.executions.iter_mut().find(|record| record.id == id).map(change);
+        Some(id)
+    }
+
+    fn intend(&mut self, effect: EffectRecord) {
+        if !self.effects.iter().any(|known| known.key == effect.key) {
+            self.effects.push(effect);
+        }
+    }
+
+    fn stand(&mut self, state: SessionState, report: Option<SessionReport>) {
+        self.state = state;
+        self.report = report.or_else(|| self.report.take());
+        if state != SessionState::Running {
+            self.holder = None;
+            self.stop = None;
+        }
+    }
+}
+
+/// Something that has to be there is not.
+pub(crate) fn missing(cause: String) -> StoreError {
+    StoreError::Storage { place: "memory".to_owned(), action: "written", cause }
+}
