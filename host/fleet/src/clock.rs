@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn time_passes_from_one_wait_to_the_next_and_not_for_those_given_up() {
         let clock = SimClock::default();
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let (mut near, mut far, mut dropped) =
             (clock.sleep(minute), clock.sleep(minute * 3), clock.sleep(minute * 2));
         block_on(async {

@@ -85,17 +85,12 @@ struct Slot {
 
 /// Runs futures on one thread, in an order that follows from nothing but what they do; when all of them wait it lets
 /// time pass.
+#[derive(Default)]
 pub struct Simulation {
     clock: SimClock,
     queue: Arc<Queue>,
     /// A place is not used again, so that a late wake never reaches another task.
     slots: Vec<Option<Slot>>,
-}
-
-impl Default for Simulation {
-    fn default() -> Self {
-        Self { clock: SimClock::default(), queue: Arc::default(), slots: Vec::new() }
-    }
 }
 
 /// Starts tasks and processes in a simulation.

@@ -150,8 +150,10 @@ impl Record {
             }
             Change::Task(record) => self.put_task(record),
             Change::TaskState(task, state) => {
-                let found = self.tasks.iter_mut().find(|record| *record.planned.id() == task);
-                found.into_iter().for_each(|record| record.state = state.clone());
+                let mut tasks = self.tasks.iter_mut();
+                if let Some(record) = tasks.find(|record| *record.planned.id() == task) {
+                    record.state = state;
+                }
             }
             Change::Begin(record) => {
                 let id = record.id.clone();
@@ -159,25 +161,30 @@ impl Record {
                 return Some(id);
             }
             Change::Checkpoint { execution, token } => {
-                return self.on_execution(execution, |record| record.checkpoint = Some(token));
+                return Some(
+                    self.on_execution(execution, |record| record.checkpoint = Some(token)),
+                );
             }
             Change::Spent { execution, usage } => {
-                return self.on_execution(execution, |record| record.usage = usage);
+                return Some(self.on_execution(execution, |record| record.usage = usage));
             }
             Change::Ended(report) => {
                 let id = report.id.clone();
-                return self.on_execution(id, |record| record.report = Some(*report));
+                return Some(self.on_execution(id, |record| record.report = Some(*report)));
             }
             Change::Collected(execution, collected) => {
-                return self.on_execution(execution, |record| record.collected = Some(collected));
+                return Some(
+                    self.on_execution(execution, |record| record.collected = Some(collected)),
+                );
             }
             Change::Verdict(execution, verdict) => {
-                return self.on_execution(execution, |record| record.verdict = Some(verdict));
+                return Some(self.on_execution(execution, |record| record.verdict = Some(verdict)));
             }
             Change::Intend(effect) => self.intend(effect),
             Change::Effect(key, state) => {
-                let found = self.effects.iter_mut().find(|effect| effect.key == key);
-                found.into_iter().for_each(|effect| effect.state = state.clone());
+                if let Some(effect) = self.effects.iter_mut().find(|effect| effect.key == key) {
+                    effect.state = state;
+                }
             }
             Change::Progress(progress) => self.progress = progress,
             Change::Merged(commit, report) => self.verdict = Some((commit, report)),
@@ -194,13 +201,9 @@ impl Record {
         }
     }
 
-    fn on_execution(
-        &mut self,
-        id: String,
-        change: impl FnOnce(&mut ExecutionRecord),
-    ) -> Option<String> {
+    fn on_execution(&mut self, id: String, change: impl FnOnce(&mut ExecutionRecord)) -> String {
         self.executions.iter_mut().find(|record| record.id == id).map(change);
-        Some(id)
+        id
     }
 
     fn intend(&mut self, effect: EffectRecord) {

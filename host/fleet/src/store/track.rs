@@ -1,6 +1,4 @@
-use cyrus_core::{
-    ExecutionOutcome, ExecutionRecord, SessionId, TrackRecord, ValidationVerdict,
-};
+use cyrus_core::{ExecutionOutcome, ExecutionRecord, SessionId, TrackRecord, ValidationVerdict};
 use cyrus_executor::{ErrorKind, MicroUsd, TaskKind};
 use std::{
     collections::{BTreeMap, HashMap},

@@ -7,7 +7,7 @@ use std::{
 
 /// What is in a file: no bytes, only what matters to who merges and checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Content {
+pub(crate) enum Content {
     /// One version of it.
     Version {
         /// Unique.
@@ -26,7 +26,7 @@ pub enum Content {
 
 impl Content {
     /// A version with nothing wrong about it.
-    pub fn good(id: u64) -> Self {
+    pub(crate) fn good(id: u64) -> Self {
         Self::Version { id, wrong: false, clash: None }
     }
 
@@ -41,22 +41,22 @@ impl Content {
 }
 
 /// Files by their path.
-pub type Tree = BTreeMap<Arc<str>, Content>;
+pub(crate) type Tree = BTreeMap<Arc<str>, Content>;
 
 /// A commit, as far as anybody asks.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// The commits it comes from.
-    pub parents: Vec<Arc<str>>,
+    pub(crate) parents: Vec<Arc<str>>,
     /// What is in it.
-    pub tree: Arc<Tree>,
+    pub(crate) tree: Arc<Tree>,
     /// The length of the longest way to the first commit.
     depth: u64,
 }
 
 /// A merge, before anybody is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Merged {
+pub(crate) enum Merged {
     /// Both are in this commit.
     Clean(Arc<str>),
     /// Both sides changed these files; the commit has them marked.
@@ -66,62 +66,52 @@ pub enum Merged {
 /// The objects and refs of one repository, and the branches of its origin. A commit with the same parents, files and
 /// message is the same commit.
 #[derive(Debug)]
-pub struct Git {
+pub(crate) struct Git {
     commits: HashMap<Arc<str>, Commit>,
     /// Branches and what is kept under `refs/cyrus/`, by their full names.
-    pub refs: BTreeMap<String, Arc<str>>,
+    pub(crate) refs: BTreeMap<String, Arc<str>>,
     /// The branches of the origin, by their short names.
-    pub origin: BTreeMap<String, Arc<str>>,
-    root: Arc<str>,
+    pub(crate) origin: BTreeMap<String, Arc<str>>,
 }
 
 /// What is wrong with a commit's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Files with marks of a conflict.
-    pub marked: Vec<Arc<str>>,
+    pub(crate) marked: Vec<Arc<str>>,
     /// Files that the checks fail on, by themselves or together.
-    pub wrong: Vec<Arc<str>>,
+    pub(crate) wrong: Vec<Arc<str>>,
 }
 
 impl Git {
     /// A repository with one commit on `main`.
-    pub fn new(name: &str, files: u32) -> Self {
-        let mut git = Self {
-            commits: HashMap::new(),
-            refs: BTreeMap::new(),
-            origin: BTreeMap::new(),
-            root: "".into(),
-        };
+    pub(crate) fn new(name: &str, files: u32) -> Self {
+        let mut git =
+            Self { commits: HashMap::new(), refs: BTreeMap::new(), origin: BTreeMap::new() };
         let tree = (0..files).map(|n| (Self::path(n), Content::good(u64::from(n)))).collect();
-        git.root = git.commit(&[], tree, name);
-        git.refs.insert("refs/heads/main".to_owned(), git.root.clone());
-        git.origin.insert("main".to_owned(), git.root.clone());
+        let root = git.commit(&[], tree, name);
+        git.refs.insert("refs/heads/main".to_owned(), root.clone());
+        git.origin.insert("main".to_owned(), root);
         git
     }
 
     /// The path of a repository's n-th file.
-    pub fn path(number: u32) -> Arc<str> {
+    pub(crate) fn path(number: u32) -> Arc<str> {
         format!("src/{number}.rs").into()
     }
 
-    /// The first commit.
-    pub fn root(&self) -> &Arc<str> {
-        &self.root
-    }
-
     /// A commit, by its id.
-    pub fn find(&self, id: &str) -> Option<&Commit> {
+    pub(crate) fn find(&self, id: &str) -> Option<&Commit> {
         self.commits.get(id)
     }
 
     /// The id of a commit as it is kept here.
-    pub fn known(&self, id: &str) -> Option<Arc<str>> {
+    pub(crate) fn known(&self, id: &str) -> Option<Arc<str>> {
         self.commits.get_key_value(id).map(|(id, _)| id.clone())
     }
 
     /// Writes a commit, unless it is there.
-    pub fn commit(&mut self, parents: &[Arc<str>], tree: Tree, message: &str) -> Arc<str> {
+    pub(crate) fn commit(&mut self, parents: &[Arc<str>], tree: Tree, message: &str) -> Arc<str> {
         let depths = parents.iter().filter_map(|id| self.find(id)).map(|commit| commit.depth);
         let depth = depths.max().map_or(0, |depth| depth + 1);
         let id: Arc<str> = commit_id(parents, &tree, message).into();
@@ -131,14 +121,15 @@ impl Git {
     }
 
     /// Whether `old` is part of `new`'s history, or is it.
-    pub fn contains(&self, new: &str, old: &str) -> bool {
+    pub(crate) fn contains(&self, new: &str, old: &str) -> bool {
         new == old || self.history(new).contains(old)
     }
 
     /// A commit and everything it comes from.
     fn history(&self, of: &str) -> HashSet<&str> {
         let mut seen = HashSet::new();
-        let mut open: Vec<&str> = self.commits.get_key_value(of).map(|(id, _)| &**id).into_iter().collect();
+        let mut open: Vec<&str> =
+            self.commits.get_key_value(of).map(|(id, _)| &**id).into_iter().collect();
         while let Some(id) = open.pop() {
             if seen.insert(id) {
                 let parents = self.find(id).map(|commit| commit.parents.as_slice());
@@ -157,7 +148,7 @@ impl Git {
     }
 
     /// Merges two commits. `None`: one of them is not there.
-    pub fn merge(&mut self, ours: &str, theirs: &str, message: &str) -> Option<Merged> {
+    pub(crate) fn merge(&mut self, ours: &str, theirs: &str, message: &str) -> Option<Merged> {
         let (our_id, their_id) = (self.known(ours)?, self.known(theirs)?);
         if self.contains(ours, theirs) {
             return Some(Merged::Clean(our_id));
@@ -191,20 +182,21 @@ impl Git {
     }
 
     /// How `new` differs from what it and `old` have in common. `None`: one of them is not there.
-    pub fn diff(&self, old: &str, new: &str) -> Option<DiffStat> {
+    pub(crate) fn diff(&self, old: &str, new: &str) -> Option<DiffStat> {
         let (old, new) = (self.find(old)?, self.find(new)?);
-        let changed = new.tree.iter().filter(|(path, content)| old.tree.get(*path) != Some(content));
+        let changed =
+            new.tree.iter().filter(|(path, content)| old.tree.get(*path) != Some(content));
         let files = changed.count() as u64;
         Some(DiffStat { files, insertions: files, deletions: files })
     }
 
     /// What is wrong with a commit.
-    pub fn faults(&self, id: &str) -> Faults {
+    pub(crate) fn faults(&self, id: &str) -> Faults {
         self.find(id).map(|commit| faults(&commit.tree)).unwrap_or_default()
     }
 
     /// Moves a ref from `old` to `new` if it is at `old`, or does not exist where that is `None`.
-    pub fn compare_and_set(&mut self, name: &str, old: Option<&str>, new: Arc<str>) -> bool {
+    pub(crate) fn compare_and_set(&mut self, name: &str, old: Option<&str>, new: Arc<str>) -> bool {
         if self.refs.get(name).map(|id| &**id) != old {
             return false;
         }
@@ -214,7 +206,7 @@ impl Git {
 }
 
 /// What is wrong with files.
-pub fn faults(tree: &Tree) -> Faults {
+pub(crate) fn faults(tree: &Tree) -> Faults {
     let mut faults = Faults::default();
     let mut clashes: BTreeMap<u32, Vec<&Arc<str>>> = BTreeMap::new();
     for (path, content) in tree {
@@ -260,16 +252,20 @@ mod tests {
     #[test]
     fn changes_to_different_files_merge_and_to_the_same_file_conflict() {
         let mut git = Git::new("repository", 4);
-        let root = git.root().clone();
+        let root = git.origin["main"].clone();
         let one = edited(&mut git, &root, &[(0, Content::good(10))]);
         let two = edited(&mut git, &root, &[(1, Content::good(11))]);
         let three = edited(&mut git, &root, &[(0, Content::good(12)), (2, Content::good(13))]);
         let Some(Merged::Clean(both)) = git.merge(&one, &two, "merge") else { panic!() };
         assert_eq!(git.find(&both).unwrap().tree[&Git::path(1)], Content::good(11));
-        assert!(git.contains(&both, &one) && git.contains(&both, &two) && !git.contains(&one, &two));
+        assert!(
+            git.contains(&both, &one) && git.contains(&both, &two) && !git.contains(&one, &two)
+        );
         assert_eq!(git.merge(&both, &two, "again"), Some(Merged::Clean(both.clone())));
         assert_eq!(git.merge(&one, &both, "forward"), Some(Merged::Clean(both.clone())));
-        let Some(Merged::Conflict(start, files)) = git.merge(&both, &three, "clash") else { panic!() };
+        let Some(Merged::Conflict(start, files)) = git.merge(&both, &three, "clash") else {
+            panic!()
+        };
         assert_eq!((files, git.faults(&start).marked), (vec![Git::path(0)], vec![Git::path(0)]));
         assert_eq!(git.merge(&both, &three, "clash"), git.merge(&both, &three, "clash"));
         assert_eq!(git.diff(&root, &both).unwrap().files, 2);
@@ -278,7 +274,7 @@ mod tests {
     #[test]
     fn what_is_right_by_itself_may_be_wrong_together() {
         let mut git = Git::new("repository", 4);
-        let root = git.root().clone();
+        let root = git.origin["main"].clone();
         let half = |id| Content::Version { id, wrong: false, clash: Some(7) };
         let one = edited(&mut git, &root, &[(0, half(10))]);
         let two = edited(&mut git, &root, &[(1, half(11))]);
@@ -290,7 +286,7 @@ mod tests {
     #[test]
     fn a_ref_moves_only_from_where_it_is_thought_to_be() {
         let mut git = Git::new("repository", 1);
-        let root = git.root().clone();
+        let root = git.origin["main"].clone();
         assert!(git.compare_and_set("refs/heads/x", None, root.clone()));
         assert!(!git.compare_and_set("refs/heads/x", None, root.clone()));
         assert!(!git.compare_and_set("refs/heads/x", Some("other"), root.clone()));

@@ -1,0 +1,75 @@
+use super::{SimValidator, ports::git_error};
+use async_trait::async_trait;
+use cyrus_core::{
+    Base, Check, CheckReport, CheckSource, Observer, SessionEvent, Subject, ValidationReport,
+    ValidationVerdict, Validator, WorkspaceError,
+};
+use cyrus_executor::Finding;
+use std::{sync::Arc, time::Duration};
+
+fn finding(code: &str, path: Option<&Arc<str>>) -> Finding {
+    let path = path.map(ToString::to_string);
+    let message = format!("{code} in {}", path.as_deref().unwrap_or("the whole"));
+    Finding { code: code.to_owned(), message, path, line: None, command: None, output: None }
+}
+
+#[async_trait]
+impl Validator for SimValidator {
+    async fn checks(&self, base: &Base) -> Result<Vec<Check>, WorkspaceError> {
+        let outside = self.0.world.outside();
+        let commands = outside.checks.get(&base.path).into_iter().flatten();
+        let check = |command: &String| Check {
+            command: command.clone(),
+            source: CheckSource::Configured,
+            timeout: Duration::from_mins(10),
+        };
+        Ok(commands.map(check).collect())
+    }
+
+    async fn validate(
+        &self,
+        subject: &Subject<'_>,
+        checks: &[Check],
+        observer: &dyn Observer,
+    ) -> Result<ValidationReport, WorkspaceError> {
+        let spec = &subject.workspace.spec;
+        let (faults, diff) = {
+            let mut outside = self.0.world.outside();
+            let root = &subject.workspace.workspace.root;
+            let gone = || git_error("status", root, "there is no such clone");
+            let head = outside.clones.get(root).map(|clone| clone.head.clone()).ok_or_else(gone)?;
+            let git = outside.git(&spec.base)?;
+            let moved = || git_error("status", root, "the clone is at another commit");
+            (*head == *subject.commit).then_some(()).ok_or_else(moved)?;
+            let diff = git.diff(&spec.start, subject.commit).unwrap_or_default();
+            (git.faults(subject.commit), diff)
+        };
+        let mut findings: Vec<_> =
+            faults.marked.iter().map(|path| finding("conflict-marker", Some(path))).collect();
+        if subject.must_change && diff.files == 0 {
+            findings.push(finding("empty-diff", None));
+        }
+        let passed = faults.wrong.is_empty();
+        let mut reports = Vec::new();
+        for check in checks {
+            observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
+            let what = ["check", spec.session.as_str(), spec.task.as_str(), subject.commit];
+            self.0.world.takes(self.0.world.pace().check, &what).await;
+            let report = CheckReport {
+                check: check.clone(),
+                passed,
+                exit_code: Some(i32::from(!passed)),
+                timed_out: false,
+                duration_ms: 0,
+                output: faults.wrong.join(" is wrong\n"),
+            };
+            observer.on_event(report.clone().into());
+            reports.push(report);
+        }
+        let report = ValidationReport::new(reports, findings);
+        if report.verdict != ValidationVerdict::Failed {
+            self.0.world.outside().validated.insert(subject.commit.to_owned());
+        }
+        Ok(report)
+    }
+}
