@@ -15,6 +15,6 @@ pub use random::{Random, stable_hash};
 pub use simulation::{Deadlock, Simulation, Spawner};
 pub use store::{MemoryProcess, MemoryStore};
 pub use world::{
-    Limits, Pace, SimForge, SimIntegration, SimValidator,
-    SimWorkspaces, Violation, WatchedStore, World, WorldPorts,
+    Limits, Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore,
+    World, WorldPorts,
 };

@@ -31,10 +31,20 @@ pub(crate) struct Page {
 struct Attempt {
     session: SessionId,
     task: TaskId,
-    begun: bool,
-    ended: bool,
+    stage: Stage,
     reserved: Option<Reservation>,
     settled: bool,
+}
+
+/// How far an execution was written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Only its money.
+    Reserved,
+    Begun,
+    Ended,
+    /// Ended, and nobody can know what it did.
+    Uncertain,
 }
 
 impl Book {
@@ -48,7 +58,7 @@ impl Book {
 
     /// The session and task of an execution that was written down and has not ended.
     pub(crate) fn begun(&self, execution: &str) -> Option<(&SessionId, &TaskId)> {
-        let begun = |attempt: &&Attempt| attempt.begun && !attempt.ended;
+        let begun = |attempt: &&Attempt| attempt.stage == Stage::Begun;
         let attempt = self.executions.get(execution).filter(begun)?;
         Some((&attempt.session, &attempt.task))
     }
@@ -77,10 +87,13 @@ impl Book {
         record.planned.after.iter().filter_map(result).collect()
     }
 
-    /// The executions of a session whose money is set aside still.
+    /// The executions of a session whose money is set aside still, those apart of which nobody can know what they
+    /// cost.
     pub(crate) fn reserved(&self, session: &SessionId) -> usize {
         let open = |attempt: &&Attempt| {
-            attempt.session == *session && attempt.reserved.is_some() && !attempt.settled
+            let held =
+                attempt.reserved.is_some() && !attempt.settled && attempt.stage != Stage::Uncertain;
+            attempt.session == *session && held
         };
         self.executions.values().filter(open).count()
     }
@@ -94,11 +107,13 @@ impl Book {
                 Change::Settle(execution, settlement) => self.settle(execution, settlement.amount),
                 Change::Begin(record) => {
                     let attempt = self.attempt(&record.id, &record.session, &record.task);
-                    attempt.begun = true;
+                    attempt.stage = Stage::Begun;
                 }
                 Change::Ended(report) => {
                     if let Some(attempt) = self.executions.get_mut(&report.id) {
-                        attempt.ended = true;
+                        let kind = report.error.as_ref().map(|error| error.kind.as_str());
+                        let uncertain = kind.as_deref() == Some("uncertain");
+                        attempt.stage = if uncertain { Stage::Uncertain } else { Stage::Ended };
                     }
                 }
                 change => {
@@ -115,8 +130,7 @@ impl Book {
         self.executions.entry(id.to_owned()).or_insert_with(|| Attempt {
             session: session.clone(),
             task: task.clone(),
-            begun: false,
-            ended: false,
+            stage: Stage::Reserved,
             reserved: None,
             settled: false,
         })

@@ -1,6 +1,7 @@
 //! What is outside the orchestrator: repositories and their clones, a forge, runs in the cloud, and a record of what
 //! was done to them that should not have been.
 
+mod audit;
 mod book;
 pub(crate) mod git;
 mod integration;

@@ -129,7 +129,13 @@ pub(crate) fn passed() -> ValidationReport {
     }
 }
 
-pub(crate) fn reserve(execution: &str, lease: &Lease, task: &str, amount: u64, caps: Caps) -> Change {
+pub(crate) fn reserve(
+    execution: &str,
+    lease: &Lease,
+    task: &str,
+    amount: u64,
+    caps: Caps,
+) -> Change {
     Change::Reserve(Reservation {
         execution: execution.into(),
         session: lease.session.clone(),
