@@ -3,15 +3,18 @@
 use crate::exit::{UsageError, usage};
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
-use cyrus_core::SystemClock;
-use cyrus_executor::{TaskExecutor, TaskKind};
-use cyrus_orchestrator::{Ports, RequestTemplate, ToolPolicy};
+use cyrus_core::{Issue, SessionId, SessionStore, SystemClock};
+use cyrus_executor::TaskExecutor;
+use cyrus_orchestrator::{Ports, Scheduling};
 use cyrus_plugin::{BundledPlugin, Discovery, ExecutorConfig, PluginOrigin, discover};
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
 use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
 use cyrus_store::Store;
-use cyrus_workspace::{CheckEnvironment, CommandValidator, Git, GitEnvironment, GitWorkspaces};
+use cyrus_workspace::{
+    CheckEnvironment, CommandValidator, DiffRules, Git, GitEnvironment, GitIntegration,
+    GitWorkspaces, Issues, WorkspaceSettings,
+};
 use std::{
     env,
     ffi::OsString,
@@ -44,14 +47,7 @@ pub(crate) struct App {
     user_home: Option<PathBuf>,
     discovery: OnceLock<Discovery>,
     runtime: OnceCell<Runtime>,
-    store: OnceCell<Arc<Store>>,
-}
-
-/// What a session in one repository is worked on with.
-pub(crate) struct Wiring {
-    pub(crate) ports: Ports,
-    pub(crate) policy: ToolPolicy,
-    pub(crate) template: RequestTemplate,
+    store: OnceCell<Arc<dyn SessionStore>>,
 }
 
 impl Opening {
@@ -106,6 +102,16 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// The issues of sessions, for the variables that set-up scripts have.
+struct IssuesOf(Arc<dyn SessionStore>);
+
+#[async_trait::async_trait]
+impl Issues for IssuesOf {
+    async fn of(&self, session: &SessionId) -> Option<Issue> {
+        self.0.snapshot(session).await.ok().map(|found| found.session.issue)
+    }
+}
+
 impl App {
     pub(crate) fn config(&self) -> &Config {
         &self.config
@@ -131,8 +137,11 @@ impl App {
     }
 
     /// What is written down.
-    pub(crate) async fn store(&self) -> Result<Arc<Store>> {
-        let open = async || Store::open(&self.home.join("cyrus.db")).await.map(Arc::new);
+    pub(crate) async fn store(&self) -> Result<Arc<dyn SessionStore>> {
+        let open = async || {
+            let store = Store::open(&self.home.join("cyrus.db")).await?;
+            anyhow::Ok(Arc::new(store) as Arc<dyn SessionStore>)
+        };
         Ok(Arc::clone(self.store.get_or_try_init(open).await?))
     }
 
@@ -212,41 +221,72 @@ impl App {
         Ok(runtime.executor(&plugin, config).await?)
     }
 
-    /// What a task of this kind in this repository is worked on with.
-    pub(crate) async fn wiring(&self, repository: &Path, kind: &TaskKind) -> Result<Wiring> {
+    /// What sessions in this repository are worked on with.
+    pub(crate) async fn ports(&self, repository: &Path) -> Result<Ports> {
         let configured = self.repository(repository);
-        let tools = configured.tools(kind);
+        let rules = configured.diff_rules();
+        let defaults = DiffRules::default();
         let validator = CommandValidator::new(
             self.launcher.clone(),
             self.git()?,
             configured.checks(),
             self.check_environment()?,
-        );
-        let ports = Ports {
-            workspaces: Arc::new(self.workspaces()?),
-            validator: Arc::new(validator),
-            journal: self.store().await?,
-            clock: Arc::new(SystemClock::default()),
-        };
-        Ok(Wiring {
-            ports,
-            policy: ToolPolicy::new(
-                tools.allowed.as_deref().unwrap_or_default(),
-                &tools.disallowed,
-            ),
-            template: RequestTemplate {
-                system_prompt: configured.append_instruction().map(str::to_owned),
-                allowed_tools: tools.allowed,
-                disallowed_tools: tools.disallowed,
-                mcp_servers: None,
+            DiffRules {
+                max_files: rules.max_changed_files.map(u64::from).or(defaults.max_files),
+                max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
+                protected_paths: rules.protected_paths,
             },
+        );
+        Ok(Ports {
+            store: self.store().await?,
+            workspaces: Arc::new(self.workspaces(repository).await?),
+            integration: Arc::new(self.integration()?),
+            forge: None,
+            validator: Arc::new(validator),
+            clock: Arc::new(SystemClock::default()),
         })
     }
 
+    /// How many executions there may be at once.
+    pub(crate) fn scheduling(&self, repository: &Path) -> Scheduling {
+        let configured = self.repository(repository);
+        let said = configured.scheduling();
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let own = configured.executors().into_iter().filter_map(|executor| {
+            let most = configured.executor_terms(&executor.name).max_at_once?;
+            Some((executor.name, count(most)))
+        });
+        Scheduling {
+            total: count(said.max_at_once),
+            per_session: count(said.max_per_session),
+            per_repository: count(said.max_per_repository),
+            local: count(said.max_local),
+            cloud: count(said.max_cloud),
+            per_executor: own.collect(),
+        }
+    }
+
     /// Where tasks get their clones.
-    pub(crate) fn workspaces(&self) -> Result<GitWorkspaces> {
-        let sessions = AbsolutePath::parse(self.home.join("sessions"))?;
-        Ok(GitWorkspaces::new(sessions, self.git()?))
+    pub(crate) async fn workspaces(&self, repository: &Path) -> Result<GitWorkspaces> {
+        let hooks = self.repository(repository).hooks();
+        let script = |path: PathBuf| AbsolutePath::parse(path);
+        let settings = WorkspaceSettings {
+            global_setup: hooks.setup.map(script).transpose()?,
+            setup_time: hooks.setup_timeout,
+            teardown_time: hooks.teardown_timeout,
+            issues: Some(Arc::new(IssuesOf(self.store().await?))),
+            ..WorkspaceSettings::new(self.launcher.clone(), self.check_environment()?)
+        };
+        Ok(GitWorkspaces::new(self.sessions()?, self.git()?, settings))
+    }
+
+    /// What brings results together.
+    pub(crate) fn integration(&self) -> Result<GitIntegration> {
+        Ok(GitIntegration::new(self.sessions()?, self.git()?))
+    }
+
+    fn sessions(&self) -> Result<AbsolutePath> {
+        Ok(AbsolutePath::parse(self.home.join("sessions"))?)
     }
 
     /// The user's home, where it can be used as one.

@@ -1,7 +1,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use cyrus_core::{SessionId, Strategy};
-use cyrus_executor::MicroUsd;
+use cyrus_executor::{MicroUsd, TaskId, TaskKind};
 use std::{ffi::OsString, path::PathBuf};
 
 /// Turns an issue into validated commits, with executors that are sandboxed WebAssembly components.
@@ -34,11 +34,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Work on an issue, and report
     Run(RunArgs),
+    /// Say what would be done with an issue: tasks, executors, cost
+    Plan(PlanArgs),
     /// Show the whole path on a throw-away repository: no account, no network
     Demo(DemoArgs),
     /// Look at sessions, and go on with one
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Show what happened in a session, or in one of its tasks
+    Logs(LogsArgs),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -68,6 +72,20 @@ With --json, standard output has one JSON object a line; the last has \"type\":\
   cyrus run --issue issue.md --repo ../project --executor claude
   cyrus run --dry-run --strategy hybrid-smart \"Add a --quiet flag\"")]
 pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) task: TaskArgs,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+/// What is to be done, where, and by whom.
+#[derive(Debug, Args)]
+pub(crate) struct TaskArgs {
     /// What is to be done, in words
     #[arg(required_unless_present = "issue", conflicts_with = "issue")]
     pub(crate) prompt: Option<String>,
@@ -80,9 +98,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) repo: PathBuf,
 
-    /// The kind of task: builder, debugger, scoper, orchestrator or another word
-    #[arg(long, default_value = "builder")]
-    pub(crate) kind: String,
+    /// The kind of task: builder, debugger, scoper, orchestrator or another word [default: what the issue looks like]
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+
+    /// A YAML file with the tasks and their dependencies, as docs/analysis.md has it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
 
     /// The executor to use, by its name in the configuration
     #[arg(long, conflicts_with = "strategy")]
@@ -96,7 +118,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) model: Option<String>,
 
-    /// The most that it may cost, in US dollars
+    /// The most that all of it may cost, in US dollars
     #[arg(long, value_name = "USD")]
     pub(crate) max_cost: Option<MicroUsd>,
 
@@ -107,10 +129,40 @@ pub(crate) struct RunArgs {
     /// The most time an execution may take, in minutes [default: of the configuration, else 60]
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub(crate) deadline: Option<u64>,
+}
 
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+impl TaskArgs {
+    /// The kind that was asked for.
+    pub(crate) fn kind(&self) -> Option<TaskKind> {
+        self.kind.as_deref().map(TaskKind::new)
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is done and nothing is spent. The costs are what was seen on this repository, else what is assumed.
+
+  cyrus plan --issue issue.md
+  cyrus plan --graph --plan plan.yaml \"Release 2.0\" | mmdc -i - -o plan.svg")]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) task: TaskArgs,
+
+    /// Print the graph only, as Mermaid reads it
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) graph: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The session
+    pub(crate) session: SessionId,
+
+    /// Only what is about this task
+    pub(crate) task: Option<TaskId>,
 
     #[command(flatten)]
     pub(crate) json: JsonArgs,
@@ -137,13 +189,34 @@ pub(crate) struct DemoArgs {
 pub(crate) enum SessionCommand {
     /// List sessions, the newest first
     List(JsonArgs),
-    /// Go on with a session that was paused or cut off
-    Resume {
+    /// Show a session: its tasks, who did them, what it came to
+    Show {
         /// The session
         id: SessionId,
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Have whoever works on a session stop; it is paused and can be resumed
+    Stop {
+        /// The session
+        id: SessionId,
+        /// Let runs in the cloud go on
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Go on with a session that was paused or cut off
+    Resume {
+        /// The session
+        #[arg(required_unless_present = "all")]
+        id: Option<SessionId>,
+        /// Every session that was cut off, the oldest first; those that are paused wait for you
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Show what happened in a session
+    Logs(LogsArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,12 @@
 use crate::{
     app::App,
-    args::RunArgs,
+    args::TaskArgs,
     exit::{UsageError, usage},
 };
 use anyhow::{Context as _, Result};
-use cyrus_core::{Base, Issue, Session, SessionId};
-use cyrus_executor::{Limits, TaskKind};
+use cyrus_core::{Base, Issue, Plan, Session, SessionId};
+use cyrus_executor::Limits;
+use cyrus_orchestrator::{PlanLimits, parse_file};
 use std::{
     io::{Read as _, stdin},
     path::Path,
@@ -19,7 +20,7 @@ const DEADLINE: Duration = Duration::from_hours(1);
 const MAX_ISSUE_BYTES: u64 = 1 << 20;
 
 /// The issue that the command line gives.
-pub(crate) fn issue(args: &RunArgs) -> Result<Issue> {
+pub(crate) fn issue(args: &TaskArgs) -> Result<Issue> {
     let (text, source) = match (&args.prompt, &args.issue) {
         (Some(prompt), _) => (prompt.clone(), "the prompt".to_owned()),
         (None, Some(path)) if path == Path::new("-") => {
@@ -45,12 +46,21 @@ fn read(from: impl std::io::Read) -> Result<String> {
 }
 
 /// What the command line says an execution may use.
-fn limits(args: &RunArgs) -> Limits {
+fn limits(args: &TaskArgs) -> Limits {
     Limits {
         deadline: args.deadline.map(Duration::from_mins),
         max_cost: args.max_cost,
         max_turns: args.max_turns,
     }
+}
+
+/// The plan that the command line gives.
+pub(crate) fn plan(args: &TaskArgs) -> Result<Option<Plan>> {
+    let Some(path) = &args.plan else { return Ok(None) };
+    let named = |error: &dyn std::fmt::Display| usage(format!("--plan {}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(|error| named(&error))?;
+    let text = read(file).map_err(|error| named(&error))?;
+    parse_file(&text, &PlanLimits::default()).map(Some).map_err(|error| named(&error))
 }
 
 /// The session that works on this issue from this base.
@@ -59,12 +69,10 @@ pub(crate) fn session(
     id: SessionId,
     issue: Issue,
     base: Base,
-    executor: &str,
-    args: &RunArgs,
+    plan: Option<Plan>,
+    args: &TaskArgs,
 ) -> Session {
-    let configured = app.repository(&base.path);
     let mut limits = limits(args);
-    limits.max_cost = limits.max_cost.or_else(|| configured.max_cost_per_task());
     let default = app.config().limits();
     limits.max_cost = limits.max_cost.or(default.max_cost);
     limits.max_turns = limits.max_turns.or(default.max_turns);
@@ -74,8 +82,10 @@ pub(crate) fn session(
         id,
         issue,
         base,
-        kind: TaskKind::new(&args.kind),
-        executor: executor.to_owned(),
+        kind: args.kind(),
+        executor: args.executor.clone(),
+        strategy: args.strategy,
+        plan,
         model: args.model.clone(),
         limits,
         created: SystemTime::now(),

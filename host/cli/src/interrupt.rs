@@ -9,17 +9,21 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Ctrl-C, and what a terminal or an init system sends instead: the first asks the session to stop and leave
 /// nothing running, the second ends the process at once. What was launched ends with it.
 #[derive(Clone, Debug)]
-pub(crate) struct Interrupts(Arc<AtomicBool>);
+pub(crate) struct Interrupts {
+    heard: Arc<AtomicBool>,
+    switch: StopSwitch,
+    signal: StopSignal,
+}
 
 impl Interrupts {
-    /// Listens, and gives the signal a session listens to.
-    pub(crate) fn listen() -> std::io::Result<(Self, StopSignal)> {
-        let (switch, stop) = stop_switch();
+    /// Listens from now on.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let (switch, signal_of_stop) = stop_switch();
         let interrupted = Arc::new(AtomicBool::new(false));
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [mut int, mut term, mut hup] =
             [signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?];
-        let heard = Arc::clone(&interrupted);
+        let (heard, pulled) = (Arc::clone(&interrupted), switch.clone());
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -27,15 +31,25 @@ impl Interrupts {
                     Some(()) = term.recv() => {}
                     Some(()) = hup.recv() => {}
                 }
-                hear(&heard, &switch);
+                hear(&heard, &pulled);
             }
         });
-        Ok((Self(interrupted), stop))
+        Ok(Self { heard: interrupted, switch, signal: signal_of_stop })
+    }
+
+    /// What a session listens to.
+    pub(crate) fn signal(&self) -> StopSignal {
+        self.signal.clone()
+    }
+
+    /// What stops it.
+    pub(crate) fn switch(&self) -> StopSwitch {
+        self.switch.clone()
     }
 
     /// Whether an interrupt came.
     pub(crate) fn came(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.heard.load(Ordering::Relaxed)
     }
 }
 

@@ -4,13 +4,17 @@
 
 mod app;
 mod args;
-mod chosen;
 mod command;
 mod demo;
 mod exit;
 mod intake;
 mod interrupt;
+mod keeper;
+mod log;
+mod mcp;
 mod output;
+mod preview;
+mod site;
 mod work;
 
 use args::{Cli, Command};
@@ -42,6 +46,8 @@ async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
     let open = app::Opening { home: cli.cyrus_home, plugin_dirs: cli.plugin_dirs, supervisor };
     match cli.command {
         Command::Run(args) => command::run(&open.app()?, &args).await,
+        Command::Plan(args) => command::plan(&open.app()?, &args).await,
+        Command::Logs(args) => command::logs(&open.app()?, &args).await,
         Command::Demo(args) => demo::run(open, args).await,
         Command::Session(which) => command::session(&open.app()?, which).await,
         Command::Plugin(which) => command::plugin(&open.app()?, which).await,

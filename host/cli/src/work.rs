@@ -5,26 +5,37 @@ use crate::{
     args::Format,
     exit::Exit,
     interrupt::Interrupts,
+    keeper::Keeper,
+    log::{Both, Log},
     output::{Telling, summary},
+    site::site,
 };
-use cyrus_core::{Session, SessionReport};
-use cyrus_executor::TaskExecutor;
-use cyrus_orchestrator::{Runner, StopSignal};
+use cyrus_core::{Lease, Observer, Session, SessionReport, Snapshot};
+use cyrus_orchestrator::{Orchestrator, Site};
 use std::sync::Arc;
 
 /// What is to be worked on.
 pub(crate) enum Work {
-    /// A new session, with the executor that was chosen for it.
-    Start(Session, Arc<dyn TaskExecutor>),
-    /// One that was taken from the journal.
-    Resume(Session),
+    /// A new session, with who works in its repository.
+    Start(Box<Session>, Box<Site>),
+    /// One that was taken from the store.
+    Resume(Lease, Box<Snapshot>),
+}
+
+impl Work {
+    fn session(&self) -> &Session {
+        match self {
+            Self::Start(session, _) => session,
+            Self::Resume(_, snapshot) => &snapshot.session,
+        }
+    }
 }
 
 /// Works on a session, tells of it, and says how the command ends.
 pub(crate) async fn work(app: &App, work: Work, format: Format) -> anyhow::Result<Exit> {
-    let (interrupts, stop) = Interrupts::listen()?;
+    let interrupts = Interrupts::listen()?;
     let telling = Arc::new(Telling::new(format));
-    let report = follow(app, work, &telling, stop).await?;
+    let report = follow(app, work, Arc::clone(&telling) as _, &interrupts).await?;
     // Everything told is written before the summary is.
     drop(telling);
     if format == Format::Text {
@@ -37,27 +48,25 @@ pub(crate) async fn work(app: &App, work: Work, format: Format) -> anyhow::Resul
 pub(crate) async fn follow(
     app: &App,
     work: Work,
-    telling: &Arc<Telling>,
-    stop: StopSignal,
+    observer: Arc<dyn Observer>,
+    interrupts: &Interrupts,
 ) -> anyhow::Result<SessionReport> {
-    let (session, executor, fresh) = match work {
-        Work::Start(session, executor) => (session, executor, true),
-        Work::Resume(session) => {
-            let executor = app.executor(&session.executor, &session.base.path).await?;
-            (session, executor, false)
+    let session = work.session();
+    let repository = session.base.path.clone();
+    let store = app.store().await?;
+    let ports = app.ports(&repository).await?;
+    let orchestrator = Orchestrator::new(ports, app.scheduling(&repository));
+    let (log, end) = Log::write(Arc::clone(&store), session.id.clone());
+    let observer = Arc::new(Both(observer, log));
+    let _keeper = Keeper::keep(store, session.id.clone(), interrupts.switch());
+    let stop = interrupts.signal();
+    let report = match work {
+        Work::Start(session, site) => orchestrator.start(&session, &site, observer, stop).await,
+        Work::Resume(lease, snapshot) => {
+            let site = site(app, &repository, None).await?;
+            orchestrator.resume(lease, *snapshot, &site, observer, stop).await
         }
     };
-    let wiring = app.wiring(&session.base.path, &session.kind).await?;
-    let runner = Runner {
-        ports: wiring.ports,
-        executor,
-        observer: Arc::clone(telling) as _,
-        policy: wiring.policy,
-        template: wiring.template,
-    };
-    Ok(if fresh {
-        runner.start(&session, stop).await?
-    } else {
-        runner.resume(&session, stop).await?
-    })
+    end.written().await;
+    Ok(report?)
 }

@@ -144,3 +144,12 @@ impl fmt::Display for Excluded {
         }
     }
 }
+
+impl Receipt {
+    /// What the execution is expected to cost; `None` when nobody has the task.
+    pub fn cost(&self) -> Option<MicroUsd> {
+        let chosen = self.chosen.as_ref()?;
+        let line = self.considered.iter().find(|line| line.executor == *chosen)?;
+        Some(line.expected_cost)
+    }
+}

@@ -8,7 +8,7 @@ pub fn stop_switch() -> (StopSwitch, StopSignal) {
 }
 
 /// Stops a session. Dropping it stops nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StopSwitch(watch::Sender<Option<StopMode>>);
 
 impl StopSwitch {

@@ -10,6 +10,6 @@ mod simulate;
 pub(crate) use doctor::doctor;
 pub(crate) use executor::executor;
 pub(crate) use plugin::plugin;
-pub(crate) use run::run;
-pub(crate) use session::session;
+pub(crate) use run::{plan, run};
+pub(crate) use session::{logs, session};
 pub(crate) use simulate::simulate;

@@ -1,28 +1,36 @@
 use crate::{
     app::App,
-    args::RunArgs,
-    chosen::{self, Chosen, Considered},
-    exit::{Exit, UsageError},
+    args::{PlanArgs, RunArgs, TaskArgs},
+    exit::{Exit, UsageError, usage},
     intake,
-    output::table,
+    preview::{Asked, Preview},
+    site::site,
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{Check, CheckSource, Issue, Session, SessionId, WorkspaceError, Workspaces as _};
-use cyrus_executor::TaskKind;
+use cyrus_core::{
+    Base, Check, Issue, Session, SessionId, WorkspaceError, Workspaces as _,
+};
+use cyrus_orchestrator::Site;
 use serde_json::json;
-use std::{fmt::Write as _, time::SystemTime};
+use std::time::SystemTime;
+
+/// What the command line is about, looked at and not begun.
+struct Intended {
+    session: Session,
+    site: Site,
+    preview: Preview,
+}
 
 /// `cyrus run`
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
-    let issue = intake::issue(args)?;
-    let kind = TaskKind::new(&args.kind);
-    let id = SessionId::generate(SystemTime::now());
-    let base = app.workspaces()?.base(&args.repo, &id.branch()).await.map_err(as_usage)?;
-    let chosen = choose(app, args, &kind, &base.path).await?;
-    let session = intake::session(app, id, issue, base, chosen.executor.info().name.as_str(), args);
+    let intended = intend(app, &args.task).await?;
     if args.dry_run {
-        return dry_run(app, &session, &chosen, args.json.json).await;
+        return show(app, &intended, args.json.json, false).await;
+    }
+    let Intended { session, site, preview } = intended;
+    if let Some(why) = preview.impossible() {
+        return Err(usage(why));
     }
     if session.base.dirty {
         eprintln!(
@@ -30,8 +38,31 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
             session.base.path.display()
         );
     }
-    let Chosen { executor, .. } = chosen;
-    work::work(app, Work::Start(session, executor), args.json.into()).await
+    work::work(app, Work::Start(Box::new(session), Box::new(site)), args.json.into()).await
+}
+
+/// `cyrus plan`
+pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<Exit> {
+    let intended = intend(app, &args.task).await?;
+    show(app, &intended, args.json.json, args.graph).await
+}
+
+async fn intend(app: &App, args: &TaskArgs) -> Result<Intended> {
+    let issue = intake::issue(args)?;
+    let plan = intake::plan(args)?;
+    let id = SessionId::generate(SystemTime::now());
+    let workspaces = app.workspaces(&args.repo).await?;
+    let base = workspaces.base(&args.repo, &id.branch()).await.map_err(as_usage)?;
+    let site = site(app, &base.path, args.executor.as_deref()).await?;
+    let asked = Asked {
+        kind: args.kind(),
+        executor: args.executor.clone(),
+        strategy: args.strategy,
+        plan: plan.clone(),
+    };
+    let preview = Preview::of(&issue, &asked, &site, app.store().await?, &base.path).await?;
+    let session = intake::session(app, id, issue, base, plan, args);
+    Ok(Intended { session, site, preview })
 }
 
 /// What is wrong with the repository is for the user to mend.
@@ -42,76 +73,39 @@ fn as_usage(error: WorkspaceError) -> anyhow::Error {
     }
 }
 
-async fn choose(
-    app: &App,
-    args: &RunArgs,
-    kind: &TaskKind,
-    repository: &std::path::Path,
-) -> Result<Chosen> {
-    if let Some(name) = &args.executor {
-        return chosen::by_name(app, name, repository).await;
+/// Says what would be done.
+async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result<Exit> {
+    let Intended { session, preview, .. } = intended;
+    if graph {
+        print!("{}", preview.graph());
+        return Ok(Exit::Done);
     }
-    let strategy = args.strategy.unwrap_or_else(|| app.repository(repository).strategy());
-    chosen::by_strategy(app, strategy, kind, repository).await
-}
-
-/// Says what would be done. The clone that the checks are worked out in is removed again.
-async fn dry_run(app: &App, session: &Session, chosen: &Chosen, json: bool) -> Result<Exit> {
-    let wiring = app.wiring(&session.base.path, &session.kind).await?;
-    let task = "t1".parse()?;
-    let workspace = wiring.ports.workspaces.prepare(&session.id, &task, &session.base).await?;
-    let checks = wiring.ports.validator.checks(&workspace).await;
-    wiring.ports.workspaces.discard(&workspace).await?;
-    let checks = checks?;
+    let checks = checks(app, &session.base).await?;
     if json {
-        let plan = json!({
-            "type": "plan",
-            "title": session.issue.title,
-            "repository": session.base.path,
-            "baseCommit": session.base.repository.base_commit,
-            "dirty": session.base.dirty,
-            "tasks": [{
-                "id": task, "kind": session.kind, "executor": chosen.executor.info(),
-                "model": session.model, "limits": session.limits,
-            }],
-            "receipt": chosen.receipt,
-            "checks": checks,
-        });
-        println!("{plan}");
+        let mut shown = serde_json::to_value(preview)?;
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("type".to_owned(), json!("plan"));
+            fields.insert("title".to_owned(), json!(session.issue.title));
+            fields.insert("repository".to_owned(), json!(session.base.path));
+            fields.insert("baseCommit".to_owned(), json!(session.base.repository.base_commit));
+            fields.insert("dirty".to_owned(), json!(session.base.dirty));
+            fields.insert("checks".to_owned(), json!(checks));
+            fields.insert("graph".to_owned(), json!(preview.graph()));
+        }
+        println!("{shown}");
     } else {
-        print!("{}", described(&session.issue, session, chosen, &checks));
+        let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
+        println!("Nothing was done. From {commit} of {} this would be:", session.base.path.display());
+        print!("{}", preview.text(issue(session), &checks));
     }
     Ok(Exit::Done)
 }
 
-fn described(issue: &Issue, session: &Session, chosen: &Chosen, checks: &[Check]) -> String {
-    let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
-    let info = chosen.executor.info();
-    let mut text = format!(
-        "Nothing was done. This would be:\n  issue     {}\n  task      {} from {commit} of {}\n  executor  {} ({}, plugin {} {})\n",
-        issue.title,
-        session.kind,
-        session.base.path.display(),
-        info.name,
-        info.placement,
-        info.plugin,
-        info.version,
-    );
-    for check in checks {
-        let source = match &check.source {
-            CheckSource::Configured => "configured".to_owned(),
-            CheckSource::Detected(file) => format!("detected from {file}"),
-        };
-        let _ = writeln!(text, "  check     `{}` ({source})", check.command);
-    }
-    if checks.is_empty() {
-        text.push_str("  check     none: the result would be unverified\n");
-    }
-    let rows: Vec<_> = chosen.receipt.iter().map(receipt_row).collect();
-    text + "considered:\n" + &table(&rows)
+fn issue(session: &Session) -> &Issue {
+    &session.issue
 }
 
-fn receipt_row(line: &Considered) -> Vec<String> {
-    let mark = if line.chosen { "  *" } else { "   " };
-    vec![mark.to_owned(), line.executor.clone(), line.why.clone()]
+async fn checks(app: &App, base: &Base) -> Result<Vec<Check>> {
+    let ports = app.ports(&base.path).await?;
+    Ok(ports.validator.checks(base).await?)
 }

@@ -1,59 +1,132 @@
 use crate::{
     app::App,
-    args::{JsonArgs, SessionCommand},
+    args::{JsonArgs, LogsArgs, SessionCommand},
     exit::{Exit, usage},
-    output::table,
+    output::{summary, table, told},
     work::{self, Work},
 };
-use cyrus_core::{Journal as _, JournalError, Session, SessionState};
+use anyhow::Result;
+use cyrus_core::{
+    SessionEvent, SessionId, SessionState, SessionStore, SessionSummary, Snapshot, StoreError,
+};
+use cyrus_executor::{StopMode, TaskId};
 use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// Lines of a log that are read at a time.
+const PAGE: usize = 500;
+
+/// How often a session is looked at that was asked to stop.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a session has to stop before that is said to take long: what it runs gets its grace first.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Times that a session is taken up by itself without anything coming of it, before it is left to a person.
+const FRUITLESS: u32 = 3;
 
 /// `cyrus session …`
-pub(crate) async fn session(app: &App, command: SessionCommand) -> anyhow::Result<Exit> {
+pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> {
     match command {
         SessionCommand::List(JsonArgs { json }) => list(app, json).await,
-        SessionCommand::Resume { id, json } => {
-            let (session, state) = match app.store().await?.take(&id).await {
-                Ok(taken) => taken,
-                Err(error @ (JournalError::UnknownSession(_) | JournalError::Held { .. })) => {
-                    return Err(usage(error.to_string()));
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if let SessionState::Finished(outcome) = state {
-                return Err(usage(format!("session {id} is over: it was {}", outcome.as_str())));
-            }
-            work::work(app, Work::Resume(session), json.into()).await
+        SessionCommand::Show { id, json } => show(app, &id, json.json).await,
+        SessionCommand::Stop { id, detach } => {
+            let mode = if detach { StopMode::Detach } else { StopMode::Cancel };
+            stop(app, &id, mode).await
         }
+        SessionCommand::Logs(args) => logs(app, &args).await,
+        SessionCommand::Resume { id: Some(id), json, .. } => {
+            let (lease, snapshot) = take(app, &id).await?;
+            work::work(app, Work::Resume(lease, Box::new(snapshot)), json.into()).await
+        }
+        SessionCommand::Resume { id: None, json, .. } => resume_all(app, json).await,
     }
 }
 
-async fn list(app: &App, json: bool) -> anyhow::Result<Exit> {
+/// Takes hold of a session that is not over.
+async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)> {
+    let store = app.store().await?;
+    let known = store.snapshot(id).await.map_err(as_usage)?;
+    if let SessionState::Finished(outcome) = known.state {
+        return Err(usage(format!("session {id} is over: it was {}", outcome.as_str())));
+    }
+    store.take(id).await.map_err(as_usage)
+}
+
+fn as_usage(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::UnknownSession(_) | StoreError::Held { .. } => usage(error.to_string()),
+        error => error.into(),
+    }
+}
+
+/// Goes on with every session that was cut off, one after the other.
+async fn resume_all(app: &App, json: JsonArgs) -> Result<Exit> {
+    let cut_off = app.store().await?.sessions().await?.into_iter().rev();
+    let cut_off = cut_off.filter(|found| found.state == SessionState::Running && !found.held);
+    let mut worst = Exit::Done;
+    for SessionSummary { session, .. } in cut_off {
+        let (lease, snapshot) = match take(app, &session.id).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                eprintln!("cyrus: session {}: {error:#}", session.id);
+                continue;
+            }
+        };
+        if snapshot.progress.fruitless >= FRUITLESS {
+            set_aside(app, &lease, &session.id).await?;
+            continue;
+        }
+        let ended = work::work(app, Work::Resume(lease, Box::new(snapshot)), json.into()).await;
+        match ended {
+            Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
+            Ok(Exit::Done) => {}
+            Ok(_) => worst = Exit::NotDone,
+            // One session that cannot be worked on is no reason to leave the others.
+            Err(error) => {
+                eprintln!("cyrus: session {}: {error:#}", session.id);
+                worst = Exit::NotDone;
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Leaves a session to a person that was taken up again and again without anything coming of it.
+async fn set_aside(app: &App, lease: &cyrus_core::Lease, id: &SessionId) -> Result<()> {
+    let paused = cyrus_core::Change::State(SessionState::Paused, None);
+    app.store().await?.commit(lease, vec![paused]).await?;
+    eprintln!(
+        "cyrus: session {id} was cut off {FRUITLESS} times without anything coming of it; it is paused, and `cyrus session resume {id}` goes on"
+    );
+    Ok(())
+}
+
+async fn list(app: &App, json: bool) -> Result<Exit> {
     let sessions = app.store().await?.sessions().await?;
     if json {
         let all: Vec<Value> = sessions.iter().map(described).collect();
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(Exit::Done);
     }
-    let mut rows =
-        vec![["SESSION", "STATE", "EXECUTOR", "REPOSITORY", "TITLE"].map(str::to_owned).to_vec()];
-    rows.extend(sessions.iter().map(|(session, state)| {
+    let mut rows = vec![["SESSION", "STATE", "REPOSITORY", "TITLE"].map(str::to_owned).to_vec()];
+    rows.extend(sessions.iter().map(|found| {
         vec![
-            session.id.to_string(),
-            word(*state).to_owned(),
-            session.executor.clone(),
-            session.base.path.display().to_string(),
-            session.issue.title.clone(),
+            found.session.id.to_string(),
+            word(found.state, found.held).to_owned(),
+            found.session.base.path.display().to_string(),
+            found.session.issue.title.clone(),
         ]
     }));
     print!("{}", table(&rows));
     Ok(Exit::Done)
 }
 
-fn described((session, state): &(Session, SessionState)) -> Value {
+fn described(found: &SessionSummary) -> Value {
+    let SessionSummary { session, state, held } = found;
     json!({
         "id": session.id,
-        "state": word(*state),
+        "state": word(*state, *held),
         "title": session.issue.title,
         "executor": session.executor,
         "repository": session.base.path,
@@ -62,10 +135,144 @@ fn described((session, state): &(Session, SessionState)) -> Value {
     })
 }
 
-fn word(state: SessionState) -> &'static str {
+fn word(state: SessionState, held: bool) -> &'static str {
     match state {
-        SessionState::Running => "running",
+        SessionState::Running if held => "running",
+        SessionState::Running => "interrupted",
         SessionState::Paused => "paused",
         SessionState::Finished(outcome) => outcome.as_str(),
+    }
+}
+
+async fn show(app: &App, id: &SessionId, json: bool) -> Result<Exit> {
+    let store = app.store().await?;
+    let found = store.snapshot(id).await.map_err(as_usage)?;
+    let held = store.sessions().await?.iter().any(|one| one.session.id == *id && one.held);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&whole(&found, held))?);
+        return Ok(Exit::Done);
+    }
+    let Snapshot { session, state, tasks, executions, open_effects, report, .. } = &found;
+    println!("{}  {}: {}", session.id, word(*state, held), session.issue.title);
+    println!("  {} from {}", session.base.path.display(), session.base.repository.base_commit);
+    let rows: Vec<_> = tasks
+        .iter()
+        .map(|task| {
+            let of = |record: &&cyrus_core::ExecutionRecord| record.task == *task.planned.id();
+            let last = executions.iter().rev().find(of).map(|record| record.executor.clone());
+            vec![
+                "  ".to_owned(),
+                task.planned.id().to_string(),
+                task.state.as_str().to_owned(),
+                last.unwrap_or_default(),
+                task.planned.task.title.clone(),
+            ]
+        })
+        .collect();
+    print!("{}", table(&rows));
+    for effect in open_effects {
+        println!("  not known to be done: {}", effect.key);
+    }
+    if let Some(report) = report {
+        print!("{}", summary(report));
+    }
+    Ok(Exit::Done)
+}
+
+/// All there is of a session, for machines.
+fn whole(found: &Snapshot, held: bool) -> Value {
+    let executions: Vec<Value> = found
+        .executions
+        .iter()
+        .map(|record| {
+            json!({
+                "id": record.id, "task": record.task, "executor": record.executor,
+                "attempt": record.attempt, "checkpoint": record.checkpoint, "usage": record.usage,
+                "receipt": record.receipt, "report": record.report,
+                "collected": record.collected, "verdict": record.verdict,
+            })
+        })
+        .collect();
+    json!({
+        "session": found.session,
+        "state": word(found.state, held),
+        "analysis": found.analysis,
+        "plan": found.plan.as_ref().map(|plan| json!({ "source": plan.source, "note": plan.note })),
+        "tasks": found.tasks,
+        "executions": executions,
+        "progress": found.progress,
+        "openEffects": found.open_effects,
+        "report": found.report,
+    })
+}
+
+/// Asks whoever works on a session to stop, and waits until it has.
+async fn stop(app: &App, id: &SessionId, mode: StopMode) -> Result<Exit> {
+    let store = app.store().await?;
+    let state = store.snapshot(id).await.map_err(as_usage)?.state;
+    if state != SessionState::Running {
+        return Err(usage(format!("session {id} is not being worked on: it is {}", word(state, false))));
+    }
+    if !is_held(&store, id).await? {
+        return Err(usage(format!(
+            "nobody works on session {id} any more; `cyrus session resume {id}` goes on with it"
+        )));
+    }
+    store.request_stop(id, mode).await?;
+    let mut waited = Duration::ZERO;
+    while is_held(&store, id).await? {
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+        if waited == LONG {
+            eprintln!("cyrus: session {id} is still stopping; what it runs is given time to end");
+        }
+    }
+    let state = store.snapshot(id).await?.state;
+    println!("session {id} is {}", word(state, false));
+    Ok(Exit::Done)
+}
+
+async fn is_held(store: &Arc<dyn SessionStore>, id: &SessionId) -> Result<bool> {
+    let sessions = store.sessions().await?;
+    let found = sessions.into_iter().find(|found| found.session.id == *id);
+    Ok(found.is_some_and(|found| found.state == SessionState::Running && found.held))
+}
+
+/// `cyrus logs`
+pub(crate) async fn logs(app: &App, args: &LogsArgs) -> Result<Exit> {
+    let store = app.store().await?;
+    store.snapshot(&args.session).await.map_err(as_usage)?;
+    let mut after = 0;
+    loop {
+        let page = store.log_lines(&args.session, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(Exit::Done) };
+        after = last.number;
+        for line in page.iter().filter(|line| concerns(&line.event, args.task.as_ref())) {
+            if args.json.json {
+                println!("{}", serde_json::to_string(line)?);
+            } else {
+                told(&line.event).iter().for_each(|text| println!("{text}"));
+            }
+        }
+    }
+}
+
+/// Whether an event is about this task, or about the session when there is none.
+fn concerns(event: &SessionEvent, task: Option<&TaskId>) -> bool {
+    let Some(task) = task else { return true };
+    match event {
+        SessionEvent::ExecutionStarted { task: of, .. }
+        | SessionEvent::TaskChanged { task: of, .. }
+        | SessionEvent::ExecutorChosen { task: of, .. }
+        | SessionEvent::TaskWaits { task: of, .. }
+        | SessionEvent::TaskValidated { task: of, .. }
+        | SessionEvent::TaskMerged { task: of, .. } => of == task,
+        SessionEvent::ExecutionFinished(report) => report.task == *task,
+        SessionEvent::TaskAdded(planned) => planned.id() == task,
+        // An execution's id is the session's, the task's and the attempt's number.
+        SessionEvent::ExecutionEvent { execution, .. } => {
+            execution.rsplit_once('-').is_some_and(|(of, _)| of.ends_with(&format!("-{task}")))
+        }
+        _ => false,
     }
 }

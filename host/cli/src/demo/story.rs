@@ -8,12 +8,12 @@ use crate::{
     exit::Exit,
     interrupt::Interrupts,
     output::{Telling, summary},
+    site::site,
     work::{Work, follow},
 };
 use anyhow::Result;
 use cyrus_core::{Issue, Session, SessionId, SessionOutcome, SessionReport, Workspaces as _};
 use cyrus_executor::{Limits, TaskKind};
-use cyrus_orchestrator::StopSignal;
 use std::{
     path::Path,
     sync::Arc,
@@ -24,7 +24,7 @@ use std::{
 /// take the result in.
 pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Result<Exit> {
     let app = Opening { home: Some(stage.home()), ..open.clone() }.app()?;
-    let (interrupts, stop) = Interrupts::listen()?;
+    let interrupts = Interrupts::listen()?;
     let say = |text: &str| {
         if format == Format::Text {
             println!("{text}");
@@ -38,7 +38,7 @@ pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Resul
 
     say("The first issue goes to Claude Code, on this machine (the program is a stand-in):");
     let first =
-        work(&app, stage, GREETING, TaskKind::DEBUGGER, "claude", format, stop.clone()).await?;
+        work(&app, stage, GREETING, TaskKind::DEBUGGER, "claude", format, &interrupts).await?;
     if first.outcome != SessionOutcome::Validated {
         return Ok(Exit::of_session(first.outcome, interrupts.came()));
     }
@@ -46,7 +46,7 @@ pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Resul
         "Its branch is merged and pushed, as its owner would. The second goes to Codegen, in the cloud (simulated on 127.0.0.1):",
     );
     stage.accept(first.branch.as_deref().unwrap_or_default()).await?;
-    let second = work(&app, stage, FAREWELL, TaskKind::BUILDER, "codegen", format, stop).await?;
+    let second = work(&app, stage, FAREWELL, TaskKind::BUILDER, "codegen", format, &interrupts).await?;
     if second.outcome != SessionOutcome::Validated {
         return Ok(Exit::of_session(second.outcome, interrupts.came()));
     }
@@ -64,24 +64,27 @@ async fn work(
     kind: TaskKind,
     executor: &str,
     format: Format,
-    stop: StopSignal,
+    interrupts: &Interrupts,
 ) -> Result<SessionReport> {
     let id = SessionId::generate(SystemTime::now());
-    let base = app.workspaces()?.base(&stage.repository(), &id.branch()).await?;
+    let base = app.workspaces(&stage.repository()).await?.base(&stage.repository(), &id.branch()).await?;
     let session = Session {
         branch: id.branch(),
         id,
         issue: Issue::from_markdown(issue)?,
         base,
-        kind,
-        executor: executor.to_owned(),
+        kind: Some(kind),
+        executor: Some(executor.to_owned()),
+        strategy: None,
+        plan: None,
         model: None,
         limits: Limits { deadline: Some(Duration::from_mins(5)), ..Limits::default() },
         created: SystemTime::now(),
     };
-    let executor = app.executor(executor, &session.base.path).await?;
+    let site = site(app, &session.base.path, Some(executor)).await?;
     let telling = Arc::new(Telling::new(format));
-    let report = follow(app, Work::Start(session, executor), &telling, stop).await?;
+    let work = Work::Start(Box::new(session), Box::new(site));
+    let report = follow(app, work, Arc::clone(&telling) as _, interrupts).await?;
     drop(telling);
     if format == Format::Text {
         println!("{}", indented(&summary(&report)));

@@ -2,11 +2,13 @@
 
 mod channel;
 mod json;
+mod lines;
 mod summary;
 mod table;
 mod teller;
 mod terminal;
 
 pub(crate) use channel::Telling;
+pub(crate) use lines::told;
 pub(crate) use summary::summary;
 pub(crate) use table::table;

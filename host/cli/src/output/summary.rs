@@ -1,6 +1,7 @@
+use crate::preview::source;
 use cyrus_core::{
-    CheckReport, CheckSource, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome,
-    SessionReport,
+    CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport,
+    TaskReport,
 };
 use cyrus_executor::{Cost, CostSource, MicroUsd};
 use std::fmt::Write;
@@ -17,6 +18,12 @@ pub(crate) fn summary(report: &SessionReport) -> String {
     }
     if let (None, Some(last)) = (&report.branch, report.executions.last()) {
         answer(&mut text, &last.summary);
+    }
+    if let Some(address) = &report.pull_request {
+        let _ = writeln!(text, "  pull request {address}");
+    }
+    if report.tasks.len() > 1 {
+        tasks(&mut text, &report.tasks);
     }
     for execution in &report.executions {
         let _ = writeln!(text, "  execution {}", execution_line(execution));
@@ -43,6 +50,17 @@ pub(crate) fn summary(report: &SessionReport) -> String {
         let _ = writeln!(text, "  go on     cyrus session resume {}", report.session);
     }
     text
+}
+
+/// How each task ended.
+fn tasks(text: &mut String, tasks: &[TaskReport]) {
+    for task in tasks {
+        let who = task.executor.as_deref().map(|who| format!(" by {who}")).unwrap_or_default();
+        let attempts =
+            if task.attempts > 1 { format!(", {} attempts", task.attempts) } else { String::new() };
+        let state = task.state.as_str();
+        let _ = writeln!(text, "  task      {}: {state}{who}{attempts}: {}", task.id, task.title);
+    }
 }
 
 /// What an executor answered in words, whole: without a branch it is the result.
@@ -88,8 +106,8 @@ fn execution_line(execution: &ExecutionReport) -> String {
         (ExecutionOutcome::Suspended, None) => "goes on remotely".to_owned(),
         (_, None) => "completed".to_owned(),
     };
-    let ExecutionReport { executor, placement, .. } = execution;
-    format!("{executor} ({placement}): {how}; {cost}, {}", seconds(execution.duration_ms))
+    let ExecutionReport { task, executor, placement, .. } = execution;
+    format!("{task} by {executor} ({placement}): {how}; {cost}, {}", seconds(execution.duration_ms))
 }
 
 fn check_line(check: &CheckReport) -> String {
@@ -99,10 +117,7 @@ fn check_line(check: &CheckReport) -> String {
         (false, false, Some(code)) => format!("failed with exit status {code}"),
         (false, false, None) => "was killed".to_owned(),
     };
-    let source = match &check.check.source {
-        CheckSource::Configured => "configured".to_owned(),
-        CheckSource::Detected(file) => format!("detected from {file}"),
-    };
+    let source = source(&check.check.source);
     format!("`{}` {verdict} ({source}, {})", check.check.command, seconds(check.duration_ms))
 }
 

@@ -7,7 +7,7 @@ use cyrus_core::{
     SessionEvent, StoreError, TaskState, WorkspaceSpec,
 };
 use cyrus_executor::{ExecutionRequest, Finding, Limits, MicroUsd, Repository, TaskId, Usage};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Who has the next attempt, and with what.
 pub(super) struct Next {
@@ -152,6 +152,7 @@ async fn begin(
         receipt: Box::new(next.receipt.clone()),
     });
     desk.board().begin(record.clone());
+    desk.released.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     let host = DeskHost::new(desk, &record, money, desk.template(planned).policy);
     Ok(Some((record, Arc::new(host))))
 }

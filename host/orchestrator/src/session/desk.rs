@@ -2,8 +2,8 @@
 
 use super::{board::Board, verdict};
 use crate::{
-    Broken, Orchestrator, Planning, Ports, RequestTemplate, SelectionPolicy, Site, StopSignal,
-    effects::Effects, plan,
+    Broken, BudgetPolicy, Orchestrator, Planning, Ports, RequestTemplate, SelectionPolicy, Site,
+    StopSignal, effects::Effects, plan,
 };
 use cyrus_core::{
     Analysis, Change, Check, Lease, Observer, PlannedTask, PreparedWorkspace, Session,
@@ -28,6 +28,8 @@ pub(super) struct Desk<'a> {
     pub(super) analysis: Analysis,
     /// How executors are ranked for this issue.
     pub(super) selection: SelectionPolicy,
+    /// What may be spent, on this session too.
+    pub(super) budget: BudgetPolicy,
     pub(super) checks: Vec<Check>,
     /// What was found out before there was a plan to write it down with.
     pub(super) unwritten: Vec<Change>,

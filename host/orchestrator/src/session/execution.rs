@@ -51,7 +51,11 @@ pub(super) async fn run(
 pub(super) async fn finish(desk: &Desk<'_>, report: &ExecutionReport) -> Result<(), Broken> {
     let settlement = desk.settlement(report);
     record(desk, report, settlement).await?;
-    desk.orchestrator.circuits().note(&report.executor, report, desk.ports().clock.elapsed());
+    let now = desk.ports().clock.elapsed();
+    let told = desk.orchestrator.circuits().note(&report.executor, report, now);
+    if let Some(message) = told {
+        desk.tell(SessionEvent::Warning { message });
+    }
     Ok(())
 }
 

@@ -107,6 +107,7 @@ impl Run<'_> {
         board: Arc<Mutex<Board>>,
     ) -> Desk<'d> {
         let store = Arc::clone(&self.orchestrator.ports.store);
+        let budget = intake::budget(session, self.site);
         Desk {
             orchestrator: self.orchestrator,
             session,
@@ -116,7 +117,8 @@ impl Run<'_> {
             observer: Arc::clone(&self.observer),
             stop: self.stop.clone(),
             analysis: intake::analysis(session, self.site),
-            selection: self.site.selection.clone(),
+            selection: intake::selection(self.site, &budget),
+            budget,
             checks: Vec::new(),
             unwritten: Vec::new(),
             released: Mutex::default(),

@@ -5,8 +5,8 @@ use crate::{
     Broken, Candidate, For, Meter, Site, Situation, Spent, Tried, orphaned, select, settlement,
 };
 use cyrus_core::{
-    Billing, CapKind, Caps, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Receipt,
-    Reservation, Settlement, Strategy,
+    Billing, CapKind, Caps, Excluded, ExecutionRecord, ExecutionReport, Heading, PlannedTask,
+    Receipt, Reservation, Settlement, Strategy,
 };
 use cyrus_executor::{ErrorKind, MicroUsd, TaskId};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ impl Desk<'_> {
         let candidates = self.site.candidates();
         let spent = self.spent(planned.id(), &candidates).await?;
         let history = self.ports().store.track_records(&self.session.base.path).await?;
-        let budget = &self.site.budget;
+        let budget = &self.budget;
         let room = |candidate: &Candidate, amount: MicroUsd| -> Result<(), CapKind> {
             let spent = spent.get(&candidate.info.name).copied().unwrap_or_default();
             budget.room(candidate, &spent, amount)
@@ -39,13 +39,20 @@ impl Desk<'_> {
         Ok(select(planned, &self.selection, &candidates, &situation))
     }
 
+    /// Whether an executor takes no more for now, rather than failing.
+    pub(super) fn is_parked(&self, executor: &str) -> bool {
+        let now = self.ports().clock.elapsed();
+        let out = self.orchestrator.circuits().exclusion(executor, now);
+        matches!(out, Some(Excluded::Parked { .. }))
+    }
+
     /// What is spent under the headings that these executors have a cap on.
     async fn spent(
         &self,
         task: &TaskId,
         candidates: &[Candidate],
     ) -> Result<BTreeMap<String, Spent>, Broken> {
-        let budget = &self.site.budget;
+        let budget = &self.budget;
         let capped = |candidate: &&Candidate| budget.caps_for(candidate) != Caps::default();
         let capped: Vec<_> = candidates.iter().filter(capped).collect();
         if capped.is_empty() {
@@ -73,7 +80,7 @@ impl Desk<'_> {
         let spent = self.spent(&record.task, std::slice::from_ref(candidate)).await?;
         let spent = spent.get(&record.executor).copied().unwrap_or_default();
         let what = For { execution: &record.id, session: &record.session, task: &record.task };
-        let budget = &self.site.budget;
+        let budget = &self.budget;
         let now = self.ports().clock.now();
         let reservation = budget.reservation(what, candidate, expected, &spent, now);
         let limit = self.session.limits.max_cost;

@@ -1,7 +1,7 @@
 //! One task, from its first attempt to a result that holds, or to the end of what can be tried.
 
 use super::{attempt, desk::Desk, integrate, verdict};
-use crate::{Broken, Step, Tried, decide, released, soonest};
+use crate::{Broken, Step, Tried, checkpoint_of, decide, released, soonest};
 use cyrus_core::{Excluded, PlannedTask, Receipt, SessionEvent, TaskState};
 use cyrus_executor::{Finding, TaskId};
 use serde_json::Value;
@@ -91,7 +91,7 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
 
 /// What comes next, from the task's history. Somebody who resumes a session has looked at what was held.
 fn step(desk: &Desk<'_>, planned: &PlannedTask) -> Step {
-    let seen = desk.released.lock().unwrap_or_else(PoisonError::into_inner).remove(planned.id());
+    let seen = desk.released.lock().unwrap_or_else(PoisonError::into_inner).contains(planned.id());
     let board = desk.board();
     let attempts = board.attempts(planned.id());
     let next = if seen { released } else { decide };
@@ -130,16 +130,20 @@ async fn next(
                 let next = attempt::Next { executor, resume, findings, receipt };
                 return attempt::run(desk, planned, next).await;
             }
-            Choice::Wait(time, because) => {
+            // A limit passes soon enough; how long somebody is out who fails nobody knows, and others may have it.
+            Choice::Wait(time, because) if desk.is_parked(&executor) => {
                 wait(desk, planned.id(), time, because).await;
                 return Ok(None);
             }
-            Choice::Nobody(error, _) => tried.push(Tried { executor, error }),
+            Choice::Wait(_, error) | Choice::Nobody(error, _) => {
+                tried.push(Tried { executor, error });
+            }
         }
     }
     match choose(desk, planned, &tried, cheaper_than.as_deref()).await? {
         Choice::Executor(receipt, executor) => {
-            let next = attempt::Next { executor, resume: None, findings, receipt };
+            let resume = checkpoint_of(desk.board().attempts(planned.id()), &executor);
+            let next = attempt::Next { executor, resume, findings, receipt };
             attempt::run(desk, planned, next).await
         }
         Choice::Wait(time, because) => {

@@ -1,0 +1,142 @@
+//! What stays of an event, for people: a line or more, or none.
+
+use cyrus_core::{
+    CheckReport, ExecutionOutcome, ExecutionReport, Plan, Receipt, SessionEvent, TaskState,
+    ValidationReport, ValidationVerdict,
+};
+use cyrus_executor::{Event, TaskId};
+
+/// The longest piece of an agent's text that is shown, in characters.
+const SHOWN: usize = 100;
+
+/// The lines that stay of an event.
+pub(crate) fn told(event: &SessionEvent) -> Vec<String> {
+    match event {
+        SessionEvent::SessionStarted { session, title, repository, resumed, .. } => {
+            let verb = if *resumed { "Going on with" } else { "Session" };
+            vec![format!("{verb} {session}: {} ({})", piece(title), repository.display())]
+        }
+        SessionEvent::Planned(plan) => planned(plan),
+        SessionEvent::TaskAdded(task) => {
+            vec![format!("  {}: added: {}", task.id(), piece(&task.task.title))]
+        }
+        SessionEvent::TaskChanged { task, state } => changed(task, state),
+        SessionEvent::ExecutorChosen { task, receipt } => chosen(task, receipt),
+        SessionEvent::TaskWaits { task, time, because } => {
+            vec![format!("  {task}: waits {} s: {}", time.as_secs(), piece(because))]
+        }
+        SessionEvent::TaskValidated { task, report } => validated(task, report),
+        SessionEvent::TaskMerged { task, commit } => {
+            vec![format!("  {task}: merged ({})", commit.get(..12).unwrap_or(commit))]
+        }
+        SessionEvent::ChecksPlanned { checks } if checks.is_empty() => {
+            vec!["  no checks were found: the result will be unverified".to_owned()]
+        }
+        SessionEvent::ChecksPlanned { checks } => {
+            let commands: Vec<_> = checks.iter().map(|c| format!("`{}`", c.command)).collect();
+            vec![format!("  checks: {}", commands.join(", "))]
+        }
+        SessionEvent::ExecutionEvent { event, .. } => shown(event),
+        SessionEvent::ExecutionFinished(report) => vec![finished(report)],
+        SessionEvent::CheckFinished(report) => vec![check(report)],
+        SessionEvent::Warning { message } => vec![format!("  warning: {message}")],
+        SessionEvent::Analysed(_)
+        | SessionEvent::ExecutionStarted { .. }
+        | SessionEvent::CheckStarted { .. }
+        | SessionEvent::SessionFinished(_) => Vec::new(),
+    }
+}
+
+fn planned(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<_> =
+        plan.note.iter().map(|note| format!("  plan: {}", piece(note))).collect();
+    if plan.tasks.len() > 1 {
+        lines.push(format!("  plan: {} tasks", plan.tasks.len()));
+        lines.extend(plan.tasks.iter().map(|task| {
+            let after: Vec<_> = task.after.iter().map(TaskId::as_str).collect();
+            let after = if after.is_empty() {
+                String::new()
+            } else {
+                format!(" (after {})", after.join(", "))
+            };
+            format!("    {}  {}{after}", task.id(), piece(&task.task.title))
+        }));
+    }
+    lines
+}
+
+fn changed(task: &TaskId, state: &TaskState) -> Vec<String> {
+    match state {
+        TaskState::Failed { reason } => vec![format!("  {task}: failed: {reason}")],
+        TaskState::Held { reason } => vec![format!("  {task}: held: {reason}")],
+        TaskState::Blocked { by } => vec![format!("  {task}: blocked by {by}")],
+        TaskState::Cancelled => vec![format!("  {task}: cancelled")],
+        TaskState::Waiting | TaskState::Active | TaskState::Done { .. } => Vec::new(),
+    }
+}
+
+fn chosen(task: &TaskId, receipt: &Receipt) -> Vec<String> {
+    match &receipt.chosen {
+        Some(executor) => {
+            vec![format!("  {task}: {executor} has it ({})", piece(&receipt.because))]
+        }
+        None => vec![format!("  {task}: nobody can have it now ({})", piece(&receipt.because))],
+    }
+}
+
+fn validated(task: &TaskId, report: &ValidationReport) -> Vec<String> {
+    match report.verdict {
+        ValidationVerdict::Passed => vec![format!("  {task}: passed its checks")],
+        ValidationVerdict::Unchecked => Vec::new(),
+        ValidationVerdict::Failed => {
+            let first = report.findings.first().map(|finding| piece(&finding.message));
+            vec![format!("  {task}: did not pass: {}", first.unwrap_or_default())]
+        }
+    }
+}
+
+fn shown(event: &Event) -> Vec<String> {
+    match event {
+        Event::Warning(warning) => vec![format!("  warning: {}", piece(&warning.message))],
+        Event::Link(link) => vec![format!("  {}: {}", link.kind, piece(&link.url))],
+        _ => Vec::new(),
+    }
+}
+
+fn finished(report: &ExecutionReport) -> String {
+    let how = match (&report.error, report.outcome) {
+        (Some(error), _) => error.to_string(),
+        (None, ExecutionOutcome::Suspended) => "goes on remotely".to_owned(),
+        (None, _) => format!("done: {}", piece(&report.summary)),
+    };
+    format!("  {}: {}: {how}", report.task, report.executor)
+}
+
+fn check(report: &CheckReport) -> String {
+    let verdict = if report.passed { "passed" } else { "failed" };
+    format!("  check `{}` {verdict}", report.check.command)
+}
+
+/// The beginning of a text on one line, without anything that a terminal would obey.
+pub(crate) fn piece(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = plain.skip_while(|c| c.is_whitespace()).take(SHOWN + 1).collect();
+    if line.chars().count() > SHOWN {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_text_cannot_steer_the_terminal_or_flood_it() {
+        assert_eq!(piece("\n \u{1b}[2Jdone\r\nmore"), "[2Jdone  more");
+        let long = piece(&"é".repeat(500));
+        assert_eq!(long.chars().count(), SHOWN + 1);
+        assert!(long.ends_with('…'));
+    }
+}

@@ -1,0 +1,201 @@
+//! What would be done with an issue: the plan, who would have each task and why, what that is expected to cost and how
+//! long it takes at least.
+
+use crate::output::table;
+use cyrus_core::{
+    Analysis, Check, CheckSource, Issue, Plan, PlannedTask, Receipt, SessionStore, Strategy,
+    TrackRecord,
+};
+use cyrus_executor::{MicroUsd, TaskId};
+use cyrus_orchestrator::{
+    Circuits, Planning, Site, Situation, analyse, critical_path, mermaid, plan, select,
+};
+use serde::Serialize;
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
+
+/// How long a task is taken to last, where nothing is known: only relations between them matter.
+const TASK: Duration = Duration::from_mins(10);
+
+/// What would be done.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Preview {
+    pub(crate) analysis: Analysis,
+    pub(crate) plan: Plan,
+    /// Whether an executor would be asked for the plan first; then `plan` holds that task.
+    pub(crate) asks_for_plan: bool,
+    /// Who would have each task, in the plan's order.
+    pub(crate) receipts: Vec<TaskReceipt>,
+    /// What all of it is expected to cost.
+    pub(crate) expected_cost: MicroUsd,
+    /// The tasks that decide how long it takes.
+    pub(crate) critical_path: Vec<TaskId>,
+}
+
+/// Who would have a task.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskReceipt {
+    pub(crate) task: TaskId,
+    #[serde(flatten)]
+    pub(crate) receipt: Receipt,
+}
+
+/// What somebody asked for on the command line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) kind: Option<cyrus_executor::TaskKind>,
+    pub(crate) executor: Option<String>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) plan: Option<Plan>,
+}
+
+impl Preview {
+    /// What would be done with this issue here.
+    pub(crate) async fn of(
+        issue: &Issue,
+        asked: &Asked,
+        site: &Site,
+        store: Arc<dyn SessionStore>,
+        repository: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut analysis = analyse(issue, &site.analysis);
+        if let Some(kind) = &asked.kind {
+            analysis.kind = kind.clone();
+            "asked for".clone_into(&mut analysis.because);
+        }
+        let (plan, asks_for_plan) =
+            match plan(issue, &analysis, asked.plan.as_ref(), &site.planning) {
+                Planning::Ready(plan) => (plan, false),
+                Planning::Ask { task, .. } => (planning(task), true),
+            };
+        let history = store.track_records(repository).await?;
+        let strategy = asked.strategy.or(analysis.tags.strategy);
+        let chosen = plan.tasks.iter().map(|task| {
+            let mut task = task.clone();
+            task.executor = task.executor.or_else(|| asked.executor.clone());
+            let receipt = receipt(&task, site, issue, strategy, &history);
+            TaskReceipt { task: task.id().clone(), receipt }
+        });
+        let receipts: Vec<_> = chosen.collect();
+        let (critical_path, _) = critical_path(&plan, |_| TASK);
+        let expected_cost = receipts.iter().filter_map(|one| one.receipt.cost()).sum();
+        Ok(Self { analysis, plan, asks_for_plan, receipts, expected_cost, critical_path })
+    }
+
+    /// Why nothing of it can be begun, when that is so.
+    pub(crate) fn impossible(&self) -> Option<String> {
+        let nobody = self.receipts.iter().all(|one| one.receipt.chosen.is_none());
+        let receipt = &self.receipts.first().filter(|_| nobody)?.receipt;
+        let lines: Vec<_> = receipt
+            .considered
+            .iter()
+            .filter_map(|line| Some(format!("  {}: {}", line.executor, line.excluded.as_ref()?)))
+            .collect();
+        Some(format!(
+            "no executor can take this with strategy {}:\n{}\n`cyrus doctor` says what is missing",
+            receipt.strategy,
+            lines.join("\n")
+        ))
+    }
+
+    /// The graph, as Mermaid has it.
+    pub(crate) fn graph(&self) -> String {
+        mermaid(&self.plan, |task| {
+            let who = self.receipts.iter().find(|one| one.task == *task.id());
+            let who = who.and_then(|one| one.receipt.chosen.as_deref()).unwrap_or("nobody");
+            format!("{}: {} ({who})", task.id(), task.task.title)
+        })
+    }
+
+    /// All of it, for people.
+    pub(crate) fn text(&self, issue: &Issue, checks: &[Check]) -> String {
+        let mut text = format!(
+            "  issue     {}\n  kind      {} ({}), complexity {}\n",
+            issue.title, self.analysis.kind, self.analysis.because, self.analysis.complexity
+        );
+        if let Some(note) = &self.plan.note {
+            let _ = writeln!(text, "  plan      {note}");
+        }
+        if self.asks_for_plan {
+            text.push_str("  plan      an executor is asked for it first\n");
+        }
+        for check in checks {
+            let _ = writeln!(text, "  check     `{}` ({})", check.command, source(&check.source));
+        }
+        if checks.is_empty() {
+            text.push_str("  check     none: the result would be unverified\n");
+        }
+        let path: Vec<_> = self.critical_path.iter().map(TaskId::as_str).collect();
+        let _ = writeln!(text, "  cost      about {}", self.expected_cost);
+        let _ = writeln!(text, "  longest   {}", path.join(" → "));
+        text.push_str("tasks:\n");
+        let rows: Vec<_> = self.plan.tasks.iter().zip(&self.receipts).map(row).collect();
+        text.push_str(&table(&rows));
+        text.push_str("considered:\n");
+        let mut rows = Vec::new();
+        for one in &self.receipts {
+            rows.push(vec!["  ".into(), one.task.to_string(), String::new(), one.receipt.because.clone()]);
+            rows.extend(one.receipt.considered.iter().map(|line| {
+                let mark = if one.receipt.chosen.as_ref() == Some(&line.executor) { " *" } else { "  " };
+                let why = line.standing.as_ref().map(ToString::to_string);
+                let why = why.or_else(|| line.excluded.as_ref().map(ToString::to_string));
+                vec![mark.into(), String::new(), line.executor.clone(), why.unwrap_or_default()]
+            }));
+        }
+        text.push_str(&table(&rows));
+        text
+    }
+}
+
+/// What is shown while the plan itself is what has to be made.
+fn planning(task: PlannedTask) -> Plan {
+    Plan { source: cyrus_core::PlanSource::PlanningTask, note: None, tasks: vec![task] }
+}
+
+fn receipt(
+    task: &PlannedTask,
+    site: &Site,
+    issue: &Issue,
+    strategy: Option<Strategy>,
+    history: &[TrackRecord],
+) -> Receipt {
+    let mut policy = site.selection.clone();
+    policy.labels.clone_from(&issue.labels);
+    policy.strategy = strategy.unwrap_or(policy.strategy);
+    let candidates: Vec<_> = site.members.iter().map(|member| member.candidate.clone()).collect();
+    let situation = Situation {
+        tried: &[],
+        health: &Circuits::default(),
+        now: Duration::ZERO,
+        room: &|_, _| Ok(()),
+        cheaper_than: None,
+        history,
+    };
+    select(task, &policy, &candidates, &situation)
+}
+
+fn row((task, one): (&PlannedTask, &TaskReceipt)) -> Vec<String> {
+    let after: Vec<_> = task.after.iter().map(TaskId::as_str).collect();
+    let after =
+        if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
+    let cost = one.receipt.cost().map(|cost| format!("about {cost}")).unwrap_or_default();
+    vec![
+        "  ".to_owned(),
+        task.id().to_string(),
+        task.kind().to_string(),
+        one.receipt.chosen.clone().unwrap_or_else(|| "nobody".to_owned()),
+        cost,
+        task.task.title.clone(),
+        after,
+    ]
+}
+
+/// Where a check comes from, for people.
+pub(crate) fn source(source: &CheckSource) -> String {
+    match source {
+        CheckSource::Configured => "configured".to_owned(),
+        CheckSource::Detected(file) => format!("detected from {file}"),
+        CheckSource::Acceptance => "an acceptance criterion".to_owned(),
+    }
+}
