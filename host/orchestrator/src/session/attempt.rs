@@ -51,6 +51,11 @@ pub(super) async fn run(
         return Ok(None);
     }
     let start = start_of(desk, planned, &next);
+    if start.afresh {
+        for left in desk.specs(planned.id()) {
+            desk.drop_workspace(&left).await?;
+        }
+    }
     let workspace = prepare(desk, planned.id(), &start).await?;
     let Some((record, host)) = begin(desk, planned, &next, &member.candidate, &start).await? else {
         return Ok(None);
@@ -66,6 +71,8 @@ pub(super) async fn run(
 struct Start {
     commit: String,
     token: u64,
+    /// Whether nothing of an attempt before is to be seen in it.
+    afresh: bool,
 }
 
 /// An attempt that goes on from a checkpoint, or mends a result, does so in the clone of the attempt before; any other
@@ -75,12 +82,12 @@ fn start_of(desk: &Desk<'_>, planned: &PlannedTask, next: &Next) -> Start {
     let started = board.started(planned.id());
     let goes_on = next.resume.is_some() || !next.findings.is_empty();
     if let Some((commit, token)) = started.filter(|_| goes_on) {
-        return Start { commit, token };
+        return Start { commit, token, afresh: false };
     }
     let head = board.progress.head.clone();
     let base = || desk.session.base.repository.base_commit.clone();
     let commit = planned.start.clone().or(head).unwrap_or_else(base);
-    Start { commit, token: desk.lease.token }
+    Start { commit, token: desk.lease.token, afresh: true }
 }
 
 /// Makes the clone, or finds it.

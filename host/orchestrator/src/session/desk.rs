@@ -100,6 +100,13 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Whether the plan is one task, whose result is the whole.
+    pub(super) fn is_single(&self) -> bool {
+        let board = self.board();
+        let planned = |record: &&TaskRecord| record.planned.origin == TaskOrigin::Planned;
+        board.tasks().iter().filter(planned).count() == 1
+    }
+
     /// How the session is planned.
     pub(super) fn planning(&self) -> Planning {
         plan(&self.session.issue, &self.analysis, self.session.plan.as_ref(), &self.site.planning)

@@ -1,6 +1,9 @@
 //! The end of a session's work: what was merged is checked, made visible, delivered and reported.
 
-use super::{desk::Desk, verdict::writes};
+use super::{
+    desk::Desk,
+    verdict::{criteria, writes},
+};
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
@@ -146,12 +149,14 @@ async fn verdict(
     {
         return Ok(report.clone());
     }
+    let same = criteria(desk).is_empty() || desk.is_single();
     let known = {
         let board = desk.board();
         let of_head = |record: &&ExecutionRecord| {
             record.collected.as_ref().is_some_and(|collected| collected.commit == head)
         };
-        board.executions().find(of_head).and_then(|record| record.verdict.clone())
+        let found = board.executions().filter(|_| same).find(of_head);
+        found.and_then(|record| record.verdict.clone())
     };
     let report = match known {
         Some(report) => report,
@@ -176,8 +181,9 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
     workspace.spec.start.clone_from(&base.repository.base_commit);
     let subject =
         Subject { workspace: &workspace, commit: head, must_change: true, had_conflict: false };
+    let checks: Vec<_> = desk.checks.iter().cloned().chain(criteria(desk)).collect();
     let validator = &desk.ports().validator;
-    let report = validator.validate(&subject, &desk.checks, desk.observer.as_ref()).await?;
+    let report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
     desk.commit(vec![Change::Merged(head.to_owned(), report.clone())]).await?;
     desk.drop_workspace(&spec).await?;
     Ok(report)

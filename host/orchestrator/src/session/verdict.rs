@@ -57,7 +57,21 @@ fn checks(desk: &Desk<'_>, planned: &PlannedTask) -> Vec<Check> {
         source: CheckSource::Acceptance,
         timeout: desk.site.scrutiny.timeout,
     });
-    desk.checks.iter().cloned().chain(own).collect()
+    let of_issue = if desk.is_single() { criteria(desk) } else { Vec::new() };
+    desk.checks.iter().cloned().chain(own).chain(of_issue).collect()
+}
+
+/// The commands that the issue's acceptance criteria name, where they are to be run: they are about the whole result.
+pub(super) fn criteria(desk: &Desk<'_>) -> Vec<Check> {
+    let named = desk.analysis.acceptance.iter().filter_map(|criterion| criterion.command.clone());
+    let named = named.filter(|_| desk.site.scrutiny.acceptance);
+    named
+        .map(|command| Check {
+            command,
+            source: CheckSource::Acceptance,
+            timeout: desk.site.scrutiny.timeout,
+        })
+        .collect()
 }
 
 /// Whether a task of this kind has failed when it changed nothing. Other kinds may well answer in words.
