@@ -1,21 +1,34 @@
-//! Sessions, executions and checkpoints, durable: the [`Journal`](cyrus_core::Journal) on `SQLite`.
+//! Sessions, tasks, executions, effects and money, durable: [`SessionStore`](cyrus_core::SessionStore) on `SQLite`
+//! and `PostgreSQL`.
 //!
-//! Nothing needs setting up: [`Store::open`] makes the file and its tables, and brings older tables up to date.
-//! Any number of processes may have the same store open. Every statement is written so that `PostgreSQL`
-//! understands it too.
+//! Nothing needs setting up: [`Store::open`] makes a file and its tables, [`Store::connect`] makes the tables in a
+//! database; both bring older tables up to date. Any number of processes may have the same store open. All statements
+//! but a handful are the same for both databases.
 //!
 //! # Layout
 //!
-//! * `store`: opening, and the schema (`migrations/`).
-//! * `holder`: who works on a session, and whether that process is still alive.
-//! * `journal`: the port.
+//! * `store`, `sqlite`, `postgres`: opening, transactions, the schema (`migrations/`).
+//! * `dialect`: where the two databases differ.
+//! * `holder`, `host`: who works on a session, where, and whether that process is still alive.
+//! * `port`: the port; `lease`, `commit`, `execution`, `ledger`, `snapshot`, `log`: what its calls do.
 //! * `row`: how the domain types are written into columns.
 
+mod commit;
+mod dialect;
 mod error;
+mod execution;
 mod holder;
-mod journal;
+mod host;
+mod lease;
+mod ledger;
+mod log;
+mod port;
+mod postgres;
 mod row;
+mod snapshot;
+mod sqlite;
 mod store;
 
 pub use error::OpenError;
+pub use postgres::Database;
 pub use store::Store;

@@ -1,24 +1,22 @@
-use crate::{
-    OpenError,
-    holder::{self, Holder},
-};
-use cyrus_core::JournalError;
+use crate::{OpenError, dialect::Dialect, error::Fault, holder::Holder};
+use cyrus_core::{SessionId, StoreError};
 use sqlx::{
-    SqlitePool,
+    Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::{Path, PathBuf},
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a statement waits for another process's write to end.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a statement waits for another's write to end.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a holder on another machine counts as alive without being heard of, unless somebody says otherwise.
+pub(crate) const LEASE_TIME: Duration = Duration::from_mins(1);
 
 /// What Cyrus remembers. Writes are answered once they would survive a crash of the machine.
 ///
@@ -26,125 +24,129 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// the end of its process, gives them free.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) pool: SqlitePool,
+    /// Every transaction that writes.
+    pub(crate) writer: AnyPool,
+    /// What only reads.
+    pub(crate) reader: AnyPool,
+    pub(crate) dialect: &'static Dialect,
     pub(crate) holder: Holder,
-    path: PathBuf,
+    /// Whether other machines may use it too.
+    pub(crate) shared: bool,
+    pub(crate) lease_time: Duration,
+    /// The sessions this store holds, with their fencing tokens.
+    held: Mutex<HashMap<SessionId, u64>>,
+    /// The file, or the database's address without credentials.
+    place: String,
+}
+
+/// What a store is made of.
+pub(crate) struct Parts {
+    pub(crate) writer: AnyPool,
+    pub(crate) reader: AnyPool,
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) holder: Holder,
+    pub(crate) shared: bool,
+    pub(crate) lease_time: Duration,
+    pub(crate) place: String,
+}
+
+impl From<Parts> for Store {
+    fn from(parts: Parts) -> Self {
+        let Parts { writer, reader, dialect, holder, shared, lease_time, place } = parts;
+        let held = Mutex::default();
+        Self { writer, reader, dialect, holder, shared, lease_time, held, place }
+    }
 }
 
 impl Store {
-    /// Opens the store in this file (by custom `$CYRUS_HOME/cyrus.db`), making it and its directory when they are
-    /// missing. Only its owner can read it. Beside it appear `-wal` and `-shm` files, and a directory `-holders`
-    /// that shows which processes have it open.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let holders = beside(path, "-holders");
-        let inaccessible =
-            |path: &Path, cause| OpenError::Inaccessible { path: path.to_owned(), cause };
-        make_private(path).map_err(|cause| inaccessible(path, cause))?;
-        let holder = Holder::announced(&holders)?;
-
-        // SQLite's migrations take no lock of their own, and switching to WAL does not wait for one either: two
-        // processes that open a new store at the same moment go through here one after the other.
-        let gate = holders.join("open.lock");
-        let waited = tokio::task::spawn_blocking({
-            let gate = gate.clone();
-            move || holder::lock(&gate)
-        });
-        let locked = waited.await.map_err(io::Error::other).flatten();
-        let _gate = locked.map_err(|cause| inaccessible(&gate, cause))?;
-        if let Err(error) = holder.sweep() {
-            tracing::warn!(directory = %holders.display(), %error, "marks of ended processes stay behind");
-        }
-
-        let options =
-            SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal);
-        let pool = connect(options, path).await?;
-        Ok(Self { pool, holder, path: path.to_owned() })
+    /// A transaction that writes.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, Fault> {
+        Ok(self.writer.begin_with(self.dialect.begin_write).await?)
     }
 
-    /// A store that is gone when it is dropped.
-    pub async fn in_memory() -> Result<Self, OpenError> {
-        let path = PathBuf::from(":memory:");
-        let pool = connect(SqliteConnectOptions::new().in_memory(true), &path).await?;
-        Ok(Self { pool, holder: Holder::private(), path })
+    /// A transaction that sees one moment.
+    pub(crate) async fn begin_read(&self) -> Result<Transaction<'static, Any>, Fault> {
+        Ok(self.reader.begin_with(self.dialect.begin_read).await?)
+    }
+
+    /// The sessions this store holds.
+    pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<SessionId, u64>> {
+        // What is written under the lock is whole at any moment.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long another machine is believed to be alive; `None` when there can be none.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.shared.then_some(self.lease_time)
     }
 
     /// What went wrong while reading, as the port says it.
-    pub(crate) fn unread(&self, cause: &impl ToString) -> JournalError {
-        self.storage("read", cause)
+    pub(crate) fn unread(&self, fault: Fault) -> StoreError {
+        self.storage("read", fault)
     }
 
     /// What went wrong while writing, as the port says it.
-    pub(crate) fn unwritten(&self, cause: &impl ToString) -> JournalError {
-        self.storage("written", cause)
+    pub(crate) fn unwritten(&self, fault: Fault) -> StoreError {
+        self.storage("written", fault)
     }
 
-    fn storage(&self, action: &'static str, cause: &impl ToString) -> JournalError {
-        let path = self.path.display().to_string();
-        JournalError::Storage { path, action, cause: cause.to_string() }
+    fn storage(&self, action: &'static str, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Refused(refused) => refused,
+            Fault::Storage(cause) => {
+                StoreError::Storage { place: self.place.clone(), action, cause }
+            }
+        }
     }
 }
 
-/// One connection, for ever: `SQLite` writes one at a time, so that waiting for the connection, first come first
-/// served, is fairer and cheaper than waiting for its lock. It is also what keeps a store in memory alive.
-async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, OpenError> {
-    let unusable = |cause: String| OpenError::Unusable { path: path.to_owned(), cause };
-    let options = options
-        .create_if_missing(true)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT);
-    let pool = SqlitePoolOptions::new()
-        .min_connections(1)
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options)
-        .await
-        .map_err(|error| unusable(error.to_string()))?;
-    MIGRATIONS.run(&pool).await.map_err(|error| match error {
+/// Makes the changes of a transaction visible, or none of them when something went wrong.
+pub(crate) async fn end<T>(
+    transaction: Transaction<'static, Any>,
+    done: Result<T, Fault>,
+) -> Result<T, Fault> {
+    match done {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(fault) => {
+            // Waited for, so that nobody waits for what it has locked. Without it the same happens later.
+            if let Err(error) = transaction.rollback().await {
+                tracing::debug!(%error, "a transaction that failed could not be taken back by itself");
+            }
+            Err(fault)
+        }
+    }
+}
+
+/// Connects to the database at this address once, by itself: a pool that cannot connect tries again until it is out of
+/// time, and does not say why.
+pub(crate) async fn probe(address: &str, settings: &'static str) -> Result<(), sqlx::Error> {
+    install_drivers();
+    let mut connection = AnyConnection::connect(address).await?;
+    connection.execute(settings).await?;
+    connection.close().await
+}
+
+/// Brings the tables up to date. What went wrong becomes an error through `unusable`, but for the case that they are
+/// newer than this program.
+pub(crate) async fn migrate(
+    pool: &AnyPool,
+    place: &str,
+    unusable: impl Fn(String) -> OpenError,
+) -> Result<(), OpenError> {
+    MIGRATIONS.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) => {
             let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-            OpenError::NewerSchema { path: path.to_owned(), found, known }
+            OpenError::NewerSchema { place: place.to_owned(), found, known }
         }
         other => unusable(other.to_string()),
-    })?;
-    Ok(pool)
+    })
 }
 
-/// Makes the file and its directory when they are missing, readable by their owner alone. An existing file is not
-/// opened: closing it would let go of the locks that `SQLite` has on it in this process.
-fn make_private(path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-    }
-    match holder::create_private(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-        }
-        made => made.map(drop),
-    }
-}
-
-/// The path with this added to its name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_write_is_on_disk_when_it_is_answered() {
-        let home = tempfile::tempdir().unwrap();
-        let store = Store::open(&home.path().join("cyrus.db")).await.unwrap();
-        let pragma = async |sql: &'static str| {
-            sqlx::query_scalar::<_, String>(sql).fetch_one(&store.pool).await.unwrap()
-        };
-        assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
-        assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
-        assert_eq!(pragma("SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
-    }
+/// Makes both databases known to sqlx, once.
+pub(crate) fn install_drivers() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(sqlx::any::install_default_drivers);
 }

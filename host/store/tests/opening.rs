@@ -1,6 +1,6 @@
 //! Opening a store: what is made, who can read it, and what is refused.
 
-use cyrus_store::{OpenError, Store};
+use cyrus_store::{Database, OpenError, Store};
 use sqlx::{Row, SqlitePool, sqlite::SqliteConnectOptions};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -73,7 +73,21 @@ async fn what_is_no_store_is_refused_and_named() {
     assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
     assert!(refused.to_string().contains(&file.display().to_string()));
 
+    assert!(refused.to_string().contains("not a database"), "{refused}");
+
     let under_a_file = file.join("cyrus.db");
     let refused = Store::open(&under_a_file).await.unwrap_err();
     assert!(matches!(refused, OpenError::Inaccessible { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_without_its_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = directory.path().join("nowhere");
+    let url = format!("postgres://cyrus:secret@localhost/cyrus?host={}", nowhere.display());
+    let database = Database::new(&url, &directory.path().join("holders")).unwrap();
+    let refused = Store::connect(&database).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Unreachable { .. }), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("nowhere") && !refused.contains("secret"), "{refused}");
 }

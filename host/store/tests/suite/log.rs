@@ -1,0 +1,55 @@
+//! A session's log.
+
+use crate::{home::Home, values::*};
+use cyrus_core::{LogLine, SessionStore as _};
+
+pub(crate) async fn keeps_lines_in_order_whoever_writes(home: &Home) {
+    const EACH: usize = 10;
+    let stores = [home.shared().await, home.shared().await];
+    let id = stores[0].open(&session("aaaa", 1)).await.unwrap().session;
+    stores[0].log(&id, vec![]).await.unwrap();
+    assert_eq!(stores[1].log_lines(&id, 0, 9).await.unwrap(), []);
+    let writers = stores.clone().map(|store| {
+        let id = id.clone();
+        tokio::spawn(async move {
+            for batch in 0..EACH {
+                store.log(&id, vec![line(batch * 2), line(batch * 2 + 1)]).await.unwrap();
+            }
+        })
+    });
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let lines = stores[1].log_lines(&id, 0, usize::MAX).await.unwrap();
+    let numbers: Vec<_> = lines.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, (1..=4 * EACH as u64).collect::<Vec<_>>());
+    for pair in lines.chunks(2) {
+        let is_pair = (0..EACH).any(|batch| {
+            (&pair[0].event, &pair[1].event) == (&line(batch * 2), &line(batch * 2 + 1))
+        });
+        assert!(is_pair, "a batch stays together: {pair:?}");
+    }
+    let page = stores[0].log_lines(&id, 5, 3).await.unwrap();
+    assert_eq!(page, lines[5..8]);
+
+    home.spoil("UPDATE log SET event = '{' WHERE number = 6").await;
+    assert_eq!(stores[0].log_lines(&id, 5, 3).await.unwrap(), lines[6..8]);
+}
+
+pub(crate) async fn keeps_the_newest_lines(home: &Home) {
+    const KEPT: usize = 20_000;
+    let store = home.store().await;
+    let id = store.open(&session("aaaa", 1)).await.unwrap().session;
+    let other = store.open(&session("bbbb", 1)).await.unwrap().session;
+    store.log(&other, vec![line(1)]).await.unwrap();
+    let all: Vec<_> = (1..=KEPT + 25).map(line).collect();
+    let (most, rest) = all.split_at(KEPT + 5);
+    for events in [most, rest] {
+        store.log(&id, events.to_vec()).await.unwrap();
+    }
+    let kept = store.log_lines(&id, 0, usize::MAX).await.unwrap();
+    assert_eq!(kept.len(), KEPT);
+    assert_eq!(kept[0], LogLine { number: 26, event: line(26) });
+    assert_eq!(kept[KEPT - 1], LogLine { number: KEPT as u64 + 25, event: line(KEPT + 25) });
+    assert_eq!(store.log_lines(&other, 0, 9).await.unwrap().len(), 1);
+}
