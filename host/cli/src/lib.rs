@@ -15,6 +15,7 @@ mod mcp;
 mod output;
 mod preview;
 mod site;
+mod sweep;
 mod work;
 
 use args::{Cli, Command};

@@ -9,6 +9,7 @@ use crate::{
     log::{Both, Log},
     output::{Telling, summary},
     site::site,
+    sweep::sweep,
 };
 use cyrus_core::{Lease, Observer, Session, SessionReport, Snapshot};
 use cyrus_orchestrator::{Orchestrator, Site};
@@ -34,6 +35,7 @@ impl Work {
 /// Works on a session, tells of it, and says how the command ends.
 pub(crate) async fn work(app: &App, work: Work, format: Format) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
+    sweep(app).await;
     let telling = Arc::new(Telling::new(format));
     let report = follow(app, work, Arc::clone(&telling) as _, &interrupts).await?;
     // Everything told is written before the summary is.

@@ -1,0 +1,51 @@
+//! Removes what sessions left behind that are over: the clones of those that were cut off while they tidied up, and
+//! those of failed ones once nobody will look into them any more.
+
+use crate::app::App;
+use anyhow::Result;
+use cyrus_core::{SessionOutcome, SessionState, SessionSummary, Workspaces as _};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+/// Sweeps. What cannot be removed stays, and that is said: it is no reason not to work.
+pub(crate) async fn sweep(app: &App) {
+    if let Err(error) = swept(app).await {
+        tracing::warn!("what earlier sessions left behind could not be looked at: {error:#}");
+    }
+}
+
+async fn swept(app: &App) -> Result<()> {
+    let here = std::path::Path::new("/");
+    let workspaces = app.workspaces(here).await?;
+    let present = workspaces.present().await?;
+    if present.is_empty() {
+        return Ok(());
+    }
+    let sessions = app.store().await?.sessions().await?.into_iter();
+    let known: BTreeMap<_, _> = sessions.map(|one| (one.session.id.clone(), one)).collect();
+    let retention = app.config().retention();
+    let keep_for = if retention.keep_failed { retention.keep_for } else { Duration::ZERO };
+    // What the store does not know is not ours to judge: another store may have its clones here.
+    for found in present.iter().filter_map(|id| known.get(id)) {
+        if !is_spent(found, keep_for, SystemTime::now()) {
+            continue;
+        }
+        let session = &found.session;
+        if let Err(error) = workspaces.clear(&session.base, &session.id).await {
+            tracing::warn!("what session {} left behind could not be removed: {error}", session.id);
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody will go on in a session's clones or look into them.
+fn is_spent(found: &SessionSummary, keep_for: Duration, now: SystemTime) -> bool {
+    let old = now.duration_since(found.session.created).is_ok_and(|age| age >= keep_for);
+    match found.state {
+        SessionState::Running | SessionState::Paused => false,
+        SessionState::Finished(SessionOutcome::Validated | SessionOutcome::Unverified) => !found.held,
+        SessionState::Finished(_) => old && !found.held,
+    }
+}
