@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, from_answer};
 use cyrus_core::{
-    Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
-    SessionEvent, SessionOutcome, Snapshot, TaskRecord, TaskState,
+    Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, PlannedTask,
+    Progress, Session, SessionEvent, SessionOutcome, Snapshot, Strategy, TaskRecord, TaskState,
 };
 use cyrus_executor::{ErrorKind, ExecutionError, Placement, WorkProduct};
 use std::sync::PoisonError;
@@ -55,9 +55,7 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
     }
     let session = desk.session;
     desk.selection.labels.clone_from(&session.issue.labels);
-    if let Some(strategy) = session.strategy.or(desk.analysis.tags.strategy) {
-        desk.selection.strategy = strategy;
-    }
+    desk.selection.strategy = strategy(desk);
     if snapshot.plan.is_none() && snapshot.tasks.is_empty() {
         // Written with the plan, unless that has yet to be made.
         desk.unwritten = changes;
@@ -83,6 +81,36 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
         }
     }
     Ok(())
+}
+
+/// Whether an issue's text may send the work to the cloud: only where the operator lets it go there at all. The text is
+/// somebody's, and with the work goes the source.
+fn may_leave(desk: &Desk<'_>) -> bool {
+    let selection = &desk.site.selection;
+    selection.strategy != Strategy::LocalOnly || selection.local_to_cloud
+}
+
+/// The strategy: what was asked for on the session, else in the issue, else what the operator configured.
+fn strategy(desk: &Desk<'_>) -> Strategy {
+    let configured = desk.site.selection.strategy;
+    let tagged = desk.analysis.tags.strategy;
+    let refused = tagged.filter(|wanted| *wanted != Strategy::LocalOnly && !may_leave(desk));
+    if let (None, Some(wanted)) = (desk.session.strategy, refused) {
+        let message = format!(
+            "the issue asks for strategy {wanted}, which may send the source to the cloud; the configuration has {configured}, and that stands"
+        );
+        desk.tell(SessionEvent::Warning { message });
+        return configured;
+    }
+    desk.session.strategy.or(tagged).unwrap_or(configured)
+}
+
+/// Whether the issue's text asks for an executor that it may not ask for.
+fn is_refused(desk: &Desk<'_>, planned: &PlannedTask) -> bool {
+    let asked = planned.executor.as_deref().and_then(|name| desk.site.member(name));
+    let in_cloud = asked.is_some_and(|member| member.candidate.info.placement == Placement::Cloud);
+    let by_issue = desk.session.executor.is_none() && desk.session.plan.is_none();
+    in_cloud && by_issue && !may_leave(desk)
 }
 
 /// Writes down the end of executions that were cut off with the process that held them. What they spent is settled,
@@ -166,6 +194,13 @@ pub(super) async fn plan(
 }
 
 async fn write(desk: &Desk<'_>, mut plan: Plan, mut changes: Vec<Change>) -> Result<(), Broken> {
+    for planned in plan.tasks.iter_mut().filter(|planned| is_refused(desk, planned)) {
+        let message = format!(
+            "the issue asks for executor {}, which would send the source to the cloud; the configuration does not let it",
+            planned.executor.take().unwrap_or_default()
+        );
+        desk.tell(SessionEvent::Warning { message });
+    }
     if let Some(executor) = &desk.session.executor {
         for planned in &mut plan.tasks {
             planned.executor.get_or_insert_with(|| executor.clone());
