@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
 
 /// Names a task within its session: 1 to 128 characters of `[A-Za-z0-9._-]`, not beginning with a dot or a
-/// hyphen, so that it can be part of a path, a branch name and an argument.
+/// hyphen nor ending with a dot or `.lock`, so that it can be part of a path, a branch name and an argument.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(String);
@@ -10,7 +10,7 @@ pub struct TaskId(String);
 /// Why a text is no task id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a task id: use 1 to 128 letters, digits, dots, hyphens and underscores, starting with a letter or digit"
+    "{0:?} is not a task id: use 1 to 128 letters, digits, dots, hyphens and underscores, starting with a letter or digit, not ending with `.lock`"
 )]
 pub struct InvalidTaskId(pub String);
 
@@ -35,7 +35,9 @@ impl FromStr for TaskId {
             && text.len() <= 128
             && text.bytes().all(plain)
             && !text.contains("..")
-            && !text.ends_with('.');
+            && !text.ends_with('.')
+            // Git's own files beside refs are called so.
+            && text.strip_suffix(".lock").is_none();
         good.then(|| Self(text.to_owned())).ok_or_else(|| InvalidTaskId(text.to_owned()))
     }
 }
@@ -114,7 +116,9 @@ mod tests {
         for good in ["t1", "CYR-12", "a.b_c", &"x".repeat(128)] {
             assert_eq!(good.parse::<TaskId>().unwrap().as_str(), good);
         }
-        for bad in ["", "-rf", ".git", "a/b", "a..b", "a b", "é", "end.", &"x".repeat(129)] {
+        for bad in
+            ["", "-rf", ".git", "a/b", "a..b", "a b", "é", "end.", "a.lock", &"x".repeat(129)]
+        {
             assert_eq!(bad.parse::<TaskId>(), Err(InvalidTaskId(bad.to_owned())));
         }
     }

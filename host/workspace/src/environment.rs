@@ -1,7 +1,7 @@
 //! What programs get of the user's surroundings: named variables, and no others.
 
 use cyrus_sandbox::AbsolutePath;
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, fmt, time::Duration};
 
 /// What a fetch from a remote needs besides the user's git configuration: an ssh agent, a proxy, certificates.
 const NETWORK: [&str; 11] = [
@@ -16,6 +16,19 @@ const NETWORK: [&str; 11] = [
     "SSL_CERT_DIR",
     "GIT_SSL_CAINFO",
     "GIT_SSL_CAPATH",
+];
+
+/// How `gh` knows its user, and where it keeps that.
+const FORGE: [&str; 9] = [
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
+    "GH_HOST",
+    "GH_CONFIG_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
 ];
 
 /// What compilers, interpreters and their version managers find themselves by, and certificates for what they
@@ -75,6 +88,37 @@ impl GitEnvironment {
     ) -> Self {
         let path = variable("PATH").unwrap_or_default();
         Self { path, home, network: named(&NETWORK, variable).collect() }
+    }
+}
+
+/// What the program of a forge gets of the user's surroundings.
+#[derive(Clone, Default)]
+pub struct ForgeEnvironment {
+    /// The `PATH` that it finds its helpers on.
+    pub path: OsString,
+    /// Where its user's login is.
+    pub home: Option<AbsolutePath>,
+    /// Its other variables, which may hold the user's token.
+    pub variables: Vec<(OsString, OsString)>,
+}
+
+impl ForgeEnvironment {
+    /// That of a user with this home; `variable` looks a variable of theirs up.
+    pub fn of_user(
+        home: Option<AbsolutePath>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let path = variable("PATH").unwrap_or_default();
+        let network = named(&NETWORK, &variable);
+        Self { path, home, variables: named(&FORGE, &variable).chain(network).collect() }
+    }
+}
+
+/// Names the variables: the values may be secrets.
+impl fmt::Debug for ForgeEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ForgeEnvironment").field("variables", &names).finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     diff::{Change, Mode},
     error::{in_background, io},
     object::ObjectId,
+    refs,
     repository::Main,
     rules::{
         CONFLICT_MARKER, DiffRules, EMPTY_DIFF, OUTSIDE_WORKSPACE, PROTECTED_PATH, TOO_LARGE,
@@ -47,8 +48,10 @@ impl<'a> Examination<'a> {
         let spec = &subject.workspace.spec;
         let (base, start) = (base_commit(&spec.base)?, commit(&spec.start)?);
         let result = commit(subject.commit)?;
-        if main.resolve(result.as_str()).await?.as_ref() != Some(&result) {
-            let problem = format!("there is no commit {result} in {}", spec.base.path.display());
+        // Else the checks would say something of other files.
+        if main.resolve(&refs::clone(spec)).await?.as_ref() != Some(&result) {
+            let root = subject.workspace.workspace.root.display();
+            let problem = format!("the clone {root} does not hold {result}: collect its result");
             return Err(WorkspaceError::Unacceptable(problem));
         }
         let merged = result == start;

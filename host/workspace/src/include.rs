@@ -43,7 +43,8 @@ pub(crate) async fn copy(
     // A name that ends in a slash is a repository inside of the working tree.
     for name in named.split(|b| *b == 0).filter(|name| !name.is_empty() && !name.ends_with(b"/")) {
         if place(clone, Path::new(OsStr::from_bytes(name))).is_some() {
-            free.extend([name, b"\0"].concat());
+            // So that no name is taken for a pathspec with magic in it.
+            free.extend([b"./", name, b"\0"].concat());
         } else {
             let name = String::from_utf8_lossy(name);
             tracing::warn!(%name, "not copied: a link or a file is in the way");
@@ -52,7 +53,9 @@ pub(crate) async fn copy(
     if free.is_empty() {
         return Ok(());
     }
-    let call = Call::new(clone, &["check-ignore", "-z", "--stdin"]).stdin(free);
+    let call = Call::new(clone, &["check-ignore", "-z", "--stdin"])
+        .stdin(free)
+        .env("GIT_LITERAL_PATHSPECS", "0");
     let answer = git.run(call).await?;
     let ignored = match answer.code {
         0 => answer.stdout,
@@ -62,8 +65,8 @@ pub(crate) async fn copy(
     let to = clone.to_owned();
     in_background("copy ignored files", move || {
         let mut left = MAX_BYTES;
-        let names = ignored.split(|b| *b == 0).filter(|name| !name.is_empty());
-        for name in names.map(|name| Path::new(OsStr::from_bytes(name))) {
+        let files = ignored.split(|b| *b == 0).filter(|name| !name.is_empty());
+        for name in files.map(|name| Path::new(OsStr::from_bytes(name))) {
             copy_file(&from, &to, name, &mut left)?;
         }
         Ok(())

@@ -233,11 +233,15 @@ mod tests {
             .map(|(task, token)| (task.parse::<TaskId>().unwrap(), token))
             .into();
         let of = |(task, token): &(TaskId, u64)| TaskDir::new(home.path(), &session, task, *token);
-        dirs.iter().for_each(|dir| of(dir).create().unwrap());
+        for dir in &dirs {
+            of(dir).create().unwrap();
+        }
         fs::create_dir(home.path().join("s-one/t2/.left")).unwrap();
         assert_eq!(TaskDir::of_session(home.path(), &session).unwrap(), dirs);
         fs::remove_dir(home.path().join("s-one/t2/.left")).unwrap();
-        dirs.iter().for_each(|dir| of(dir).remove().unwrap());
+        for dir in &dirs {
+            of(dir).remove().unwrap();
+        }
         assert!(!home.path().join("s-one").exists());
         assert_eq!(TaskDir::of_session(home.path(), &session).unwrap(), []);
     }

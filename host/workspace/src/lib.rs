@@ -1,19 +1,43 @@
 //! Clones, branches and checks: everything Cyrus does with git.
 //!
-//! [`GitWorkspaces`] and [`CommandValidator`] are the ports `Workspaces` and `Validator` of the core. Programs are
-//! launched through `cyrus-sandbox` only: git as a trusted tool, checks as what nobody trusts.
+//! | port of the core | here |
+//! |---|---|
+//! | `Workspaces` | [`GitWorkspaces`] |
+//! | `Validator` | [`CommandValidator`] |
+//! | `Integration` | [`GitIntegration`] |
+//! | `Forge` | [`GhForge`] |
+//!
+//! Programs are launched through `cyrus-sandbox` only: git and `gh` as trusted tools; checks, set-up and tear-down
+//! as what nobody trusts.
 //!
 //! # A task's life
 //!
-//! * **Prepare**: a clone of its own, put together from its parts. It borrows the main repository's objects
-//!   (`objects/info/alternates`), has the base commit on the work branch and the base branch beside it, the user's
-//!   name for commits, and `origin` without credentials and with a push address that leads nowhere, against
-//!   accidents. `refs/cyrus/<session>/<task>` in the main repository holds the base meanwhile.
+//! * **Prepare**: a clone of its own, put together from its parts, below `<session>/<task>/<token>`. It borrows the
+//!   main repository's objects (`objects/info/alternates`), has the commit it starts from on the work branch and the
+//!   base branch beside it, the user's name for commits, and `origin` without credentials and with a push address
+//!   that leads nowhere, against accidents. What it starts from may be known to nobody but the session: it is held
+//!   by a ref for as long as the clone is there. Then ignored files that `.worktreeinclude` lists are copied, and
+//!   the set-up is run; both as the base commit has them.
 //! * **Collect**: the executor's commits and one more with what it left, or a branch that it pushed, are handed over
-//!   to the main repository, and the same ref moves to the result. A pushed branch is put in the workspace too.
-//! * **Publish**: the session's branch moves there, by one compare-and-set, when it is not there, is where this
-//!   session put it, or loses nothing by it; never while it is checked out.
-//! * **Discard**: the files go, the ref stays.
+//!   to the main repository and kept at `refs/cyrus/<session>/<task>`. A pushed branch is put in the workspace too.
+//! * **Validate**: the diff is held to rules, and the checks are run in the workspace.
+//! * **Discard**: the tear-down is run and the files go, the result stays.
+//!
+//! # A session's life
+//!
+//! * **Merge**: results are merged as objects. No file is checked out and no branch moves. The same merge is the
+//!   same commit. A conflict becomes a commit with both sides marked, for a task to start from; what it comes to is
+//!   recorded as the merge of both.
+//! * **Publish**: the session's branch moves to the result, by one compare-and-set, when it is not there, is where
+//!   this session put it, or loses nothing by it; never while it is checked out.
+//! * **Push**: to `origin`, never by force, and a pull request.
+//! * **Clear**: clones go, and the refs that only work under way needed. When the result is on the branch all refs of
+//!   the session go. Else (it failed, or the branch could not be moved) its results stay at
+//!   `refs/cyrus/<session>/<task>` until the user removes them with `git update-ref -d`.
+//!
+//! Sessions and processes that share repositories and directories do not meet: paths and refs have the session, the
+//! task and the token of its lease in them, clones and refs appear at once or not at all, and what is shared (the
+//! session's directories, git's locks) is waited for.
 //!
 //! # What an executor's clone can do to the host
 //!
@@ -32,21 +56,29 @@
 //! | planted | why it does nothing |
 //! |---|---|
 //! | hooks | not read; `core.hooksPath=/dev/null` in every run, also in the main repository |
-//! | `filter.*`, `diff.*`, `merge.*` drivers with attributes | the scratch repository has none |
+//! | `filter.*`, `diff.*`, `merge.*` drivers with attributes | the scratch repository has none, nor has the one that merges are worked out in; attributes for merges are the base commit's |
 //! | `core.fsmonitor`, `core.sshCommand`, `gpg.program`, aliases, `include.path` | the clone's configuration is not read |
 //! | `uploadpack.packObjectsHook`, a promisor remote | nothing is served from the clone |
 //! | alternates, or links to other objects | not read, not followed: the commit is then incomplete and refused |
 //! | `.git` as a link or a file | not followed |
 //! | a repository inside of the working tree | not looked into; what it is committed as stays, and nothing is added |
 //! | `assume-unchanged` marks, a forged index | the clone's index is not read |
+//! | a submodule | never fetched, entered or checked out; its address is checked when the result is taken |
+//! | `cyrus-setup.sh`, `cyrus-teardown.sh`, `.worktreeinclude` | the base commit's count |
+//! | the test script of `package.json`, the makefile | run as the base commit has them when the result changed them |
+//! | links where the host writes | nothing is copied through one |
 //! | a remote named as a command, an option or another repository here | only https, ssh, and a directory that is `origin` |
 //!
 //! In every run the system's and the user's configuration are out of force, prompts are off, no protocol but the one
 //! needed is allowed, and submodules are left alone. Of the user's configuration exactly this is used: name and
-//! address, `safe.directory`, and for fetching `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
+//! address, `safe.directory`, and for fetching and pushing `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
 //!
 //! # Limits
 //!
+//! * What a check does is the result's to say, but for the command itself: a test that the executor changed is the
+//!   changed test, and so is a test runner's configuration. [`DiffRules::protected_paths`] is for what must stay.
+//! * What a set-up leaves that is not ignored looks like the executor's work, and becomes part of the result.
+//! * Git has to be 2.33 or newer, 2.38 to merge, and 2.43 for a merge to heed attributes such as `merge=union`.
 //! * Files that Git LFS manages stay pointers: its filter is a program of the user's configuration.
 //! * The user's own list of ignored files (`core.excludesFile`) does not count; the repository's does, and its
 //!   `.git/info/exclude`.
@@ -66,6 +98,7 @@ mod diff;
 mod environment;
 mod error;
 mod findings;
+mod forge;
 mod git;
 mod harvest;
 mod include;
@@ -87,7 +120,8 @@ mod user;
 mod validator;
 mod workspaces;
 
-pub use environment::{CheckEnvironment, GitEnvironment};
+pub use environment::{CheckEnvironment, ForgeEnvironment, GitEnvironment};
+pub use forge::GhForge;
 pub use git::Git;
 pub use integration::GitIntegration;
 pub use rules::DiffRules;

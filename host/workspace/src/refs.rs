@@ -3,7 +3,7 @@
 //! | ref | what it holds |
 //! |---|---|
 //! | `<task>` | the task's result |
-//! | `_start/<task>/<token>` | the commit that a clone started from, while the clone is there |
+//! | `_clone/<task>/<token>` | what a clone was last seen to hold: what it started from, then its result; while the clone is there |
 //! | `_conflict/<task>` | the commit with both sides marked that a conflict is resolved from |
 //! | `_merged/<task>` | the task's result merged into what came before it |
 //! | `_result` | what the session's branch is to be |
@@ -13,7 +13,7 @@ use cyrus_core::{SessionId, WorkspaceSpec};
 use cyrus_executor::TaskId;
 
 /// Those that only work under way needs, by their first part.
-pub(crate) const PASSING: [&str; 2] = ["_start/", "_conflict/"];
+pub(crate) const PASSING: [&str; 2] = ["_clone/", "_conflict/"];
 
 /// Below which all refs of a session are.
 pub(crate) fn session(session: &SessionId) -> String {
@@ -25,9 +25,9 @@ pub(crate) fn kept(id: &SessionId, task: &TaskId) -> String {
     format!("{}{task}", session(id))
 }
 
-/// What holds the commit that a clone borrows.
-pub(crate) fn start(spec: &WorkspaceSpec) -> String {
-    format!("{}_start/{}/{}", session(&spec.session), spec.task, spec.token)
+/// What holds the commits that a clone borrows, and says which of them is in it.
+pub(crate) fn clone(spec: &WorkspaceSpec) -> String {
+    format!("{}_clone/{}/{}", session(&spec.session), spec.task, spec.token)
 }
 
 /// What holds a conflict that a task is to resolve.

@@ -99,9 +99,9 @@ impl Main {
         if refs.is_empty() {
             return Ok(());
         }
-        let lines: String =
-            refs.iter().map(|(name, old)| format!("delete {name} {old}\n")).collect();
+        let lines = refs.iter().map(|(name, old)| format!("delete {name} {old}\n"));
         let call = self.call(&["update-ref", "--no-deref", "--stdin"]).await?;
+        let lines = lines.collect::<Vec<_>>().concat();
         self.git.output(call.stdin(lines.into_bytes())).await.map(drop)
     }
 
@@ -117,7 +117,11 @@ impl Main {
         if before.as_ref() == Some(commit) {
             return Ok(());
         }
-        self.set_refs(&[(name, commit, before.as_ref())]).await
+        match self.set_refs(&[(name, commit, before.as_ref())]).await {
+            // Somebody else was faster with the same.
+            Err(_) if self.resolve(name).await?.as_ref() == Some(commit) => Ok(()),
+            result => result,
+        }
     }
 
     /// The refs whose names begin like this, to the end of a part, each with what it points at.
@@ -201,7 +205,7 @@ impl Main {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let list: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         let call = self.call(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
         batch(&self.git.output(call).await?).ok_or_else(|| unreadable("cat-file --batch"))
     }

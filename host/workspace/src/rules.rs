@@ -25,25 +25,19 @@ pub(crate) const TOO_LARGE: &str = "too-large";
 /// The code of a change where there must be none.
 pub(crate) const PROTECTED_PATH: &str = "protected-path";
 
-/// The diff rules that are the operator's to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The diff rules that are the operator's to set. Without any, a result may change as much as it likes, where it
+/// likes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiffRules {
     /// The most files that one task may change; `None` is no bound.
     pub max_files: Option<u64>,
     /// The most lines that one task may add and remove together; `None` is no bound. Binary files count none.
     pub max_lines: Option<u64>,
-    /// What must stay as it is, as patterns of git (`glob` pathspecs, relative to the top): `*` is within one part of
-    /// a path, `**/` any number of parts, a directory is all that is in it, and case does not count. Nothing is
-    /// protected unless said: an issue may well ask for a change of `.gitignore` or `.github`, and git itself
-    /// refuses a `.git` in a result.
+    /// What must stay as it is, from the top of the repository: `*` and `?` stand for what is within one name, `**`
+    /// for any number of directories, nothing else is special, capital letters count, and a directory is all that is
+    /// in it. Nothing is protected unless said: an issue may well ask for a change of `.gitignore` or `.github`, and
+    /// git itself refuses a `.git` in a result.
     pub protected_paths: Vec<String>,
-}
-
-/// Bounds that a person's change hardly passes and a directory of dependencies does; nothing protected.
-impl Default for DiffRules {
-    fn default() -> Self {
-        Self { max_files: Some(2_000), max_lines: Some(200_000), protected_paths: Vec::new() }
-    }
 }
 
 impl DiffRules {
@@ -51,9 +45,9 @@ impl DiffRules {
     pub(crate) fn pathspecs(&self) -> Vec<String> {
         let paths = self.protected_paths.iter().map(|path| {
             let path = path.strip_prefix("./").unwrap_or(path).trim_start_matches('/');
-            path.trim_end_matches('/')
+            path.trim_end_matches('/').replace('\\', r"\\").replace('[', r"\[")
         });
-        paths.filter(|path| !path.is_empty()).map(|path| format!(":(glob,icase){path}")).collect()
+        paths.filter(|path| !path.is_empty()).map(|path| format!(":(glob){path}")).collect()
     }
 }
 
@@ -176,9 +170,9 @@ mod tests {
 
     #[test]
     fn protected_paths_are_patterns_from_the_top() {
-        let protected_paths = ["/a/", "./b", "**/*.lock", "", "/"].map(Into::into).into();
+        let protected_paths = ["/a/", "./b", "**/*.lock", "[x]", "", "/"].map(Into::into).into();
         let rules = DiffRules { protected_paths, ..DiffRules::default() };
-        let expected = ["a", "b", "**/*.lock"].map(|path| format!(":(glob,icase){path}"));
+        let expected = ["a", "b", "**/*.lock", r"\[x]"].map(|path| format!(":(glob){path}"));
         assert_eq!(rules.pathspecs(), expected);
         assert!(DiffRules::default().pathspecs().is_empty());
     }

@@ -26,9 +26,12 @@ pub struct WorkspaceSettings {
     pub environment: CheckEnvironment,
     /// A script of the operator's own, run by the shell in every new clone before the repository's `cyrus-setup.sh`.
     pub global_setup: Option<AbsolutePath>,
-    /// How long one script of the set-up may take.
+    /// A script of the operator's own, run by the shell in every clone before it is removed, after the repository's
+    /// `cyrus-teardown.sh`.
+    pub global_teardown: Option<AbsolutePath>,
+    /// How long each script of the set-up may take.
     pub setup_time: Duration,
-    /// How long a tear-down may take.
+    /// How long each script of the tear-down may take.
     pub teardown_time: Duration,
     /// Whether a task does not begin when its set-up fails. Upstream begins it; the failure is logged, and what was
     /// printed is in the file `set-up` beside the clone.
@@ -38,12 +41,13 @@ pub struct WorkspaceSettings {
 }
 
 impl WorkspaceSettings {
-    /// Upstream's time limits, no script of the operator's, and no issue.
+    /// Upstream's time limits, no scripts of the operator's, and no issue.
     pub fn new(launcher: Launcher, environment: CheckEnvironment) -> Self {
         Self {
             launcher,
             environment,
             global_setup: None,
+            global_teardown: None,
             setup_time: SETUP_TIME,
             teardown_time: TEARDOWN_TIME,
             setup_must_succeed: false,

@@ -3,9 +3,10 @@
 //!
 //! | script | from | when | time |
 //! |---|---|---|---|
-//! | the global one | the operator's configuration | a clone is new | 5 minutes |
+//! | the operator's set-up | the configuration | a clone is new | 5 minutes |
 //! | `cyrus-setup.sh` | the base commit | after that | 5 minutes |
 //! | `cyrus-teardown.sh` | the base commit | before the clone is removed | 2 minutes |
+//! | the operator's tear-down | the configuration | after that | 2 minutes |
 //!
 //! They run in the sandbox at the top of the clone, with bash where there is one, with the environment of the checks,
 //! their home, and `LINEAR_ISSUE_ID`, `LINEAR_ISSUE_IDENTIFIER` and `LINEAR_ISSUE_TITLE` (the tear-down: only the
@@ -21,7 +22,7 @@ use crate::{
     settings::WorkspaceSettings,
 };
 use cyrus_core::{Issue, WorkspaceError, WorkspaceSpec};
-use cyrus_sandbox::{Exit, Finished};
+use cyrus_sandbox::{AbsolutePath, Exit, Finished};
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, time::Duration};
 
 const SETUP: &str = "cyrus-setup.sh";
@@ -48,24 +49,28 @@ impl Stage<'_> {
         }
         let variables = self.variables(&["ID", "IDENTIFIER", "TITLE"]).await;
         let time = self.settings.setup_time;
+        let global = self.settings.global_setup.as_ref().map(operators);
+        let own = self.script(SETUP).await?.map(|args| (SETUP.to_owned(), args));
         let mut said = String::new();
-        if let Some(script) = &self.settings.global_setup {
-            let args = vec![script.as_path().as_os_str().to_owned()];
-            let order = self.order(script.to_string(), args, &variables, time);
-            said += &self.outcome(order).await?;
-        }
-        if let Some(args) = self.script(SETUP).await? {
-            said += &self.outcome(self.order(SETUP.to_owned(), args, &variables, time)).await?;
+        for (name, args) in global.into_iter().chain(own) {
+            said += &self.outcome(self.order(name, args, &variables, time)).await?;
         }
         fs::write(&marker, said).map_err(io("cannot write", &marker))
     }
 
     /// Runs the tear-down. That it fails is logged and no more: the clone goes all the same.
     pub(crate) async fn tear_down(&self) -> Result<(), WorkspaceError> {
-        let Some(args) = self.script(TEARDOWN).await? else { return Ok(()) };
         let variables = self.variables(&["IDENTIFIER"]).await;
         let time = self.settings.teardown_time;
-        self.run(self.order(TEARDOWN.to_owned(), args, &variables, time)).await
+        let own = self.script(TEARDOWN).await?.map(|args| (TEARDOWN.to_owned(), args));
+        let global = self.settings.global_teardown.as_ref().map(operators);
+        for (name, args) in own.into_iter().chain(global) {
+            if let Err(error) = self.run(self.order(name, args, &variables, time)).await {
+                let WorkspaceSpec { session, task, .. } = self.spec;
+                tracing::warn!(%session, %task, %error, "the clone goes without its tear-down");
+            }
+        }
+        Ok(())
     }
 
     /// The arguments that have a shell run a script of the base commit, when it has one.
@@ -143,6 +148,11 @@ impl Stage<'_> {
         };
         endings.iter().filter_map(variable).collect()
     }
+}
+
+/// A script of the operator's: what it is called, and the arguments that have a shell run it.
+fn operators(script: &AbsolutePath) -> (String, Vec<OsString>) {
+    (script.to_string(), vec![script.as_path().into()])
 }
 
 /// How a script ended that failed, in words.

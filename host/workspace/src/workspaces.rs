@@ -44,8 +44,8 @@ impl GitWorkspaces {
             .iter()
             .map(|(task, token)| TaskDir::new(self.sessions.as_path(), session, task, *token));
         let base = dirs.filter_map(|dir| fs::read(dir.about()).ok());
-        let base = base.filter_map(|text| serde_json::from_slice::<WorkspaceSpec>(&text).ok());
-        if let Some(spec) = base.filter(|spec| spec.session == *session).last()
+        let mut base = base.filter_map(|text| serde_json::from_slice::<WorkspaceSpec>(&text).ok());
+        if let Some(spec) = base.find(|spec| spec.session == *session)
             && let Err(error) = self.clear(&spec.base, session).await
         {
             tracing::warn!(%session, %error, "what is left of it in its repository stays");
@@ -169,7 +169,7 @@ impl GitWorkspaces {
                 tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
             }
         }
-        let pin = refs::start(spec);
+        let pin = refs::clone(spec);
         match main.resolve(&pin).await? {
             Some(commit) => main.remove_refs(&[(pin, commit)]).await,
             None => Ok(()),
@@ -206,9 +206,13 @@ impl Workspaces for GitWorkspaces {
         fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
         let opened = self.opened(spec).await?;
         if !dir.is_made() {
+            // One that was lost goes on from what was collected of it.
+            let pin = refs::clone(spec);
+            let held = opened.main.resolve(&pin).await?;
+            let commit = held.as_ref().unwrap_or(&opened.start);
             // What the clone borrows must stay, whatever happens to the refs it is on.
-            opened.main.keep(&refs::start(spec), &opened.start).await?;
-            self.put(&opened, spec, &opened.start, Existing::Keep).await?;
+            opened.main.keep(&pin, commit).await?;
+            self.put(&opened, spec, commit, Existing::Keep).await?;
         }
         self.set_up(&opened, spec).await?;
         Ok(prepared)
@@ -236,6 +240,7 @@ impl Workspaces for GitWorkspaces {
             self.put(&opened, spec, &commit, Existing::Replace).await?;
             self.set_up(&opened, spec).await?;
         }
+        main.keep(&refs::clone(spec), &commit).await?;
         Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff })
     }
 
@@ -259,7 +264,8 @@ impl Workspaces for GitWorkspaces {
         }
         self.remove_session(session).await?;
         let main = Main::open(&self.git, &base.path).await?;
-        main.remove_refs(&unneeded(session, main.refs(&refs::session(session)).await?)).await
+        let all = main.refs(&refs::session(session)).await?;
+        main.remove_refs(&unneeded(session, &all)).await
     }
 
     async fn present(&self) -> Result<Vec<SessionId>, WorkspaceError> {
@@ -272,7 +278,7 @@ impl Workspaces for GitWorkspaces {
 
 /// Of the refs of a session that is over, those that only it needed: all of them when its branch is where it put its
 /// result. Else the results stay, for the user to look at, and only what work under way needed goes.
-fn unneeded(session: &SessionId, all: Vec<(String, ObjectId)>) -> Vec<(String, ObjectId)> {
+fn unneeded(session: &SessionId, all: &[(String, ObjectId)]) -> Vec<(String, ObjectId)> {
     let find = |name: &str| all.iter().find(|(at, _)| at == name).map(|(_, commit)| commit);
     let (result, published) = (find(&refs::result(session)), find(&refs::published(session)));
     let done = published.is_some() && result.is_none_or(|result| Some(result) == published);
@@ -321,10 +327,10 @@ mod tests {
         let left = |refs: &[(&str, &ObjectId)]| {
             let all =
                 refs.iter().map(|(name, at)| (format!("refs/cyrus/s-one/{name}"), (*at).clone()));
-            let gone = unneeded(&session, all.clone().collect());
+            let gone = unneeded(&session, &all.clone().collect::<Vec<_>>());
             all.filter(|one| !gone.contains(one)).map(|(name, _)| name).collect::<Vec<_>>()
         };
-        let work = [("t1", &a), ("_start/t1/1", &a), ("_conflict/t2", &a), ("_merged/t1", &a)];
+        let work = [("t1", &a), ("_clone/t1/1", &a), ("_conflict/t2", &a), ("_merged/t1", &a)];
         let kept = ["refs/cyrus/s-one/t1", "refs/cyrus/s-one/_merged/t1"];
         assert_eq!(left(&work), kept);
         assert_eq!(left(&[&work[..], &[("_result", &a), ("_published", &a)]].concat()), [""; 0]);

@@ -229,7 +229,7 @@ async fn discarding_leaves_what_was_collected_and_nothing_else() {
     let world = World::new();
     let refs = || world.run("main", &["for-each-ref", "--format=%(refname)", "refs/cyrus"]);
     let idle = world.prepare_as("s-idle").await;
-    assert_eq!(refs(), "refs/cyrus/s-idle/_start/t1/1", "what a clone borrows is held");
+    assert_eq!(refs(), "refs/cyrus/s-idle/_clone/t1/1", "what a clone borrows is held");
     world.workspaces.discard(&idle).await.unwrap();
     world.workspaces.discard(&idle).await.unwrap();
     assert_eq!(refs(), "");

@@ -1,60 +1,16 @@
-//! An executor that tries to have something run, read or written outside of its clone.
+//! An executor that tries to have something run, read or written outside of its clone, by what is in the clone.
 //!
 //! Everything here would make a marker file if it worked. Each attack is first shown to work against git as a user
 //! runs it, where that can be shown, so that a test cannot pass because its attack is broken.
 
 mod common;
 
-use common::World;
-use cyrus_core::{PreparedWorkspace, WorkspaceError, Workspaces};
-use cyrus_executor::{RemoteBranch, WorkProduct};
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
+use common::{
+    World,
+    trap::{Trap, everything},
 };
-
-/// A program that makes the marker when it is run, whatever it is run as.
-struct Trap {
-    program: PathBuf,
-    marker: PathBuf,
-}
-
-impl Trap {
-    fn new(world: &World) -> Self {
-        let trap = Self { program: world.path("trap.sh"), marker: world.path("marker") };
-        let script = format!("#!/bin/sh\ntouch '{}'\ncat\n", trap.marker.display());
-        executable(&trap.program, &script);
-        trap
-    }
-
-    fn command(&self) -> String {
-        self.program.display().to_string()
-    }
-
-    fn sprung(&self) -> bool {
-        self.marker.exists()
-    }
-
-    /// That it was sprung by what came before, and is set again.
-    fn reset(&self) {
-        fs::remove_file(&self.marker).expect("the attack does not work at all");
-    }
-}
-
-fn executable(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Everything that the host does with a clone after an execution.
-async fn everything(world: &World, prepared: &PreparedWorkspace) -> String {
-    let collected = world.collect(prepared).await;
-    world.publish(prepared, &collected).await.unwrap();
-    world.workspaces.prepare(&prepared.spec).await.unwrap();
-    world.workspaces.discard(prepared).await.unwrap();
-    collected.commit
-}
+use cyrus_core::{WorkspaceError, Workspaces};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 #[tokio::test]
 async fn hooks_are_not_run() {
@@ -333,19 +289,6 @@ fn tree(world: &World, root: &Path, entries: &str) -> String {
 }
 
 #[tokio::test]
-async fn submodules_that_would_run_something_are_refused() {
-    let world = World::new();
-    let prepared = world.prepare().await;
-    let url = "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=touch marker;\n";
-    world.write(&prepared.workspace.root, &[(".gitmodules", url)]);
-    let error = world.try_collect(&prepared).await.unwrap_err();
-    assert!(
-        matches!(&error, WorkspaceError::Unacceptable(why) if why.contains("gitmodules")),
-        "{error}"
-    );
-}
-
-#[tokio::test]
 async fn changes_cannot_be_hidden_from_the_result() {
     let world = World::new();
     let prepared = world.prepare().await;
@@ -378,30 +321,4 @@ async fn links_are_taken_as_links() {
     }
     world.workspaces.discard(&prepared).await.unwrap();
     assert!(world.path("outside/secret").exists());
-}
-
-#[tokio::test]
-async fn a_claimed_remote_cannot_run_or_read_anything_here() {
-    let world = World::new();
-    let trap = Trap::new(&world);
-    world.run(".", &["init", "--quiet", "--initial-branch=main", "private"]);
-    world.commit("private", &[("secret", "s\n")]);
-    world.run("main", &["remote", "add", "origin", "https://example.invalid/a"]);
-    world.run("main", &["config", "protocol.ext.allow", "always"]);
-    let prepared = world.prepare().await;
-    let private = world.path("private").display().to_string();
-    for (remote, name) in [
-        (format!("ext::{}", trap.command()), "main"),
-        (format!("--upload-pack={}", trap.command()), "main"),
-        (private.clone(), "main"),
-        (format!("file://{private}"), "main"),
-        ("https://example.invalid/a".to_owned(), "--upload-pack=x"),
-        ("https://example.invalid/a".to_owned(), "a:refs/heads/main"),
-    ] {
-        let branch = RemoteBranch { remote: Some(remote), name: name.to_owned(), commit: None };
-        let product = WorkProduct::Branch(branch.clone());
-        let error = world.workspaces.collect(&prepared, &product, "x").await.unwrap_err();
-        assert!(matches!(&error, WorkspaceError::Unacceptable(_)), "{branch:?}: {error}");
-    }
-    assert!(!trap.sprung());
 }

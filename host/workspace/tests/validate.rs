@@ -5,7 +5,7 @@ mod common;
 use common::{TIMEOUT, World};
 use cyrus_core::{
     Check, CheckSource, Collected, PreparedWorkspace, SessionEvent, Subject, ValidationReport,
-    ValidationVerdict, Validator, Workspaces,
+    ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::Launcher;
@@ -211,5 +211,103 @@ async fn there_must_be_a_result() {
     let collected = Collected { commit: "0".repeat(40), ..world.collect(&prepared).await };
     let (validator, subject) = (validator(&world, vec![]), subject(&prepared, &collected));
     let error = validator.validate(&subject, &[], &|_| {}).await.unwrap_err();
-    assert!(error.to_string().contains("there is no commit 000"), "{error}");
+    assert!(error.to_string().contains("does not hold 000"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_has_to_change_where_nothing_is_asked_for() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let nothing = WorkProduct::Nothing;
+    let collected = world.workspaces.collect(&prepared, &nothing, "").await.unwrap();
+    let subject = Subject { must_change: false, ..subject(&prepared, &collected) };
+    let report = validator(&world, vec![]).validate(&subject, &[check("true")], &|_| {}).await;
+    assert_eq!(report.unwrap().verdict, ValidationVerdict::Passed);
+}
+
+#[tokio::test]
+async fn bounds_and_protected_paths_are_the_operators() {
+    let world = World::new();
+    world.commit("main", &[("ci/deploy.sh", "x\n"), ("keep[1].txt", "x\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("ci/deploy.sh", "y\n"), ("a/b/yarn.lock", "z\n"), ("plain", "z\n")]);
+    world.write(root, &[("keep[1].txt", "y\n"), ("keep1.txt", "y\n")]);
+    let collected = world.collect(&prepared).await;
+    let subject = subject(&prepared, &collected);
+    let found = async |rules: DiffRules| {
+        let report = ruled(&world, vec![], rules).validate(&subject, &[], &|_| {}).await.unwrap();
+        let each = report.findings.into_iter().map(|found| (found.code, found.path));
+        each.collect::<Vec<_>>()
+    };
+    assert_eq!(found(DiffRules::default()).await, []);
+    let bounds = DiffRules { max_files: Some(4), max_lines: Some(6), protected_paths: vec![] };
+    let too_large = ("too-large".to_owned(), None);
+    assert_eq!(found(bounds).await, [too_large.clone(), too_large]);
+    let bounds = DiffRules { max_files: Some(5), max_lines: Some(7), protected_paths: vec![] };
+    assert_eq!(found(bounds).await, []);
+    let protected_paths =
+        ["ci", "**/yarn.lock", "keep[1].txt", "PLAIN", "absent"].map(Into::into).into();
+    let protected = found(DiffRules { protected_paths, ..DiffRules::default() }).await;
+    let expected = ["a/b/yarn.lock", "ci/deploy.sh", "keep[1].txt"];
+    let expected = expected.map(|path| ("protected-path".to_owned(), Some(path.to_owned())));
+    assert_eq!(protected, expected);
+}
+
+#[tokio::test]
+async fn a_conflict_that_a_task_began_with_excuses_nothing() {
+    const CONFLICT: &str = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n";
+    let world = World::new();
+    world.commit("main", &[("about.md", CONFLICT)]);
+    let base = world.base().await;
+    let start = world.commit("main", &[("one", CONFLICT), ("two", CONFLICT)]);
+    let spec = WorkspaceSpec { start, ..common::spec("s-one", base) };
+    let prepared = world.workspaces.prepare(&spec).await.unwrap();
+    world.write(&prepared.workspace.root, &[("one", "a\nb\n")]);
+    let collected = world.collect(&prepared).await;
+    let validator = validator(&world, vec![]);
+    let found = async |had_conflict: bool| {
+        let subject = Subject { had_conflict, ..subject(&prepared, &collected) };
+        let report = validator.validate(&subject, &[], &|_| {}).await.unwrap();
+        let paths = report.findings.into_iter().map(|found| found.path.unwrap());
+        paths.collect::<Vec<_>>()
+    };
+    assert_eq!(found(true).await, ["two"]);
+    assert_eq!(found(false).await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn what_was_merged_is_looked_at_as_a_whole() {
+    let world = World::new();
+    let base = world.base().await;
+    world.commit("main", &[("one", "1\n")]);
+    symlink("/etc/passwd", world.path("main/link")).unwrap();
+    let start = world.commit("main", &[("two", "2\n")]);
+    let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
+    let prepared = world.workspaces.prepare(&spec).await.unwrap();
+    let subject =
+        Subject { workspace: &prepared, commit: &start, must_change: false, had_conflict: false };
+    let rules = DiffRules { max_files: Some(1), ..DiffRules::default() };
+    let validator = ruled(&world, vec![], rules);
+    let report = validator.validate(&subject, &[check("cat two")], &|_| {}).await.unwrap();
+    assert_eq!(codes(&report), ["outside-workspace"], "its parts were not too large");
+    assert_eq!(report.checks[0].output, "2");
+}
+
+#[tokio::test]
+async fn files_in_a_repository_inside_are_not_in_the_result() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    for inner in ["stray", "module"] {
+        world.write(root, &[(&format!("{inner}/file"), "x\n")]);
+        world.run(root.join(inner), &["init", "--quiet"]);
+        world.commit(root.join(inner), &[("file", "y\n")]);
+    }
+    let modules = "[submodule \"m\"]\n\tpath = module\n\turl = https://h/m\n";
+    world.commit(root, &[(".gitmodules", modules)]);
+    let collected = world.collect(&prepared).await;
+    let report = validate(&world, &prepared, &collected, &[check("true")]).await;
+    let found: Vec<_> = report.findings.iter().map(|f| (&*f.code, f.path.as_deref())).collect();
+    assert_eq!(found, [("outside-workspace", Some("stray"))]);
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
+pub mod trap;
+
 use cyrus_core::{
     Base, Collected, Integration, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,
 };
@@ -95,6 +97,16 @@ impl World {
     }
 
     pub fn attempt(&self, place: impl AsRef<Path>, args: &[&str]) -> (String, bool) {
+        self.attempt_with(place, args, &[])
+    }
+
+    /// The same with other variables.
+    pub fn attempt_with(
+        &self,
+        place: impl AsRef<Path>,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (String, bool) {
         let output = Command::new("git")
             .args(args)
             .current_dir(self.directory.path().join(place))
@@ -102,6 +114,7 @@ impl World {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_ALLOW_PROTOCOL", "file")
             .env_remove("XDG_CONFIG_HOME")
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
