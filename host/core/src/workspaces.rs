@@ -105,8 +105,8 @@ pub trait Workspaces: Send + Sync {
     /// Looks at the repository at this path, or that it is in.
     async fn base(&self, path: &Path, work_branch: &str) -> Result<Base, WorkspaceError>;
 
-    /// Makes the clone for a task, or finds the one made before; then runs the set-up that the operator or the base
-    /// commit has for it.
+    /// Makes the clone for a task, or finds the one made before (one that was lost goes on from what was collected of
+    /// it); then runs the set-up that the operator or the base commit has for it.
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError>;
 
     /// Commits what an executor left uncommitted (with this message), or fetches the branch it pushed and puts it
@@ -118,7 +118,8 @@ pub trait Workspaces: Send + Sync {
         message: &str,
     ) -> Result<Collected, WorkspaceError>;
 
-    /// Runs the operator's tear-down, then removes the clone. What was collected stays.
+    /// Runs the tear-down that the base commit or the operator has for it, then removes the clone. What was collected
+    /// stays.
     async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError>;
 
     /// Removes what is left of a session that is over: clones, and the refs that only it needed.
