@@ -1,6 +1,6 @@
 use crate::{SessionId, Spending, TaskState, ValidationReport};
 use cyrus_executor::{
-    Cost, Denial, ExecutionError, Link, Placement, TaskId, TaskKind, Usage, WorkProduct,
+    Cost, Denial, ErrorKind, ExecutionError, Link, Placement, TaskId, TaskKind, Usage, WorkProduct,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,6 +88,31 @@ pub struct ExecutionReport {
     /// What the agent was not allowed to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<Denial>,
+}
+
+impl ExecutionReport {
+    /// Whether it failed at its work: not one that was stopped, could not begin, or was given what nobody could do.
+    /// Those say nothing about how good its executor is.
+    pub fn failed_at_its_work(&self) -> bool {
+        let at_its_work = |kind: &ErrorKind| match kind {
+            ErrorKind::Failed
+            | ErrorKind::Other(_)
+            | ErrorKind::TimedOut
+            | ErrorKind::TurnLimit
+            | ErrorKind::BudgetExceeded => true,
+            ErrorKind::Unavailable
+            | ErrorKind::RateLimited
+            | ErrorKind::Unauthorized
+            | ErrorKind::QuotaExhausted
+            | ErrorKind::InvalidRequest
+            | ErrorKind::Unsupported
+            | ErrorKind::Refused
+            | ErrorKind::Denied
+            | ErrorKind::Cancelled => false,
+        };
+        self.outcome == ExecutionOutcome::Failed
+            && self.error.as_ref().is_none_or(|error| at_its_work(&error.kind))
+    }
 }
 
 /// How much a result changes.

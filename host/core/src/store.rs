@@ -116,7 +116,8 @@ pub struct TrackRecord {
     pub executor: String,
     /// The kind of task.
     pub kind: TaskKind,
-    /// Executions that ended with a verdict, or failed by themselves.
+    /// Executions whose result passed or failed validation ([`crate::ValidationVerdict::passed`]), or that failed at
+    /// their work ([`crate::ExecutionReport::failed_at_its_work`]).
     pub tried: u64,
     /// Those whose result passed validation.
     pub validated: u64,

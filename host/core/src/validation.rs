@@ -59,6 +59,17 @@ pub enum ValidationVerdict {
     Unchecked,
 }
 
+impl ValidationVerdict {
+    /// Whether the result passed; `None` where nothing was learned of it.
+    pub fn passed(self) -> Option<bool> {
+        match self {
+            Self::Passed => Some(true),
+            Self::Failed => Some(false),
+            Self::Unchecked => None,
+        }
+    }
+}
+
 /// Validation's verdict with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,10 +2,8 @@
 
 use crate::{Store, error::Fault, row, snapshot};
 use cyrus_core::{
-    ExecutionOutcome, ExecutionRecord, ExecutionReport, SessionId, StoreError, TrackRecord,
-    ValidationReport, ValidationVerdict,
+    ExecutionRecord, ExecutionReport, SessionId, StoreError, TrackRecord, ValidationReport,
 };
-use cyrus_executor::ErrorKind;
 use sqlx::{Any, AnyConnection, Row, any::AnyRow, query::Query};
 use std::path::Path;
 
@@ -91,7 +89,7 @@ pub(crate) async fn ended(
     let query = about(sql, session, execution)
         .bind(row::json(report)?)
         .bind(report.cost.map(|cost| row::amount(cost.amount)))
-        .bind(i64::from(failed_by_itself(report)));
+        .bind(i64::from(report.failed_at_its_work()));
     update(connection, execution, query).await
 }
 
@@ -101,14 +99,13 @@ pub(crate) async fn judged(
     execution: &str,
     verdict: &ValidationReport,
 ) -> Result<(), Fault> {
-    // Where nothing could be checked, nothing was learned.
-    let tried = verdict.verdict != ValidationVerdict::Unchecked;
-    let validated = verdict.verdict == ValidationVerdict::Passed;
-    let sql = "UPDATE executions SET verdict = $3, tried = $4, validated = $5 WHERE id = $1 AND session = $2";
+    let sql = "UPDATE executions SET verdict = $3, validated = $4, tried = CASE WHEN $5 = 1 THEN 1 ELSE tried END \
+               WHERE id = $1 AND session = $2";
+    let passed = verdict.verdict.passed();
     let query = about(sql, session, execution)
         .bind(row::json(verdict)?)
-        .bind(i64::from(tried))
-        .bind(i64::from(validated));
+        .bind(i64::from(passed == Some(true)))
+        .bind(i64::from(passed.is_some()));
     update(connection, execution, query).await
 }
 
@@ -129,29 +126,6 @@ async fn update(
         0 => Err(StoreError::UnknownExecution(execution.to_owned()).into()),
         _ => Ok(()),
     }
-}
-
-/// Whether an execution failed at its work: not one that was stopped, could not begin, or was given what nobody could
-/// do. Those say nothing about how good its executor is.
-fn failed_by_itself(report: &ExecutionReport) -> bool {
-    let at_its_work = |kind: &ErrorKind| match kind {
-        ErrorKind::Failed
-        | ErrorKind::Other(_)
-        | ErrorKind::TimedOut
-        | ErrorKind::TurnLimit
-        | ErrorKind::BudgetExceeded => true,
-        ErrorKind::Unavailable
-        | ErrorKind::RateLimited
-        | ErrorKind::Unauthorized
-        | ErrorKind::QuotaExhausted
-        | ErrorKind::InvalidRequest
-        | ErrorKind::Unsupported
-        | ErrorKind::Refused
-        | ErrorKind::Denied
-        | ErrorKind::Cancelled => false,
-    };
-    report.outcome == ExecutionOutcome::Failed
-        && report.error.as_ref().is_none_or(|error| at_its_work(&error.kind))
 }
 
 /// The execution, from the columns of [`OF_SESSION`].

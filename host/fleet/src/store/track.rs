@@ -1,5 +1,5 @@
-use cyrus_core::{ExecutionOutcome, ExecutionRecord, SessionId, TrackRecord, ValidationVerdict};
-use cyrus_executor::{ErrorKind, MicroUsd, TaskKind};
+use cyrus_core::{ExecutionRecord, ExecutionReport, SessionId, TrackRecord};
+use cyrus_executor::{MicroUsd, TaskKind};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -17,18 +17,15 @@ struct Share {
 impl Share {
     fn of(record: &ExecutionRecord) -> Self {
         let report = record.report.as_ref();
-        let failed_by_itself = report.is_some_and(|report| {
-            let stopped = report.error.as_ref().is_some_and(|e| e.kind == ErrorKind::Cancelled);
-            report.outcome == ExecutionOutcome::Failed && !stopped
-        });
-        let verdict = record.verdict.as_ref().map(|report| report.verdict);
-        if verdict.is_none() && !failed_by_itself {
+        let failed = report.is_some_and(ExecutionReport::failed_at_its_work);
+        let passed = record.verdict.as_ref().and_then(|report| report.verdict.passed());
+        if passed.is_none() && !failed {
             return Self::default();
         }
         let cost = report.and_then(|report| report.cost).map(|cost| cost.amount.0);
         Self {
             tried: 1,
-            validated: u64::from(verdict == Some(ValidationVerdict::Passed)),
+            validated: u64::from(passed == Some(true)),
             cost: cost.unwrap_or(0),
             priced: u64::from(cost.is_some()),
         }

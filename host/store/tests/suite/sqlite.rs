@@ -1,6 +1,15 @@
-//! The cases on `SQLite`.
+//! The cases on `SQLite`, and what there is only there: memory, and files that are older.
 
-use crate::{cases, home::Home};
+use crate::{
+    cases,
+    home::{Home, Kind},
+    values::*,
+};
+use cyrus_core::{
+    Change, ExecutionRecord, Session, SessionOutcome, SessionState, SessionStore as _, StoreError,
+};
+use cyrus_store::Store;
+use sqlx::{Executor as _, SqlitePool, sqlite::SqliteConnectOptions};
 
 macro_rules! as_tests {
     ($($module:ident::$case:ident,)*) => {
@@ -14,3 +23,64 @@ macro_rules! as_tests {
 }
 
 cases!(as_tests);
+
+#[tokio::test]
+async fn memory_keeps_what_it_is_told_too() {
+    let (one, other) = (Store::in_memory().await.unwrap(), Store::in_memory().await.unwrap());
+    let lease = one.open(&session("aaaa", 1)).await.unwrap();
+    let begin = Change::Begin(Box::new(execution("x1", "aaaa", 1)));
+    one.commit(&lease, vec![begin]).await.unwrap();
+    assert_eq!(one.snapshot(&lease.session).await.unwrap().executions.len(), 1);
+    assert!(matches!(one.take(&lease.session).await, Err(StoreError::Held { .. })));
+    one.commit(&lease, vec![Change::State(SessionState::Paused, None)]).await.unwrap();
+    assert_eq!(one.take(&lease.session).await.unwrap().0.token, 2);
+    assert_eq!(other.sessions().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_store_of_before_there_were_plans_goes_on() {
+    let home = Home::sqlite();
+    let Kind::Sqlite(file) = &home.kind else { unreachable!() };
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let options = options.foreign_keys(false);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    pool.execute(include_str!("fixtures/store-0001.sql")).await.unwrap();
+    pool.close().await;
+
+    let store = home.store().await;
+    let listed = store.sessions().await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|s| (s.session.id.as_str(), s.state, s.held)).collect();
+    let over = SessionState::Finished(SessionOutcome::Validated);
+    assert_eq!(listed, [("bbbb", SessionState::Running, false), ("aaaa", over, false)]);
+
+    let finished = store.snapshot(&session_id("aaaa")).await.unwrap();
+    let executor = Some("claude".to_owned());
+    assert_eq!(finished.session, Session { executor, strategy: None, ..session("aaaa", 1) });
+    let reported = finished.report.unwrap();
+    assert_eq!(reported.executions, [report("x1")]);
+    assert_eq!(finished.executions[0].report, Some(report("x1")));
+    assert_eq!(finished.executions[0].checkpoint.as_deref(), Some("token-2"));
+
+    let (lease, cut_off) = store.take(&session_id("bbbb")).await.unwrap();
+    assert_eq!((&cut_off.plan, &cut_off.tasks), (&None, &vec![]));
+    let expected = ExecutionRecord {
+        checkpoint: Some("token".into()),
+        receipt: None,
+        token: 0,
+        start: String::new(),
+        ..execution("x2", "bbbb", 1)
+    };
+    assert_eq!(cut_off.executions, [expected]);
+    let again = ExecutionRecord { idempotency_key: "bbbb/t1".into(), ..execution("x3", "bbbb", 2) };
+    let changes = vec![
+        Change::Planned(plan(vec![planned("t1", &[])])),
+        Change::Settle("x2".into(), estimated(5)),
+        Change::Reserve(reservation("bbbb", "x3", 1)),
+        Change::Begin(Box::new(again)),
+    ];
+    store.commit(&lease, changes).await.unwrap();
+    store.log(&lease.session, vec![line(1)]).await.unwrap();
+    let spent = store.spending(&headings("bbbb")).await.unwrap();
+    assert_eq!(spent[1], spending(1, 0, 5));
+}
