@@ -3,14 +3,14 @@
 use crate::exit::{UsageError, usage};
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
-use cyrus_core::{Issue, SessionId, SessionStore, SystemClock};
+use cyrus_core::{Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::TaskExecutor;
 use cyrus_orchestrator::{Ports, Scheduling};
 use cyrus_plugin::{BundledPlugin, Discovery, ExecutorConfig, PluginOrigin, discover};
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
 use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
-use cyrus_store::Store;
+use cyrus_store::{Database, Store};
 use cyrus_workspace::{
     CheckEnvironment, CommandValidator, DiffRules, Git, GitEnvironment, GitIntegration,
     GitWorkspaces, Issues, WorkspaceSettings,
@@ -139,10 +139,25 @@ impl App {
     /// What is written down.
     pub(crate) async fn store(&self) -> Result<Arc<dyn SessionStore>> {
         let open = async || {
-            let store = Store::open(&self.home.join("cyrus.db")).await?;
+            let store = match self.config.store_url() {
+                None => Store::open(&self.database()).await?,
+                Some(secret) => {
+                    let url = self.secrets().resolve(secret).await?;
+                    let holders = self.home.join("holders");
+                    Store::connect(&Database::new(&url, &holders)?).await?
+                }
+            };
             anyhow::Ok(Arc::new(store) as Arc<dyn SessionStore>)
         };
         Ok(Arc::clone(self.store.get_or_try_init(open).await?))
+    }
+
+    fn secrets(&self) -> HostSecrets {
+        HostSecrets::new(self.launcher.clone(), self.path.clone())
+    }
+
+    fn database(&self) -> PathBuf {
+        self.home.join("cyrus.db")
     }
 
     async fn runtime(&self) -> Result<&Runtime> {
@@ -153,7 +168,7 @@ impl App {
                 path: self.path.clone(),
                 home: self.user_home.clone().unwrap_or_else(|| PathBuf::from("/")),
                 maximum: self.config.maximum().clone(),
-                secrets: Arc::new(HostSecrets::new(self.launcher.clone(), self.path.clone())),
+                secrets: Arc::new(self.secrets()),
                 log_sink: None,
             })
         };
@@ -223,28 +238,40 @@ impl App {
 
     /// What sessions in this repository are worked on with.
     pub(crate) async fn ports(&self, repository: &Path) -> Result<Ports> {
+        let store = self.store().await?;
+        let issues: Arc<dyn Issues> = Arc::new(IssuesOf(Arc::clone(&store)));
+        Ok(Ports {
+            store,
+            workspaces: Arc::new(self.workspaces(repository, Some(issues))?),
+            integration: Arc::new(GitIntegration::new(self.sessions()?, self.git()?)),
+            forge: None,
+            validator: Arc::new(self.validator(repository)?),
+            clock: Arc::new(SystemClock::default()),
+        })
+    }
+
+    /// What checks results in this repository.
+    pub(crate) fn validator(&self, repository: &Path) -> Result<CommandValidator> {
         let configured = self.repository(repository);
         let rules = configured.diff_rules();
         let defaults = DiffRules::default();
-        let validator = CommandValidator::new(
-            self.launcher.clone(),
-            self.git()?,
-            configured.checks(),
-            self.check_environment()?,
-            DiffRules {
-                max_files: rules.max_changed_files.map(u64::from).or(defaults.max_files),
-                max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
-                protected_paths: rules.protected_paths,
-            },
-        );
-        Ok(Ports {
-            store: self.store().await?,
-            workspaces: Arc::new(self.workspaces(repository).await?),
-            integration: Arc::new(self.integration()?),
-            forge: None,
-            validator: Arc::new(validator),
-            clock: Arc::new(SystemClock::default()),
-        })
+        let rules = DiffRules {
+            max_files: rules.max_changed_files.map(u64::from).or(defaults.max_files),
+            max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
+            protected_paths: rules.protected_paths,
+        };
+        let mut environment = self.check_environment()?;
+        environment.timeout = configured.check_timeout().unwrap_or(environment.timeout);
+        let launcher = self.launcher.clone();
+        Ok(CommandValidator::new(launcher, self.git()?, configured.checks(), environment, rules))
+    }
+
+    /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
+    pub(crate) async fn history(&self, repository: &Path) -> Result<Vec<TrackRecord>> {
+        if self.config.store_url().is_none() && !self.database().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store().await?.track_records(repository).await?)
     }
 
     /// How many executions there may be at once.
@@ -266,23 +293,21 @@ impl App {
         }
     }
 
-    /// Where tasks get their clones.
-    pub(crate) async fn workspaces(&self, repository: &Path) -> Result<GitWorkspaces> {
+    /// Where tasks get their clones. `issues` knows what the variables of set-up scripts are about.
+    pub(crate) fn workspaces(
+        &self,
+        repository: &Path,
+        issues: Option<Arc<dyn Issues>>,
+    ) -> Result<GitWorkspaces> {
         let hooks = self.repository(repository).hooks();
-        let script = |path: PathBuf| AbsolutePath::parse(path);
         let settings = WorkspaceSettings {
-            global_setup: hooks.setup.map(script).transpose()?,
+            global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
-            issues: Some(Arc::new(IssuesOf(self.store().await?))),
+            issues,
             ..WorkspaceSettings::new(self.launcher.clone(), self.check_environment()?)
         };
         Ok(GitWorkspaces::new(self.sessions()?, self.git()?, settings))
-    }
-
-    /// What brings results together.
-    pub(crate) fn integration(&self) -> Result<GitIntegration> {
-        Ok(GitIntegration::new(self.sessions()?, self.git()?))
     }
 
     fn sessions(&self) -> Result<AbsolutePath> {

@@ -3,42 +3,30 @@
 
 use crate::output::table;
 use cyrus_core::{
-    Analysis, Check, CheckSource, Issue, Plan, PlannedTask, Receipt, SessionStore, Strategy,
-    TrackRecord,
+    Analysis, Check, CheckSource, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord,
 };
 use cyrus_executor::{MicroUsd, TaskId};
 use cyrus_orchestrator::{
     Circuits, Planning, Site, Situation, analyse, critical_path, mermaid, plan, select,
 };
-use serde::Serialize;
-use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 /// How long a task is taken to last, where nothing is known: only relations between them matter.
 const TASK: Duration = Duration::from_mins(10);
 
 /// What would be done.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(crate) struct Preview {
     pub(crate) analysis: Analysis,
     pub(crate) plan: Plan,
     /// Whether an executor would be asked for the plan first; then `plan` holds that task.
     pub(crate) asks_for_plan: bool,
     /// Who would have each task, in the plan's order.
-    pub(crate) receipts: Vec<TaskReceipt>,
+    pub(crate) receipts: Vec<Receipt>,
     /// What all of it is expected to cost.
     pub(crate) expected_cost: MicroUsd,
     /// The tasks that decide how long it takes.
     pub(crate) critical_path: Vec<TaskId>,
-}
-
-/// Who would have a task.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TaskReceipt {
-    pub(crate) task: TaskId,
-    #[serde(flatten)]
-    pub(crate) receipt: Receipt,
 }
 
 /// What somebody asked for on the command line.
@@ -52,13 +40,12 @@ pub(crate) struct Asked {
 
 impl Preview {
     /// What would be done with this issue here.
-    pub(crate) async fn of(
+    pub(crate) fn of(
         issue: &Issue,
         asked: &Asked,
         site: &Site,
-        store: Arc<dyn SessionStore>,
-        repository: &Path,
-    ) -> anyhow::Result<Self> {
+        history: &[TrackRecord],
+    ) -> Self {
         let mut analysis = analyse(issue, &site.analysis);
         if let Some(kind) = &asked.kind {
             analysis.kind = kind.clone();
@@ -69,24 +56,22 @@ impl Preview {
                 Planning::Ready(plan) => (plan, false),
                 Planning::Ask { task, .. } => (planning(task), true),
             };
-        let history = store.track_records(repository).await?;
         let strategy = asked.strategy.or(analysis.tags.strategy);
         let chosen = plan.tasks.iter().map(|task| {
             let mut task = task.clone();
             task.executor = task.executor.or_else(|| asked.executor.clone());
-            let receipt = receipt(&task, site, issue, strategy, &history);
-            TaskReceipt { task: task.id().clone(), receipt }
+            receipt(&task, site, issue, strategy, history)
         });
         let receipts: Vec<_> = chosen.collect();
         let (critical_path, _) = critical_path(&plan, |_| TASK);
-        let expected_cost = receipts.iter().filter_map(|one| one.receipt.cost()).sum();
-        Ok(Self { analysis, plan, asks_for_plan, receipts, expected_cost, critical_path })
+        let expected_cost = receipts.iter().filter_map(Receipt::cost).sum();
+        Self { analysis, plan, asks_for_plan, receipts, expected_cost, critical_path }
     }
 
     /// Why nothing of it can be begun, when that is so.
     pub(crate) fn impossible(&self) -> Option<String> {
-        let nobody = self.receipts.iter().all(|one| one.receipt.chosen.is_none());
-        let receipt = &self.receipts.first().filter(|_| nobody)?.receipt;
+        let nobody = self.receipts.iter().all(|receipt| receipt.chosen.is_none());
+        let receipt = self.receipts.first().filter(|_| nobody)?;
         let lines: Vec<_> = receipt
             .considered
             .iter()
@@ -102,8 +87,9 @@ impl Preview {
     /// The graph, as Mermaid has it.
     pub(crate) fn graph(&self) -> String {
         mermaid(&self.plan, |task| {
-            let who = self.receipts.iter().find(|one| one.task == *task.id());
-            let who = who.and_then(|one| one.receipt.chosen.as_deref()).unwrap_or("nobody");
+            let place = self.plan.tasks.iter().position(|one| one.id() == task.id());
+            let receipt = place.and_then(|place| self.receipts.get(place));
+            let who = receipt.and_then(|one| one.chosen.as_deref()).unwrap_or("nobody");
             format!("{}: {} ({who})", task.id(), task.task.title)
         })
     }
@@ -134,10 +120,12 @@ impl Preview {
         text.push_str(&table(&rows));
         text.push_str("considered:\n");
         let mut rows = Vec::new();
-        for one in &self.receipts {
-            rows.push(vec!["  ".into(), one.task.to_string(), String::new(), one.receipt.because.clone()]);
-            rows.extend(one.receipt.considered.iter().map(|line| {
-                let mark = if one.receipt.chosen.as_ref() == Some(&line.executor) { " *" } else { "  " };
+        for (task, receipt) in self.plan.tasks.iter().zip(&self.receipts) {
+            let because = receipt.because.clone();
+            rows.push(vec!["  ".into(), task.id().to_string(), String::new(), because]);
+            rows.extend(receipt.considered.iter().map(|line| {
+                let chosen = receipt.chosen.as_ref() == Some(&line.executor);
+                let mark = if chosen { " *" } else { "  " };
                 let why = line.standing.as_ref().map(ToString::to_string);
                 let why = why.or_else(|| line.excluded.as_ref().map(ToString::to_string));
                 vec![mark.into(), String::new(), line.executor.clone(), why.unwrap_or_default()]
@@ -175,16 +163,16 @@ fn receipt(
     select(task, &policy, &candidates, &situation)
 }
 
-fn row((task, one): (&PlannedTask, &TaskReceipt)) -> Vec<String> {
+fn row((task, receipt): (&PlannedTask, &Receipt)) -> Vec<String> {
     let after: Vec<_> = task.after.iter().map(TaskId::as_str).collect();
     let after =
         if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
-    let cost = one.receipt.cost().map(|cost| format!("about {cost}")).unwrap_or_default();
+    let cost = receipt.cost().map(|cost| format!("about {cost}")).unwrap_or_default();
     vec![
         "  ".to_owned(),
         task.id().to_string(),
         task.kind().to_string(),
-        one.receipt.chosen.clone().unwrap_or_else(|| "nobody".to_owned()),
+        receipt.chosen.clone().unwrap_or_else(|| "nobody".to_owned()),
         cost,
         task.task.title.clone(),
         after,

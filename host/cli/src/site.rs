@@ -36,6 +36,7 @@ pub(crate) async fn site(app: &App, repository: &Path, only: Option<&str>) -> Re
         attempts: AttemptPolicy {
             most_attempts: attempts.most,
             retries: attempts.retries,
+            backoff: attempts.backoff,
             rounds: attempts.rounds,
             when_over: budget.when_over,
             ..AttemptPolicy::default()

@@ -6,6 +6,7 @@ use anyhow::Result;
 use cyrus_core::{SessionOutcome, SessionState, SessionSummary, Workspaces as _};
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -17,8 +18,7 @@ pub(crate) async fn sweep(app: &App) {
 }
 
 async fn swept(app: &App) -> Result<()> {
-    let here = std::path::Path::new("/");
-    let workspaces = app.workspaces(here).await?;
+    let workspaces = app.workspaces(Path::new("/"), None)?;
     let present = workspaces.present().await?;
     if present.is_empty() {
         return Ok(());

@@ -180,7 +180,8 @@ const EXECUTOR: Keys = Object(&[
     ("settings", Open),
 ]);
 
-const ATTEMPTS: Keys = Object(&[("most", Open), ("retries", Open), ("rounds", Open)]);
+const ATTEMPTS: Keys =
+    Object(&[("most", Open), ("retries", Open), ("backoffSeconds", Open), ("rounds", Open)]);
 
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 

@@ -85,13 +85,15 @@ pub struct Attempts {
     pub most: u32,
     /// How often an executor that is unavailable is tried again before the next one has the task.
     pub retries: u32,
+    /// How long before it is tried again the first time; doubled each time.
+    pub backoff: Duration,
     /// How often a result that failed its validation goes back to its executor with the findings.
     pub rounds: u32,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { most: 6, retries: 3, rounds: 2 }
+        Self { most: 6, retries: 3, backoff: Duration::from_secs(2), rounds: 2 }
     }
 }
 
@@ -100,6 +102,7 @@ impl Default for Attempts {
 pub(crate) struct AttemptsSection {
     most: Option<u32>,
     retries: Option<u32>,
+    backoff: Option<Duration>,
     rounds: Option<u32>,
 }
 
@@ -109,6 +112,7 @@ impl AttemptsSection {
         Self {
             most: at.get("most").number(),
             retries: at.get("retries").number_or_none(),
+            backoff: at.get("backoffSeconds").seconds(),
             rounds: at.get("rounds").number_or_none(),
         }
     }
@@ -143,10 +147,12 @@ impl RepositoryConfig<'_> {
         let said = |of: fn(&AttemptsSection) -> Option<&u32>| {
             self.find(|section| of(&section.attempts)).copied()
         };
+        let backoff = self.find(|section| section.attempts.backoff.as_ref()).copied();
         let usual = Attempts::default();
         Attempts {
             most: said(|s| s.most.as_ref()).unwrap_or(usual.most),
             retries: said(|s| s.retries.as_ref()).unwrap_or(usual.retries),
+            backoff: backoff.unwrap_or(usual.backoff),
             rounds: said(|s| s.rounds.as_ref()).unwrap_or(usual.rounds),
         }
     }

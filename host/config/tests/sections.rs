@@ -48,7 +48,8 @@ fn nothing_said_is_how_it_was() {
     assert_eq!((Fallback::default(), WhenOver::default()), (Fallback::Local, WhenOver::Pause));
     assert_eq!(repository.budget(), Budget::default());
     assert_eq!(repository.executor_terms("claude"), Terms::default());
-    assert_eq!(repository.attempts(), Attempts { most: 6, retries: 3, rounds: 2 });
+    let expected = Attempts { most: 6, retries: 3, rounds: 2, ..Attempts::default() };
+    assert_eq!(repository.attempts(), expected);
     assert_eq!(repository.diff_rules(), DiffRules::default());
     assert_eq!((repository.acceptance(), repository.review()), (false, None));
     assert_eq!(repository.check_timeout(), None);
@@ -109,7 +110,8 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
         deadline: Some(Duration::from_hours(8)),
     };
     assert_eq!(repository.scheduling(), scheduling);
-    assert_eq!(repository.attempts(), Attempts { most: 4, retries: 0, rounds: 3 });
+    let expected = Attempts { most: 4, retries: 0, rounds: 3, ..Attempts::default() };
+    assert_eq!(repository.attempts(), expected);
     let timeouts: Vec<_> = repository.checks().iter().map(|c| c.timeout.as_secs()).collect();
     assert_eq!(timeouts, [120, 900]);
     let rules = DiffRules {
@@ -150,7 +152,8 @@ fn a_repository_says_more_key_by_key() {
     let scheduling = shop.scheduling();
     assert_eq!((scheduling.max_per_session, scheduling.max_per_repository), (2, 3));
     assert_eq!((scheduling.max_at_once, scheduling.silence), (12, Duration::from_mins(5)));
-    assert_eq!(shop.attempts(), Attempts { most: 4, retries: 0, rounds: 0 });
+    let expected = Attempts { most: 4, retries: 0, rounds: 0, ..Attempts::default() };
+    assert_eq!(shop.attempts(), expected);
     let timeouts: Vec<_> = shop.checks().iter().map(|check| check.timeout.as_secs()).collect();
     assert_eq!(timeouts, [30, 900]);
     let rules = DiffRules {

@@ -38,11 +38,18 @@ fn the_lines_for_machines_have_the_documented_shape() {
         course,
         [
             "session-started",
+            "analysed",
             "checks-planned",
+            "planned",
+            "task-changed",
+            "executor-chosen",
             "execution-started",
             "execution-finished",
             "check-started",
             "check-finished",
+            "task-validated",
+            "task-changed",
+            "task-merged",
             "session-finished"
         ]
     );
@@ -114,7 +121,10 @@ fn a_result_that_fails_its_checks_is_rejected_and_kept() {
     assert_eq!(report["validation"]["verdict"], "failed");
     assert_eq!(report["validation"]["checks"][0]["exitCode"], 1);
     assert_eq!(report.execution()["outcome"], "completed", "it says so; that is all");
-    assert_eq!(world.repo().file(report.branch(), "extra.txt"), "beside the point");
+    assert_eq!((&report["branch"], world.repo().session_branches()), (&json!(null), vec![]));
+    let commit = world.repo().git(["for-each-ref", "--format=%(objectname)", "refs/cyrus/"]);
+    let kept = commit.lines().next().unwrap();
+    assert_eq!(world.repo().file(kept, "extra.txt"), "beside the point");
 }
 
 #[test]

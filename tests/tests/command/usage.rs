@@ -104,7 +104,7 @@ fn keys_that_nobody_knows_do_no_harm_and_are_named() {
 fn nobody_who_can_do_it() {
     let world = world!().repository(GREETER).with_only(&["git", "sh"]);
     let ended = refused(&world, &["run", "Greet"]).complains("strategy local-only");
-    let _ = ended.complains("claude: local first; ").complains("cyrus doctor");
+    let _ = ended.complains("claude: not ready: ").complains("cyrus doctor");
 }
 
 #[test]
@@ -119,7 +119,9 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     assert_eq!((&plan["type"], &plan["title"]), (&json!("plan"), &json!("Greet")));
     assert_eq!(plan["tasks"][0]["executor"]["name"], "claude");
     assert_eq!(plan["checks"][0]["command"], "sh test.sh");
-    assert_eq!(plan["receipt"][0]["chosen"], true);
+    let receipt = &plan["tasks"][0]["receipt"];
+    assert_eq!(receipt["chosen"], "claude");
+    assert_eq!(receipt["considered"][0]["standing"]["reason"], "preferred");
     assert_eq!(world.repo().state(), before);
     assert_eq!(world.sessions(), Vec::<serde_json::Value>::new());
     let left = fs::read_dir(world.home().join("sessions")).map_or(0, Iterator::count);

@@ -9,10 +9,10 @@ use crate::{
 };
 use anyhow::Result;
 use cyrus_core::{
-    Base, Check, Issue, Session, SessionId, WorkspaceError, Workspaces as _,
+    Base, Check, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _,
 };
 use cyrus_orchestrator::Site;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::SystemTime;
 
 /// What the command line is about, looked at and not begun.
@@ -51,7 +51,7 @@ async fn intend(app: &App, args: &TaskArgs) -> Result<Intended> {
     let issue = intake::issue(args)?;
     let plan = intake::plan(args)?;
     let id = SessionId::generate(SystemTime::now());
-    let workspaces = app.workspaces(&args.repo).await?;
+    let workspaces = app.workspaces(&args.repo, None)?;
     let base = workspaces.base(&args.repo, &id.branch()).await.map_err(as_usage)?;
     let site = site(app, &base.path, args.executor.as_deref()).await?;
     let asked = Asked {
@@ -60,7 +60,7 @@ async fn intend(app: &App, args: &TaskArgs) -> Result<Intended> {
         strategy: args.strategy,
         plan: plan.clone(),
     };
-    let preview = Preview::of(&issue, &asked, &site, app.store().await?, &base.path).await?;
+    let preview = Preview::of(&issue, &asked, &site, &app.history(&base.path).await?);
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview })
 }
@@ -82,30 +82,54 @@ async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result
     }
     let checks = checks(app, &session.base).await?;
     if json {
-        let mut shown = serde_json::to_value(preview)?;
-        if let Some(fields) = shown.as_object_mut() {
-            fields.insert("type".to_owned(), json!("plan"));
-            fields.insert("title".to_owned(), json!(session.issue.title));
-            fields.insert("repository".to_owned(), json!(session.base.path));
-            fields.insert("baseCommit".to_owned(), json!(session.base.repository.base_commit));
-            fields.insert("dirty".to_owned(), json!(session.base.dirty));
-            fields.insert("checks".to_owned(), json!(checks));
-            fields.insert("graph".to_owned(), json!(preview.graph()));
-        }
-        println!("{shown}");
+        println!("{}", shown(intended, &checks));
     } else {
         let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
         println!("Nothing was done. From {commit} of {} this would be:", session.base.path.display());
-        print!("{}", preview.text(issue(session), &checks));
+        print!("{}", preview.text(&session.issue, &checks));
     }
     Ok(Exit::Done)
 }
 
-fn issue(session: &Session) -> &Issue {
-    &session.issue
+/// All of it, for machines.
+fn shown(Intended { session, site, preview }: &Intended, checks: &[Check]) -> Value {
+    let who = |name: &str| {
+        let member = site.members.iter().find(|member| member.candidate.info.name == name);
+        member.map(|member| member.candidate.info.clone())
+    };
+    let tasks = preview.plan.tasks.iter().zip(&preview.receipts).map(|(task, receipt)| {
+        json!({
+            "id": task.id(),
+            "kind": task.kind(),
+            "title": task.task.title,
+            "after": task.after,
+            "complexity": task.complexity,
+            "needs": task.needs,
+            "executor": receipt.chosen.as_deref().and_then(who),
+            "model": task.model.as_ref().or(session.model.as_ref()),
+            "limits": session.limits,
+            "expectedCost": receipt.cost(),
+            "receipt": receipt,
+        })
+    });
+    json!({
+        "type": "plan",
+        "title": session.issue.title,
+        "repository": session.base.path,
+        "baseCommit": session.base.repository.base_commit,
+        "dirty": session.base.dirty,
+        "analysis": preview.analysis,
+        "source": preview.plan.source,
+        "note": preview.plan.note,
+        "asksForPlan": preview.asks_for_plan,
+        "tasks": tasks.collect::<Vec<_>>(),
+        "expectedCost": preview.expected_cost,
+        "criticalPath": preview.critical_path,
+        "checks": checks,
+        "graph": preview.graph(),
+    })
 }
 
 async fn checks(app: &App, base: &Base) -> Result<Vec<Check>> {
-    let ports = app.ports(&base.path).await?;
-    Ok(ports.validator.checks(base).await?)
+    Ok(app.validator(&base.path)?.checks(base).await?)
 }

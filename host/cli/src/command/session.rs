@@ -126,7 +126,8 @@ fn described(found: &SessionSummary) -> Value {
     let SessionSummary { session, state, held } = found;
     json!({
         "id": session.id,
-        "state": word(*state, *held),
+        "state": word(*state, true),
+        "held": held,
         "title": session.issue.title,
         "executor": session.executor,
         "repository": session.base.path,
@@ -195,7 +196,8 @@ fn whole(found: &Snapshot, held: bool) -> Value {
         .collect();
     json!({
         "session": found.session,
-        "state": word(found.state, held),
+        "state": word(found.state, true),
+        "held": held,
         "analysis": found.analysis,
         "plan": found.plan.as_ref().map(|plan| json!({ "source": plan.source, "note": plan.note })),
         "tasks": found.tasks,

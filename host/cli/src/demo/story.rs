@@ -67,7 +67,7 @@ async fn work(
     interrupts: &Interrupts,
 ) -> Result<SessionReport> {
     let id = SessionId::generate(SystemTime::now());
-    let base = app.workspaces(&stage.repository()).await?.base(&stage.repository(), &id.branch()).await?;
+    let base = app.workspaces(&stage.repository(), None)?.base(&stage.repository(), &id.branch()).await?;
     let session = Session {
         branch: id.branch(),
         id,
