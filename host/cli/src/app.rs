@@ -12,8 +12,8 @@ use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
 use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
-    CheckEnvironment, CommandValidator, DiffRules, Git, GitEnvironment, GitIntegration,
-    GitWorkspaces, Issues, WorkspaceSettings,
+    CheckEnvironment, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git, GitEnvironment,
+    GitIntegration, GitWorkspaces, Issues, WorkspaceSettings,
 };
 use std::{
     env,
@@ -244,10 +244,17 @@ impl App {
             store,
             workspaces: Arc::new(self.workspaces(repository, Some(issues))?),
             integration: Arc::new(GitIntegration::new(self.sessions()?, self.git()?)),
-            forge: None,
+            forge: self.forge().map(|forge| Arc::new(forge) as _),
             validator: Arc::new(self.validator(repository)?),
             clock: Arc::new(SystemClock::default()),
         })
+    }
+
+    /// Where pull requests are opened: GitHub, where its program is installed.
+    fn forge(&self) -> Option<GhForge> {
+        let program = find_program("gh", &self.path)?;
+        let environment = ForgeEnvironment::of_user(self.user_home(), |name| env::var_os(name));
+        Some(GhForge::new(self.launcher.clone(), program, environment))
     }
 
     /// What checks results in this repository.
@@ -302,6 +309,7 @@ impl App {
         let hooks = self.repository(repository).hooks();
         let settings = WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
+            global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
             issues,

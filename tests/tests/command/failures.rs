@@ -1,6 +1,6 @@
 //! `cyrus run` without a result: what went wrong is told by kind, with what it cost all the same.
 
-use crate::fixtures::{bash, greeter, turns, write};
+use crate::fixtures::{MENDED, bash, greeter, turns, write};
 use cyrus_tests::{Held, Report, world};
 use serde_json::{Value, json};
 
@@ -46,9 +46,17 @@ fn what_the_service_refuses_has_its_kind_and_costs_what_was_used() {
 #[test]
 fn a_rate_limit_says_when_to_come_back() {
     let limited = json!({ "failure": { "kind": "status", "status": 429, "retry_after": 1 } });
-    let report = after_a_turn(limited, &[]);
-    assert_eq!(report.error()["kind"], "rate-limited");
-    assert_eq!(report.error()["retryAfterMs"], 1000);
+    let script = turns(json!([
+        write("greet.sh", MENDED), limited, { "text": "It greets by name now." },
+    ]));
+    let ended = greeter(world!(), script).run(["run", "--json", "Greet by name"]).code(0);
+    let report = ended.report().outcome("validated");
+    let executions = report["executions"].as_array().unwrap();
+    assert_eq!(executions.len(), 2, "it came back by itself: {report:?}");
+    let error = &executions[0]["error"];
+    assert_eq!((&error["kind"], &error["retryAfterMs"]), (&json!("rate-limited"), &json!(1000)));
+    let waits = ended.lines().into_iter().find(|line| line["type"] == "task-waits");
+    assert_eq!(waits.expect("it says that it waits")["forMs"], 1000);
 }
 
 #[test]
@@ -58,7 +66,12 @@ fn limits_end_the_work() {
     assert_eq!(turns.error()["kind"], "turn-limit");
     assert_eq!(turns.execution()["cost"]["amount"], TURN);
 
-    let money = after_a_turn(more, &["--max-cost", "0.01"]);
+    let script = turns(json!([write("a.txt", "begun\n"), more.clone(), more]));
+    let world = greeter(world!(), script);
+    let ended = world.run(["run", "--json", "Try it", "--max-cost", "0.01"]).code(1);
+    let money = ended.report().outcome("paused");
+    assert!(money["reason"].as_str().unwrap().contains("cyrus session resume"), "{money:?}");
+    assert!(world.repo().session_branches().is_empty(), "half a result is none");
     assert_eq!(money.error()["kind"], "budget-exceeded");
     assert_eq!(
         money.execution()["cost"]["amount"],

@@ -14,7 +14,7 @@ pub(crate) const MENDED: &str = "echo \"Hello, $1!\"\n";
 
 /// The configuration that checks it, and leaves it at one attempt: what follows a failed one is another matter.
 pub(crate) fn checks() -> Value {
-    json!({ "validation": { "commands": ["sh test.sh"] }, "attempts": { "most": 1 } })
+    json!({ "validation": { "commands": ["sh test.sh"] }, "attempts": { "most": 1, "retries": 0 } })
 }
 
 /// A script for the stand-in with these turns.

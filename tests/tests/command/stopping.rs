@@ -133,3 +133,42 @@ fn what_is_over_is_not_gone_on_with() {
         world.run(["session", "resume", "no-such-session"]).code(2).complains("no-such-session");
     let _ = world.run(["session", "resume", "../../etc"]).code(2).complains("cyrus session list");
 }
+
+#[test]
+fn another_process_can_have_it_stopped_and_look_at_it() {
+    let (world, held, mut run) = in_a_command();
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap();
+    let _ = world.run(["session", "stop", session]).code(0).prints("is paused");
+    held.wait_released();
+    let _ = run.end().code(1).report().outcome("paused");
+    let shown = world.run(["session", "show", session, "--json"]).code(0).json();
+    assert_eq!((&shown["state"], &shown["held"]), (&json!("paused"), &json!(false)));
+    assert_eq!(shown["tasks"][0]["state"], json!({ "state": "active" }));
+    let _ = world.run(["session", "stop", session]).code(2).complains("it is paused");
+
+    resume(&world, session);
+    let log = world.run(["logs", session, "t1", "--json"]).code(0);
+    let kinds: Vec<_> = log.lines().iter().map(|line| line["type"].clone()).collect();
+    for kind in ["executor-chosen", "execution-event", "execution-finished", "task-merged"] {
+        assert!(kinds.contains(&json!(kind)), "{kind} in {kinds:?}");
+    }
+    let _ = world.run(["logs", session]).code(0).prints("t1: passed its checks");
+    let _ = world.run(["session", "show", session]).code(0).prints("Validated");
+}
+
+#[test]
+fn what_was_cut_off_is_taken_up_without_being_named() {
+    let (world, held, mut run) = in_a_command();
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap().to_owned();
+    run.signal(Signal::SIGKILL);
+    held.wait_released();
+    let _ = run.end();
+    let listed = world.sessions();
+    assert_eq!((&listed[0]["state"], &listed[0]["held"]), (&json!("running"), &json!(false)));
+    let report = world.run(["session", "resume", "--all", "--json"]).code(0).report();
+    assert_eq!(report.outcome("validated").session(), session);
+    let nothing = world.run(["session", "resume", "--all", "--json"]).code(0);
+    assert_eq!(nothing.stdout, "");
+}

@@ -7,7 +7,7 @@ use super::{
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
-    PullRequest, SessionOutcome, SessionReport, Snapshot, StoreError, Subject, TaskOrigin,
+    PullRequest, SessionEvent, SessionOutcome, SessionReport, Snapshot, StoreError, Subject, TaskOrigin,
     TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
 use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
@@ -176,11 +176,10 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
         base: base.clone(),
         start: head.to_owned(),
     };
-    let mut workspace = desk.workspace(&spec).await?;
-    // What is checked is everything since the base.
-    workspace.spec.start.clone_from(&base.repository.base_commit);
+    let workspace = desk.workspace(&spec).await?;
+    // Each part's changes were looked at by themselves.
     let subject =
-        Subject { workspace: &workspace, commit: head, must_change: true, had_conflict: false };
+        Subject { workspace: &workspace, commit: head, must_change: false, had_conflict: false };
     let checks: Vec<_> = desk.checks.iter().cloned().chain(criteria(desk)).collect();
     let validator = &desk.ports().validator;
     let report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
@@ -257,7 +256,12 @@ async fn publish(
     }
     let pushed = ports.integration.push(base, &branch, head);
     desk.effects.perform(effect(EffectKind::Push), || pushed, |()| Vec::new()).await?;
-    let Some(forge) = ports.forge.as_ref().filter(|_| delivery.pull_request) else {
+    if !delivery.pull_request {
+        return Ok(());
+    }
+    let Some(forge) = &ports.forge else {
+        let message = "no pull request was opened: `gh` was not found; install it and log in";
+        desk.tell(SessionEvent::Warning { message: message.to_owned() });
         return Ok(());
     };
     let request = PullRequest {
