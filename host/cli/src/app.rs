@@ -8,7 +8,7 @@ use cyrus_executor::TaskExecutor;
 use cyrus_orchestrator::{Ports, Scheduling};
 use cyrus_plugin::{BundledPlugin, Discovery, ExecutorConfig, PluginOrigin, discover};
 use cyrus_plugin_bundle::bundled;
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _};
 use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{

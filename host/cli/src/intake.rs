@@ -57,7 +57,8 @@ fn limits(args: &TaskArgs) -> Limits {
 /// The plan that the command line gives.
 pub(crate) fn plan(args: &TaskArgs) -> Result<Option<Plan>> {
     let Some(path) = &args.plan else { return Ok(None) };
-    let named = |error: &dyn std::fmt::Display| usage(format!("--plan {}: {error}", path.display()));
+    let named =
+        |error: &dyn std::fmt::Display| usage(format!("--plan {}: {error}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| named(&error))?;
     let text = read(file).map_err(|error| named(&error))?;
     parse_file(&text, &PlanLimits::default()).map(Some).map_err(|error| named(&error))

@@ -44,7 +44,9 @@ async fn keep(store: Arc<dyn SessionStore>, id: SessionId, switch: StopSwitch) {
         if renewed.elapsed() >= every {
             match store.renew().await {
                 Ok(_) => renewed = Instant::now(),
-                Err(error) => tracing::warn!("the lease on session {id} cannot be renewed: {error}"),
+                Err(error) => {
+                    tracing::warn!("the lease on session {id} cannot be renewed: {error}")
+                }
             }
         }
     }

@@ -17,7 +17,9 @@ pub(crate) fn servers(files: &[PathBuf]) -> Option<Value> {
             Ok(None) => {
                 tracing::warn!("{}: there is no object `mcpServers` in it", file.display());
             }
-            Err(error) => tracing::warn!("the MCP servers of {} are left out: {error}", file.display()),
+            Err(error) => {
+                tracing::warn!("the MCP servers of {} are left out: {error}", file.display())
+            }
         }
     }
     (!all.is_empty()).then(|| json!({ "mcpServers": all }))

@@ -40,12 +40,7 @@ pub(crate) struct Asked {
 
 impl Preview {
     /// What would be done with this issue here.
-    pub(crate) fn of(
-        issue: &Issue,
-        asked: &Asked,
-        site: &Site,
-        history: &[TrackRecord],
-    ) -> Self {
+    pub(crate) fn of(issue: &Issue, asked: &Asked, site: &Site, history: &[TrackRecord]) -> Self {
         let mut analysis = analyse(issue, &site.analysis);
         if let Some(kind) = &asked.kind {
             analysis.kind = kind.clone();

@@ -73,7 +73,9 @@ async fn members(app: &App, configured: &RepositoryConfig<'_>, repository: &Path
         let executor = executor.map_err(|error| format!("{error:#}"));
         let ready = match executor {
             Ok(executor) => match executor.probe().await {
-                Err(error) if keeps_out(&error, executor.info().placement) => Err(error.to_string()),
+                Err(error) if keeps_out(&error, executor.info().placement) => {
+                    Err(error.to_string())
+                }
                 _ => Ok(executor),
             },
             Err(why) => Err(why),
@@ -180,7 +182,10 @@ fn analysis_rules(configured: &RepositoryConfig<'_>) -> AnalysisRules {
 }
 
 /// What an execution is given, for each kind of task that the configuration tells apart.
-fn template(app: &App, repository: &Path) -> Box<dyn Fn(&TaskKind) -> RequestTemplate + Send + Sync> {
+fn template(
+    app: &App,
+    repository: &Path,
+) -> Box<dyn Fn(&TaskKind) -> RequestTemplate + Send + Sync> {
     let configured = app.repository(repository);
     let instruction = configured.append_instruction().map(str::to_owned);
     let servers = crate::mcp::servers(&configured.mcp_configs());
@@ -188,7 +193,10 @@ fn template(app: &App, repository: &Path) -> Box<dyn Fn(&TaskKind) -> RequestTem
         let tools = configured.tools(kind);
         RequestTemplate {
             system_prompt: instruction.clone(),
-            policy: ToolPolicy::new(tools.allowed.as_deref().unwrap_or_default(), &tools.disallowed),
+            policy: ToolPolicy::new(
+                tools.allowed.as_deref().unwrap_or_default(),
+                &tools.disallowed,
+            ),
             allowed_tools: tools.allowed,
             disallowed_tools: tools.disallowed,
             mcp_servers: servers.clone(),

@@ -45,7 +45,9 @@ fn is_spent(found: &SessionSummary, keep_for: Duration, now: SystemTime) -> bool
     let old = now.duration_since(found.session.created).is_ok_and(|age| age >= keep_for);
     match found.state {
         SessionState::Running | SessionState::Paused => false,
-        SessionState::Finished(SessionOutcome::Validated | SessionOutcome::Unverified) => !found.held,
+        SessionState::Finished(SessionOutcome::Validated | SessionOutcome::Unverified) => {
+            !found.held
+        }
         SessionState::Finished(_) => old && !found.held,
     }
 }

@@ -85,7 +85,10 @@ async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result
         println!("{}", shown(intended, &checks));
     } else {
         let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
-        println!("Nothing was done. From {commit} of {} this would be:", session.base.path.display());
+        println!(
+            "Nothing was done. From {commit} of {} this would be:",
+            session.base.path.display()
+        );
         print!("{}", preview.text(&session.issue, &checks));
     }
     Ok(Exit::Done)

@@ -213,7 +213,10 @@ async fn stop(app: &App, id: &SessionId, mode: StopMode) -> Result<Exit> {
     let store = app.store().await?;
     let state = store.snapshot(id).await.map_err(as_usage)?.state;
     if state != SessionState::Running {
-        return Err(usage(format!("session {id} is not being worked on: it is {}", word(state, false))));
+        return Err(usage(format!(
+            "session {id} is not being worked on: it is {}",
+            word(state, false)
+        )));
     }
     if !is_held(&store, id).await? {
         return Err(usage(format!(

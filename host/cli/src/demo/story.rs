@@ -46,7 +46,8 @@ pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Resul
         "Its branch is merged and pushed, as its owner would. The second goes to Codegen, in the cloud (simulated on 127.0.0.1):",
     );
     stage.accept(first.branch.as_deref().unwrap_or_default()).await?;
-    let second = work(&app, stage, FAREWELL, TaskKind::BUILDER, "codegen", format, &interrupts).await?;
+    let second =
+        work(&app, stage, FAREWELL, TaskKind::BUILDER, "codegen", format, &interrupts).await?;
     if second.outcome != SessionOutcome::Validated {
         return Ok(Exit::of_session(second.outcome, interrupts.came()));
     }
@@ -67,7 +68,8 @@ async fn work(
     interrupts: &Interrupts,
 ) -> Result<SessionReport> {
     let id = SessionId::generate(SystemTime::now());
-    let base = app.workspaces(&stage.repository(), None)?.base(&stage.repository(), &id.branch()).await?;
+    let base =
+        app.workspaces(&stage.repository(), None)?.base(&stage.repository(), &id.branch()).await?;
     let session = Session {
         branch: id.branch(),
         id,

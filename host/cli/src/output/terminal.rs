@@ -29,7 +29,8 @@ impl Terminal {
     fn follow(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::ExecutionStarted { execution, executor, task } => {
-                let line = self.begin(&format!("{task} {} ({})", executor.name, executor.placement));
+                let line =
+                    self.begin(&format!("{task} {} ({})", executor.name, executor.placement));
                 self.live.insert(execution.clone(), line);
             }
             SessionEvent::ExecutionEvent { execution, event } => {

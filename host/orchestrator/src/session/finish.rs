@@ -7,8 +7,9 @@ use super::{
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
-    PullRequest, SessionEvent, SessionOutcome, SessionReport, Snapshot, StoreError, Subject, TaskOrigin,
-    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
+    PullRequest, SessionEvent, SessionOutcome, SessionReport, Snapshot, StoreError, Subject,
+    TaskOrigin, TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict,
+    WorkspaceSpec,
 };
 use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
 use std::{fmt::Write as _, time::Duration};
