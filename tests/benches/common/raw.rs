@@ -6,6 +6,7 @@ use exports::cyrus::executor::task_executor::{Descriptor, Event, ExecutionError,
 use futures::channel::oneshot;
 use http::{Request, Response};
 use std::{
+    path::Path,
     pin::Pin,
     task::{Context as TaskContext, Poll},
     thread,
@@ -131,9 +132,11 @@ impl Raw {
         Ok(Self { engine, pre })
     }
 
-    fn store(&self) -> Result<Store<State>> {
+    fn store(&self, workspace: Option<&Path>) -> Result<Store<State>> {
         let mut wasi = WasiCtxBuilder::new();
-        wasi.preopened_dir(workspace(), "/workspace", FsPerms::ReadWrite)?;
+        if let Some(workspace) = workspace {
+            wasi.preopened_dir(workspace, "/workspace", FsPerms::ReadWrite)?;
+        }
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES)
             .table_elements(TABLE_ELEMENTS)
@@ -155,7 +158,12 @@ impl Raw {
 
     /// A store, an instance, one execution of this prompt; gives how many events came.
     pub(crate) async fn execute(&self, prompt: &str) -> Result<usize> {
-        let mut store = self.store()?;
+        self.execute_in(Some(workspace()), prompt).await
+    }
+
+    /// The same in this directory, or in none.
+    pub(crate) async fn execute_in(&self, workspace: Option<&Path>, prompt: &str) -> Result<usize> {
+        let mut store = self.store(workspace)?;
         let instance = self.pre.instantiate_async(&mut store).await?;
         let prompt = prompt.to_owned();
         store.run_concurrent(async |store| run(store, &instance, prompt).await).await?
@@ -163,14 +171,14 @@ impl Raw {
 
     /// A store, an instance and one call of `describe`.
     pub(crate) async fn describe(&self) -> Result<()> {
-        let mut store = self.store()?;
+        let mut store = self.store(Some(workspace()))?;
         let instance = self.pre.instantiate_async(&mut store).await?;
         store.run_concurrent(async |store| describe(store, &instance).await).await?
     }
 
     /// Calls `is-running`, or `describe`, so many times on one instance.
     pub(crate) async fn call(&self, times: usize, what: Call) -> Result<()> {
-        let mut store = self.store()?;
+        let mut store = self.store(Some(workspace()))?;
         let instance = self.pre.instantiate_async(&mut store).await?;
         let guest = instance.cyrus_executor_task_executor();
         let calls = async |store: &Accessor<State>| {

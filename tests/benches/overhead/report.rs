@@ -17,6 +17,7 @@ pub(crate) struct Table {
     unit: &'static str,
     rows: Vec<(String, Vec<f64>)>,
     targets: Vec<Target>,
+    notes: Vec<String>,
 }
 
 /// What a figure has to be.
@@ -35,7 +36,7 @@ pub(crate) enum Bound {
 
 impl Table {
     pub(crate) fn new(name: impl Into<String>, unit: &'static str) -> Self {
-        Self { name: name.into(), unit, rows: Vec::new(), targets: Vec::new() }
+        Self { name: name.into(), unit, rows: Vec::new(), targets: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds one round's figure to a row, which it makes if there is none.
@@ -58,6 +59,11 @@ impl Table {
         self.targets.push(Target { what: what.into(), value, bound });
     }
 
+    /// Adds what one has to know to read it.
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
     fn print(&self) {
         println!("\n{} [{}]", self.name, self.unit);
         println!("  {:<40} {:>12} {:>12} {:>12}", "", "median", "least", "most");
@@ -70,6 +76,9 @@ impl Table {
             let met = if bound.holds(*value) { "met" } else { "MISSED" };
             println!("  {what}: {} ({}: {met})", figure(*value), bound.told());
         }
+        for note in &self.notes {
+            println!("  {note}");
+        }
     }
 
     fn json(&self) -> Value {
@@ -80,7 +89,8 @@ impl Table {
             json!({"what": what, "value": value, "target": bound.told(), "met": bound.holds(*value)})
         });
         let (rows, targets): (Vec<_>, Vec<_>) = (rows.collect(), targets.collect());
-        json!({"name": self.name, "unit": self.unit, "rows": rows, "targets": targets})
+        let (name, unit, notes) = (&self.name, self.unit, &self.notes);
+        json!({"name": name, "unit": unit, "rows": rows, "targets": targets, "notes": notes})
     }
 }
 

@@ -5,7 +5,7 @@
 //! data that they have not written to, and the plain resident size counts those once for each.
 
 use crate::{
-    common::{native::Native, ours::Ours, raw::Raw, request},
+    common::{NOTHING, native::Native, ours::Ours, raw::Raw, request, workspace},
     on_tokio,
     report::{Bound, ROUNDS, Report, Table},
     silent_server::{self, SilentServer},
@@ -32,6 +32,9 @@ const WHO: [(&str, &str); 3] = [
     ("native", "floor: native, behind the same trait"),
 ];
 
+/// Descriptors of the process itself, generously counted.
+const SPARE_FILES: usize = 64;
+
 /// Memory that an execution may take, in kB.
 const MOST_KB: f64 = 120.0;
 
@@ -44,6 +47,8 @@ struct Taken {
     mappings: f64,
     /// How long it took until all of them waited, in seconds.
     seconds: f64,
+    /// How many had to do without a workspace, because of the limit of open files.
+    without_workspace: usize,
 }
 
 pub(crate) fn measure(report: &mut Report) {
@@ -53,13 +58,20 @@ pub(crate) fn measure(report: &mut Report) {
         let mut memory = Table::new(format!("{count} executions waiting: memory"), "kB each");
         let mut mappings = Table::new(format!("{count} executions waiting: mappings"), "in all");
         let mut time = Table::new(format!("{count} executions waiting: until they are"), "s");
+        let mut without_workspace = 0;
         for _ in 0..ROUNDS {
             for (who, row) in WHO {
                 let taken = take(who, count);
                 memory.add(row, taken.kb);
                 mappings.add(row, taken.mappings);
                 time.add(row, taken.seconds);
+                without_workspace = without_workspace.max(taken.without_workspace);
             }
+        }
+        if without_workspace > 0 {
+            memory.note(format!(
+                "{without_workspace} of {count} without a workspace: no more files may be open"
+            ));
         }
         memory.judge("our host", memory.median("our host"), Bound::AtMost(MOST_KB));
         mappings.judge("our host", mappings.median("our host"), Bound::AtMost(allowed));
@@ -83,20 +95,25 @@ fn take(who: &str, count: usize) -> Taken {
 
 /// The process that is measured.
 pub(crate) fn child(who: &str, count: &str, port: &str) {
-    allow_many_connections();
+    let files = allow_many_files();
     let (count, port) = (count.parse().expect("a number"), port.parse().expect("a port"));
+    let all = All { count, port, workspaces: files.saturating_sub(count + SPARE_FILES).min(count) };
     let taken = match who {
-        "ours" => on_tokio(async move {
-            wait(Arc::new(Ours::new(Some(port)).await.executor), count, port).await
-        }),
-        "native" => on_tokio(async move { wait(Arc::new(Native::new()), count, port).await }),
+        "ours" => {
+            on_tokio(async move { wait(Arc::new(Ours::new(Some(port)).await.executor), all).await })
+        }
+        "native" => on_tokio(async move { wait(Arc::new(Native::new()), all).await }),
         "raw" => on_tokio(async move {
             let raw = Arc::new(Raw::new().expect("wasmtime"));
-            let execute = move |prompt: String| {
+            let execute = move |prompt: String, has_workspace: bool| {
                 let raw = Arc::clone(&raw);
-                async move { raw.execute(&prompt).await.map(|_| ()).map_err(|e| format!("{e:#}")) }
+                async move {
+                    let workspace = has_workspace.then(workspace);
+                    let ended = raw.execute_in(workspace, &prompt).await;
+                    ended.map(|_| ()).map_err(|error| format!("{error:#}"))
+                }
             };
-            wait_each(execute, count, port).await
+            wait_each(execute, all).await
         }),
         other => panic!("nobody is called {other}"),
     };
@@ -105,28 +122,40 @@ pub(crate) fn child(who: &str, count: &str, port: &str) {
     std::process::exit(0);
 }
 
-async fn wait(executor: Arc<dyn TaskExecutor>, count: usize, port: u16) -> Taken {
-    let execute = move |prompt: String| {
+/// All that are to wait.
+struct All {
+    count: usize,
+    /// Of the server.
+    port: u16,
+    /// How many get a workspace: it takes a descriptor, and the connection takes another.
+    workspaces: usize,
+}
+
+async fn wait(executor: Arc<dyn TaskExecutor>, all: All) -> Taken {
+    let execute = move |prompt: String, has_workspace: bool| {
         let executor = Arc::clone(&executor);
         async move {
-            let ended = executor.execute(request(&prompt), Arc::new(Unattended)).await;
+            let mut request = request(&prompt);
+            request.workspace = request.workspace.filter(|_| has_workspace);
+            let ended = executor.execute(request, Arc::new(Unattended)).await;
             ended.map(|_| ()).map_err(|error| error.to_string())
         }
     };
-    wait_each(execute, count, port).await
+    wait_each(execute, all).await
 }
 
-async fn wait_each<F>(execute: impl Fn(String) -> F, count: usize, port: u16) -> Taken
+async fn wait_each<F>(execute: impl Fn(String, bool) -> F, all: All) -> Taken
 where
     F: Future<Output = Result<(), String>> + Send + 'static,
 {
     // What is made once is made now.
-    execute("events 0 0".to_owned()).await.expect("the first succeeds");
+    let All { count, port, workspaces } = all;
+    execute(NOTHING.to_owned(), true).await.expect("the first succeeds");
     let before = memory_kb();
     let begun = Instant::now();
     let prompt = format!("get http://127.0.0.1:{port}/never");
-    for _ in 0..count {
-        let execution = execute(prompt.clone());
+    for number in 0..count {
+        let execution = execute(prompt.clone(), number < workspaces);
         tokio::spawn(async move {
             let ended = execution.await;
             panic!("it is never answered, and yet it ended: {ended:?}");
@@ -138,7 +167,7 @@ where
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let (kb, mappings) = ((memory_kb() - before) as f64 / count as f64, mappings() as f64);
-    Taken { kb, mappings, seconds }
+    Taken { kb, mappings, seconds, without_workspace: count - workspaces }
 }
 
 fn memory_kb() -> usize {
@@ -151,10 +180,11 @@ fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
 }
 
-/// Raises the limit on open files as far as this user may.
-pub(crate) fn allow_many_connections() {
+/// Raises the limit on open files as far as this user may, and gives it.
+pub(crate) fn allow_many_files() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).expect("the limit may be raised to the highest allowed");
+    limit.current.and_then(|most| most.try_into().ok()).unwrap_or(usize::MAX)
 }
