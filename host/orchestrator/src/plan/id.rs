@@ -25,8 +25,6 @@ pub(super) fn reserved(id: &TaskId) -> Option<&'static str> {
         Some("those are the tasks that mend a merged result")
     } else if name.split('.').skip(1).any(|part| part == "merge" || part == "review") {
         Some("what ends with .merge or .review is added for another task")
-    } else if name.split('.').any(|part| part == "lock") {
-        Some("a name that ends with .lock cannot be a branch")
     } else if name.len() > MAX_ID_BYTES {
         Some("it is longer than 96 characters")
     } else {
@@ -71,9 +69,7 @@ mod tests {
 
     #[test]
     fn names_that_are_added_later_are_refused() {
-        for name in
-            ["plan", "PLAN", "mend-1", "mend-20", "t1.merge", "t1.review", "a.Merge.b", "a.lock"]
-        {
+        for name in ["plan", "PLAN", "mend-1", "mend-20", "t1.merge", "t1.review", "a.Merge.b"] {
             assert!(reserved(&name.parse().unwrap()).is_some(), "{name}");
         }
         assert!(reserved(&"x".repeat(97).parse().unwrap()).is_some());
