@@ -64,6 +64,11 @@ impl Validator for SimValidator {
                 output: faults.wrong.join(" is wrong\n"),
             };
             observer.on_event(report.clone().into());
+            if !passed {
+                let output = Some(report.output.clone());
+                let command = Some(check.command.clone());
+                findings.push(Finding { command, output, ..finding("check-failed", None) });
+            }
             reports.push(report);
         }
         let report = ValidationReport::new(reports, findings);
