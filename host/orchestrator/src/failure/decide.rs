@@ -3,8 +3,10 @@ use super::{
     ending::{Ending, ending},
 };
 use crate::budget::WhenOver;
-use cyrus_core::{ExecutionRecord, PlannedTask, TaskOrigin, ValidationReport, ValidationVerdict};
-use cyrus_executor::{Finding, TaskKind};
+use cyrus_core::{
+    ExecutionRecord, PlannedTask, Receipt, TaskOrigin, ValidationReport, ValidationVerdict,
+};
+use cyrus_executor::{Finding, MicroUsd, TaskKind};
 use std::time::Duration;
 
 /// An executor that is out for a task, and why.
@@ -318,7 +320,7 @@ impl History<'_> {
         let dearest = self.attempts.iter().rfind(over).filter(|_| !self.looked_at);
         Step::Choose {
             tried: self.tried(),
-            cheaper_than: dearest.map(|record| record.executor.clone()),
+            cheaper_than: dearest.map(price),
             findings: self.findings(),
             because,
         }
@@ -356,6 +358,13 @@ impl History<'_> {
         let telling = self.attempts.iter().rev().filter(|record| !came(record).is_neutral());
         u32::try_from(telling.take_while(|record| like(record)).count()).unwrap_or(u32::MAX)
     }
+}
+
+/// What an attempt was expected to cost, or what it cost by the time its money ran out, if that is more.
+fn price(record: &ExecutionRecord) -> MicroUsd {
+    let expected = record.receipt.as_ref().and_then(Receipt::cost).unwrap_or_default();
+    let cost = record.report.as_ref().and_then(|report| report.cost);
+    cost.map_or(expected, |cost| cost.amount.max(expected))
 }
 
 /// What an attempt had to say for itself.

@@ -12,7 +12,7 @@ pub use decide::{Tried, checkpoint_of, counted, decide, must_change, released};
 pub use ending::{Ending, ending};
 
 use crate::budget::WhenOver;
-use cyrus_executor::Finding;
+use cyrus_executor::{Finding, MicroUsd};
 use std::time::Duration;
 
 /// How often, how soon and how long a task is tried.
@@ -56,8 +56,8 @@ pub enum Step {
     Choose {
         /// Who is out for this task now.
         tried: Vec<Tried>,
-        /// Only who costs less than this one.
-        cheaper_than: Option<String>,
+        /// Only who is expected to cost less than this.
+        cheaper_than: Option<MicroUsd>,
         /// What was wrong with the last result that was checked.
         findings: Vec<Finding>,
         /// Why not the one before; `None` for the first attempt.

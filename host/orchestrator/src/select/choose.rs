@@ -19,8 +19,8 @@ pub struct Situation<'a> {
     pub now: Duration,
     /// Whether this much more fits under every cap, for this candidate; else which cap it passes.
     pub room: &'a dyn Fn(&Candidate, MicroUsd) -> Result<(), CapKind>,
-    /// Only who costs less than this one.
-    pub cheaper_than: Option<&'a str>,
+    /// Only who is expected to cost less than this.
+    pub cheaper_than: Option<MicroUsd>,
     /// How executions went so far on this repository.
     pub history: &'a [TrackRecord],
 }
@@ -118,8 +118,6 @@ struct Choice<'a> {
     chain: Vec<Placement>,
     reach: Vec<Placement>,
     rule: Option<&'a SelectionRule>,
-    /// What the executor costs that the chosen one has to be cheaper than.
-    ceiling: Option<MicroUsd>,
     asked_is_there: bool,
 }
 
@@ -131,9 +129,7 @@ impl<'a> Choice<'a> {
         situation: &'a Situation<'a>,
     ) -> Self {
         let row = row_for(policy.strategy, task);
-        let named = |name: &str| candidates.iter().find(|c| c.info.name == name);
-        let ceiling = situation.cheaper_than.and_then(named);
-        let ceiling = ceiling.map(|c| expected_cost(c, task, situation.history, &policy.priors));
+        let named = |name: &str| candidates.iter().any(|c| c.info.name == name);
         Self {
             task,
             policy,
@@ -142,8 +138,7 @@ impl<'a> Choice<'a> {
             chain: policy.chain(row),
             reach: policy.reach(row),
             rule: policy.rule_for(task),
-            ceiling,
-            asked_is_there: task.executor.as_deref().is_some_and(|name| named(name).is_some()),
+            asked_is_there: task.executor.as_deref().is_some_and(named),
         }
     }
 
@@ -235,7 +230,7 @@ impl<'a> Choice<'a> {
         if let Some(tried) = self.situation.tried.iter().find(|tried| tried.executor == name) {
             return Err(Excluded::Tried { error: tried.error.clone() });
         }
-        if self.ceiling.is_some_and(|ceiling| cost >= ceiling) {
+        if self.situation.cheaper_than.is_some_and(|ceiling| cost >= ceiling) {
             return Err(Excluded::NotCheaper);
         }
         if let Some(excluded) = self.situation.health.exclusion(name, self.situation.now) {

@@ -17,7 +17,7 @@ impl Desk<'_> {
         &self,
         planned: &PlannedTask,
         tried: &[Tried],
-        cheaper_than: Option<&str>,
+        cheaper_than: Option<MicroUsd>,
     ) -> Result<Receipt, Broken> {
         let candidates = self.site.candidates();
         let spent = self.spent(planned.id(), &candidates).await?;

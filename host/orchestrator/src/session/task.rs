@@ -3,7 +3,7 @@
 use super::{attempt, desk::Desk, integrate, verdict};
 use crate::{Broken, Step, Tried, checkpoint_of, decide, released, soonest};
 use cyrus_core::{Excluded, PlannedTask, Receipt, SessionEvent, TaskState};
-use cyrus_executor::{Finding, TaskId};
+use cyrus_executor::{Finding, MicroUsd, TaskId};
 use serde_json::Value;
 use std::{sync::PoisonError, time::Duration};
 
@@ -103,7 +103,7 @@ fn step(desk: &Desk<'_>, planned: &PlannedTask) -> Step {
 struct Wanted {
     same: Option<Same>,
     tried: Vec<Tried>,
-    cheaper_than: Option<String>,
+    cheaper_than: Option<MicroUsd>,
     findings: Vec<Finding>,
 }
 
@@ -140,7 +140,7 @@ async fn next(
             }
         }
     }
-    match choose(desk, planned, &tried, cheaper_than.as_deref()).await? {
+    match choose(desk, planned, &tried, cheaper_than).await? {
         Choice::Executor(receipt, executor) => {
             let resume = checkpoint_of(desk.board().attempts(planned.id()), &executor);
             let next = attempt::Next { executor, resume, findings, receipt };
@@ -167,7 +167,7 @@ async fn choose(
     desk: &Desk<'_>,
     planned: &PlannedTask,
     tried: &[Tried],
-    cheaper_than: Option<&str>,
+    cheaper_than: Option<MicroUsd>,
 ) -> Result<Choice, Broken> {
     let receipt = desk.select(planned, tried, cheaper_than).await?;
     if let Some(executor) = receipt.chosen.clone() {
@@ -181,10 +181,10 @@ async fn choose(
     if let Some(time) = soonest(&receipt) {
         return Ok(Choice::Wait(time, why));
     }
-    let over = receipt
-        .considered
-        .iter()
-        .any(|line| matches!(line.excluded, Some(Excluded::OverBudget { .. })));
+    let of_money = |excluded: &Excluded| {
+        matches!(excluded, Excluded::OverBudget { .. } | Excluded::NotCheaper)
+    };
+    let over = receipt.considered.iter().any(|line| line.excluded.as_ref().is_some_and(of_money));
     let state = if over || desk.site.waits_for_cloud(&receipt) {
         TaskState::Held { reason: why.clone() }
     } else {

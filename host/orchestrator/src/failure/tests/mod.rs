@@ -11,7 +11,8 @@ use cyrus_core::{
     ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{
-    ErrorKind, ExecutionError, HostVerdict, Placement, Task, TaskKind, Usage, WorkProduct,
+    Cost, CostSource, ErrorKind, ExecutionError, HostVerdict, MicroUsd, Placement, Task, TaskKind,
+    Usage, WorkProduct,
 };
 use std::time::SystemTime;
 
@@ -143,6 +144,11 @@ impl Past {
         self.last(|record| record.checkpoint = None)
     }
 
+    fn costing(self, amount: u64) -> Self {
+        let cost = Cost { amount: MicroUsd(amount), source: CostSource::Reported };
+        self.last(|record| record.report.as_mut().unwrap().cost = Some(cost))
+    }
+
     fn last(mut self, change: impl FnOnce(&mut ExecutionRecord)) -> Self {
         change(self.0.last_mut().unwrap());
         self
@@ -162,7 +168,7 @@ fn short(step: &Step) -> String {
     match step {
         Step::Choose { tried, cheaper_than, .. } => {
             let tried: Vec<_> = tried.iter().map(|tried| tried.executor.as_str()).collect();
-            let cheaper = cheaper_than.as_ref().map(|name| format!(" cheaper than {name}"));
+            let cheaper = cheaper_than.as_ref().map(|price| format!(" cheaper than {price}"));
             format!("choose without [{}]{}", tried.join(" "), cheaper.unwrap_or_default())
         }
         Step::Again { executor, wait, resume, .. } => {

@@ -105,10 +105,10 @@ rows! {
 #[test]
 fn failure_row_budget_exceeded_goes_to_a_cheaper_executor_when_configured() {
     let policy = AttemptPolicy { when_over: WhenOver::Cheaper, ..AttemptPolicy::default() };
-    let broke = past().failed("far", BudgetExceeded);
-    assert_eq!(short(&broke.then(&policy)), "choose without [far] cheaper than far");
+    let broke = past().failed("far", BudgetExceeded).costing(50_000);
+    assert_eq!(short(&broke.then(&policy)), "choose without [far] cheaper than $0.05");
     let failed = broke.ended("near", by_host(trap()));
-    assert_eq!(short(&failed.then(&policy)), "choose without [far near] cheaper than far");
+    assert_eq!(short(&failed.then(&policy)), "choose without [far near] cheaper than $0.05");
 }
 
 #[test]

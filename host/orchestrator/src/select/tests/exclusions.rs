@@ -32,7 +32,7 @@ fn in_the_way(what: &str) -> (Vec<Candidate>, PlannedTask, World, Excluded) {
             Excluded::Tried { error: "it failed".into() }
         }
         "cheaper" => {
-            (all[2].price, world.cheaper_than) = (Some(MicroUsd(1)), Some("near"));
+            (all[2].price, world.cheaper_than) = (Some(MicroUsd(1)), Some(MicroUsd(2)));
             Excluded::NotCheaper
         }
         _ => {
@@ -78,7 +78,7 @@ fn cheaper_means_less_than_the_one_whose_money_ran_out() {
     let mut all = everybody();
     (all[0].price, all[1].price) = (Some(MicroUsd(5)), Some(MicroUsd(5)));
     all[2].billing = Billing::Subscription;
-    let world = World { cheaper_than: Some("far"), ..World::default() };
+    let world = World { cheaper_than: Some(MicroUsd(5)), ..World::default() };
     let receipt = world.select(&task("builder"), &policy(Strategy::CloudOnly), &all);
     assert_eq!(chain(&receipt), ["boxed"]);
 }

@@ -64,7 +64,7 @@ struct World {
     health: Circuits,
     now: Duration,
     full: Vec<&'static str>,
-    cheaper_than: Option<&'static str>,
+    cheaper_than: Option<MicroUsd>,
     history: Vec<TrackRecord>,
 }
 
