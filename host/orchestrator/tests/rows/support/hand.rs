@@ -1,0 +1,159 @@
+//! An executor of a stage: simulated, with what it is given written down.
+
+use cyrus_core::Billing;
+use cyrus_executor::{
+    Descriptor, Execution, ExecutionError, ExecutionHost, ExecutionRequest, ExecutorInfo, Health,
+    MicroUsd, Placement, TaskExecutor,
+};
+use cyrus_fleet::{Attempt, Behaviour, Process, Script, SimExecutor, Spawner, World};
+use cyrus_orchestrator::{Candidate, Member};
+use futures::future::{BoxFuture, FutureExt as _};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+type Amend = Arc<dyn Fn(&mut ExecutionError) + Send + Sync>;
+
+/// What it was asked for, in order.
+pub(crate) type Requests = Arc<Mutex<Vec<ExecutionRequest>>>;
+
+/// An executor to be.
+#[derive(Clone)]
+pub(crate) struct Hand {
+    pub(crate) candidate: Candidate,
+    pub(crate) requests: Requests,
+    behaviour: Arc<dyn Behaviour>,
+    amend: Amend,
+}
+
+/// One that works on this machine, and does well.
+pub(crate) fn local(name: &str) -> Hand {
+    Hand::new(name, Placement::Local)
+}
+
+/// One that works in the cloud, and does well.
+pub(crate) fn cloud(name: &str) -> Hand {
+    Hand::new(name, Placement::Cloud)
+}
+
+impl Hand {
+    fn new(name: &str, placement: Placement) -> Self {
+        let info = ExecutorInfo {
+            name: name.to_owned(),
+            placement,
+            plugin: "simulated".to_owned(),
+            version: "0.1.0".to_owned(),
+            digest: "sha256:0".to_owned(),
+        };
+        let candidate = Candidate {
+            info,
+            kinds: Vec::new(),
+            billing: Billing::Metered,
+            price: Some(MicroUsd(30_000)),
+            isolated: false,
+            max_per_day: None,
+            ready: Ok(()),
+        };
+        Self {
+            candidate,
+            requests: Requests::default(),
+            behaviour: Arc::new(|_: &Attempt| Script::default()),
+            amend: Arc::new(|_| {}),
+        }
+    }
+
+    /// Does these, one after the other, whatever it is asked for; the last of them again and again.
+    pub(crate) fn does(self, scripts: impl Into<Vec<Script>>) -> Self {
+        let (scripts, next) = (scripts.into(), AtomicUsize::new(0));
+        self.is(move |_: &Attempt| {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            scripts[number.min(scripts.len() - 1)].clone()
+        })
+    }
+
+    /// Behaves like this.
+    pub(crate) fn is(mut self, behaviour: impl Behaviour) -> Self {
+        self.behaviour = Arc::new(behaviour);
+        self
+    }
+
+    /// Its errors are changed like this.
+    pub(crate) fn says(
+        mut self,
+        amend: impl Fn(&mut ExecutionError) + Send + Sync + 'static,
+    ) -> Self {
+        self.amend = Arc::new(amend);
+        self
+    }
+
+    pub(crate) fn priced(mut self, price: u64) -> Self {
+        self.candidate.price = Some(MicroUsd(price));
+        self
+    }
+
+    pub(crate) fn billed(mut self, billing: Billing) -> Self {
+        self.candidate.billing = billing;
+        self
+    }
+
+    /// As a process has it.
+    pub(crate) fn member(&self, world: &World, process: &Process, spawner: &Spawner) -> Member {
+        let info = &self.candidate.info;
+        let behaviour = Arc::clone(&self.behaviour);
+        let executor =
+            SimExecutor::new(&info.name, info.placement, world, process, spawner, behaviour);
+        let watched = Watched {
+            inner: Arc::new(executor),
+            requests: Arc::clone(&self.requests),
+            amend: Arc::clone(&self.amend),
+        };
+        Member { candidate: self.candidate.clone(), executor: Some(Arc::new(watched)) }
+    }
+
+    /// What it was given each time.
+    pub(crate) fn asked(&self) -> Vec<ExecutionRequest> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+/// Writes down what an executor is given, and changes what it says.
+struct Watched {
+    inner: Arc<dyn TaskExecutor>,
+    requests: Requests,
+    amend: Amend,
+}
+
+impl TaskExecutor for Watched {
+    fn info(&self) -> &ExecutorInfo {
+        self.inner.info()
+    }
+
+    fn describe(&self) -> BoxFuture<'_, Result<Descriptor, ExecutionError>> {
+        self.inner.describe()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Health, ExecutionError>> {
+        self.inner.probe()
+    }
+
+    fn execute_streaming(
+        &self,
+        request: ExecutionRequest,
+        host: Arc<dyn ExecutionHost>,
+    ) -> BoxFuture<'_, Result<Execution, ExecutionError>> {
+        self.requests.lock().unwrap().push(request.clone());
+        let amend = Arc::clone(&self.amend);
+        async move {
+            let execution = self.inner.execute_streaming(request, host).await?;
+            let amended = move |mut error: ExecutionError| {
+                amend(&mut error);
+                error
+            };
+            let Execution { events, outcome, handle } = execution;
+            let outcome = outcome.map(|ended| ended.map_err(amended)).boxed();
+            Ok(Execution { events, outcome, handle })
+        }
+        .boxed()
+    }
+}
