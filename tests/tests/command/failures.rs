@@ -62,9 +62,9 @@ fn a_rate_limit_says_when_to_come_back() {
 #[test]
 fn limits_end_the_work() {
     let more = write("b.txt", "more\n");
-    let turns = after_a_turn(more.clone(), &["--max-turns", "1"]);
-    assert_eq!(turns.error()["kind"], "turn-limit");
-    assert_eq!(turns.execution()["cost"]["amount"], TURN);
+    let limited = after_a_turn(more.clone(), &["--max-turns", "1"]);
+    assert_eq!(limited.error()["kind"], "turn-limit");
+    assert_eq!(limited.execution()["cost"]["amount"], TURN);
 
     let script = turns(json!([write("a.txt", "begun\n"), more.clone(), more]));
     let world = greeter(world!(), script);
