@@ -1,8 +1,13 @@
 //! `cyrus demo`: the whole path on a throw-away repository, with the outside services simulated.
 
 mod files;
+mod issue;
+mod narrator;
+mod script;
+mod speed_up;
 mod stage;
 mod story;
+mod watch;
 
 use crate::{
     app::Opening,
@@ -16,11 +21,11 @@ use stage::Stage;
 pub(crate) async fn run(open: Opening, args: DemoArgs) -> Result<Exit> {
     let format = Format::from(args.json);
     let stage = Stage::set(&open).await?;
-    let played = story::play(&stage, &open, format).await;
+    let played = Box::pin(story::play(&stage, &open, format)).await;
     let kept = if args.keep { Some(stage.keep().await) } else { stage.strike().await };
-    let exit = played?;
+    let (exit, session) = played?;
     if format == Format::Text {
-        story::epilogue(kept.as_deref());
+        story::epilogue(kept.as_deref(), &session);
     }
     Ok(exit)
 }

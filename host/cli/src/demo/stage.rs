@@ -1,4 +1,7 @@
-use super::files::{FAREWELL_FILES, GREET_FIXED, REPOSITORY};
+use super::{
+    files::REPOSITORY,
+    script::{self, LOOK, ORGANIZATION, TOKEN},
+};
 use crate::{app::Opening, exit::usage};
 use anyhow::{Context as _, Result, bail};
 use cyrus_plugin_bundle::bundled;
@@ -17,10 +20,6 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The organization and the token of the simulated Codegen. No secret: nothing else knows them.
-const ORGANIZATION: u64 = 7;
-const TOKEN: &str = "demo-token";
-
 /// A directory with everything the demo plays with, and the simulator that runs beside it.
 pub(super) struct Stage {
     directory: TempDir,
@@ -34,7 +33,7 @@ impl Stage {
     pub(super) async fn set(open: &Opening) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("cyrus-demo-").tempdir()?;
         let remote = directory.path().join("origin.git");
-        let script = codegen_script(&remote)?;
+        let script = script::codegen(&remote)?;
         let codegen = Codegen::start(script, (Ipv4Addr::LOCALHOST, 0).into()).await?;
         let stage = Self { directory, launcher: open.launcher(), codegen };
         stage.make_repository(&remote).await?;
@@ -53,7 +52,7 @@ impl Stage {
 
     /// The repository that is worked on.
     pub(super) fn repository(&self) -> PathBuf {
-        self.path("greeter")
+        self.path("words")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -79,18 +78,17 @@ impl Stage {
             &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"],
         )
         .await?;
-        self.git(self.directory.path(), &["init", "--quiet", "--initial-branch=main", "greeter"])
+        self.git(self.directory.path(), &["init", "--quiet", "--initial-branch=main", "words"])
             .await?;
         write_all(&repository, REPOSITORY)?;
         self.git(&repository, &["add", "--all"]).await?;
-        self.git(&repository, &["commit", "--quiet", "--message", "Greet whoever is named"])
-            .await?;
+        self.git(&repository, &["commit", "--quiet", "--message", "Bring out Words 1.0"]).await?;
         self.git(&repository, &["remote", "add", "origin", &remote.display().to_string()]).await?;
         self.git(&repository, &["push", "--quiet", "--set-upstream", "origin", "main"]).await?;
         Ok(())
     }
 
-    /// Brings a validated branch into `main` and pushes it, as its owner would.
+    /// Brings the validated branch into `main` and pushes it, as its owner would.
     pub(super) async fn accept(&self, branch: &str) -> Result<()> {
         let repository = self.repository();
         self.git(&repository, &["merge", "--quiet", "--ff-only", branch]).await?;
@@ -142,7 +140,7 @@ impl Stage {
         let wrapper = self.path("claude");
         fs::write(&wrapper, format!("#!/bin/sh\nexec '{quoted}' simulate claude \"$@\"\n"))?;
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
-        fs::write(self.path("claude.json"), claude_script().to_string())?;
+        fs::write(self.path("claude.json"), script::claude().to_string())?;
         Ok(())
     }
 
@@ -155,6 +153,7 @@ impl Stage {
         granted["program"] = json!(self.path("claude"));
         granted["env"] = json!({ claude::SCRIPT: self.path("claude.json") });
         granted["homeFiles"] = json!([]);
+        let look = Duration::from_millis(LOOK).as_secs_f64();
         Ok(json!({
             "validation": { "commands": ["sh test.sh"] },
             "codegen": {
@@ -162,10 +161,12 @@ impl Stage {
                 "orgId": ORGANIZATION,
                 "apiToken": TOKEN,
                 "baseUrl": self.codegen.base_url(),
+                "strategy": "hybrid-smart",
             },
+            "scheduling": { "maxLocal": 8, "maxPerSession": 16 },
             "executors": {
                 "claude": entry,
-                "codegen": { "settings": { "repoId": 1, "pollInterval": 1 } },
+                "codegen": { "settings": { "repoId": 1, "pollInterval": look, "maxPollInterval": look } },
             },
         }))
     }
@@ -178,39 +179,4 @@ fn write_all(directory: &Path, files: &[(&str, &str)]) -> Result<()> {
         fs::write(path, text)?;
     }
     Ok(())
-}
-
-/// The model's side of the conversation with Claude Code.
-fn claude_script() -> Value {
-    json!({ "conversations": [{ "turns": [
-        { "text": "I will look at the failing test first.",
-          "tools": [{ "name": "Bash", "input": { "command": "sh test.sh || true" } }] },
-        { "tools": [{ "name": "Read", "input": { "file_path": "{cwd}/greet.sh" } }] },
-        { "text": "The script never uses its argument.",
-          "tools": [{ "name": "Write", "input": { "file_path": "{cwd}/greet.sh", "content": GREET_FIXED } }] },
-        { "tools": [{ "name": "Bash", "input": { "command": "sh test.sh" } }] },
-        { "text": "`greet.sh` now greets by name; all tests pass." },
-    ] }] })
-}
-
-/// What the simulated Codegen does: it works for some polls, then really pushes a branch.
-fn codegen_script(remote: &Path) -> Result<codegen::Script> {
-    let files: Value =
-        FAREWELL_FILES.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
-    let script = json!({
-        "token": TOKEN,
-        "organizations": [{ "id": ORGANIZATION, "name": "demo", "repositories": [
-            { "id": 1, "full_name": "demo/greeter", "remote": remote },
-        ] }],
-        "runs": [{ "steps": [
-            { "status": "ACTIVE", "logs": [
-                { "message_type": "PLAN_EVALUATION", "thought": "A script, and a test for it." },
-                { "message_type": "ACTION", "tool_name": "create_file", "tool_input": { "path": "part.sh" } },
-            ] },
-            { "status": "COMPLETE", "result": "part.sh says farewell; its test passes.",
-              "push": { "branch": "codegen/farewell-{run_id}", "base": "main", "message": "Say farewell", "files": files },
-              "pull_request": { "title": "Say farewell" } },
-        ] }],
-    });
-    Ok(serde_json::from_value(script)?)
 }

@@ -1,28 +1,40 @@
 use super::{
-    files::{FAREWELL, GREETING},
+    issue::issue,
+    narrator::{Narrator, seconds},
+    speed_up::SpeedUp,
     stage::Stage,
+    watch::Watch,
 };
 use crate::{
     app::{App, Opening},
     args::Format,
     exit::Exit,
     interrupt::Interrupts,
-    output::{Telling, summary},
+    output::{Telling, summary, table},
     site::site,
     work::{Work, follow},
 };
 use anyhow::Result;
-use cyrus_core::{Issue, Session, SessionId, SessionOutcome, SessionReport, Workspaces as _};
-use cyrus_executor::{Limits, TaskKind};
+use cyrus_core::{
+    Issue, Session, SessionEvent, SessionId, SessionOutcome, SessionReport, TaskReport,
+    Workspaces as _,
+};
+use cyrus_executor::{Limits, TaskId};
+use serde_json::{Value, json};
 use std::{
+    fmt::Write as _,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-/// Plays the two issues, one after the other, as their owner would: look at the tests, have an issue worked on,
-/// take the result in.
-pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Result<Exit> {
+/// Plays the issue as its owner would: look at the tests, have it worked on, take the result in. Answers how the
+/// command ends, and the session.
+pub(super) async fn play(
+    stage: &Stage,
+    open: &Opening,
+    format: Format,
+) -> Result<(Exit, SessionId)> {
     let app = Opening { home: Some(stage.home()), ..open.clone() }.app()?;
     let interrupts = Interrupts::listen()?;
     let say = |text: &str| {
@@ -35,79 +47,153 @@ pub(super) async fn play(stage: &Stage, open: &Opening, format: Format) -> Resul
     );
     let (_, printed) = stage.test().await?;
     say(&indented(&printed));
-
-    say("The first issue goes to Claude Code, on this machine (the program is a stand-in):");
-    let first =
-        work(&app, stage, GREETING, TaskKind::DEBUGGER, "claude", format, &interrupts).await?;
-    if first.outcome != SessionOutcome::Validated {
-        return Ok(Exit::of_session(first.outcome, interrupts.came()));
+    say(PLANNED);
+    let (report, speed_up) = work(&app, stage, format, &interrupts).await?;
+    let id = report.session.clone();
+    if format == Format::Text {
+        println!("\n{}", ended(&report, speed_up.as_ref()));
+    } else {
+        finish(report.clone(), speed_up.as_ref())?;
     }
-    say(
-        "Its branch is merged and pushed, as its owner would. The second goes to Codegen, in the cloud (simulated on 127.0.0.1):",
-    );
-    stage.accept(first.branch.as_deref().unwrap_or_default()).await?;
-    let second =
-        work(&app, stage, FAREWELL, TaskKind::BUILDER, "codegen", format, &interrupts).await?;
-    if second.outcome != SessionOutcome::Validated {
-        return Ok(Exit::of_session(second.outcome, interrupts.came()));
+    if report.outcome != SessionOutcome::Validated {
+        return Ok((Exit::of_session(report.outcome, interrupts.came()), id));
     }
-    stage.accept(second.branch.as_deref().unwrap_or_default()).await?;
-    say("Merged too. The tests now:");
+    stage.accept(report.branch.as_deref().unwrap_or_default()).await?;
+    say("Its branch is merged into main and pushed, as its owner would. The tests now:");
     let (passed, printed) = stage.test().await?;
     say(&indented(&printed));
-    Ok(if passed { Exit::Done } else { Exit::NotDone })
+    Ok((if passed { Exit::Done } else { Exit::NotDone }, id))
 }
 
+const PLANNED: &str = "\
+The issue \"Bring out Words 2.0\" has a checklist, which becomes this plan. The strategy is hybrid-smart: claude works
+on this machine (the program is a stand-in), codegen in the cloud (simulated on 127.0.0.1).
+";
+
+/// Works on the issue. Answers what came of it, and what it came to that tasks were worked on at once.
 async fn work(
     app: &App,
     stage: &Stage,
-    issue: &str,
-    kind: TaskKind,
-    executor: &str,
     format: Format,
     interrupts: &Interrupts,
-) -> Result<SessionReport> {
+) -> Result<(SessionReport, Option<SpeedUp>)> {
     let id = SessionId::generate(SystemTime::now());
-    let base =
-        app.workspaces(&stage.repository(), None)?.base(&stage.repository(), &id.branch()).await?;
+    let workspaces = app.workspaces(&stage.repository(), None)?;
+    let base = workspaces.base(&stage.repository(), &id.branch()).await?;
     let session = Session {
         branch: id.branch(),
         id,
-        issue: Issue::from_markdown(issue)?,
+        issue: Issue::from_markdown(&issue())?,
         base,
-        kind: Some(kind),
-        executor: Some(executor.to_owned()),
+        kind: None,
+        executor: None,
         strategy: None,
         plan: None,
         model: None,
         limits: Limits { deadline: Some(Duration::from_mins(5)), ..Limits::default() },
         created: SystemTime::now(),
     };
-    let site = site(app, &session.base.path, Some(executor)).await?;
-    let telling = Arc::new(Telling::new(format));
+    let site = site(app, &session.base.path, None).await?;
+    let telling = match format {
+        Format::Json => Telling::new(format),
+        Format::Text => Telling::to(Narrator::new()),
+    };
+    let watch = Arc::new(Watch::new(telling));
     let work = Work::Start(Box::new(session), Box::new(site));
-    let report = follow(app, work, Arc::clone(&telling) as _, interrupts).await?;
-    drop(telling);
-    if format == Format::Text {
-        println!("{}", indented(&summary(&report)));
+    let report = follow(app, work, Arc::clone(&watch) as _, interrupts).await?;
+    let seen = watch.end();
+    let whole = Duration::from_millis(report.duration_ms);
+    let speed_up = seen.plan.and_then(|plan| SpeedUp::of(&plan, &seen.times, whole));
+    Ok((report, speed_up))
+}
+
+/// The last lines for machines.
+fn finish(report: SessionReport, speed_up: Option<&SpeedUp>) -> Result<()> {
+    if let Some(speed_up) = speed_up {
+        let mut line = serde_json::to_value(speed_up)?;
+        if let Value::Object(fields) = &mut line {
+            fields.insert("type".to_owned(), json!("speed-up"));
+        }
+        println!("{line}");
     }
-    Ok(report)
+    println!("{}", serde_json::to_string(&SessionEvent::SessionFinished(Box::new(report)))?);
+    Ok(())
+}
+
+/// What it came to, for people.
+fn ended(report: &SessionReport, speed_up: Option<&SpeedUp>) -> String {
+    let Some(speed_up) = speed_up.filter(|_| report.outcome == SessionOutcome::Validated) else {
+        return summary(report);
+    };
+    let checks = report.validation.iter().flat_map(|validation| &validation.checks);
+    let checks: Vec<_> = checks.map(|check| format!("`{}`", check.check.command)).collect();
+    let mut text = format!("Validated: everything merged passes {}.\n", checks.join(", "));
+    if let (Some(branch), Some(diff)) = (&report.branch, &report.diff) {
+        let _ = writeln!(
+            text,
+            "  branch        {branch} ({} files, +{} -{})",
+            diff.files, diff.insertions, diff.deletions
+        );
+    }
+    let cost = &report.cost;
+    let _ =
+        writeln!(text, "  cost          {} reported, {} estimated", cost.reported, cost.estimated);
+    text.push_str(&times(report, speed_up));
+    text
+}
+
+/// How long each task took and how long all of them, at once and one at a time.
+fn times(report: &SessionReport, speed_up: &SpeedUp) -> String {
+    let rows = speed_up.tasks.iter().map(|task| {
+        let title = report.tasks.iter().find(|known| known.id == task.task);
+        let title = title.map(|known| known.title.clone()).unwrap_or_default();
+        vec![
+            "   ".to_owned(),
+            task.task.to_string(),
+            seconds(task.time),
+            who(report, &task.task),
+            title,
+        ]
+    });
+    let rows = table(&rows.collect::<Vec<_>>());
+    let path: Vec<_> = speed_up.critical_path.iter().map(TaskId::as_str).collect();
+    let SpeedUp { sum, longest, session, times_as_fast, possible, reached, .. } = speed_up;
+    format!(
+        "  one at a time {sum}, which is the time of all tasks together:\n{rows}  longest path  {longest}, which is {path}\n  at once       {session}: {times_as_fast:.1} times as fast. The plan allows {possible:.1}, so that is {reached:.2} of what is possible.\n",
+        sum = seconds(*sum),
+        longest = seconds(*longest),
+        path = path.join(" → "),
+        session = seconds(*session),
+    )
+}
+
+/// Who worked on a task and on its conflict, in the order of their attempts.
+fn who(report: &SessionReport, task: &TaskId) -> String {
+    let conflict = format!("{task}.merge");
+    let of_task = |known: &&TaskReport| known.id == *task || known.id.as_str() == conflict;
+    let all =
+        report.tasks.iter().filter(of_task).flat_map(|known| {
+            report.executions.iter().filter(|execution| execution.task == known.id)
+        });
+    let names: Vec<_> = all.map(|execution| execution.executor.as_str()).collect();
+    names.join(", ")
 }
 
 /// What was real, what was not, and where to look.
-pub(super) fn epilogue(kept: Option<&Path>) {
+pub(super) fn epilogue(kept: Option<&Path>, session: &SessionId) {
     println!(
         "\
-Real: both executors (WebAssembly components in their sandbox), the clones, the commits, the branch that the
-cloud pushed, the checks, the store. Simulated: the `claude` program, its model, and the Codegen service; so the
-money was not spent either."
+Real: the orchestrator, both executors (WebAssembly components in their sandbox), the clones, the commits, the
+branches that the cloud pushed, the merges, the checks, the store. Simulated: the `claude` program, its model, and
+the Codegen service; so the money was not spent either. That it runs out of tokens, that a first result is wrong and
+that two tasks change the same line was arranged."
     );
     match kept {
         Some(path) => println!(
             "\
-Everything is in {path}: the repository in greeter, its remote in origin.git, Cyrus's home in cyrus-home.
-  git -C {path}/greeter log --stat
-  cyrus --cyrus-home {path}/cyrus-home session list",
+Everything is in {path}: the repository in words, its remote in origin.git, Cyrus's home in cyrus-home.
+  git -C {path}/words log --graph --oneline
+  cyrus --cyrus-home {path}/cyrus-home session show {session}",
             path = path.display()
         ),
         None => println!("It was removed again; `cyrus demo --keep` leaves it there to look at."),

@@ -29,7 +29,8 @@ impl Telling {
         }
     }
 
-    fn to(teller: impl Teller) -> Self {
+    /// Has this one write.
+    pub(crate) fn to(teller: impl Teller) -> Self {
         let (tx, rx) = sync_channel(WAITING);
         let writer = std::thread::spawn(move || write(&rx, teller));
         Self { tx: Some(tx), lost: Arc::default(), writer: Some(writer) }

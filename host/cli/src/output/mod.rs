@@ -9,6 +9,7 @@ mod teller;
 mod terminal;
 
 pub(crate) use channel::Telling;
-pub(crate) use lines::told;
+pub(crate) use lines::{piece, told};
 pub(crate) use summary::summary;
 pub(crate) use table::table;
+pub(crate) use teller::Teller;
