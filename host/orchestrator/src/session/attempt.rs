@@ -122,7 +122,9 @@ async fn begin(
         let attempt = attempts.last().map_or(1, |last| last.attempt + 1);
         // The same for as long as one executor goes on with the same work.
         let same = attempts.iter().rev().find(|record| record.executor == next.executor);
-        let same = same.filter(|record| goes_on(record, next));
+        let is_last =
+            |record: &ExecutionRecord| attempts.last().is_some_and(|last| last.id == record.id);
+        let same = same.filter(|record| goes_on(record, next, is_last(record)));
         let key = same.map_or_else(
             || format!("{}-{id}-{attempt}", desk.session.id),
             |record| record.idempotency_key.clone(),
@@ -164,13 +166,14 @@ async fn begin(
     Ok(Some((record, Arc::new(host))))
 }
 
-/// Whether an attempt repeats the effects of this one, rather than asking for something new.
-fn goes_on(record: &ExecutionRecord, next: &Next) -> bool {
+/// Whether an attempt repeats the effects of this one, rather than asking for something new. What was found wrong is
+/// new, unless the last attempt was about that already and did not finish.
+fn goes_on(record: &ExecutionRecord, next: &Next, is_last: bool) -> bool {
     let unfinished = record
         .report
         .as_ref()
         .is_none_or(|report| report.outcome != cyrus_core::ExecutionOutcome::Completed);
-    unfinished && next.findings.is_empty()
+    unfinished && (next.findings.is_empty() || is_last)
 }
 
 fn request(

@@ -2,8 +2,8 @@
 
 use super::{attempt, desk::Desk, integrate, verdict};
 use crate::{Broken, Step, Tried, checkpoint_of, decide, released, soonest};
-use cyrus_core::{Excluded, PlannedTask, Receipt, SessionEvent, TaskState};
-use cyrus_executor::{Finding, MicroUsd, TaskId};
+use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
+use cyrus_executor::{ErrorKind, Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
 use std::{sync::PoisonError, time::Duration};
 
@@ -124,6 +124,7 @@ async fn next(
     if let Some(Same { executor, resume, because }) = same {
         // As if it had been asked for by name: readiness and money still count.
         let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
+        let elsewhere = resume.is_some() && is_elsewhere(desk, planned.id());
         match choose(desk, &asked, &[], None).await? {
             Choice::Executor(mut receipt, executor) => {
                 receipt.because = because;
@@ -131,9 +132,15 @@ async fn next(
                 return attempt::run(desk, planned, next).await;
             }
             // A limit passes soon enough; how long somebody is out who fails nobody knows, and others may have it.
-            Choice::Wait(time, because) if desk.is_parked(&executor) => {
+            Choice::Wait(time, because) if elsewhere || desk.is_parked(&executor) => {
                 wait(desk, planned.id(), time, because).await;
                 return Ok(None);
+            }
+            Choice::Nobody(error, _) if elsewhere => {
+                let reason = format!(
+                    "its work may be going on in the cloud, and {executor} cannot go on with it: {error}"
+                );
+                return Ok(Some(TaskState::Held { reason }));
             }
             Choice::Wait(_, error) | Choice::Nobody(error, _) => {
                 tried.push(Tried { executor, error });
@@ -152,6 +159,19 @@ async fn next(
         }
         Choice::Nobody(_, state) => Ok(Some(state)),
     }
+}
+
+/// Whether the last attempt was interrupted and may go on in the cloud. While it may, nobody else has the task: two
+/// would work on it at once.
+fn is_elsewhere(desk: &Desk<'_>, task: &TaskId) -> bool {
+    let board = desk.board();
+    let report = board.attempts(task).last().and_then(|last| last.report.as_ref());
+    report.is_some_and(|report| {
+        let error = report.error.as_ref();
+        let cut_off = error.is_some_and(|error| error.kind == ErrorKind::Cancelled);
+        let interrupted = cut_off || report.outcome == ExecutionOutcome::Suspended;
+        report.placement == Placement::Cloud && report.checkpoint.is_some() && interrupted
+    })
 }
 
 /// What came of asking the selection.

@@ -137,7 +137,14 @@ async fn review(
     desk.add(TaskRecord { planned: task.clone(), state: TaskState::Active }, vec![]).await?;
     let answer = match Box::pin(produce(desk, &task)).await? {
         Ending::Stopped => return Ok(Review::Open),
-        Ending::Closed => None,
+        Ending::Closed => {
+            // It stops nothing, so nobody is to be asked about it either.
+            let state = desk.board().state(&id).cloned();
+            if let Some(TaskState::Held { reason }) = state {
+                desk.set(&id, TaskState::Failed { reason }).await?;
+            }
+            None
+        }
         Ending::Accepted(accepted) => {
             desk.set(&id, TaskState::Done { commit: None }).await?;
             accepted.structured.and_then(|value| serde_json::from_value::<Answer>(value).ok())
