@@ -2,19 +2,24 @@
 
 mod clock;
 mod executor;
+mod fleet;
+pub mod generate;
 mod process;
 mod random;
+mod scenario;
 mod simulation;
 mod store;
 mod world;
 
 pub use clock::SimClock;
 pub use executor::{Attempt, Behaviour, Ending, Script, SimExecutor, Temper, Weighted};
+pub use fleet::{Ended, MemoryStores, Stores, run, run_on};
 pub use process::{CrashPlan, Moment, Point, Process, Step};
 pub use random::{Random, stable_hash};
+pub use scenario::{Arrival, MemberSpec, Scenario};
 pub use simulation::{Deadlock, Simulation, Spawner};
 pub use store::{MemoryProcess, MemoryStore};
 pub use world::{
-    Limits, Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore,
-    World, WorldPorts,
+    Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore, World,
+    WorldPorts,
 };

@@ -36,6 +36,7 @@ pub(crate) async fn execute(run: &Run) -> Result<Outcome, ExecutionError> {
     let name = order(run, &key).await;
     run.checkpoint(format!("run {name}")).await?;
     let ended = wait(run, &key).await;
+    run.world.outside().tell(&key);
     // The work is done: what the host says of its price changes nothing any more.
     run.note(run.script.turns, ended.work.cost).await?;
     finish(run, &ended)
@@ -54,7 +55,8 @@ fn is_untold(run: &Run, last: &RemoteRun) -> bool {
     let named = run.request.resume.as_deref();
     let about_it = named == Some(&format!("run {}", last.name()));
     let about_key = named == Some(&format!("creating {}", last.key));
-    (about_it || about_key) && last.cancelled.is_none() && run.request.findings.is_empty()
+    let is_new = !last.told || last.work.ending == RemoteEnding::Branch;
+    (about_it || about_key) && is_new && last.cancelled.is_none()
 }
 
 /// The run with this key: the one there is, or a new one.
@@ -81,6 +83,7 @@ async fn order(run: &Run, key: &str) -> String {
             ends: takes.map(|takes| now + takes),
             work,
             cancelled: None,
+            told: false,
             branch: None,
         };
         let name = ordered.name();
@@ -126,6 +129,9 @@ fn finish(run: &Run, ended: &RemoteRun) -> Result<Outcome, ExecutionError> {
             let product = WorkProduct::Branch(RemoteBranch { remote: None, name, commit });
             Ok(Outcome::Completed(local::result(run, product)))
         }
+        (RemoteEnding::Answer, _) if run.request.output_schema.is_some() => {
+            Ok(Outcome::Completed(local::answer(run)))
+        }
         (RemoteEnding::Answer, _) => {
             Ok(Outcome::Completed(local::result(run, WorkProduct::Nothing)))
         }
@@ -138,11 +144,13 @@ impl Outside {
     fn remote_work(&self, run: &Run) -> RemoteWork {
         let script = &run.script;
         let repository = run.request.repository.as_ref();
-        let before = self.runs.get(&run.request.idempotency_key).and_then(|runs| runs.last());
-        let branch = before.and_then(|before| before.branch.as_ref());
-        let base = match branch.filter(|_| !run.request.findings.is_empty()) {
-            Some((_, commit)) => commit.clone(),
-            None => repository.map(|r| r.base_commit.clone()).unwrap_or_default(),
+        let named = run.request.resume.as_deref().and_then(|token| token.strip_prefix("run "));
+        let mut all = self.runs.values().flatten();
+        let before = all.find(|before| named == Some(&before.name()));
+        let base = match before.and_then(|before| before.branch.as_ref()) {
+            // What validation found is mended where it was found.
+            Some((_, commit)) if !run.request.findings.is_empty() => commit.clone(),
+            _ => repository.map(|r| r.base_commit.clone()).unwrap_or_default(),
         };
         let tree = self.repositories.values().find_map(|git| git.find(&base));
         let edits = tree.map(|found| agent::work(&found.tree, &run.attempt, script));
@@ -150,6 +158,7 @@ impl Outside {
         let too_dear = limit.filter(|limit| script.total() > *limit);
         let ending = match &script.ending {
             _ if too_dear.is_some() => RemoteEnding::Failure(ErrorKind::BudgetExceeded),
+            Ending::Completes if run.request.output_schema.is_some() => RemoteEnding::Answer,
             Ending::Completes => RemoteEnding::Branch,
             Ending::Answers => RemoteEnding::Answer,
             Ending::Fails(kind, _) => RemoteEnding::Failure(kind.clone()),
@@ -162,6 +171,14 @@ impl Outside {
             ending,
             base,
             edits: edits.unwrap_or_default(),
+        }
+    }
+
+    /// Takes note that somebody is told how the last run with this key ended.
+    fn tell(&mut self, key: &str) {
+        let last = self.runs.get_mut(key).and_then(|runs| runs.last_mut());
+        if let Some(last) = last {
+            last.told = true;
         }
     }
 

@@ -3,6 +3,7 @@ use cyrus_core::Clock as _;
 use cyrus_executor::{
     ErrorKind, Event, ExecutionError, ExecutionResult, HostVerdict, MicroUsd, Outcome, WorkProduct,
 };
+use serde_json::json;
 
 /// Does the work on this machine: in turns, each of them paid for and saved, in the clone it is given.
 pub(crate) async fn execute(run: &Run) -> Result<Outcome, ExecutionError> {
@@ -37,6 +38,9 @@ fn resumed(run: &Run) -> (u32, u32) {
 
 async fn end(run: &Run) -> Result<Outcome, ExecutionError> {
     match &run.script.ending {
+        Ending::Completes if run.request.output_schema.is_some() => {
+            Ok(Outcome::Completed(answer(run)))
+        }
         Ending::Completes => {
             write(run);
             Ok(Outcome::Completed(result(run, WorkProduct::Workspace)))
@@ -57,6 +61,13 @@ async fn end(run: &Run) -> Result<Outcome, ExecutionError> {
         }
         Ending::Hangs => std::future::pending().await,
     }
+}
+
+/// The answer of one who is asked to judge: mostly that it is well.
+pub(crate) fn answer(run: &Run) -> ExecutionResult {
+    let approved = run.attempt.random().chance(800);
+    let structured = Some(json!({ "approved": approved, "findings": [] }));
+    ExecutionResult { structured, ..result(run, WorkProduct::Nothing) }
 }
 
 pub(crate) fn result(run: &Run, product: WorkProduct) -> ExecutionResult {

@@ -17,9 +17,8 @@ struct Share {
 impl Share {
     fn of(record: &ExecutionRecord) -> Self {
         let report = record.report.as_ref();
-        let failed = report.is_some_and(ExecutionReport::failed_at_its_work);
         let passed = record.verdict.as_ref().and_then(|report| report.verdict.passed());
-        if passed.is_none() && !failed {
+        if passed.is_none() && !report.is_some_and(ExecutionReport::failed_at_its_work) {
             return Self::default();
         }
         let cost = report.and_then(|report| report.cost).map(|cost| cost.amount.0);

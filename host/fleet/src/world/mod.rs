@@ -15,7 +15,7 @@ mod workspaces;
 
 pub use ports::{SimForge, SimIntegration, SimValidator, SimWorkspaces};
 pub(crate) use remote::{RemoteEnding, RemoteRun, RemoteWork};
-pub use state::{Limits, Pace, World, WorldPorts};
+pub use state::{Pace, World, WorldPorts};
 pub use violation::Violation;
 pub use watched::WatchedStore;
 

@@ -48,6 +48,8 @@ pub(crate) struct RemoteRun {
     pub(crate) work: RemoteWork,
     /// When it was cancelled.
     pub(crate) cancelled: Option<Duration>,
+    /// Whether somebody was told how it ended.
+    pub(crate) told: bool,
     /// The branch its work is on, and its commit, once it has ended so.
     pub(crate) branch: Option<(String, String)>,
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::{Process, Random, SimClock};
 use cyrus_core::{Base, Clock as _, SessionId, WorkspaceSpec};
 use cyrus_executor::{Placement, Repository, TaskId};
+use cyrus_orchestrator::Scheduling;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
@@ -76,23 +77,6 @@ pub(crate) struct LiveExecution {
     pub(crate) process: Process,
 }
 
-/// How many executions may be under way at once. `None` is any number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// In all.
-    pub overall: Option<usize>,
-    /// Of one session.
-    pub session: Option<usize>,
-    /// On one repository.
-    pub repository: Option<usize>,
-    /// Of one executor.
-    pub executor: Option<usize>,
-    /// On this machine.
-    pub local: Option<usize>,
-    /// In the cloud.
-    pub cloud: Option<usize>,
-}
-
 /// What the world consists of.
 #[derive(Default)]
 pub(crate) struct Outside {
@@ -108,7 +92,7 @@ pub(crate) struct Outside {
     pub(crate) validated: HashSet<String>,
     pub(crate) published: HashMap<SessionId, String>,
     pub(crate) tries: HashMap<String, u32>,
-    pub(crate) limits: Limits,
+    pub(crate) scheduling: Option<Scheduling>,
     pub(crate) book: Book,
     pub(crate) violations: Vec<Violation>,
     pub(crate) effects: u64,
@@ -148,8 +132,8 @@ impl World {
     }
 
     /// Says how many executions may be under way at once. That more are is a violation.
-    pub fn set_limits(&self, limits: Limits) {
-        self.outside().limits = limits;
+    pub fn set_scheduling(&self, scheduling: &Scheduling) {
+        self.outside().scheduling = Some(scheduling.clone());
     }
 
     /// What went wrong so far.
@@ -170,6 +154,10 @@ impl World {
     /// Its clock.
     pub fn clock(&self) -> &SimClock {
         &self.clock
+    }
+
+    pub(crate) fn violated(&self, violation: Violation) {
+        self.outside().violated(violation);
     }
 
     pub(crate) fn seed(&self) -> u64 {
@@ -260,24 +248,25 @@ impl Outside {
 
     /// The caps that are passed now that this execution is under way.
     fn passed(&self, newest: &LiveExecution) -> Vec<Violation> {
+        let Some(caps) = &self.scheduling else { return Vec::new() };
         let count = |like: &dyn Fn(&LiveExecution) -> bool| {
             self.under_way().filter(|(_, live)| like(live)).count()
         };
         let placement = match newest.placement {
-            Placement::Local => self.limits.local,
-            Placement::Cloud => self.limits.cloud,
+            Placement::Local => caps.local,
+            Placement::Cloud => caps.cloud,
         };
+        let of_executor = caps.per_executor.get(&newest.executor).copied();
+        let same_executor = count(&|live| live.executor == newest.executor);
         [
-            ("overall", self.limits.overall, count(&|_| true)),
-            ("session", self.limits.session, count(&|live| live.session == newest.session)),
-            ("repository", self.limits.repository, count(&|l| l.repository == newest.repository)),
-            ("executor", self.limits.executor, count(&|live| live.executor == newest.executor)),
+            ("total", caps.total, count(&|_| true)),
+            ("perSession", caps.per_session, count(&|live| live.session == newest.session)),
+            ("perRepository", caps.per_repository, count(&|l| l.repository == newest.repository)),
+            ("perExecutor", of_executor.unwrap_or(usize::MAX), same_executor),
             ("placement", placement, count(&|live| live.placement == newest.placement)),
         ]
         .into_iter()
-        .filter_map(|(cap, limit, running)| {
-            Some((cap, limit.filter(|limit| running > *limit)?, running))
-        })
+        .filter(|(_, limit, running)| running > limit)
         .map(|(cap, limit, running)| Violation::OverCap { cap: cap.to_owned(), running, limit })
         .collect()
     }

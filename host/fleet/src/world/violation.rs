@@ -122,4 +122,12 @@ pub enum Violation {
     /// A session was paused without a reason.
     #[error("{0} was paused without a reason")]
     Unexplained(SessionId),
+    /// A session's work broke off.
+    #[error("the work on {session} broke off: {error}")]
+    Broken {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        error: String,
+    },
 }
