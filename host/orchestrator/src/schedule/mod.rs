@@ -80,8 +80,8 @@ impl Slots {
         Self(Arc::new(Mutex::new(State { caps, queue: Queue::default() })))
     }
 
-    /// Waits for a slot. Whoever waits is served by urgency, then the session with the fewest slots, then whoever
-    /// came first.
+    /// Waits for a slot. Whoever waits is served by urgency, then the session with the fewest slots, then the one that
+    /// waits longest for its turn.
     pub(crate) async fn acquire(&self, claim: Claim) -> Permit {
         let (tx, rx) = oneshot::channel();
         let served = {

@@ -28,6 +28,8 @@ struct Lane {
 struct Place {
     urgency: Urgency,
     running: usize,
+    /// Since when it waits for its turn: since its first ticket here came, or since it was served last.
+    since: u64,
     arrival: u64,
     session: SessionId,
 }
@@ -44,21 +46,25 @@ struct Waiting<W> {
 /// the lane: serving costs the logarithm of the sessions that wait, times the lanes there are.
 #[derive(Debug)]
 pub(super) struct Queue<W> {
-    arrivals: u64,
+    /// Counts who came and who was served.
+    moments: u64,
     lanes: BTreeMap<Lane, BTreeSet<Place>>,
     waiting: HashMap<(Lane, SessionId), Waiting<W>>,
     /// The lanes a session waits in: its places there change with the number of its slots.
     of_session: HashMap<SessionId, BTreeSet<Lane>>,
+    /// When sessions that wait were served last.
+    served: HashMap<SessionId, u64>,
     running: Running,
 }
 
 impl<W> Default for Queue<W> {
     fn default() -> Self {
         Self {
-            arrivals: 0,
+            moments: 0,
             lanes: BTreeMap::new(),
             waiting: HashMap::new(),
             of_session: HashMap::new(),
+            served: HashMap::new(),
             running: Running::default(),
         }
     }
@@ -76,8 +82,8 @@ struct Running {
 
 impl<W> Queue<W> {
     pub(super) fn push(&mut self, claim: Claim, waiter: W) {
-        self.arrivals += 1;
-        let (arrival, session) = (self.arrivals, claim.session.clone());
+        self.moments += 1;
+        let (arrival, session) = (self.moments, claim.session.clone());
         let lane = Lane::of(&claim);
         let key = (lane.clone(), session.clone());
         let urgency = claim.urgency;
@@ -88,7 +94,13 @@ impl<W> Queue<W> {
             .or_insert_with(|| Waiting { urgency, tickets: VecDeque::new() });
         waiting.tickets.push_back(ticket);
         if waiting.tickets.len() == 1 {
-            let place = Place { urgency, running: self.running.of(&session), arrival, session };
+            let place = Place {
+                urgency,
+                running: self.running.of(&session),
+                since: arrival,
+                arrival,
+                session,
+            };
             self.of_session.entry(place.session.clone()).or_default().insert(lane.clone());
             self.lanes.entry(lane).or_default().insert(place);
         }
@@ -107,12 +119,14 @@ impl<W> Queue<W> {
         let (place, lane) = firsts.min_by_key(|(place, _)| *place)?;
         let (place, lane) = (place.clone(), lane.clone());
         let ticket = self.take(&lane, &place)?;
-        self.recount(&ticket.claim.session, |running| running.add(&ticket.claim));
+        self.moments += 1;
+        let now = self.moments;
+        self.recount(&ticket.claim, Some(now), Running::add);
         Some(ticket)
     }
 
     pub(super) fn release(&mut self, claim: &Claim) {
-        self.recount(&claim.session, |running| running.remove(claim));
+        self.recount(claim, None, Running::remove);
     }
 
     /// Takes the first ticket of a place, and puts the session's next one there.
@@ -123,7 +137,12 @@ impl<W> Queue<W> {
         let waiting = self.waiting.get_mut(&key)?;
         let (_, ticket) = waiting.tickets.pop_front()?;
         if let Some((arrival, _)) = waiting.tickets.front() {
-            places.insert(Place { arrival: *arrival, ..place.clone() });
+            let served = self.served.get(&place.session).copied().unwrap_or_default();
+            places.insert(Place {
+                since: served.max(*arrival),
+                arrival: *arrival,
+                ..place.clone()
+            });
             return Some(ticket);
         }
         if places.is_empty() {
@@ -134,16 +153,21 @@ impl<W> Queue<W> {
             lanes.remove(lane);
             if lanes.is_empty() {
                 self.of_session.remove(&place.session);
+                self.served.remove(&place.session);
             }
         }
         Some(ticket)
     }
 
-    /// Changes how many slots a session has, and moves it to its new places.
-    fn recount(&mut self, session: &SessionId, change: impl FnOnce(&mut Running)) {
-        let before = self.running.of(session);
-        change(&mut self.running);
-        let after = self.running.of(session);
+    /// Changes how many slots a claim's session has, and when it was served, and moves it to its new places.
+    fn recount(&mut self, claim: &Claim, now: Option<u64>, change: fn(&mut Running, &Claim)) {
+        let session = &claim.session;
+        let before = (self.running.of(session), self.served_last(session));
+        change(&mut self.running, claim);
+        if let Some(now) = now.filter(|_| self.of_session.contains_key(session)) {
+            self.served.insert(session.clone(), now);
+        }
+        let after = (self.running.of(session), self.served_last(session));
         for lane in self.of_session.get(session).into_iter().flatten() {
             let Some(waiting) = self.waiting.get(&(lane.clone(), session.clone())) else {
                 continue;
@@ -153,15 +177,22 @@ impl<W> Queue<W> {
             else {
                 continue;
             };
-            let place = Place {
+            let mut place = Place {
                 urgency: waiting.urgency,
-                running: before,
+                running: before.0,
+                since: before.1.max(*arrival),
                 arrival: *arrival,
                 session: session.clone(),
             };
             places.remove(&place);
-            places.insert(Place { running: after, ..place });
+            (place.running, place.since) = (after.0, after.1.max(*arrival));
+            places.insert(place);
         }
+    }
+
+    /// When a session that waits was served last.
+    fn served_last(&self, session: &SessionId) -> u64 {
+        self.served.get(session).copied().unwrap_or_default()
     }
 }
 
@@ -251,6 +282,23 @@ mod tests {
 
     fn served(queue: &mut Queue<&'static str>, caps: &Scheduling) -> Vec<&'static str> {
         std::iter::from_fn(|| queue.next(caps)).map(|ticket| ticket.waiter).collect()
+    }
+
+    #[test]
+    fn sessions_take_turns_also_where_none_ever_has_more_than_another() {
+        let mut queue = Queue::default();
+        for (waiter, session) in
+            [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("b2", "b"), ("c1", "c")]
+        {
+            queue.push(claim(session, "near", Urgency::Normal), waiter);
+        }
+        let mut order = Vec::new();
+        while let Some(ticket) = queue.next(&caps(1)) {
+            order.push(ticket.waiter);
+            queue.release(&ticket.claim);
+        }
+        assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
+        assert!(queue.served.is_empty());
     }
 
     #[test]
