@@ -271,7 +271,9 @@ async fn publish(
         title: session.issue.title.clone(),
         body: body(desk),
     };
-    let open = async || match forge.find(base, &request.head).await? {
+    // Looked for first: writing the intent then shows that nobody took the session over meanwhile.
+    let known = forge.find(base, &request.head).await?;
+    let open = async || match known {
         Some(address) => Ok(address),
         None => forge.open(base, &request).await,
     };
