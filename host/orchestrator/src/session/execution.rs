@@ -7,8 +7,8 @@ use cyrus_core::{
 };
 use cyrus_executor::{
     ErrorKind, Event, Execution, ExecutionError, ExecutionHandle, ExecutionRequest,
-    ExecutionResult, HostVerdict, Link, Outcome, Placement, StopMode, StopResult, TaskExecutor,
-    Usage,
+    ExecutionResult, HostVerdict, Link, Outcome, Placement, StopMode, StopResult, Suspension,
+    TaskExecutor, Usage,
 };
 use futures::{
     FutureExt,
@@ -104,7 +104,7 @@ async fn follow(
     let quiet = timer(&*clock, silence);
     pin!(outcome, stopping, overdue, quiet);
     let mut stop = desk.stop.clone();
-    let (mut ended, mut open, mut cause) = (None, true, None);
+    let (mut ended, mut open, mut cause, mut stopped) = (None, true, None, None);
     while ended.is_none() || open {
         let undisturbed = cause.is_none() && ended.is_none();
         let found = tokio::select! {
@@ -128,7 +128,10 @@ async fn follow(
             mode = stop.wait(), if undisturbed => Cause::Asked(mode),
             () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
             () = &mut quiet, if undisturbed => Cause::Silence(silence.unwrap_or_default()),
-            Some(_) = &mut stopping, if cause.is_some() && ended.is_none() => continue,
+            Some(result) = &mut stopping, if cause.is_some() && stopped.is_none() => {
+                stopped = Some(result);
+                continue;
+            }
         };
         let mode = if let Cause::Asked(mode) = found { mode } else { StopMode::Cancel };
         cause = Some(found);
@@ -137,9 +140,24 @@ async fn follow(
     let ended = ended.unwrap_or_else(|| {
         Err(ExecutionError::new(ErrorKind::Failed, "the execution ended without an outcome"))
     });
-    match cause {
-        Some(cause) => cause.of(ended),
-        None => ended,
+    let Some(cause) = cause else { return ended };
+    // A stop is answered at the latest when the execution has ended.
+    let stopped = if stopped.is_none() { stopping.await } else { stopped };
+    match cause.of(ended) {
+        Err(error) if stopped == Some(StopResult::StillRunningRemotely) => goes_on(error),
+        ended => ended,
+    }
+}
+
+/// What became of an execution that was stopped here and may go on elsewhere: it can be taken up again, if it says from
+/// where.
+fn goes_on(error: ExecutionError) -> Result<Outcome, ExecutionError> {
+    match (error.kind.clone(), error.checkpoint.clone()) {
+        (ErrorKind::Cancelled, Some(checkpoint)) => {
+            let usage = error.usage.map(|usage| *usage).unwrap_or_default();
+            Ok(Outcome::Suspended(Suspension { checkpoint, wake_after: Duration::ZERO, usage }))
+        }
+        _ => Err(error),
     }
 }
 

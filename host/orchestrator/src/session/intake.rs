@@ -134,12 +134,14 @@ fn cut_off(record: &ExecutionRecord, placement: Placement) -> ExecutionReport {
         ErrorKind::Cancelled,
         "cyrus ended while this execution was under way; it goes on in the next one",
     );
+    // What was begun in the cloud does not end with the process that began it.
+    let goes_on = placement == Placement::Cloud && record.checkpoint.is_some();
     ExecutionReport {
         id: record.id.clone(),
         task: record.task.clone(),
         executor: record.executor.clone(),
         placement,
-        outcome: ExecutionOutcome::Failed,
+        outcome: if goes_on { ExecutionOutcome::Suspended } else { ExecutionOutcome::Failed },
         error: Some(Box::new(error)),
         summary: String::new(),
         structured: None,

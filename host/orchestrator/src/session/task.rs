@@ -3,7 +3,7 @@
 use super::{attempt, desk::Desk, integrate, verdict};
 use crate::{Broken, Step, Tried, checkpoint_of, decide, released, soonest};
 use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
-use cyrus_executor::{ErrorKind, Finding, MicroUsd, Placement, TaskId};
+use cyrus_executor::{Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
 use std::{sync::PoisonError, time::Duration};
 
@@ -125,7 +125,14 @@ async fn next(
         // As if it had been asked for by name: readiness and money still count.
         let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
         let elsewhere = resume.is_some() && is_elsewhere(desk, planned.id());
-        match choose(desk, &asked, &[], None).await? {
+        // What is under way there may end there; nothing new goes where the rules do not send it any more.
+        let choice = match out_of_reach(desk, planned, &executor).await? {
+            Some(error) if !elsewhere => {
+                Choice::Nobody(error.clone(), TaskState::Failed { reason: error })
+            }
+            _ => choose(desk, &asked, &[], None).await?,
+        };
+        match choice {
             Choice::Executor(mut receipt, executor) => {
                 receipt.because = because;
                 let next = attempt::Next { executor, resume, findings, receipt };
@@ -167,11 +174,24 @@ fn is_elsewhere(desk: &Desk<'_>, task: &TaskId) -> bool {
     let board = desk.board();
     let report = board.attempts(task).last().and_then(|last| last.report.as_ref());
     report.is_some_and(|report| {
-        let error = report.error.as_ref();
-        let cut_off = error.is_some_and(|error| error.kind == ErrorKind::Cancelled);
-        let interrupted = cut_off || report.outcome == ExecutionOutcome::Suspended;
-        report.placement == Placement::Cloud && report.checkpoint.is_some() && interrupted
+        let goes_on = report.outcome == ExecutionOutcome::Suspended;
+        report.placement == Placement::Cloud && report.checkpoint.is_some() && goes_on
     })
+}
+
+/// Why the rules do not let an executor have a task that it had before: they were changed meanwhile.
+async fn out_of_reach(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    executor: &str,
+) -> Result<Option<String>, Broken> {
+    let receipt = desk.select(planned, &[], None).await?;
+    let line = receipt.considered.into_iter().find(|line| line.executor == executor);
+    let excluded = line.and_then(|line| line.excluded).filter(|excluded| {
+        use Excluded::{NoRule, NotAsked, PlacementNotUsed};
+        matches!(excluded, NotAsked | NoRule | PlacementNotUsed)
+    });
+    Ok(excluded.map(|excluded| excluded.to_string()))
 }
 
 /// What came of asking the selection.
