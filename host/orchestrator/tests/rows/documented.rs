@@ -27,5 +27,6 @@ fn every_test_that_drives_a_row_is_in_the_document() {
     let own = "every_test_that_drives_a_row_is_in_the_document";
     let mut tests = tests();
     assert!(tests.remove(own) && tests.len() > 60, "{tests:?}");
-    assert_eq!(named, tests);
+    let odd: Vec<_> = named.symmetric_difference(&tests).collect();
+    assert!(odd.is_empty(), "either no test or not in docs/selection.md: {odd:?}");
 }

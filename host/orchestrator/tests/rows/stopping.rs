@@ -1,14 +1,17 @@
 //! Sessions that are stopped, taken over, or badly listened to.
 
-use crate::support::{Stage, cloud, done, issue, local, minutes, planned, seconds, session_id};
+use crate::support::{Stage, cloud, done, issue, local, minutes, planned, seconds, wrong};
 use cyrus_core::{
-    Clock as _, SessionEvent, SessionOutcome, SessionStore as _, StoreError, Strategy,
+    Clock as _, SessionEvent, SessionOutcome, SessionState, SessionStore as _, StoreError, Strategy,
 };
-use cyrus_executor::{StopMode, TaskKind};
-use cyrus_fleet::{Script, Violation};
+use cyrus_executor::{ErrorKind, StopMode, TaskKind};
+use cyrus_fleet::{Ending, Pace, Script, Violation};
 use cyrus_orchestrator::stop_switch;
 use futures::join;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// Stops a session of three tasks after this long.
 fn stopped(stage: &mut Stage, mode: StopMode) {
@@ -60,29 +63,101 @@ fn stop_that_detaches_leaves_cloud_runs_going_and_resume_takes_them_up() {
 }
 
 #[test]
-fn zombie_can_neither_write_nor_publish() {
+fn switch_to_local_only_lets_cloud_runs_finish_and_sends_nothing_new_out() {
+    let (far, near) = (cloud("far").does([Script { turns: 30, ..wrong() }]), local("near"));
+    let mut stage = Stage::new(&[&far, &near]);
+    stage.selection.strategy = Strategy::CloudOnly;
+    stopped(&mut stage, StopMode::Detach);
+    stage.selection.strategy = Strategy::LocalOnly;
+    assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
+    // The two runs are taken up to their end. What is wrong with them is mended here, and the third task is done here.
+    assert_eq!(far.asked().len(), 4);
+    let here = near.asked();
+    assert_eq!(here.len(), 3);
+    assert!(here[..2].iter().all(|asked| !asked.findings.is_empty() && asked.resume.is_none()));
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn switch_to_local_only_that_cancels_does_the_work_here() {
+    let (far, near) = (cloud("far").does([Script { turns: 30, ..done() }]), local("near"));
+    let mut stage = Stage::new(&[&far, &near]);
+    stage.selection.strategy = Strategy::CloudOnly;
+    stopped(&mut stage, StopMode::Cancel);
+    stage.selection.strategy = Strategy::LocalOnly;
+    assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
+    assert!(near.asked().len() >= 3);
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn stop_that_cannot_call_a_run_back_gives_its_task_to_nobody_else() {
+    let far = cloud("far").does([Script { turns: 30, ..done() }]).cannot_cancel();
     let near = local("near");
+    let mut stage = Stage::new(&[&far, &near]);
+    stage.selection.strategy = Strategy::CloudOnly;
+    stopped(&mut stage, StopMode::Cancel);
+    stage.selection.strategy = Strategy::LocalOnly;
+    assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
+    assert_eq!((far.asked().len(), near.asked().len()), (4, 1));
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn stop_does_not_wait_for_who_waits() {
+    let limited = Ending::Fails(ErrorKind::RateLimited, Some(minutes(4)));
+    let near = local("near").does([Script { turns: 0, ending: limited, ..done() }, done()]);
     let mut stage = Stage::new(&[&near]);
-    stage.delivery.push = true;
-    let session = stage.session("aaaa", issue("Fix the widget"));
+    stage.scheduling.total = 1;
+    // One waits until the limit is over, and the other for a slot.
+    stopped(&mut stage, StopMode::Cancel);
+    assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
+    assert_eq!(stage.violations(), []);
+}
+
+/// Has a session taken over after this long, while its first process goes on with it. Answers whether that was before
+/// the session's end.
+fn taken_over(after: Duration) -> bool {
+    // What is under way to the forge when it is taken over nobody can call back.
+    let pace = Pace { network: Duration::ZERO, ..Pace::default() };
+    let mut stage = Stage::paced(&[&local("near")], pace);
+    (stage.delivery.push, stage.delivery.pull_request) = (true, true);
+    let tasks = vec![
+        planned("one", &TaskKind::BUILDER, &[]),
+        planned("two", &TaskKind::BUILDER, &[]),
+        planned("three", &TaskKind::BUILDER, &["one"]),
+    ];
+    let session = stage.planned("aaaa", tasks);
     let (zombie, heir) = (stage.crew(), stage.crew());
     let (_switch, signal) = stop_switch();
     let clock = stage.world.clock().clone();
     let (late, report) = stage.run(async {
         join!(zombie.start_until(&session, signal), async {
-            clock.sleep(seconds(90)).await;
+            clock.sleep(after).await;
             // Others take it for dead, and it goes on all the same.
             zombie.handle.kill();
-            heir.resume("aaaa").await
+            match heir.handle.snapshot(&session.id).await.unwrap().state {
+                SessionState::Running => Some(heir.resume("aaaa").await),
+                _ => None,
+            }
         })
     });
-    assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
-    assert_eq!(report.outcome, SessionOutcome::Validated);
-    let snapshot = stage.run(heir.handle.snapshot(&session_id("aaaa"))).unwrap();
+    let Some(report) = report else { return false };
+    assert!(matches!(late, Err(StoreError::Fenced(_))), "after {after:?}: {late:?}");
+    assert_eq!(report.outcome, SessionOutcome::Validated, "after {after:?}");
+    let snapshot = stage.run(heir.handle.snapshot(&session.id)).unwrap();
     assert_eq!(snapshot.report.unwrap().commit, report.commit);
     // That both were at work for a while nobody could prevent; all else would be a violation.
     let other = |violation: &Violation| !matches!(violation, Violation::DoubleExecution { .. });
-    assert!(!stage.violations().iter().any(other), "{:?}", stage.violations());
+    assert!(!stage.violations().iter().any(other), "after {after:?}: {:?}", stage.violations());
+    true
+}
+
+#[test]
+fn zombie_can_neither_write_nor_publish_whenever_it_is_taken_over() {
+    let times = (1..).map(|n| Duration::from_millis(1_300) * n);
+    let taken = times.take_while(|after| taken_over(*after)).count();
+    assert!(taken > 300, "{taken}");
 }
 
 #[test]

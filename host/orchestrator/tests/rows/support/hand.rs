@@ -2,8 +2,9 @@
 
 use cyrus_core::Billing;
 use cyrus_executor::{
-    Descriptor, Execution, ExecutionError, ExecutionHost, ExecutionRequest, ExecutorInfo, Health,
-    MicroUsd, Placement, TaskExecutor,
+    Descriptor, ErrorKind, Execution, ExecutionControl, ExecutionError, ExecutionHandle,
+    ExecutionHost, ExecutionRequest, ExecutorInfo, Health, MicroUsd, Outcome, Placement, StopMode,
+    StopResult, Suspension, TaskExecutor,
 };
 use cyrus_fleet::{Attempt, Behaviour, Process, Script, SimExecutor, Spawner, World};
 use cyrus_orchestrator::{Candidate, Member};
@@ -25,6 +26,7 @@ pub(crate) struct Hand {
     pub(crate) requests: Requests,
     behaviour: Arc<dyn Behaviour>,
     amend: Amend,
+    lets_go: bool,
 }
 
 /// One that works on this machine, and does well.
@@ -60,6 +62,7 @@ impl Hand {
             requests: Requests::default(),
             behaviour: Arc::new(|_: &Attempt| Script::default()),
             amend: Arc::new(|_| {}),
+            lets_go: true,
         }
     }
 
@@ -87,6 +90,12 @@ impl Hand {
         self
     }
 
+    /// What it began elsewhere cannot be called back.
+    pub(crate) fn cannot_cancel(mut self) -> Self {
+        self.lets_go = false;
+        self
+    }
+
     pub(crate) fn priced(mut self, price: u64) -> Self {
         self.candidate.price = Some(MicroUsd(price));
         self
@@ -107,6 +116,7 @@ impl Hand {
             inner: Arc::new(executor),
             requests: Arc::clone(&self.requests),
             amend: Arc::clone(&self.amend),
+            lets_go: self.lets_go,
         };
         Member { candidate: self.candidate.clone(), executor: Some(Arc::new(watched)) }
     }
@@ -122,6 +132,33 @@ struct Watched {
     inner: Arc<dyn TaskExecutor>,
     requests: Requests,
     amend: Amend,
+    lets_go: bool,
+}
+
+/// Leaves what it stops going on, and says so.
+struct Clinging(ExecutionHandle);
+
+impl ExecutionControl for Clinging {
+    fn is_running(&self) -> bool {
+        self.0.is_running()
+    }
+
+    fn stop(&self, _: StopMode) -> BoxFuture<'static, StopResult> {
+        let handle = self.0.clone();
+        async move { handle.stop(StopMode::Detach).await }.boxed()
+    }
+}
+
+/// What is left going on, as an executor has it that was told to cancel it.
+fn cancelled(ended: Result<Outcome, ExecutionError>) -> Result<Outcome, ExecutionError> {
+    match ended {
+        Ok(Outcome::Suspended(Suspension { checkpoint, usage, .. })) => Err(ExecutionError {
+            usage: Some(Box::new(usage)),
+            checkpoint: Some(checkpoint),
+            ..ExecutionError::new(ErrorKind::Cancelled, "the run could not be called back")
+        }),
+        ended => ended,
+    }
 }
 
 impl TaskExecutor for Watched {
@@ -144,6 +181,7 @@ impl TaskExecutor for Watched {
     ) -> BoxFuture<'_, Result<Execution, ExecutionError>> {
         self.requests.lock().unwrap().push(request.clone());
         let amend = Arc::clone(&self.amend);
+        let lets_go = self.lets_go;
         async move {
             let execution = self.inner.execute_streaming(request, host).await?;
             let amended = move |mut error: ExecutionError| {
@@ -152,7 +190,11 @@ impl TaskExecutor for Watched {
             };
             let Execution { events, outcome, handle } = execution;
             let outcome = outcome.map(|ended| ended.map_err(amended)).boxed();
-            Ok(Execution { events, outcome, handle })
+            if lets_go {
+                return Ok(Execution { events, outcome, handle });
+            }
+            let handle = ExecutionHandle::new(Arc::new(Clinging(handle)));
+            Ok(Execution { events, outcome: outcome.map(cancelled).boxed(), handle })
         }
         .boxed()
     }

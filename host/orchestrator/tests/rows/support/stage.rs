@@ -52,9 +52,17 @@ impl Stage {
 
     /// The same with so many files: the fewer, the more often two tasks change the same.
     pub(crate) fn with_files(hands: &[&Hand], files: u32) -> Self {
-        let simulation = Simulation::default();
         let none = Duration::ZERO;
-        let pace = Pace { clone: none, git: none, check: none, network: none };
+        Self::of(hands, files, Pace { clone: none, git: none, check: none, network: none })
+    }
+
+    /// The same where other things than work take time too.
+    pub(crate) fn paced(hands: &[&Hand], pace: Pace) -> Self {
+        Self::of(hands, 16, pace)
+    }
+
+    fn of(hands: &[&Hand], files: u32, pace: Pace) -> Self {
+        let simulation = Simulation::default();
         let world = World::new(simulation.clock().clone(), 1, pace);
         world.add_repository(Path::new(REPOSITORY), files, &["make check"]);
         Self {
