@@ -45,7 +45,7 @@ async fn keep(store: Arc<dyn SessionStore>, id: SessionId, switch: StopSwitch) {
             match store.renew().await {
                 Ok(_) => renewed = Instant::now(),
                 Err(error) => {
-                    tracing::warn!("the lease on session {id} cannot be renewed: {error}")
+                    tracing::warn!("the lease on session {id} cannot be renewed: {error}");
                 }
             }
         }

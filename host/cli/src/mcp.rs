@@ -18,7 +18,7 @@ pub(crate) fn servers(files: &[PathBuf]) -> Option<Value> {
                 tracing::warn!("{}: there is no object `mcpServers` in it", file.display());
             }
             Err(error) => {
-                tracing::warn!("the MCP servers of {} are left out: {error}", file.display())
+                tracing::warn!("the MCP servers of {} are left out: {error}", file.display());
             }
         }
     }

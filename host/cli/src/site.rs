@@ -181,6 +181,10 @@ fn analysis_rules(configured: &RepositoryConfig<'_>) -> AnalysisRules {
     )
 }
 
+/// The kinds of task that the configuration tells apart.
+const KNOWN: [TaskKind; 4] =
+    [TaskKind::BUILDER, TaskKind::DEBUGGER, TaskKind::ORCHESTRATOR, TaskKind::SCOPER];
+
 /// What an execution is given, for each kind of task that the configuration tells apart.
 fn template(
     app: &App,
@@ -202,8 +206,6 @@ fn template(
             mcp_servers: servers.clone(),
         }
     };
-    const KNOWN: [TaskKind; 4] =
-        [TaskKind::BUILDER, TaskKind::DEBUGGER, TaskKind::ORCHESTRATOR, TaskKind::SCOPER];
     let known = KNOWN.map(|kind| (of(&configured, &kind), kind));
     let other = of(&configured, &TaskKind::new("other"));
     Box::new(move |kind| {

@@ -63,10 +63,12 @@ pub(crate) async fn follow(
     let _keeper = Keeper::keep(store, session.id.clone(), interrupts.switch());
     let stop = interrupts.signal();
     let report = match work {
-        Work::Start(session, site) => orchestrator.start(&session, &site, observer, stop).await,
+        Work::Start(session, site) => {
+            Box::pin(orchestrator.start(&session, &site, observer, stop)).await
+        }
         Work::Resume(lease, snapshot) => {
             let site = site(app, &repository, None).await?;
-            orchestrator.resume(lease, *snapshot, &site, observer, stop).await
+            Box::pin(orchestrator.resume(lease, *snapshot, &site, observer, stop)).await
         }
     };
     end.written().await;

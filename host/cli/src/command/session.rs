@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a session has to stop before that is said to take long: what it runs gets its grace first.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Times that a session is taken up by itself without anything coming of it, before it is left to a person.
 const FRUITLESS: u32 = 3;
@@ -256,7 +256,9 @@ pub(crate) async fn logs(app: &App, args: &LogsArgs) -> Result<Exit> {
             if args.json.json {
                 println!("{}", serde_json::to_string(line)?);
             } else {
-                told(&line.event).iter().for_each(|text| println!("{text}"));
+                for text in told(&line.event) {
+                    println!("{text}");
+                }
             }
         }
     }
