@@ -7,6 +7,7 @@ mod codegen;
 mod demo;
 mod failures;
 mod fixtures;
+mod following;
 mod hostile;
 mod listings;
 mod plugins;

@@ -203,9 +203,9 @@ fn review_task(
     let base = &desk.session.base.repository.base_commit;
     let prompt = format!(
         "Review a change that somebody else made. Change nothing yourself. The files here are as the change leaves \
-         them; `git diff {base}` shows what was changed since the beginning. Approve it if it does what was asked, \
-         breaks nothing and is fit to be merged. Otherwise say what has to be mended, each finding with its file and \
-         line.\n\nWhat was asked:\n\n{}\n\n{}",
+         them; compare them with commit {base}, from which the work began, to see what was changed. Approve it if it \
+         does what was asked, breaks nothing and is fit to be merged. Otherwise say what has to be mended, each \
+         finding with its file and line.\n\nWhat was asked:\n\n{}\n\n{}",
         planned.task.title, planned.task.prompt
     );
     let task =
