@@ -1,6 +1,7 @@
 //! What goes on beside a session: its lease is kept, and stops that others ask for are heard.
 
 use cyrus_core::{SessionId, SessionStore};
+use cyrus_executor::StopMode;
 use cyrus_orchestrator::StopSwitch;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -43,7 +44,13 @@ async fn keep(store: Arc<dyn SessionStore>, id: SessionId, switch: StopSwitch) {
         }
         if renewed.elapsed() >= every {
             match store.renew().await {
-                Ok(_) => renewed = Instant::now(),
+                Ok(lost) => {
+                    renewed = Instant::now();
+                    if lost.contains(&id) {
+                        tracing::warn!("session {id} was taken over by another process");
+                        switch.stop(StopMode::Detach);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!("the lease on session {id} cannot be renewed: {error}");
                 }
