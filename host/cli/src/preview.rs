@@ -21,6 +21,8 @@ pub(crate) struct Preview {
     pub(crate) plan: Plan,
     /// Whether an executor would be asked for the plan first; then `plan` holds that task.
     pub(crate) asks_for_plan: bool,
+    /// What the issue asks for and does not get.
+    pub(crate) warnings: Vec<String>,
     /// Who would have each task, in the plan's order.
     pub(crate) receipts: Vec<Receipt>,
     /// What all of it is expected to cost.
@@ -46,12 +48,16 @@ impl Preview {
             analysis.kind = kind.clone();
             "asked for".clone_into(&mut analysis.because);
         }
-        let (plan, asks_for_plan) =
+        let (mut plan, asks_for_plan) =
             match plan(issue, &analysis, asked.plan.as_ref(), &site.planning) {
                 Planning::Ready(plan) => (plan, false),
                 Planning::Ask { task, .. } => (planning(task), true),
             };
-        let strategy = asked.strategy.or(analysis.tags.strategy);
+        let (strategy, refused) = site.strategy(asked.strategy, analysis.tags.strategy);
+        let mut warnings: Vec<_> = refused.into_iter().collect();
+        if asked.plan.is_none() {
+            warnings.extend(plan.tasks.iter_mut().filter_map(|task| site.heed(task)));
+        }
         let chosen = plan.tasks.iter().map(|task| {
             let mut task = task.clone();
             task.executor = task.executor.or_else(|| asked.executor.clone());
@@ -60,7 +66,7 @@ impl Preview {
         let receipts: Vec<_> = chosen.collect();
         let (critical_path, _) = critical_path(&plan, |_| TASK);
         let expected_cost = receipts.iter().filter_map(Receipt::cost).sum();
-        Self { analysis, plan, asks_for_plan, receipts, expected_cost, critical_path }
+        Self { analysis, plan, asks_for_plan, warnings, receipts, expected_cost, critical_path }
     }
 
     /// Why nothing of it can be begun, when that is so.
@@ -101,6 +107,9 @@ impl Preview {
         if self.asks_for_plan {
             text.push_str("  plan      an executor is asked for it first\n");
         }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "  warning   {warning}");
+        }
         for check in checks {
             let _ = writeln!(text, "  check     `{}` ({})", check.command, source(&check.source));
         }
@@ -140,12 +149,12 @@ fn receipt(
     task: &PlannedTask,
     site: &Site,
     issue: &Issue,
-    strategy: Option<Strategy>,
+    strategy: Strategy,
     history: &[TrackRecord],
 ) -> Receipt {
     let mut policy = site.selection.clone();
     policy.labels.clone_from(&issue.labels);
-    policy.strategy = strategy.unwrap_or(policy.strategy);
+    policy.strategy = strategy;
     let candidates: Vec<_> = site.members.iter().map(|member| member.candidate.clone()).collect();
     let situation = Situation {
         tried: &[],

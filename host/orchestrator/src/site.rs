@@ -2,7 +2,8 @@ use crate::{
     AnalysisRules, AttemptPolicy, BudgetPolicy, Candidate, PlanSettings, SelectionPolicy,
     ToolPolicy,
 };
-use cyrus_executor::{TaskExecutor, TaskKind};
+use cyrus_core::{PlannedTask, Strategy};
+use cyrus_executor::{Placement, TaskExecutor, TaskKind};
 use serde_json::Value;
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -91,6 +92,48 @@ pub struct Site {
 }
 
 impl Site {
+    /// The strategy: what was asked for by whoever began the session, else in the issue's text, else what is
+    /// configured; and why the issue does not get what it asks for, when that is so. With the work goes the source, and
+    /// the text is somebody's: it sends nothing to the cloud where the operator keeps it here.
+    pub fn strategy(
+        &self,
+        asked: Option<Strategy>,
+        tagged: Option<Strategy>,
+    ) -> (Strategy, Option<String>) {
+        let configured = self.selection.strategy;
+        let refused = tagged.filter(|wanted| *wanted != Strategy::LocalOnly && !self.may_leave());
+        match (asked, refused) {
+            (Some(asked), _) => (asked, None),
+            (None, None) => (tagged.unwrap_or(configured), None),
+            (None, Some(wanted)) => {
+                let message = format!(
+                    "the issue asks for strategy {wanted}, which may send the source to the cloud; the configuration has {configured}, and that stands"
+                );
+                (configured, Some(message))
+            }
+        }
+    }
+
+    /// Takes back an executor that an issue's text asks for and may not have: one in the cloud, where the operator
+    /// keeps the source here, or one that is not there. Answers why.
+    pub fn heed(&self, planned: &mut PlannedTask) -> Option<String> {
+        let asked = self.member(planned.executor.as_deref()?);
+        let in_cloud = |member: &Member| member.candidate.info.placement == Placement::Cloud;
+        let why = match asked {
+            None => "there is none of that name",
+            Some(member) if in_cloud(member) && !self.may_leave() => {
+                "that would send the source to the cloud, and the configuration keeps it here"
+            }
+            Some(_) => return None,
+        };
+        let name = planned.executor.take()?;
+        Some(format!("the issue asks for executor {name}, and does not get it: {why}"))
+    }
+
+    fn may_leave(&self) -> bool {
+        self.selection.strategy != Strategy::LocalOnly || self.selection.local_to_cloud
+    }
+
     /// What selection knows of everybody.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
         self.members.iter().map(|member| member.candidate.clone()).collect()

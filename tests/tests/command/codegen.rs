@@ -139,13 +139,19 @@ fn what_the_service_refuses_has_its_kind() {
         assert_eq!(report.error()["kind"], kind, "{status}: {report:?}");
         assert!(world.runs().is_empty() && world.repo().session_branches().is_empty());
     }
-    let limited = json!({ "kind": "status", "status": 429, "retry_after": 7 });
+}
+
+#[test]
+fn a_limit_that_is_near_is_waited_for() {
+    let limited = json!({ "kind": "status", "status": 429, "retry_after": 1 });
     let world = cloud(json!([{ "endpoint": "create-run", "failure": limited }]));
-    let report = world.run(RUN).code(1).report().outcome("failed");
-    assert_eq!(
-        (&report.error()["kind"], &report.error()["retryAfterMs"]),
-        (&json!("rate-limited"), &json!(7000))
-    );
+    let ended = world.run(RUN);
+    let waits = ended.lines().into_iter().find(|line| line["type"] == "task-waits");
+    let wait = waits.expect("it says that it waits")["forMs"].clone();
+    assert!(wait.as_u64().is_some_and(|wait| wait >= 1000), "{wait}");
+    let report = mended(&world, ended);
+    let error = &report["executions"][0]["error"];
+    assert_eq!((&error["kind"], &error["retryAfterMs"]), (&json!("rate-limited"), &json!(1000)));
 }
 
 #[test]

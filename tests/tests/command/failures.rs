@@ -1,7 +1,7 @@
 //! `cyrus run` without a result: what went wrong is told by kind, with what it cost all the same.
 
-use crate::fixtures::{MENDED, bash, greeter, turns, write};
-use cyrus_tests::{Held, Report, world};
+use crate::fixtures::{bash, greeter, turns, write};
+use cyrus_tests::{Held, Report, Signal, world};
 use serde_json::{Value, json};
 
 /// What a turn of the stand-in's version costs, in millionths of a dollar: 1200 tokens read and 50 written.
@@ -46,17 +46,14 @@ fn what_the_service_refuses_has_its_kind_and_costs_what_was_used() {
 #[test]
 fn a_rate_limit_says_when_to_come_back() {
     let limited = json!({ "failure": { "kind": "status", "status": 429, "retry_after": 1 } });
-    let script = turns(json!([
-        write("greet.sh", MENDED), limited, { "text": "It greets by name now." },
-    ]));
-    let ended = greeter(world!(), script).run(["run", "--json", "Greet by name"]).code(0);
-    let report = ended.report().outcome("validated");
-    let executions = report["executions"].as_array().unwrap();
-    assert_eq!(executions.len(), 2, "it came back by itself: {report:?}");
-    let error = &executions[0]["error"];
+    let world = greeter(world!(), turns(json!([write("a.txt", "begun\n"), limited])));
+    let mut run = world.start(["run", "--json", "Greet by name"]);
+    let waits = run.wait_for("limit", |line| line["type"] == "task-waits");
+    assert!(waits["forMs"].as_u64().is_some_and(|wait| wait >= 1000), "{waits}");
+    run.signal(Signal::SIGINT);
+    let report = run.end().code(130).report().outcome("paused");
+    let error = &report["executions"][0]["error"];
     assert_eq!((&error["kind"], &error["retryAfterMs"]), (&json!("rate-limited"), &json!(1000)));
-    let waits = ended.lines().into_iter().find(|line| line["type"] == "task-waits");
-    assert_eq!(waits.expect("it says that it waits")["forMs"], 1000);
 }
 
 #[test]

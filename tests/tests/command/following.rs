@@ -1,6 +1,6 @@
 //! What follows an attempt that came to nothing: another executor, or the same one with what was found.
 
-use crate::fixtures::{GREETER, MENDED, greeter, mending, turns, write};
+use crate::fixtures::{GREETER, MENDED, bash, greeter, mending, turns, write};
 use cyrus_tests::{World, world};
 use serde_json::{Value, json};
 
@@ -59,6 +59,8 @@ fn without_a_configuration_the_cloud_is_never_asked() {
     let ended = world.run(["run", "--json", "[agent=codegen] [strategy=cloud-only] Greet"]).code(0);
     let report = ended.report().outcome("validated");
     assert_eq!(report.execution()["executor"], "claude");
+    let warned = ended.lines().iter().filter(|line| line["type"] == "warning").count();
+    assert_eq!(warned, 2, "what it does not get is said: {ended}");
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn what_the_checks_find_goes_back_to_who_did_it() {
     let script = turns(json!([
         write("extra.txt", "beside the point\n"),
         { "text": "All done!" },
-        write("greet.sh", MENDED),
+        bash(&format!("printf '%s' '{MENDED}' >greet.sh")),
         { "text": "Now it greets." },
     ]));
     let world = greeter(world!(), script).config(json!({ "attempts": { "most": 3, "rounds": 1 } }));

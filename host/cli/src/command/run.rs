@@ -125,6 +125,7 @@ fn shown(Intended { session, site, preview }: &Intended, checks: &[Check]) -> Va
         "source": preview.plan.source,
         "note": preview.plan.note,
         "asksForPlan": preview.asks_for_plan,
+        "warnings": preview.warnings,
         "tasks": tasks.collect::<Vec<_>>(),
         "expectedCost": preview.expected_cost,
         "criticalPath": preview.critical_path,

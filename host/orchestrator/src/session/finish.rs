@@ -57,7 +57,7 @@ pub(super) async fn conclude(
     if let Some(conclusion) = unfinished(desk) {
         return Ok(Some(conclusion));
     }
-    let failed = failure(desk);
+    let failed = failure(desk, found);
     let Some(head) = desk.board().progress.head.clone() else {
         return Ok(Some(failed.unwrap_or_else(|| nothing_changed(desk, found))));
     };
@@ -101,7 +101,7 @@ fn unfinished(desk: &Desk<'_>) -> Option<Conclusion> {
 }
 
 /// How a session ends of which a task has no result; `None` when all have one.
-fn failure(desk: &Desk<'_>) -> Option<Conclusion> {
+fn failure(desk: &Desk<'_>, found: &mut Found) -> Option<Conclusion> {
     let board = desk.board();
     let planned = |record: &&TaskRecord| {
         matches!(record.planned.origin, TaskOrigin::Planned | TaskOrigin::Mend { .. })
@@ -118,7 +118,11 @@ fn failure(desk: &Desk<'_>) -> Option<Conclusion> {
         .is_some_and(|report| report.verdict == ValidationVerdict::Failed);
     let outcome = if rejected { SessionOutcome::Rejected } else { SessionOutcome::Failed };
     let alone = board.tasks().len() == 1;
-    let reason = if alone { reason } else { format!("task {id}: {reason}") };
+    let mut reason = if alone { reason } else { format!("task {id}: {reason}") };
+    if let Some(kept) = last.and_then(|record| record.collected.as_ref()).filter(|_| rejected) {
+        let _ = write!(reason, "; its last result is kept as {}", kept.commit);
+        (found.commit, found.diff) = (Some(kept.commit.clone()), Some(kept.diff));
+    }
     Some(Conclusion::because(outcome, reason))
 }
 

@@ -55,7 +55,12 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
     }
     let session = desk.session;
     desk.selection.labels.clone_from(&session.issue.labels);
-    desk.selection.strategy = strategy(desk);
+    let tagged = desk.analysis.tags.strategy;
+    let (strategy, refused) = desk.site.strategy(session.strategy, tagged);
+    desk.selection.strategy = strategy;
+    if let Some(message) = refused {
+        desk.tell(SessionEvent::Warning { message });
+    }
     if snapshot.plan.is_none() && snapshot.tasks.is_empty() {
         // Written with the plan, unless that has yet to be made.
         desk.unwritten = changes;
@@ -81,36 +86,6 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
         }
     }
     Ok(())
-}
-
-/// Whether an issue's text may send the work to the cloud: only where the operator lets it go there at all. The text is
-/// somebody's, and with the work goes the source.
-fn may_leave(desk: &Desk<'_>) -> bool {
-    let selection = &desk.site.selection;
-    selection.strategy != Strategy::LocalOnly || selection.local_to_cloud
-}
-
-/// The strategy: what was asked for on the session, else in the issue, else what the operator configured.
-fn strategy(desk: &Desk<'_>) -> Strategy {
-    let configured = desk.site.selection.strategy;
-    let tagged = desk.analysis.tags.strategy;
-    let refused = tagged.filter(|wanted| *wanted != Strategy::LocalOnly && !may_leave(desk));
-    if let (None, Some(wanted)) = (desk.session.strategy, refused) {
-        let message = format!(
-            "the issue asks for strategy {wanted}, which may send the source to the cloud; the configuration has {configured}, and that stands"
-        );
-        desk.tell(SessionEvent::Warning { message });
-        return configured;
-    }
-    desk.session.strategy.or(tagged).unwrap_or(configured)
-}
-
-/// Whether the issue's text asks for an executor that it may not ask for.
-fn is_refused(desk: &Desk<'_>, planned: &PlannedTask) -> bool {
-    let asked = planned.executor.as_deref().and_then(|name| desk.site.member(name));
-    let in_cloud = asked.is_some_and(|member| member.candidate.info.placement == Placement::Cloud);
-    let by_issue = desk.session.executor.is_none() && desk.session.plan.is_none();
-    in_cloud && by_issue && !may_leave(desk)
 }
 
 /// Writes down the end of executions that were cut off with the process that held them. What they spent is settled,
@@ -196,12 +171,10 @@ pub(super) async fn plan(
 }
 
 async fn write(desk: &Desk<'_>, mut plan: Plan, mut changes: Vec<Change>) -> Result<(), Broken> {
-    for planned in plan.tasks.iter_mut().filter(|planned| is_refused(desk, planned)) {
-        let message = format!(
-            "the issue asks for executor {}, which would send the source to the cloud; the configuration does not let it",
-            planned.executor.take().unwrap_or_default()
-        );
-        desk.tell(SessionEvent::Warning { message });
+    if desk.session.plan.is_none() {
+        for message in plan.tasks.iter_mut().filter_map(|planned| desk.site.heed(planned)) {
+            desk.tell(SessionEvent::Warning { message });
+        }
     }
     if let Some(executor) = &desk.session.executor {
         for planned in &mut plan.tasks {
