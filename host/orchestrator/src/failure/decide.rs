@@ -306,24 +306,31 @@ impl History<'_> {
     }
 
     fn again(&self, last: &ExecutionRecord, wait: Duration, because: &str) -> Step {
+        let others = |tried: &Tried| tried.executor != last.executor;
         Step::Again {
             executor: last.executor.clone(),
             wait,
             resume: checkpoint_of(self.attempts, &last.executor),
+            tried: self.tried().into_iter().filter(others).collect(),
+            cheaper_than: self.ceiling(),
             findings: self.findings(),
             because: because.to_owned(),
         }
     }
 
     fn choose(&self, because: Option<String>) -> Step {
-        let over = |record: &&ExecutionRecord| came(record) == Came::Ended(Ending::BudgetExceeded);
-        let dearest = self.attempts.iter().rfind(over).filter(|_| !self.looked_at);
         Step::Choose {
             tried: self.tried(),
-            cheaper_than: dearest.map(price),
+            cheaper_than: self.ceiling(),
             findings: self.findings(),
             because,
         }
+    }
+
+    /// What the next has to stay under, once money ran out.
+    fn ceiling(&self) -> Option<MicroUsd> {
+        let over = |record: &&ExecutionRecord| came(record) == Came::Ended(Ending::BudgetExceeded);
+        self.attempts.iter().rfind(over).filter(|_| !self.looked_at).map(price)
     }
 
     /// Who is out, by the last that each had to say.

@@ -71,6 +71,10 @@ pub enum Step {
         wait: Duration,
         /// Its own checkpoint to go on from.
         resume: Option<String>,
+        /// Who is out besides, for when it cannot be had.
+        tried: Vec<Tried>,
+        /// Only who is expected to cost less than this, for when it cannot be had.
+        cheaper_than: Option<MicroUsd>,
         /// What was wrong with the last result that was checked.
         findings: Vec<Finding>,
         /// Why, for people.

@@ -61,10 +61,18 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
         let step = step(desk, planned);
         let state = match step {
             Step::Choose { tried, cheaper_than, findings, because: _ } => {
-                let wanted = Wanted { tried, cheaper_than, findings, ..Wanted::default() };
+                let wanted = Wanted { same: None, tried, cheaper_than, findings };
                 next(desk, planned, wanted).await?
             }
-            Step::Again { executor, wait: time, resume, findings, because } => {
+            Step::Again {
+                executor,
+                wait: time,
+                resume,
+                tried,
+                cheaper_than,
+                findings,
+                because,
+            } => {
                 if !time.is_zero() {
                     wait(desk, id, time, because.clone()).await;
                     if desk.stop.asked().is_some() {
@@ -72,7 +80,7 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
                     }
                 }
                 let same = Some(Same { executor, resume, because });
-                next(desk, planned, Wanted { same, findings, ..Wanted::default() }).await?
+                next(desk, planned, Wanted { same, tried, cheaper_than, findings }).await?
             }
             Step::Collect { execution } => attempt::collect(desk, planned, &execution).await?,
             Step::Validate { execution } => verdict::validate(desk, planned, &execution).await?,
@@ -99,7 +107,6 @@ fn step(desk: &Desk<'_>, planned: &PlannedTask) -> Step {
 }
 
 /// Who is to have the next attempt.
-#[derive(Default)]
 struct Wanted {
     same: Option<Same>,
     tried: Vec<Tried>,
