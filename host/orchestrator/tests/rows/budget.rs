@@ -58,6 +58,21 @@ fn budget_stops_an_execution_that_reports_more_than_is_set_aside() {
 }
 
 #[test]
+fn budget_sets_more_aside_while_it_fits_and_then_stops_the_execution() {
+    let dear = Script { turns: 20, cost: cents(2), honours: false, ..done() };
+    let near = local("near").does([dear]);
+    let mut stage = capped(&[&near], Caps { day: Some(cents(9)), ..Caps::default() });
+    let report = stage.fix();
+    assert_eq!(report.outcome, SessionOutcome::Paused);
+    let error = report.executions[0].error.clone().unwrap();
+    assert_eq!(error.kind, ErrorKind::BudgetExceeded);
+    assert!(error.message.contains("maxCostPerDay leaves no more than $0.09"), "{}", error.message);
+    // Three cents at a time were set aside, and the turn that was under way is paid for.
+    assert_eq!(stage.spent_on("aaaa").total(), cents(10));
+    assert_eq!(stage.world.clock().elapsed(), minutes(5));
+}
+
+#[test]
 fn failure_budget_exceeded_pauses_and_the_session_can_be_resumed() {
     let near = local("near").does([fails_at_work(ErrorKind::BudgetExceeded), done()]);
     let mut stage = Stage::new(&[&near, &local("next")]);
@@ -70,11 +85,12 @@ fn failure_budget_exceeded_pauses_and_the_session_can_be_resumed() {
     assert!(near.asked()[1].resume.is_some());
 }
 
-/// Three prices; the middle one runs out of money.
-fn cheaper(cheap: &Hand) -> (Stage, SessionOutcome) {
+/// The one whose money runs out, a dearer one, and these.
+fn cheaper(others: &[&Hand]) -> (Stage, SessionOutcome) {
     let over = fails_at_work(ErrorKind::BudgetExceeded);
     let (near, dear) = (local("near").priced(40_000).does([over]), local("dear").priced(90_000));
-    let mut stage = capped(&[&near, &dear, cheap], Caps::default());
+    let hands: Vec<_> = [&near, &dear].into_iter().chain(others.iter().copied()).collect();
+    let mut stage = capped(&hands, Caps::default());
     stage.budget.when_over = WhenOver::Cheaper;
     stage.attempts.when_over = WhenOver::Cheaper;
     let outcome = stage.fix().outcome;
@@ -83,14 +99,19 @@ fn cheaper(cheap: &Hand) -> (Stage, SessionOutcome) {
 
 #[test]
 fn failure_budget_exceeded_goes_to_the_next_cheaper_that_fits() {
-    let (stage, outcome) = cheaper(&local("cheap").priced(20_000));
+    let (stage, outcome) = cheaper(&[&local("cheap").priced(20_000)]);
+    assert_eq!(outcome, SessionOutcome::Validated);
+    assert_eq!(stage.who(), ["near", "cheap"]);
+    let mut full = local("full").priced(20_000);
+    full.candidate.max_per_day = Some(MicroUsd(10_000));
+    let (stage, outcome) = cheaper(&[&full, &local("cheap").priced(25_000)]);
     assert_eq!(outcome, SessionOutcome::Validated);
     assert_eq!(stage.who(), ["near", "cheap"]);
 }
 
 #[test]
 fn failure_budget_exceeded_pauses_when_nobody_is_cheaper() {
-    let (stage, outcome) = cheaper(&local("same").priced(40_000));
+    let (stage, outcome) = cheaper(&[&local("same").priced(40_000)]);
     assert_eq!(stage.who(), ["near"]);
     assert_eq!(outcome, SessionOutcome::Paused);
 }

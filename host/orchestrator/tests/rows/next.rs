@@ -81,6 +81,19 @@ fn circuit_opens_for_all_sessions_and_one_probe_closes_it() {
 }
 
 #[test]
+fn circuit_that_opens_while_a_task_waits_sends_it_on_and_not_back() {
+    let wrong = local("wrong").does([fails(ErrorKind::Unsupported)]);
+    let down = local("down").does([fails(ErrorKind::Unavailable)]);
+    let mut stage = Stage::new(&[&wrong, &down, &local("next")]);
+    let tasks = (1..=2).map(|n| planned(&format!("t{n}"), &TaskKind::BUILDER, &[]));
+    let session = stage.planned("aaaa", tasks.collect());
+    assert_eq!(stage.work(&session).outcome, SessionOutcome::Validated);
+    // Two tasks find out together in half the tries, and nobody who was tried before is asked again.
+    assert_eq!(stage.told.who_had("t1"), ["wrong", "down", "down", "next"]);
+    assert_eq!(stage.told.who_had("t2"), ["wrong", "down", "down", "next"]);
+}
+
+#[test]
 fn failure_rate_limited_with_a_near_reset_parks_and_is_never_counted() {
     let (mut stage, _) = after([limited(Some(minutes(4))), done()]);
     let expected = [(seconds(0), "near".to_owned()), (minutes(4), "near".to_owned())];

@@ -3,7 +3,7 @@
 use crate::support::{
     Hand, Stage, cloud, done, fails, fails_at_work, issue, local, minutes, planned, wrong,
 };
-use cyrus_core::{Complexity, Needs, PlannedTask, SessionOutcome, Strategy};
+use cyrus_core::{Complexity, Needs, PlannedTask, SessionOutcome, Standing, Strategy};
 use cyrus_executor::{ErrorKind, MicroUsd, TaskKind};
 use cyrus_fleet::Script;
 use cyrus_orchestrator::{Circuits, CloudFallback, Situation, select};
@@ -49,6 +49,12 @@ fn strategy_cloud_only_uses_the_cloud_and_falls_back_to_this_machine() {
     let mut stage = stage(Strategy::CloudOnly, &[&far, &local("near")]);
     assert_eq!(stage.fix().outcome, SessionOutcome::Validated);
     assert_eq!(stage.who(), ["far", "far", "far", "far", "near"]);
+    // The receipt of the choice says why it is not the cloud.
+    let receipt = stage.told.receipts().pop().unwrap();
+    let line = receipt.considered.iter().find(|line| line.executor == "far").unwrap();
+    let why = line.excluded.as_ref().unwrap().to_string();
+    assert!(why.contains("was tried: unavailable"), "{why}");
+    assert_eq!(receipt.considered[0].standing, Some(Standing::Fallback));
 }
 
 #[test]
