@@ -3,8 +3,8 @@
 use crate::support::{
     Crew, Hand, Stage, done, fails_at_work, issue, local, minutes, planned, session_id,
 };
-use cyrus_core::{Billing, Caps, Clock as _, Day, Heading, SessionOutcome, TaskState};
-use cyrus_executor::{ErrorKind, MicroUsd, TaskKind};
+use cyrus_core::{Billing, Caps, Clock as _, Day, Heading, Session, SessionOutcome, TaskState};
+use cyrus_executor::{ErrorKind, Limits, MicroUsd, TaskKind};
 use cyrus_fleet::Script;
 use cyrus_orchestrator::{TimeZone, WhenOver, day_of};
 
@@ -114,6 +114,25 @@ fn failure_budget_exceeded_pauses_when_nobody_is_cheaper() {
     let (stage, outcome) = cheaper(&[&local("same").priced(40_000)]);
     assert_eq!(stage.who(), ["near"]);
     assert_eq!(outcome, SessionOutcome::Paused);
+}
+
+#[test]
+fn budget_that_is_asked_for_bounds_all_of_the_session_and_each_execution_whoever_pays() {
+    let limits = Limits { max_cost: Some(cents(7)), ..Limits::default() };
+    let mut stage = Stage::new(&[&local("near")]);
+    let tasks = (1..=3).map(|n| planned(&format!("t{n}"), &TaskKind::BUILDER, &[]));
+    let session = Session { limits, ..stage.planned("aaaa", tasks.collect()) };
+    let report = stage.work(&session);
+    assert_eq!(report.outcome, SessionOutcome::Paused);
+    assert_eq!((stage.who().len(), stage.spent_on("aaaa").total()), (2, cents(6)));
+
+    let dear = Script { turns: 20, honours: false, ..done() };
+    let near = local("near").billed(Billing::Subscription).does([dear]);
+    let mut stage = Stage::new(&[&near]);
+    let session = Session { limits, ..stage.session("aaaa", issue("Fix the widget")) };
+    let report = stage.work(&session);
+    assert_eq!(report.outcome, SessionOutcome::Paused);
+    assert_eq!(report.executions[0].cost.unwrap().amount, cents(8));
 }
 
 #[test]

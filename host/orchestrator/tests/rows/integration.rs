@@ -1,9 +1,10 @@
 //! Results that are brought together.
 
-use crate::support::{Stage, done, fails, local, planned};
-use cyrus_core::{SessionOutcome, SessionReport};
+use crate::support::{Stage, done, fails, fails_at_work, local, planned};
+use cyrus_core::{SessionOutcome, SessionReport, TaskState};
 use cyrus_executor::{ErrorKind, TaskKind};
 use cyrus_fleet::{Attempt, Ending, Script};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn at_once(stage: &mut Stage, tasks: usize) -> SessionReport {
     let tasks = (1..=tasks).map(|n| planned(&format!("t{n}"), &TaskKind::BUILDER, &[]));
@@ -25,6 +26,57 @@ fn conflict_becomes_a_task_and_its_result_is_merged() {
     assert!(prompt.contains("<<<<<<<") && prompt.contains("Both are wanted"), "{prompt}");
     assert!(report.branch.is_some());
     assert_eq!(stage.violations(), []);
+}
+
+/// Fails like this once at tasks that are added to the plan, and does well else.
+fn once(kind: ErrorKind, clash: Option<u32>) -> impl cyrus_fleet::Behaviour {
+    let failed = AtomicBool::new(false);
+    move |attempt: &Attempt| {
+        let task = attempt.task.as_str();
+        let added = task.contains(".merge") || task.starts_with("mend-");
+        if added && !failed.swap(true, Ordering::Relaxed) {
+            return fails_at_work(kind.clone());
+        }
+        Script { clash: clash.filter(|_| !added), ..done() }
+    }
+}
+
+/// The session waits for somebody, and is finished once it is resumed.
+fn held_and_resumed(stage: &mut Stage) {
+    let paused = at_once(stage, 3);
+    assert_eq!(paused.outcome, SessionOutcome::Paused, "{:?}", paused.reason);
+    assert!(paused.branch.is_none() && paused.reason.is_some());
+    let report = stage.resume("aaaa");
+    assert_eq!(report.outcome, SessionOutcome::Validated, "{:?}", report.reason);
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn conflict_that_is_held_is_resolved_when_the_session_is_resumed() {
+    let near = local("near").is(once(ErrorKind::BudgetExceeded, None));
+    held_and_resumed(&mut Stage::with_files(&[&near], 1));
+}
+
+#[test]
+fn conflict_that_cannot_be_resolved_fails_its_task_and_blocks_what_comes_after() {
+    let near = local("near").is(once(ErrorKind::Refused, None));
+    let mut stage = Stage::with_files(&[&near], 1);
+    let task = |name: &str, after: &[&str]| planned(name, &TaskKind::BUILDER, after);
+    let tasks = vec![task("t1", &[]), task("t2", &[]), task("last", &["t1", "t2"])];
+    let session = stage.planned("aaaa", tasks);
+    let report = stage.work(&session);
+    assert_eq!(report.outcome, SessionOutcome::Failed);
+    let reason = report.reason.unwrap();
+    assert!(reason.contains("conflict") && reason.contains("refused"), "{reason}");
+    let last = report.tasks.iter().find(|task| task.id.as_str() == "last").unwrap();
+    assert!(matches!(last.state, TaskState::Blocked { .. }), "{last:?}");
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn merged_result_whose_mending_is_held_is_mended_when_the_session_is_resumed() {
+    let near = local("near").is(once(ErrorKind::BudgetExceeded, Some(1)));
+    held_and_resumed(&mut Stage::new(&[&near]));
 }
 
 /// Right each by itself and wrong together; whoever mends does as this says.
