@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, from_answer};
 use cyrus_core::{
-    Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, PlannedTask,
-    Progress, Session, SessionEvent, SessionOutcome, Snapshot, Strategy, TaskRecord, TaskState,
+    Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
+    SessionEvent, SessionOutcome, Snapshot, TaskRecord, TaskState,
 };
 use cyrus_executor::{ErrorKind, ExecutionError, Placement, WorkProduct};
 use std::sync::PoisonError;
