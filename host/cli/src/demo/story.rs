@@ -175,8 +175,18 @@ fn who(report: &SessionReport, task: &TaskId) -> String {
         report.tasks.iter().filter(of_task).flat_map(|known| {
             report.executions.iter().filter(|execution| execution.task == known.id)
         });
-    let names: Vec<_> = all.map(|execution| execution.executor.as_str()).collect();
-    names.join(", ")
+    let mut names: Vec<(&str, usize)> = Vec::new();
+    for execution in all {
+        match names.last_mut() {
+            Some((last, times)) if *last == execution.executor => *times += 1,
+            _ => names.push((&execution.executor, 1)),
+        }
+    }
+    let shown = |(name, times): (&str, usize)| match times {
+        1 => name.to_owned(),
+        times => format!("{name} ×{times}"),
+    };
+    names.into_iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// What was real, what was not, and where to look.
