@@ -1,5 +1,6 @@
 //! The rows of `docs/selection.md`, each driven through the real orchestrator in a simulated world.
 
+mod answers;
 mod budget;
 mod deadlines;
 mod documented;

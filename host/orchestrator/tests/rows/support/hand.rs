@@ -9,11 +9,13 @@ use cyrus_executor::{
 use cyrus_fleet::{Attempt, Behaviour, Process, Script, SimExecutor, Spawner, World};
 use cyrus_orchestrator::{Candidate, Member};
 use futures::future::{BoxFuture, FutureExt as _};
+use serde_json::Value;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
+type Answers = Arc<dyn Fn(&ExecutionRequest) -> Option<Value> + Send + Sync>;
 type Amend = Arc<dyn Fn(&mut ExecutionError) + Send + Sync>;
 
 /// What it was asked for, in order.
@@ -26,6 +28,7 @@ pub(crate) struct Hand {
     pub(crate) requests: Requests,
     behaviour: Arc<dyn Behaviour>,
     amend: Amend,
+    answers: Answers,
     lets_go: bool,
 }
 
@@ -62,6 +65,7 @@ impl Hand {
             requests: Requests::default(),
             behaviour: Arc::new(|_: &Attempt| Script::default()),
             amend: Arc::new(|_| {}),
+            answers: Arc::new(|_| None),
             lets_go: true,
         }
     }
@@ -87,6 +91,16 @@ impl Hand {
         amend: impl Fn(&mut ExecutionError) + Send + Sync + 'static,
     ) -> Self {
         self.amend = Arc::new(amend);
+        self
+    }
+
+    /// Answers these where an answer is asked for, one after the other.
+    pub(crate) fn answers(mut self, answers: impl Into<Vec<Value>>) -> Self {
+        let (answers, next) = (answers.into(), AtomicUsize::new(0));
+        self.answers = Arc::new(move |request| {
+            request.output_schema.as_ref()?;
+            answers.get(next.fetch_add(1, Ordering::Relaxed)).cloned()
+        });
         self
     }
 
@@ -116,6 +130,7 @@ impl Hand {
             inner: Arc::new(executor),
             requests: Arc::clone(&self.requests),
             amend: Arc::clone(&self.amend),
+            answers: Arc::clone(&self.answers),
             lets_go: self.lets_go,
         };
         Member { candidate: self.candidate.clone(), executor: Some(Arc::new(watched)) }
@@ -132,6 +147,7 @@ struct Watched {
     inner: Arc<dyn TaskExecutor>,
     requests: Requests,
     amend: Amend,
+    answers: Answers,
     lets_go: bool,
 }
 
@@ -182,6 +198,7 @@ impl TaskExecutor for Watched {
         self.requests.lock().unwrap().push(request.clone());
         let amend = Arc::clone(&self.amend);
         let lets_go = self.lets_go;
+        let answer = (self.answers)(&request);
         async move {
             let execution = self.inner.execute_streaming(request, host).await?;
             let amended = move |mut error: ExecutionError| {
@@ -189,7 +206,14 @@ impl TaskExecutor for Watched {
                 error
             };
             let Execution { events, outcome, handle } = execution;
-            let outcome = outcome.map(|ended| ended.map_err(amended)).boxed();
+            let answered = |outcome| match (outcome, answer) {
+                (Outcome::Completed(mut result), Some(answer)) => {
+                    result.structured = Some(answer);
+                    Outcome::Completed(result)
+                }
+                (outcome, _) => outcome,
+            };
+            let outcome = outcome.map(|ended| ended.map(answered).map_err(amended)).boxed();
             if lets_go {
                 return Ok(Execution { events, outcome, handle });
             }

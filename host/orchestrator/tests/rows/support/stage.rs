@@ -34,6 +34,7 @@ pub(crate) struct Stage {
     pub(crate) budget: BudgetPolicy,
     pub(crate) deadlines: Deadlines,
     pub(crate) delivery: Delivery,
+    pub(crate) scrutiny: Scrutiny,
 }
 
 /// A process with its orchestrator, by the rules that held when it began.
@@ -75,6 +76,7 @@ impl Stage {
             budget: BudgetPolicy::default(),
             deadlines: Deadlines::default(),
             delivery: Delivery::default(),
+            scrutiny: Scrutiny::default(),
             simulation,
             world,
         }
@@ -104,7 +106,7 @@ impl Stage {
             analysis: AnalysisRules::default(),
             planning: PlanSettings::default(),
             deadlines: self.deadlines,
-            scrutiny: Scrutiny::default(),
+            scrutiny: self.scrutiny.clone(),
             delivery: self.delivery,
             template: Box::new(|_| RequestTemplate::default()),
         };
