@@ -7,6 +7,7 @@ use cyrus_core::{Billing, Caps, Clock as _, Day, Heading, Session, SessionOutcom
 use cyrus_executor::{ErrorKind, Limits, MicroUsd, TaskKind};
 use cyrus_fleet::Script;
 use cyrus_orchestrator::{TimeZone, WhenOver, day_of};
+use futures::{FutureExt as _, future::join_all};
 
 fn cents(cents: u64) -> MicroUsd {
     MicroUsd(cents * 10_000)
@@ -40,6 +41,30 @@ fn budget_is_not_passed_by_sixty_four_tasks_at_once_with_room_for_ten() {
     assert_eq!(stage.store.total(&Heading::Day(today(&stage))).total(), cents(30));
     let held = |state: &TaskState| matches!(state, TaskState::Held { .. });
     assert_eq!(report.tasks.iter().filter(|task| held(&task.state)).count(), 54);
+}
+
+#[test]
+fn budget_is_not_passed_by_the_sessions_of_two_processes() {
+    let mut near = local("near");
+    near.candidate.max_per_day = Some(cents(20));
+    let caps = Caps { day: Some(cents(30)), task: Some(cents(4)), ..Caps::default() };
+    let mut stage = capped(&[&near, &local("other")], caps);
+    let crews = [stage.crew(), stage.crew()];
+    let sessions: Vec<_> = (0..32)
+        .map(|number| stage.session(&format!("session-{number}"), issue("Fix the widget")))
+        .collect();
+    let work = sessions.iter().zip(crews.iter().cycle());
+    let reports =
+        stage.run(join_all(work.map(|(session, crew)| crew.start(session).boxed_local())));
+    let with = |outcome| reports.iter().filter(|report| report.outcome == outcome).count();
+    assert_eq!(with(SessionOutcome::Validated) + with(SessionOutcome::Paused), 32);
+    assert_eq!(stage.violations(), []);
+    let day = today(&stage);
+    let spent = |heading| stage.store.total(&heading).total();
+    assert!(spent(Heading::Day(day)) <= cents(30) && with(SessionOutcome::Validated) >= 7);
+    assert!(spent(Heading::Executor("near".to_owned(), day)) <= cents(20));
+    // What was set aside and not used is there for others: each pays three cents of four.
+    assert_eq!(spent(Heading::Day(day)).0, 30_000 * with(SessionOutcome::Validated) as u64);
 }
 
 #[test]
