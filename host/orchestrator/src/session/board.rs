@@ -128,6 +128,11 @@ impl Board {
         self.order.iter().filter_map(|(task, place)| self.executions.get(task)?.get(*place))
     }
 
+    /// Whether an attempt is under way.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.executions().any(|record| record.report.is_none())
+    }
+
     pub(super) fn begin(&mut self, record: ExecutionRecord) {
         let attempts = self.executions.entry(record.task.clone()).or_default();
         self.order.push((record.task.clone(), attempts.len()));

@@ -35,6 +35,8 @@ pub(super) struct Desk<'a> {
     pub(super) unwritten: Vec<Change>,
     /// Tasks that were held, and that somebody has looked at since.
     pub(super) released: Mutex<BTreeSet<TaskId>>,
+    /// Told of every execution that has ended: what was set aside for it and not used is there for others.
+    pub(super) settled: tokio::sync::Notify,
     /// One merge at a time.
     pub(super) merging: tokio::sync::Mutex<()>,
     /// The clones that this process made or found.

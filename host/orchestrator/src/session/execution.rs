@@ -73,6 +73,7 @@ async fn record(
     changes.extend(settlement.map(|settlement| Change::Settle(report.id.clone(), settlement)));
     desk.commit(changes).await?;
     desk.board().ended(report.clone());
+    desk.settled.notify_waiters();
     desk.tell(SessionEvent::ExecutionFinished(Box::new(report.clone())));
     Ok(())
 }

@@ -122,6 +122,7 @@ impl Run<'_> {
             checks: Vec::new(),
             unwritten: Vec::new(),
             released: Mutex::default(),
+            settled: tokio::sync::Notify::new(),
             merging: tokio::sync::Mutex::default(),
             clones: Mutex::default(),
             board,

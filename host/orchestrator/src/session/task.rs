@@ -150,6 +150,7 @@ async fn next(
                 wait(desk, planned.id(), time, because).await;
                 return Ok(None);
             }
+            Choice::Money => return Ok(None),
             Choice::Nobody(error, _) if elsewhere => {
                 let reason = format!(
                     "its work may be going on in the cloud, and {executor} cannot go on with it: {error}"
@@ -171,6 +172,7 @@ async fn next(
             wait(desk, planned.id(), time, because).await;
             Ok(None)
         }
+        Choice::Money => Ok(None),
         Choice::Nobody(_, state) => Ok(Some(state)),
     }
 }
@@ -206,6 +208,8 @@ enum Choice {
     Executor(Receipt, String),
     /// Nobody now; somebody may be tried again after this time.
     Wait(Duration, String),
+    /// Nobody for want of money, and some of it came back meanwhile.
+    Money,
     /// Nobody: why, and what that makes of the task.
     Nobody(String, TaskState),
 }
@@ -227,6 +231,14 @@ async fn choose(
     });
     if let Some(time) = soonest(&receipt) {
         return Ok(Choice::Wait(time, why));
+    }
+    let full = |excluded: &Excluded| matches!(excluded, Excluded::OverBudget { .. });
+    let is_full = receipt.considered.iter().any(|line| line.excluded.as_ref().is_some_and(full));
+    // What is set aside for others of this session may not be used up.
+    let settled = desk.settled.notified();
+    if is_full && desk.board().is_at_work() && desk.stop.asked().is_none() {
+        settled.await;
+        return Ok(Choice::Money);
     }
     let of_money = |excluded: &Excluded| {
         matches!(excluded, Excluded::OverBudget { .. } | Excluded::NotCheaper)

@@ -68,6 +68,19 @@ fn budget_is_not_passed_by_the_sessions_of_two_processes() {
 }
 
 #[test]
+fn budget_that_is_only_set_aside_for_others_of_the_session_is_waited_for() {
+    let caps = Caps { task: Some(cents(4)), session: Some(cents(9)), ..Caps::default() };
+    let mut stage = capped(&[&local("near")], caps);
+    let tasks = (1..=3).map(|n| planned(&format!("t{n}"), &TaskKind::BUILDER, &[]));
+    let session = stage.planned("aaaa", tasks.collect());
+    let report = stage.work(&session);
+    assert_eq!(report.outcome, SessionOutcome::Validated, "{:?}", report.reason);
+    assert_eq!(stage.told.most(|_| true), 2);
+    assert_eq!(stage.spent_on("aaaa").total(), cents(9));
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
 fn budget_stops_an_execution_that_reports_more_than_is_set_aside() {
     let dear = Script { turns: 20, cost: cents(2), honours: false, ..done() };
     let mut stage =
