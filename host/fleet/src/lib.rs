@@ -9,6 +9,7 @@ mod random;
 mod scenario;
 mod simulation;
 mod store;
+mod what_if;
 mod world;
 
 pub use clock::SimClock;
@@ -19,6 +20,7 @@ pub use random::{Random, stable_hash};
 pub use scenario::{Arrival, MemberSpec, Scenario};
 pub use simulation::{Deadlock, Simulation, Spawner};
 pub use store::{MemoryProcess, MemoryStore};
+pub use what_if::{Comparison, Line, WhatIfError, usual_members, what_if};
 pub use world::{
     Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore, World,
     WorldPorts,

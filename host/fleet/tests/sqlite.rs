@@ -1,0 +1,131 @@
+//! The same promises on the real store: sessions drawn at random, on `SQLite` in a file that process after process
+//! opens.
+
+use async_trait::async_trait;
+use cyrus_core::{
+    Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
+    SessionSummary, Snapshot, Spending, StoreError, TrackRecord,
+};
+use cyrus_executor::StopMode;
+use cyrus_fleet::{Simulation, Stores, generate, run_on};
+use cyrus_store::Store;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Sessions that are run in all.
+const SESSIONS: usize = 500;
+
+struct SqliteStores {
+    file: PathBuf,
+    runtime: Arc<Runtime>,
+    newest: Mutex<Option<Arc<Store>>>,
+}
+
+impl Stores for SqliteStores {
+    fn handle(&self) -> Arc<dyn SessionStore> {
+        let store = Arc::new(self.runtime.block_on(Store::open(&self.file)).unwrap());
+        *self.newest.lock().unwrap() = Some(Arc::clone(&store));
+        Arc::new(Blocking { store, runtime: Arc::clone(&self.runtime) })
+    }
+
+    fn kill(&self) {
+        *self.newest.lock().unwrap() = None;
+    }
+}
+
+/// A store whose calls end before anything else happens, so that a seed says everything here too.
+struct Blocking {
+    store: Arc<Store>,
+    runtime: Arc<Runtime>,
+}
+
+#[async_trait]
+impl SessionStore for Blocking {
+    async fn open(&self, session: &Session) -> Result<Lease, StoreError> {
+        self.runtime.block_on(SessionStore::open(&*self.store, session))
+    }
+    async fn take(&self, id: &SessionId) -> Result<(Lease, Snapshot), StoreError> {
+        self.runtime.block_on(self.store.take(id))
+    }
+    async fn renew(&self) -> Result<Vec<SessionId>, StoreError> {
+        self.runtime.block_on(self.store.renew())
+    }
+    fn lease_time(&self) -> Duration {
+        self.store.lease_time()
+    }
+    async fn commit(&self, lease: &Lease, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.commit(lease, changes))
+    }
+    async fn check(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.check(lease))
+    }
+    async fn effect(&self, key: &str) -> Result<Option<EffectRecord>, StoreError> {
+        self.runtime.block_on(self.store.effect(key))
+    }
+    async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, StoreError> {
+        self.runtime.block_on(self.store.snapshot(id))
+    }
+    async fn sessions(&self) -> Result<Vec<SessionSummary>, StoreError> {
+        self.runtime.block_on(self.store.sessions())
+    }
+    async fn spending(&self, headings: &[Heading]) -> Result<Vec<Spending>, StoreError> {
+        self.runtime.block_on(self.store.spending(headings))
+    }
+    async fn track_records(&self, repository: &Path) -> Result<Vec<TrackRecord>, StoreError> {
+        self.runtime.block_on(self.store.track_records(repository))
+    }
+    async fn log(&self, session: &SessionId, events: Vec<SessionEvent>) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.log(session, events))
+    }
+    async fn log_lines(
+        &self,
+        session: &SessionId,
+        after: u64,
+        most: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        self.runtime.block_on(self.store.log_lines(session, after, most))
+    }
+    async fn request_stop(&self, session: &SessionId, mode: StopMode) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.request_stop(session, mode))
+    }
+    async fn requests(&self) -> Result<Vec<(SessionId, StopMode)>, StoreError> {
+        self.runtime.block_on(self.store.requests())
+    }
+}
+
+#[test]
+fn five_hundred_sessions_keep_every_promise_on_sqlite() {
+    let home = TempDir::new().unwrap();
+    let runtime = Arc::new(
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+    );
+    let begun = Instant::now();
+    let (mut seed, mut done) = (1, 0);
+    while done < SESSIONS {
+        let scenario = generate::scenario(seed);
+        let stores = SqliteStores {
+            file: home.path().join(format!("{seed}.db")),
+            runtime: Arc::clone(&runtime),
+            newest: Mutex::default(),
+        };
+        let observer = Arc::new(|_: SessionEvent| {});
+        let ended = run_on(&scenario, Simulation::default(), &stores, observer);
+        let ended = ended.unwrap_or_else(|deadlock| panic!("CYRUS_SEED={seed}: {deadlock}"));
+        let violations: Vec<_> = ended.violations.iter().map(ToString::to_string).collect();
+        assert!(violations.is_empty(), "CYRUS_SEED={seed}:\n{}", violations.join("\n"));
+        assert_eq!(ended.reports.len(), scenario.arrivals.len(), "CYRUS_SEED={seed}");
+        // What the store in memory leads to, the real one leads to.
+        let model = cyrus_fleet::run(&scenario).unwrap();
+        assert_eq!(ended.reports, model.reports, "CYRUS_SEED={seed}");
+        assert_eq!((ended.elapsed, ended.points), (model.elapsed, model.points), "{seed}");
+        done += ended.reports.len();
+        seed += 1;
+    }
+    let taken = begun.elapsed().as_secs_f64();
+    println!("{done} sessions of seeds 1 to {} on SQLite in {taken:.1} s", seed - 1);
+}
