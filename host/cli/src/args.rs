@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Executor(ExecutorCommand),
     /// Say what holds on this machine, and how to mend what does not
     Doctor(JsonArgs),
-    /// Stand in for an outside system, for trying things and for tests
+    /// Stand in for an outside system, or for all of them, for trying things and for tests
     #[command(subcommand)]
     Simulate(SimulateCommand),
     /// Print the completions of a shell
@@ -258,6 +258,32 @@ pub(crate) enum SimulateCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Compare strategies: many sessions in a simulated world, in simulated time
+    Fleet(FleetArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The scheduler is the real one; executors, checks, repositories and time are simulated. Times and prices are those of
+that world: they say how strategies differ, and not what your issues will cost. The same seed gives the same table.
+
+  cyrus simulate fleet --sessions 500
+  cyrus simulate fleet --strategy local-only --strategy hybrid-parallel --seed 7 --json")]
+pub(crate) struct FleetArgs {
+    /// How many sessions come in
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) sessions: u32,
+
+    /// A strategy to compare; may be given more than once [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Vec<Strategy>,
+
+    /// What sessions and their chances are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 #[derive(Debug, Args)]

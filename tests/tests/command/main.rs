@@ -12,5 +12,6 @@ mod hostile;
 mod listings;
 mod plugins;
 mod run;
+mod simulate;
 mod stopping;
 mod usage;

@@ -47,6 +47,8 @@ fn a_command_line_that_makes_no_sense() {
         (&["run", "a", "--frobnicate"], "--frobnicate"),
         (&["frobnicate"], "frobnicate"),
         (&["simulate", "codegen", "--script", "none.json"], "none.json"),
+        (&["simulate", "fleet", "--sessions", "0"], "1..=10000"),
+        (&["simulate", "fleet", "--strategy", "cheapest"], "local-only, cloud-only, hybrid-smart"),
     ] {
         let _ = refused(&world, args).complains(complaint);
     }

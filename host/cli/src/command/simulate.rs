@@ -1,11 +1,16 @@
 use crate::{
-    args::{SimulateArgs, SimulateCommand},
+    args::{FleetArgs, SimulateArgs, SimulateCommand},
     exit::{Exit, usage},
+    output::table,
 };
+use cyrus_core::Strategy;
+use cyrus_executor::MicroUsd;
+use cyrus_fleet::{Comparison, Line, usual_members, what_if};
 use cyrus_simulate::{anthropic, claude, codegen};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    time::Duration,
 };
 
 /// `cyrus simulate …`
@@ -29,6 +34,7 @@ pub(crate) async fn simulate(command: SimulateCommand) -> anyhow::Result<Exit> {
         }
         // A thread of it may still be reading standard input.
         SimulateCommand::Claude { args } => std::process::exit(claude::run(args).await.into()),
+        SimulateCommand::Fleet(args) => fleet(&args)?,
     }
     Ok(Exit::Done)
 }
@@ -54,4 +60,85 @@ async fn serve(what: &str, url: &str) -> std::io::Result<()> {
     println!("{url}");
     eprintln!("A simulated {what} listens on {url}. Ctrl-C ends it.");
     tokio::signal::ctrl_c().await
+}
+
+/// Compares strategies on the same sessions.
+fn fleet(args: &FleetArgs) -> anyhow::Result<()> {
+    let strategies = if args.strategy.is_empty() { &Strategy::ALL } else { &args.strategy[..] };
+    let sessions = usize::try_from(args.sessions)?;
+    let comparison = what_if(sessions, strategies, args.seed, &usual_members())?;
+    if args.json.json {
+        println!("{}", serde_json::to_string_pretty(&comparison)?);
+    } else {
+        print!("{}", shown(&comparison));
+    }
+    Ok(())
+}
+
+fn shown(comparison: &Comparison) -> String {
+    let headings =
+        ["STRATEGY", "VALIDATED", "WALL TIME", "MEDIAN", "COST", "PER RESULT", "LOCAL", "CLOUD"];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
+    rows.extend(comparison.lines.iter().map(row));
+    table(&rows)
+}
+
+fn row(line: &Line) -> Vec<String> {
+    vec![
+        line.strategy.to_string(),
+        share(line.validated, line.sessions),
+        hours(line.wall),
+        hours(line.median),
+        cents(line.cost.0).to_string(),
+        per_result(line.cost, line.validated),
+        line.local.to_string(),
+        line.cloud.to_string(),
+    ]
+}
+
+/// How many of all, and in per cent, rounded down: only all of them are 100 %.
+fn share(part: usize, all: usize) -> String {
+    format!("{part}/{all} ({} %)", (part * 100).checked_div(all).unwrap_or(0))
+}
+
+/// Minutes are as exact as a simulated time need be told.
+fn hours(time: Duration) -> String {
+    let minutes = (time.as_secs() + 30) / 60;
+    format!("{} h {:02} min", minutes / 60, minutes % 60)
+}
+
+fn per_result(cost: MicroUsd, validated: usize) -> String {
+    let each = u64::try_from(validated).ok().and_then(|validated| cost.0.checked_div(validated));
+    each.map_or_else(|| "-".to_owned(), |each| cents(each).to_string())
+}
+
+/// Rounded to whole cents.
+fn cents(micro: u64) -> MicroUsd {
+    const CENT: u64 = 10_000;
+    MicroUsd((micro + CENT / 2) / CENT * CENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_is_told_in_a_row() {
+        let line = Line {
+            strategy: Strategy::HybridSmart,
+            sessions: 300,
+            validated: 299,
+            wall: Duration::from_mins(125),
+            median: Duration::from_secs(89),
+            cost: MicroUsd(12_344_999),
+            local: 12,
+            cloud: 3456,
+        };
+        let told =
+            ["hybrid-smart", "299/300 (99 %)", "2 h 05 min", "0 h 01 min", "$12.34", "$0.04"];
+        assert_eq!(row(&line)[..6], told);
+        let nothing = Line { sessions: 0, validated: 0, cost: MicroUsd::ZERO, ..line };
+        assert_eq!(row(&nothing)[1], "0/0 (0 %)");
+        assert_eq!(row(&nothing)[5], "-");
+    }
 }
