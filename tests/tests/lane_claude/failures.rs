@@ -1,6 +1,7 @@
 use crate::bench::{Claude, done, write};
 use cyrus_simulate::{Failure, Turn};
-use cyrus_tests::Report;
+use cyrus_tests::{Report, Signal};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What it is worth to have done one turn before it goes wrong.
@@ -8,11 +9,16 @@ const FIRST_TURN: u64 = 1_200;
 
 /// A run whose second turn fails in this way.
 fn failing(claude: Claude, failure: Failure) -> Report {
-    let bench = claude.with([write("hello.txt", "hello\n"), Turn::failing(failure)]);
+    let bench = claude.with([write("hello.txt", "hello\n"), Turn::failing(failure)]).config(once());
     let report = bench.work().code(1).report().outcome("failed");
     used_so_far(&report, FIRST_TURN);
     assert!(report.execution()["checkpoint"].is_string(), "it can be gone on with: {report:?}");
     report
+}
+
+/// One attempt: what follows it is another matter.
+fn once() -> Value {
+    json!({ "attempts": { "most": 1, "retries": 0 } })
 }
 
 fn status(status: u16, message: Option<&str>, retry_after: Option<u64>) -> Failure {
@@ -34,10 +40,16 @@ pub(crate) fn a_key_that_is_not_taken(claude: Claude) {
 }
 
 pub(crate) fn too_many_requests(claude: Claude) {
-    let report = failing(claude, status(429, None, Some(2)));
-    assert_eq!(report.error()["kind"], "rate-limited");
-    let wait = report.error()["retryAfterMs"].as_u64().expect("it says when");
+    let limited = Turn::failing(status(429, None, Some(2)));
+    let bench = claude.with([write("hello.txt", "hello\n"), limited]);
+    let mut run = bench.start(["run", "--json", "Say hello"]);
+    let ended = run.wait_for("end", |line| line["type"] == "execution-finished");
+    assert_eq!(ended["error"]["kind"], "rate-limited");
+    let wait = ended["error"]["retryAfterMs"].as_u64().expect("it says when");
     assert!((2_000..4_000).contains(&wait), "{wait} ms");
+    run.wait_for("wait", |line| line["type"] == "task-waits");
+    run.signal(Signal::SIGINT);
+    let _ = run.end();
 }
 
 pub(crate) fn a_model_that_is_overloaded(claude: Claude) {
@@ -52,7 +64,8 @@ pub(crate) fn an_account_without_credit(claude: Claude) {
 }
 
 pub(crate) fn too_many_turns(claude: Claude) {
-    let bench = claude.with([write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()]);
+    let turns = [write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()];
+    let bench = claude.with(turns).config(once());
     let run = ["run", "--json", "--max-turns", "1", "Say hello"];
     let report = bench.run(run).code(1).report().outcome("failed");
     assert_eq!(report.error()["kind"], "turn-limit");
@@ -62,7 +75,7 @@ pub(crate) fn too_many_turns(claude: Claude) {
 pub(crate) fn too_much_money(claude: Claude) {
     let bench = claude.with([write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()]);
     let run = ["run", "--json", "--max-cost", "0.001", "Say hello"];
-    let report = bench.run(run).code(1).report().outcome("failed");
+    let report = bench.run(run).code(1).report().outcome("paused");
     assert_eq!(report.error()["kind"], "budget-exceeded");
     used_so_far(&report, FIRST_TURN);
     assert!(
