@@ -66,7 +66,13 @@ async fn serve(what: &str, url: &str) -> std::io::Result<()> {
 fn fleet(args: &FleetArgs) -> anyhow::Result<()> {
     let strategies = if args.strategy.is_empty() { &Strategy::ALL } else { &args.strategy[..] };
     let sessions = usize::try_from(args.sessions)?;
-    let comparison = what_if(sessions, strategies, args.seed, &usual_members())?;
+    let (strategies, seed) = (strategies.to_vec(), args.seed);
+    // On a thread that is no task of the runtime: there what is waited for would count against the task's turn, which
+    // the simulated world never ends.
+    let compared =
+        std::thread::spawn(move || what_if(sessions, &strategies, seed, &usual_members()));
+    let Ok(comparison) = compared.join() else { anyhow::bail!("the simulation broke off") };
+    let comparison = comparison?;
     if args.json.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
