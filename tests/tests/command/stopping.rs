@@ -46,11 +46,14 @@ fn an_interrupt_leaves_nothing_running_and_the_session_goes_on_later() {
 }
 
 #[test]
-fn a_system_that_shuts_down_is_an_interrupt_too() {
-    let (_world, held, run) = in_a_command();
-    run.signal(Signal::SIGTERM);
-    let _ = run.end().code(130).report().outcome("paused");
-    held.wait_released();
+fn a_system_that_shuts_down_and_a_lost_terminal_are_interrupts_too() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let (world, held, run) = in_a_command();
+        run.signal(signal);
+        let report = run.end().code(130).report().outcome("paused");
+        held.wait_released();
+        resume(&world, report.session());
+    }
 }
 
 #[test]
