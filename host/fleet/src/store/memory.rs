@@ -171,7 +171,7 @@ impl Shared {
         }
         let Some(execution) = record.apply(change) else { return };
         self.owners.insert(&execution, id);
-        if let Some(changed) = record.executions.iter().find(|e| e.id == execution) {
+        if let Some(changed) = record.executions.get(&execution) {
             let unknown = TaskKind::new("unknown");
             let kind = record.kind(&changed.task).unwrap_or(&unknown);
             self.tracks.note(&record.session.base.path, kind, changed);
@@ -259,7 +259,7 @@ impl SessionStore for MemoryProcess {
         let Some(record) = shared.effects.get(key).and_then(|id| shared.sessions.get(id)) else {
             return Ok(None);
         };
-        Ok(record.effects.iter().find(|effect| effect.key == key).cloned())
+        Ok(record.effects.get(key).cloned())
     }
 
     async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, StoreError> {
@@ -322,6 +322,6 @@ impl MemoryStore {
     pub fn execution(&self, id: &str) -> Option<ExecutionRecord> {
         let shared = self.shared();
         let record = shared.owners.get(id).and_then(|session| shared.sessions.get(session))?;
-        record.executions.iter().find(|execution| execution.id == id).cloned()
+        record.executions.get(id).cloned()
     }
 }

@@ -1,3 +1,4 @@
+use super::listed::Listed;
 use cyrus_core::{
     Change, EffectRecord, EffectState, ExecutionRecord, LogLine, Plan, PlannedTask, Progress,
     Session, SessionEvent, SessionReport, SessionState, Snapshot, StoreError, TaskRecord,
@@ -21,11 +22,11 @@ pub(crate) struct Record {
     pub(crate) stop: Option<StopMode>,
     analysis: Option<cyrus_core::Analysis>,
     plan: Option<Plan>,
-    tasks: Vec<TaskRecord>,
-    pub(crate) executions: Vec<ExecutionRecord>,
+    tasks: Listed<TaskRecord>,
+    pub(crate) executions: Listed<ExecutionRecord>,
     progress: Progress,
     verdict: Option<(String, ValidationReport)>,
-    pub(crate) effects: Vec<EffectRecord>,
+    pub(crate) effects: Listed<EffectRecord>,
     report: Option<SessionReport>,
     log: VecDeque<LogLine>,
     lines: u64,
@@ -41,11 +42,11 @@ impl Record {
             stop: None,
             analysis: None,
             plan: None,
-            tasks: Vec::new(),
-            executions: Vec::new(),
+            tasks: Listed::default(),
+            executions: Listed::default(),
             progress: Progress::default(),
             verdict: None,
-            effects: Vec::new(),
+            effects: Listed::default(),
             report: None,
             log: VecDeque::new(),
             lines: 0,
@@ -59,11 +60,11 @@ impl Record {
             state: self.state,
             analysis: self.analysis.clone(),
             plan: self.plan.clone(),
-            tasks: self.tasks.clone(),
-            executions: self.executions.clone(),
+            tasks: self.tasks.all().to_vec(),
+            executions: self.executions.all().to_vec(),
             progress: self.progress.clone(),
             verdict: self.verdict.clone(),
-            open_effects: self.effects.iter().filter(open).cloned().collect(),
+            open_effects: self.effects.all().iter().filter(open).cloned().collect(),
             report: self.report.clone(),
         }
     }
@@ -84,8 +85,7 @@ impl Record {
 
     /// The kind of a task, as far as it is known.
     pub(crate) fn kind(&self, task: &TaskId) -> Option<&TaskKind> {
-        let found = self.tasks.iter().find(|record| record.planned.id() == task);
-        found.map(|record| record.planned.kind())
+        self.tasks.get(task.as_str()).map(|record| record.planned.kind())
     }
 
     /// Refuses changes to what does not exist, before any of them is made.
@@ -116,8 +116,7 @@ impl Record {
                     intended.insert(effect.key.as_str());
                 }
                 Change::Effect(key, _) => {
-                    let known = self.effects.iter().any(|effect| effect.key == *key);
-                    if !known && !intended.contains(key.as_str()) {
+                    if !self.effects.contains(key) && !intended.contains(key.as_str()) {
                         return Err(missing(format!("nobody intended the effect {key:?}")));
                     }
                 }
@@ -133,7 +132,7 @@ impl Record {
     }
 
     fn knows(&self, begun: &HashSet<&str>, execution: &str) -> Result<(), StoreError> {
-        let known = begun.contains(execution) || self.executions.iter().any(|e| e.id == execution);
+        let known = begun.contains(execution) || self.executions.contains(execution);
         known.then_some(()).ok_or_else(|| StoreError::UnknownExecution(execution.to_owned()))
     }
 
@@ -150,14 +149,13 @@ impl Record {
             }
             Change::Task(record) => self.put_task(record),
             Change::TaskState(task, state) => {
-                let mut tasks = self.tasks.iter_mut();
-                if let Some(record) = tasks.find(|record| *record.planned.id() == task) {
+                if let Some(record) = self.tasks.get_mut(task.as_str()) {
                     record.state = state;
                 }
             }
             Change::Begin(record) => {
                 let id = record.id.clone();
-                self.executions.push(*record);
+                self.executions.put(&id, *record);
                 return Some(id);
             }
             Change::Checkpoint { execution, token } => {
@@ -182,7 +180,7 @@ impl Record {
             }
             Change::Intend(effect) => self.intend(effect),
             Change::Effect(key, state) => {
-                if let Some(effect) = self.effects.iter_mut().find(|effect| effect.key == key) {
+                if let Some(effect) = self.effects.get_mut(&key) {
                     effect.state = state;
                 }
             }
@@ -195,20 +193,18 @@ impl Record {
     }
 
     fn put_task(&mut self, record: TaskRecord) {
-        match self.tasks.iter_mut().find(|known| known.planned.id() == record.planned.id()) {
-            Some(known) => *known = record,
-            None => self.tasks.push(record),
-        }
+        let id = record.planned.id().clone();
+        self.tasks.put(id.as_str(), record);
     }
 
     fn on_execution(&mut self, id: String, change: impl FnOnce(&mut ExecutionRecord)) -> String {
-        self.executions.iter_mut().find(|record| record.id == id).map(change);
+        self.executions.get_mut(&id).map(change);
         id
     }
 
     fn intend(&mut self, effect: EffectRecord) {
-        if !self.effects.iter().any(|known| known.key == effect.key) {
-            self.effects.push(effect);
+        if !self.effects.contains(&effect.key) {
+            self.effects.put(&effect.key.clone(), effect);
         }
     }
 

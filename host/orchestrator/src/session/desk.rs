@@ -106,7 +106,8 @@ impl Desk<'_> {
     pub(super) fn is_single(&self) -> bool {
         let board = self.board();
         let planned = |record: &&TaskRecord| record.planned.origin == TaskOrigin::Planned;
-        board.tasks().iter().filter(planned).count() == 1
+        // Asked for each result: no more of a long plan is looked at than it takes.
+        board.tasks().iter().filter(planned).take(2).count() == 1
     }
 
     /// How the session is planned.

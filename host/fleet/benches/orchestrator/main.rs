@@ -1,0 +1,42 @@
+//! What the orchestrator itself costs: the workspaces, merges and checks here take no time, and executors take as long
+//! as they are told to. Fails when a target is missed.
+//!
+//! `cargo bench -p cyrus-fleet --bench orchestrator [-- PART…]`, with the parts `latency`, `scale` and `side-by-side`.
+//! What it measures and why is in `docs/performance.md`.
+
+mod instant;
+mod latency;
+#[path = "../../../../tests/benches/overhead/report.rs"]
+#[expect(dead_code, reason = "the bench of the plugin host has targets of the other kind too")]
+mod report;
+mod scale;
+mod scene;
+mod side_by_side;
+
+use report::Report;
+use std::{env, process::ExitCode};
+
+/// The name of a part, and what measures it.
+type Part = (&'static str, fn(&mut Report));
+
+const PARTS: [Part; 3] = [
+    ("latency", latency::measure),
+    ("scale", scale::measure),
+    ("side-by-side", side_by_side::measure),
+];
+
+fn main() -> ExitCode {
+    let chosen: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    let known = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = chosen.iter().find(|word| !known.contains(&word.as_str())) {
+        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut report = Report::default();
+    for (name, part) in PARTS {
+        if chosen.is_empty() || chosen.iter().any(|word| word == name) {
+            part(&mut report);
+        }
+    }
+    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,59 @@
+//! What a task costs in plans of different sizes, where nothing is durable and nothing else takes time.
+
+use crate::{
+    report::{Bound, ROUNDS, Report, Table},
+    scene::Scene,
+};
+use cyrus_core::SystemClock;
+use cyrus_fleet::MemoryStore;
+use std::{sync::Arc, time::Duration};
+
+const SIZES: [usize; 3] = [100, 1_000, 10_000];
+
+/// Tasks that are worked on in each round of a size at least: small plans are measured several times.
+const TASKS: usize = 2_000;
+
+/// What a task of the largest plan may cost beside one of the smallest: growth that is not noise.
+const GROWTH: f64 = 1.5;
+
+/// Measures plans whose tasks can all begin at once, and plans of eight chains, both under the usual caps.
+pub(crate) fn measure(report: &mut Report) {
+    let mut table = Table::new("a task, from the plan to the report", "µs");
+    let shapes: [(&str, fn(usize) -> usize); 2] =
+        [("all independent", |size| size), ("eight chains", |_| 8)];
+    for _ in 0..ROUNDS {
+        for (name, lanes) in shapes {
+            for size in SIZES {
+                table.add(&row(name, size), each(size, lanes(size)));
+            }
+        }
+    }
+    for (name, _) in shapes {
+        let [least, .., most] = SIZES;
+        let grown = table.median(&row(name, most)) / table.median(&row(name, least));
+        let what = format!("{name}: a task of {most} beside one of {least}, times");
+        table.judge(what, grown, Bound::AtMost(GROWTH));
+    }
+    table
+        .note("wall time on one thread, with the store in memory: the orchestrator and that store");
+    report.add(table);
+}
+
+fn row(shape: &str, size: usize) -> String {
+    format!("{shape}, {size} tasks")
+}
+
+/// Microseconds for each task of a plan of this size.
+fn each(size: usize, lanes: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a scheduler");
+    let scene = Scene { tasks: size, lanes, caps: 8, takes: Duration::ZERO };
+    let plans = TASKS.div_ceil(size);
+    let mut taken = Duration::ZERO;
+    for _ in 0..plans {
+        let store = MemoryStore::new(Arc::new(SystemClock::default()));
+        let store = Arc::new(store.process());
+        taken += runtime.block_on(scene.play(store, Arc::default(), Arc::new(|_| {})));
+    }
+    taken.as_secs_f64() * 1e6 / (plans * size) as f64
+}
