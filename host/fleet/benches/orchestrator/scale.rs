@@ -55,5 +55,6 @@ fn each(size: usize, lanes: usize) -> f64 {
         let store = Arc::new(store.process());
         taken += runtime.block_on(scene.play(store, Arc::default(), Arc::new(|_| {})));
     }
-    taken.as_secs_f64() * 1e6 / (plans * size) as f64
+    let tasks = u32::try_from(plans * size).expect("not that many");
+    taken.as_secs_f64() * 1e6 / f64::from(tasks)
 }
