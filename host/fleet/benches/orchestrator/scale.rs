@@ -16,11 +16,13 @@ const TASKS: usize = 2_000;
 /// What a task of the largest plan may cost beside one of the smallest: growth that is not noise.
 const GROWTH: f64 = 1.5;
 
+/// What a plan is called, and how many chains one of this many tasks is made of.
+type Shape = (&'static str, fn(usize) -> usize);
+
 /// Measures plans whose tasks can all begin at once, and plans of eight chains, both under the usual caps.
 pub(crate) fn measure(report: &mut Report) {
     let mut table = Table::new("a task, from the plan to the report", "µs");
-    let shapes: [(&str, fn(usize) -> usize); 2] =
-        [("all independent", |size| size), ("eight chains", |_| 8)];
+    let shapes: [Shape; 2] = [("all independent", |size| size), ("eight chains", |_| 8)];
     for _ in 0..ROUNDS {
         for (name, lanes) in shapes {
             for size in SIZES {
