@@ -1,4 +1,5 @@
 use cyrus_core::{StoreError, WorkspaceError};
+use cyrus_executor::InvalidTaskId;
 
 /// Why the work broke off.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,9 @@ pub(crate) enum Broken {
     /// Something could not be done with a repository or a clone.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// A task cannot be called what it would have to be.
+    #[error(transparent)]
+    Name(#[from] InvalidTaskId),
     /// Nobody can know whether an effect was done.
     #[error("it is not known whether this was done: {0}")]
     Uncertain(String),

@@ -15,7 +15,7 @@ pub(super) fn planning() -> TaskId {
 }
 
 /// Why a plan's task may not have this name; `None` when it may. In the course of a session tasks are added that
-/// are called `plan`, `mend-1`, `<id>.merge` and `<id>.review`.
+/// are called `plan`, `mend-1`, `merged-<commit>`, `<id>.merge` and `<id>.review`.
 pub(super) fn reserved(id: &TaskId) -> Option<&'static str> {
     let name = id.as_str().to_ascii_lowercase();
     let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -23,6 +23,8 @@ pub(super) fn reserved(id: &TaskId) -> Option<&'static str> {
         Some("that is the task that makes the plan")
     } else if name.strip_prefix("mend-").is_some_and(number) {
         Some("those are the tasks that mend a merged result")
+    } else if name.starts_with("merged-") {
+        Some("the merged result is checked under such names")
     } else if name.split('.').skip(1).any(|part| part == "merge" || part == "review") {
         Some("what ends with .merge or .review is added for another task")
     } else if name.len() > MAX_ID_BYTES {
@@ -69,7 +71,16 @@ mod tests {
 
     #[test]
     fn names_that_are_added_later_are_refused() {
-        for name in ["plan", "PLAN", "mend-1", "mend-20", "t1.merge", "t1.review", "a.Merge.b"] {
+        for name in [
+            "plan",
+            "PLAN",
+            "mend-1",
+            "mend-20",
+            "merged-0a1b",
+            "t1.merge",
+            "t1.review",
+            "a.Merge.b",
+        ] {
             assert!(reserved(&name.parse().unwrap()).is_some(), "{name}");
         }
         assert!(reserved(&"x".repeat(97).parse().unwrap()).is_some());

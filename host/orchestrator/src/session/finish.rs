@@ -1,9 +1,6 @@
 //! The end of a session's work: what was merged is checked, made visible, delivered and reported.
 
-use super::{
-    desk::Desk,
-    verdict::{criteria, writes},
-};
+use super::{desk::Desk, verdict::criteria};
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
@@ -11,7 +8,7 @@ use cyrus_core::{
     TaskOrigin, TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict,
     WorkspaceSpec,
 };
-use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
+use cyrus_executor::{Task, TaskKind};
 use std::{fmt::Write as _, time::Duration};
 
 /// The task that the merged result is checked as.
@@ -126,20 +123,11 @@ fn failure(desk: &Desk<'_>, found: &mut Found) -> Option<Conclusion> {
     Some(Conclusion::because(outcome, reason))
 }
 
-/// The end of a session whose answers are in words.
+/// The end of a session whose answers are in words. Work that had to change something and did not has failed before.
 fn nothing_changed(desk: &Desk<'_>, found: &mut Found) -> Conclusion {
-    let board = desk.board();
-    let wrote = board.executions().any(|record| {
-        record.verdict.is_some()
-            && board.task(&record.task).is_some_and(|t| writes(t.planned.kind()))
-    });
     found.diff = Some(DiffStat::default());
     found.commit = Some(desk.session.base.repository.base_commit.clone());
-    let reason = if wrote {
-        "nothing was changed"
-    } else {
-        "the answer is in words: there is no change to check"
-    };
+    let reason = "the answer is in words: there is no change to check";
     Conclusion::because(SessionOutcome::Unverified, reason)
 }
 
@@ -176,7 +164,7 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
     let base = &desk.session.base;
     let spec = WorkspaceSpec {
         session: desk.session.id.clone(),
-        task: reserved(&format!("{MERGED}-{}", head.get(..12).unwrap_or(head)))?,
+        task: format!("{MERGED}-{}", head.get(..12).unwrap_or(head)).parse()?,
         token: desk.lease.token,
         base: base.clone(),
         start: head.to_owned(),
@@ -228,7 +216,7 @@ fn mend_task(
         }
     }
     let task = Task {
-        id: reserved(&format!("mend-{round}"))?,
+        id: format!("mend-{round}").parse()?,
         kind: TaskKind::DEBUGGER,
         title: "Mend the merged result".to_owned(),
         prompt,
@@ -300,10 +288,6 @@ fn body(desk: &Desk<'_>) -> String {
     }
     let _ = write!(text, "\nCyrus session {}", session.id);
     text
-}
-
-fn reserved(id: &str) -> Result<TaskId, Broken> {
-    id.parse().map_err(|error: InvalidTaskId| Broken::Uncertain(error.to_string()))
 }
 
 impl Found {

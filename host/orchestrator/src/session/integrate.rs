@@ -188,10 +188,9 @@ async fn resolve(
 }
 
 /// What tells the task that resolves a conflict from every other.
-fn resolver_id(of: &TaskId, number: u32) -> Result<TaskId, Broken> {
+fn resolver_id(of: &TaskId, number: u32) -> Result<TaskId, InvalidTaskId> {
     let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-    let id = format!("{of}.merge{suffix}").parse();
-    id.map_err(|error: InvalidTaskId| Broken::Uncertain(error.to_string()))
+    format!("{of}.merge{suffix}").parse()
 }
 
 /// The task that brings two results together. It is done on this machine: only here are both sides to be had.

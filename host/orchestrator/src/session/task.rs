@@ -41,7 +41,7 @@ pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId
     match worked {
         Ok(()) => {}
         // What is wrong with one task's clone or result is no reason to give up the others.
-        Err(Broken::Workspace(error)) => {
+        Err(error @ (Broken::Workspace(_) | Broken::Name(_))) => {
             desk.set(&id, TaskState::Failed { reason: error.to_string() }).await?;
         }
         Err(Broken::Uncertain(reason)) => desk.set(&id, TaskState::Held { reason }).await?,
@@ -220,6 +220,10 @@ async fn choose(
     tried: &[Tried],
     cheaper_than: Option<MicroUsd>,
 ) -> Result<Choice, Broken> {
+    // From before the look: what comes back during it is not missed.
+    let settled = desk.settled.notified();
+    tokio::pin!(settled);
+    settled.as_mut().enable();
     let receipt = desk.select(planned, tried, cheaper_than).await?;
     if let Some(executor) = receipt.chosen.clone() {
         return Ok(Choice::Executor(receipt, executor));
@@ -235,7 +239,9 @@ async fn choose(
     let full = |excluded: &Excluded| matches!(excluded, Excluded::OverBudget { .. });
     let is_full = receipt.considered.iter().any(|line| line.excluded.as_ref().is_some_and(full));
     // What is set aside for others of this session may not be used up.
-    let settled = desk.settled.notified();
+    if is_full && settled.as_mut().enable() {
+        return Ok(Choice::Money);
+    }
     if is_full && desk.board().is_at_work() && desk.stop.asked().is_none() {
         settled.await;
         return Ok(Choice::Money);

@@ -4,12 +4,12 @@ use super::{
     desk::Desk,
     task::{Ending, produce},
 };
-use crate::Broken;
+use crate::{Broken, must_change};
 use cyrus_core::{
     Change, Check, CheckSource, PlannedTask, SessionEvent, Subject, TaskOrigin, TaskRecord,
     TaskState, ValidationReport, ValidationVerdict,
 };
-use cyrus_executor::{Finding, InvalidTaskId, Task, TaskId, TaskKind};
+use cyrus_executor::{Finding, Task, TaskId, TaskKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(super) async fn validate(
     let subject = Subject {
         workspace: &workspace,
         commit: &collected.commit,
-        must_change: writes(planned.kind()),
+        must_change: must_change(planned),
         had_conflict: matches!(planned.origin, TaskOrigin::Conflict { .. }),
     };
     let checks = checks(desk, planned);
@@ -72,11 +72,6 @@ pub(super) fn criteria(desk: &Desk<'_>) -> Vec<Check> {
             timeout: desk.site.scrutiny.timeout,
         })
         .collect()
-}
-
-/// Whether a task of this kind has failed when it changed nothing. Other kinds may well answer in words.
-pub(super) fn writes(kind: &TaskKind) -> bool {
-    *kind == TaskKind::BUILDER || *kind == TaskKind::DEBUGGER
 }
 
 /// What a review came to.
@@ -197,9 +192,7 @@ fn review_task(
 ) -> Result<PlannedTask, Broken> {
     let of = planned.id();
     let attempt = desk.board().attempts(of).iter().position(|record| record.id == execution);
-    let id: TaskId = format!("{of}.review-{}", attempt.unwrap_or_default() + 1)
-        .parse()
-        .map_err(|error: InvalidTaskId| Broken::Uncertain(error.to_string()))?;
+    let id: TaskId = format!("{of}.review-{}", attempt.unwrap_or_default() + 1).parse()?;
     let base = &desk.session.base.repository.base_commit;
     let prompt = format!(
         "Review a change that somebody else made. Change nothing yourself. The files here are as the change leaves \
