@@ -157,6 +157,7 @@ fn receipt(
     policy.strategy = strategy;
     let candidates: Vec<_> = site.members.iter().map(|member| member.candidate.clone()).collect();
     let situation = Situation {
+        only_here: !task.after.is_empty() && !site.delivery.share,
         tried: &[],
         health: &Circuits::default(),
         now: Duration::ZERO,

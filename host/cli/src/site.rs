@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use anyhow::Result;
-use cyrus_config::{Fallback, Planning, RepositoryConfig, WhenOver as ConfiguredWhenOver};
+use cyrus_config::{
+    Fallback, Planning, Publishing, RepositoryConfig, WhenOver as ConfiguredWhenOver,
+};
 use cyrus_executor::{ErrorKind, ExecutionError, ExecutorInfo, Placement, TaskExecutor, TaskKind};
 use cyrus_orchestrator::{
     AnalysisRules, AttemptPolicy, BudgetPolicy, Candidate, CloudFallback, Deadlines, Delivery,
@@ -59,8 +61,8 @@ pub(crate) async fn site(app: &App, repository: &Path, only: Option<&str>) -> Re
             timeout: configured.check_timeout().unwrap_or(ACCEPTANCE_TIMEOUT),
         },
         delivery: {
-            let publishing = configured.integration();
-            Delivery { push: publishing.push, pull_request: publishing.pull_request }
+            let Publishing { push, pull_request, share } = configured.integration();
+            Delivery { push, pull_request, share }
         },
         template: template(app, repository),
     })

@@ -185,7 +185,7 @@ const ATTEMPTS: Keys =
 
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 
-const INTEGRATION: Keys = Object(&[("pullRequest", Open), ("push", Open)]);
+const INTEGRATION: Keys = Object(&[("pullRequest", Open), ("push", Open), ("share", Open)]);
 
 const SELECTION: Keys = Object(&[
     ("fallback", Open),

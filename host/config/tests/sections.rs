@@ -53,7 +53,10 @@ fn nothing_said_is_how_it_was() {
     assert_eq!(repository.diff_rules(), DiffRules::default());
     assert_eq!((repository.acceptance(), repository.review()), (false, None));
     assert_eq!(repository.check_timeout(), None);
-    assert_eq!(repository.integration(), Publishing { push: false, pull_request: false });
+    assert_eq!(
+        repository.integration(),
+        Publishing { push: false, pull_request: false, share: false }
+    );
     assert_eq!(repository.planning(), Planning::Auto);
     let minutes = Duration::from_mins;
     let hooks = Hooks {
@@ -122,7 +125,8 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
     assert_eq!((repository.diff_rules(), repository.acceptance()), (rules, true));
     let review = Review { executor: "codegen".into(), kind: TaskKind::new("critic") };
     assert_eq!(repository.review(), Some(review));
-    assert_eq!(repository.integration(), Publishing { push: true, pull_request: true });
+    let publishing = Publishing { push: true, pull_request: true, share: true };
+    assert_eq!(repository.integration(), publishing);
     assert_eq!(repository.planning(), Planning::Always);
     let home = config.file().parent().unwrap();
     let hooks = Hooks {
@@ -162,7 +166,7 @@ fn a_repository_says_more_key_by_key() {
         protected_paths: vec![],
     };
     assert_eq!((shop.diff_rules(), shop.acceptance(), shop.review()), (rules, true, None));
-    assert_eq!(shop.integration(), Publishing { push: true, pull_request: false });
+    assert_eq!(shop.integration(), Publishing { push: true, pull_request: false, share: true });
     assert_eq!(shop.planning(), Planning::Never);
     let hooks = shop.hooks();
     assert_eq!(hooks.setup.as_deref(), Some(Path::new("/home/op/setup-shop.sh")));
@@ -328,8 +332,8 @@ fn no_pull_request_is_opened_where_nothing_is_pushed() {
         "repositories": [{"repositoryPath": "/srv/shop", "integration": {"push": false}}]}"#;
     let config = loaded(text);
     let of = |path: &str| config.repository(Path::new(path)).integration();
-    assert_eq!(of(ELSEWHERE), Publishing { push: true, pull_request: true });
-    assert_eq!(of(SHOP), Publishing { push: false, pull_request: false });
+    assert_eq!(of(ELSEWHERE), Publishing { push: true, pull_request: true, share: false });
+    assert_eq!(of(SHOP), Publishing { push: false, pull_request: false, share: false });
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub enum EffectKind {
     Merge,
     /// Moves the session's branch.
     Publish,
+    /// Puts what a task starts from where the cloud can have it.
+    Share,
     /// Pushes the session's branch.
     Push,
     /// Opens a pull request.
@@ -33,6 +35,7 @@ impl EffectKind {
             Self::Collect => "collect",
             Self::Merge => "merge",
             Self::Publish => "publish",
+            Self::Share => "share",
             Self::Push => "push",
             Self::PullRequest => "pull-request",
             Self::Discard => "discard",

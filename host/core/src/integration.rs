@@ -61,6 +61,13 @@ pub trait Integration: Send + Sync {
         commit: &str,
     ) -> Result<String, WorkspaceError>;
 
+    /// Puts a commit that tasks in the cloud start from on a branch of the origin, if it is not there yet. Answers the
+    /// branch's name, [`Base::shared_branch`].
+    async fn share(&self, base: &Base, commit: &str) -> Result<String, WorkspaceError>;
+
+    /// Takes all branches that were shared for this session away again, but one that somebody has moved.
+    async fn unshare(&self, base: &Base) -> Result<(), WorkspaceError>;
+
     /// Pushes the session's branch to the origin, if it is not there yet at this commit.
     async fn push(&self, base: &Base, branch: &str, commit: &str) -> Result<(), WorkspaceError>;
 }

@@ -39,6 +39,8 @@ pub enum Excluded {
         /// What.
         what: String,
     },
+    /// It works in the cloud, and what the task starts from is on this machine only.
+    Unshared,
     /// It could not be made ready: its plugin does not load, or its configuration is incomplete.
     NotReady {
         /// Why, and what to do.
@@ -130,6 +132,9 @@ impl fmt::Display for Excluded {
             Self::PlacementNotUsed => f.write_str("the strategy does not use it where it works"),
             Self::KindNotServed => f.write_str("does not serve this kind of task"),
             Self::Lacks { what } => write!(f, "lacks {what}"),
+            Self::Unshared => f.write_str(
+                "works in the cloud, and what the task builds on is here only: `integration.share` changes that",
+            ),
             Self::NotReady { why } => write!(f, "not ready: {why}"),
             Self::CircuitOpen { retry_after } => {
                 write!(f, "failed too often; tried again in {} s", retry_after.as_secs())

@@ -58,6 +58,15 @@ pub struct Base {
     pub dirty: bool,
 }
 
+impl Base {
+    /// The branch of the origin on which tasks in the cloud find the commit that they start from, for as long as the
+    /// session lasts.
+    pub fn shared_branch(&self, commit: &str) -> String {
+        let short = commit.get(..12).unwrap_or(commit);
+        format!("{}-from-{short}", self.repository.work_branch)
+    }
+}
+
 /// Which clone is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -56,7 +56,11 @@ pub fn scenario(seed: u64) -> Scenario {
             when_over: when_over(&mut random),
             ..AttemptPolicy::default()
         },
-        delivery: Delivery { push, pull_request: push && random.chance(600) },
+        delivery: Delivery {
+            push,
+            pull_request: push && random.chance(600),
+            share: random.chance(500),
+        },
         review,
         resumes: small(random.below(3)),
         kills: kills(&mut random),
@@ -82,7 +86,13 @@ pub fn workload(seed: u64, sessions: usize, members: Vec<MemberSpec>) -> Scenari
         arrival.stop = None;
         arrival
     };
-    Scenario { arrivals: (1..=sessions).map(arrival).collect(), members, ..Scenario::calm(seed) }
+    Scenario {
+        arrivals: (1..=sessions).map(arrival).collect(),
+        members,
+        // Else whatever builds on something is done here, and strategies would differ less than they can.
+        delivery: Delivery { share: true, ..Delivery::default() },
+        ..Scenario::calm(seed)
+    }
 }
 
 fn small(number: u64) -> u32 {

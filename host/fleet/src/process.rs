@@ -26,6 +26,10 @@ pub enum Step {
     Merge,
     /// The session's branch is moved.
     RefUpdate,
+    /// What a task starts from is put where the cloud can have it.
+    Share,
+    /// And taken away from there.
+    Unshare,
     /// The session's branch is pushed.
     Push,
     /// A pull request is opened.
@@ -36,7 +40,7 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Transaction,
         Self::Spawn,
         Self::CloudCreate,
@@ -45,6 +49,8 @@ impl Step {
         Self::Fetch,
         Self::Merge,
         Self::RefUpdate,
+        Self::Share,
+        Self::Unshare,
         Self::Push,
         Self::PullRequest,
         Self::Discard,

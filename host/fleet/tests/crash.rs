@@ -42,7 +42,7 @@ fn ten_tasks(kills: Vec<u64>) -> Scenario {
         arrivals: vec![Arrival::new(id("ten-tasks"), issue, Some(plan(tasks)))],
         members: vec![member("local", Placement::Local), member("cloud", Placement::Cloud)],
         files: 40,
-        delivery: Delivery { push: true, pull_request: true },
+        delivery: Delivery { push: true, pull_request: true, share: true },
         kills,
         ..Scenario::calm(6).with_strategy(Strategy::HybridSmart)
     }

@@ -32,6 +32,11 @@ impl Effects {
         Self { store, lease, resumed }
     }
 
+    /// Whether there may be effects of a time before.
+    pub(crate) fn resumed(&self) -> bool {
+        self.resumed
+    }
+
     /// Does an effect, once, and commits what follows from it together with its acknowledgement.
     pub(crate) async fn perform<T, F>(
         &self,

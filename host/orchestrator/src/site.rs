@@ -53,6 +53,8 @@ pub struct Delivery {
     pub push: bool,
     /// And a pull request opened for it.
     pub pull_request: bool,
+    /// What tasks in the cloud build on is put on a branch of the origin for them. Else such tasks are done here.
+    pub share: bool,
 }
 
 /// What results have to pass besides the repository's checks.

@@ -3,7 +3,8 @@ use crate::{
     merge::Sides,
     neutral::Neutral,
     object::ObjectId,
-    push, refs,
+    push::Destination,
+    refs,
     repository::Main,
     user::UserConfig,
     workspaces::{base_commit, commit},
@@ -130,7 +131,21 @@ impl Integration for GitIntegration {
         let main = Main::open(&self.git, &base.path).await?;
         let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
         let connection = self.user(base).await?.connection().collect();
-        push::push(&self.git, &main, &neutral, connection, (branch, &commit)).await
+        Destination::of(&self.git, &main, &neutral, connection).await?.push(branch, &commit).await
+    }
+
+    async fn share(&self, base: &Base, start: &str) -> Result<String, WorkspaceError> {
+        let branch = base.shared_branch(start);
+        self.push(base, &branch, start).await?;
+        Ok(branch)
+    }
+
+    async fn unshare(&self, base: &Base) -> Result<(), WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
+        let connection = self.user(base).await?.connection().collect();
+        let destination = Destination::of(&self.git, &main, &neutral, connection).await?;
+        destination.remove_named(&base.shared_branch("")).await
     }
 }
 

@@ -260,3 +260,32 @@ async fn a_branch_is_pushed_once_and_never_by_force() {
     let error = push(&other).await.unwrap_err();
     assert!(matches!(&error, WorkspaceError::Unacceptable(_)), "{error}");
 }
+
+#[tokio::test]
+async fn what_a_task_starts_from_is_shared_and_taken_away_again() {
+    let world = World::new();
+    world.run(".", &["clone", "--quiet", "--bare", "main", "origin.git"]);
+    world.run("main", &["remote", "add", "origin", "../origin.git"]);
+    let base = world.base().await;
+    let commits: Vec<_> =
+        (0..2).map(|n| world.commit("main", &[(format!("new {n}").as_str(), "x\n")])).collect();
+    let branches = || world.run("origin.git", &["for-each-ref", "--format=%(refname:short)"]);
+    // Somebody else's, that only look like ours: one for its name, one because it was moved.
+    world.run("main", &["push", "--quiet", "origin", "main:cyrus/s-one-from-elsewhere-12"]);
+    let moved = base.shared_branch(&commits[0]);
+    for commit in &commits {
+        for _ in 0..2 {
+            let branch = world.integration.share(&base, commit).await.unwrap();
+            assert_eq!(branch, base.shared_branch(commit));
+            assert_eq!(world.run("origin.git", &["rev-parse", &branch]), *commit);
+        }
+    }
+    world.run("main", &["push", "--quiet", "origin", &format!("main:{moved}")]);
+    for _ in 0..2 {
+        world.integration.unshare(&base).await.unwrap();
+        let mut left = vec!["cyrus/s-one-from-elsewhere-12".to_owned(), moved.clone()];
+        left.push("main".to_owned());
+        left.sort();
+        assert_eq!(branches().lines().collect::<Vec<_>>(), left);
+    }
+}

@@ -222,3 +222,62 @@ fn the_token_is_where_it_was_written_and_nowhere_else() {
         assert_eq!(found, ["config.json"]);
     }
 }
+
+/// Two items, the second of which needs what came of the first.
+const BUILDING_ON: &str =
+    "# Greet\n\n- [ ] Greet whoever is named\n- [ ] Tidy up after it (after #1)\n";
+
+/// A Codegen with a run for each: the second removes a file that only the first has made.
+fn building_on(share: bool) -> World {
+    let done = |files: Value, delete: Value| {
+        json!([{ "status": "COMPLETE", "result": "Done.", "push":
+            { "branch": "codegen/{run_id}", "base": "{start}", "files": files, "delete": delete } }])
+    };
+    let script = json!({ "runs": [
+        { "when": "Tidy up after it\n\nThis is one part",
+          "steps": done(json!({ "tidy.txt": "tidy\n" }), json!(["scrap.txt"])) },
+        { "steps": done(json!({ "greet.sh": MENDED, "scrap.txt": "scrap\n" }), json!([])) },
+    ] });
+    let mut config = checks();
+    config["integration"] = json!({ "share": share });
+    config["selection"] = json!({ "strategy": "cloud-only", "fallback": "none" });
+    let world = world!().repository(GREETER).config(config).codegen(script);
+    fs::write(world.path("issue.md"), BUILDING_ON).unwrap();
+    world
+}
+
+#[test]
+fn a_task_in_the_cloud_has_what_it_builds_on_and_nothing_of_that_stays_at_the_origin() {
+    let world = building_on(true);
+    let issue = world.path("issue.md");
+    let ended = world.run(["run", "--json", "--issue", issue.to_str().unwrap()]);
+    let report = ended.code(0).report().outcome("validated");
+    assert_eq!(world.repo().file(report.branch(), "greet.sh"), MENDED.trim());
+    let files = world.repo().git(["ls-tree", "--name-only", report.branch()]);
+    assert!(files.contains("tidy.txt") && !files.contains("scrap.txt"), "{files}");
+    let prompts: Vec<_> = world.runs().into_iter().map(|run| run.prompt).collect();
+    let start = format!("Start from branch `{}-from-", report.branch());
+    assert!(!prompts[0].contains(&start) && prompts[1].contains(&start), "{prompts:#?}");
+    let branches = world.repo().git(["ls-remote", "--heads", "origin"]);
+    let names: Vec<_> = branches.lines().filter_map(|line| line.split_once('\t')).collect();
+    let names: Vec<_> = names.into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["refs/heads/codegen/1001", "refs/heads/codegen/1002", "refs/heads/main"]);
+}
+
+#[test]
+fn a_task_that_only_the_cloud_may_have_waits_until_what_it_builds_on_is_shared() {
+    let mut world = building_on(false);
+    let issue = world.path("issue.md");
+    let args = ["run", "--json", "--issue", issue.to_str().unwrap()];
+    let plan = world.run(["plan", "--json", "--issue", issue.to_str().unwrap()]).code(0).json();
+    assert_eq!(plan["tasks"][1]["executor"], Value::Null, "{plan:#}");
+    let report = world.run(args).code(1).report().outcome("paused");
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.contains("`integration.share`"), "{reason}");
+    assert_eq!(world.runs().len(), 1);
+    world.configure(json!({ "integration": { "share": true } }));
+    let session = report["session"].as_str().unwrap();
+    let ended = world.run(["session", "resume", session, "--json"]).code(0);
+    ended.report().outcome("validated");
+    assert_eq!(world.runs().len(), 2);
+}

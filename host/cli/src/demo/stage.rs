@@ -163,6 +163,7 @@ impl Stage {
                 "baseUrl": self.codegen.base_url(),
                 "strategy": "hybrid-smart",
             },
+            "integration": { "share": true },
             "scheduling": { "maxLocal": 8, "maxPerSession": 16 },
             "executors": {
                 "claude": entry,

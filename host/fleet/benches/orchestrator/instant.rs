@@ -123,6 +123,14 @@ impl Integration for InstantRepository {
         Ok(session.branch())
     }
 
+    async fn share(&self, base: &Base, commit: &str) -> Result<String, WorkspaceError> {
+        Ok(base.shared_branch(commit))
+    }
+
+    async fn unshare(&self, _: &Base) -> Result<(), WorkspaceError> {
+        Ok(())
+    }
+
     async fn push(&self, _: &Base, _: &str, _: &str) -> Result<(), WorkspaceError> {
         Ok(())
     }

@@ -87,7 +87,11 @@ async fn order(run: &Run, key: &str) -> String {
             branch: None,
         };
         let name = ordered.name();
+        let start = ordered.work.base.clone();
         runs.push(ordered);
+        if !outside.repositories.values().any(|git| git.is_at_origin(&start)) {
+            outside.violated(Violation::NotAtOrigin { run: name.clone(), start });
+        }
         if twice {
             outside.violated(Violation::CloudRunTwice(key.to_owned()));
         }

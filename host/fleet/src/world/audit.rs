@@ -35,6 +35,10 @@ impl World {
                 let runs = outside.runs.values().flatten();
                 let going_on = runs.filter(|run| run.session == *session && !run.is_over(now));
                 found.extend(going_on.map(|run| leaked(format!("the cloud run {}", run.name()))));
+                let shared = format!("{}-from-", session.branch());
+                let at_origin = outside.repositories.values().flat_map(|git| git.origin.keys());
+                let left = at_origin.filter(|branch| branch.starts_with(&shared));
+                found.extend(left.map(|branch| leaked(format!("the branch {branch} at origin"))));
                 // What did not come to anything good is kept, for somebody to look at.
                 if matches!(outcome, SessionOutcome::Validated | SessionOutcome::Unverified) {
                     let clones = outside.clones.iter().filter(|(_, c)| c.spec.session == *session);

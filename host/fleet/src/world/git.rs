@@ -125,6 +125,11 @@ impl Git {
         new == old || self.history(new).contains(old)
     }
 
+    /// Whether somebody who has only the origin has this commit.
+    pub(crate) fn is_at_origin(&self, commit: &str) -> bool {
+        self.origin.values().any(|tip| self.contains(tip, commit))
+    }
+
     /// A commit and everything it comes from.
     fn history(&self, of: &str) -> HashSet<&str> {
         let mut seen = HashSet::new();

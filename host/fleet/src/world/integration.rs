@@ -94,6 +94,32 @@ impl Integration for SimIntegration {
         Ok(branch)
     }
 
+    async fn share(&self, base: &Base, commit: &str) -> Result<String, WorkspaceError> {
+        let branch = base.shared_branch(commit);
+        let act = |world: &mut super::Outside| {
+            let git = world.git(base)?;
+            let unknown = || git_error("push", &base.path, "there is no such commit");
+            let new = git.known(commit).ok_or_else(unknown)?;
+            if world.origins_are_closed {
+                return Err(git_error("push", &base.path, "the origin takes nothing"));
+            }
+            world.git(base)?.origin.insert(branch.clone(), new);
+            Ok(())
+        };
+        self.0.act(Step::Share, self.0.world.pace().network, &["share", &branch], act).await?;
+        Ok(branch)
+    }
+
+    async fn unshare(&self, base: &Base) -> Result<(), WorkspaceError> {
+        let shared = base.shared_branch("");
+        let act = |world: &mut super::Outside| {
+            world.git(base)?.origin.retain(|branch, _| !branch.starts_with(&shared));
+            Ok(())
+        };
+        let what = ["unshare", shared.as_str()];
+        self.0.act(Step::Unshare, self.0.world.pace().network, &what, act).await
+    }
+
     async fn push(&self, base: &Base, branch: &str, commit: &str) -> Result<(), WorkspaceError> {
         let act = |world: &mut super::Outside| {
             let git = world.git(base)?;

@@ -95,6 +95,7 @@ pub(crate) struct Outside {
     pub(crate) scheduling: Option<Scheduling>,
     pub(crate) book: Book,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) origins_are_closed: bool,
     pub(crate) effects: u64,
 }
 
@@ -129,6 +130,11 @@ impl World {
     /// The ports of a process.
     pub fn ports(&self, process: &Process) -> WorldPorts {
         WorldPorts { world: self.clone(), process: process.clone() }
+    }
+
+    /// From now on the origins take nothing.
+    pub fn close_origins(&self) {
+        self.outside().origins_are_closed = true;
     }
 
     /// Says how many executions may be under way at once. That more are is a violation.

@@ -56,6 +56,14 @@ pub enum Violation {
         /// Where its clone started from.
         start: String,
     },
+    /// A run was ordered in the cloud from a commit that the origin does not have.
+    #[error("the cloud run {run} was ordered from {start}, which the origin does not have")]
+    NotAtOrigin {
+        /// The run.
+        run: String,
+        /// What it was to start from.
+        start: String,
+    },
     /// A clone that was there was asked for with another start.
     #[error("the clone at {0} was asked for with another start than it was made with")]
     OtherStart(String),

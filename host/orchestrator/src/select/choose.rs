@@ -13,6 +13,8 @@ use std::{cmp::Reverse, fmt, time::Duration};
 pub struct Situation<'a> {
     /// Who is out for this task now, and why.
     pub tried: &'a [Tried],
+    /// Whether what the task starts from is on this machine only.
+    pub only_here: bool,
     /// How the executors did lately.
     pub health: &'a Circuits,
     /// [`Clock::elapsed`](cyrus_core::Clock::elapsed).
@@ -223,6 +225,9 @@ impl<'a> Choice<'a> {
         }
         if let Some(what) = candidate.lacks(self.task) {
             return Err(Excluded::Lacks { what: what.to_owned() });
+        }
+        if self.situation.only_here && candidate.info.placement == Placement::Cloud {
+            return Err(Excluded::Unshared);
         }
         if let Err(why) = &candidate.ready {
             return Err(Excluded::NotReady { why: why.clone() });

@@ -6,7 +6,9 @@ use cyrus_core::{
     Change, Collected, EffectKind, ExecutionRecord, PlannedTask, PreparedWorkspace, Receipt,
     SessionEvent, StoreError, TaskState, WorkspaceSpec,
 };
-use cyrus_executor::{ExecutionRequest, Finding, Limits, MicroUsd, Repository, TaskId, Usage};
+use cyrus_executor::{
+    ExecutionRequest, Finding, Limits, MicroUsd, Placement, Repository, TaskId, Usage,
+};
 use std::sync::{Arc, PoisonError};
 
 /// Who has the next attempt, and with what.
@@ -32,11 +34,12 @@ pub(super) async fn run(
         let reason = format!("executor {} could not be made: {why}", next.executor);
         return Ok(Some(TaskState::Failed { reason }));
     };
+    let placement = executor.info().placement;
     let claim = Claim {
         session: desk.session.id.clone(),
         repository: desk.session.base.path.clone(),
         executor: next.executor.clone(),
-        placement: executor.info().placement,
+        placement,
         urgency: desk.analysis.urgency,
     };
     let mut stop = desk.stop.clone();
@@ -50,7 +53,10 @@ pub(super) async fn run(
     if desk.orchestrator.circuits().exclusion(&next.executor, now).is_some() {
         return Ok(None);
     }
-    let start = start_of(desk, planned, &next);
+    let start = start_of(desk, planned, &next, placement);
+    if !desk.share(placement, &start.commit).await? {
+        return Ok(None);
+    }
     if start.afresh {
         for left in desk.specs(planned.id()) {
             desk.drop_workspace(&left).await?;
@@ -61,7 +67,8 @@ pub(super) async fn run(
         return Ok(None);
     };
     desk.orchestrator.circuits().begin(&next.executor, desk.ports().clock.elapsed());
-    let request = request(desk, planned, &next, &record, &workspace, host.most());
+    let repository = repository(desk, placement, &start);
+    let request = request(desk, planned, &next, &record, repository, &workspace, host.most());
     let report = execution::run(desk, &record, &executor, request, host).await?;
     execution::finish(desk, &report).await?;
     Ok(None)
@@ -76,18 +83,27 @@ struct Start {
 }
 
 /// An attempt that goes on from a checkpoint, or mends a result, does so in the clone of the attempt before; any other
-/// begins afresh.
-fn start_of(desk: &Desk<'_>, planned: &PlannedTask, next: &Next) -> Start {
-    let board = desk.board();
-    let started = board.started(planned.id());
+/// begins afresh, as one does that cannot have what the attempt before started from.
+fn start_of(desk: &Desk<'_>, planned: &PlannedTask, next: &Next, placement: Placement) -> Start {
+    let started = desk.board().started(planned.id());
     let goes_on = next.resume.is_some() || !next.findings.is_empty();
-    if let Some((commit, token)) = started.filter(|_| goes_on) {
-        return Start { commit, token, afresh: false };
+    match started.filter(|(commit, _)| goes_on && desk.reaches(placement, commit)) {
+        Some((commit, token)) => Start { commit, token, afresh: false },
+        None => {
+            Start { commit: desk.root(planned, placement), token: desk.lease.token, afresh: true }
+        }
     }
-    let head = board.progress.head.clone();
-    let base = || desk.session.base.repository.base_commit.clone();
-    let commit = planned.start.clone().or(head).unwrap_or_else(base);
-    Start { commit, token: desk.lease.token, afresh: true }
+}
+
+/// What an executor is told of the repository: what this attempt starts from, and where that is.
+fn repository(desk: &Desk<'_>, placement: Placement, start: &Start) -> Repository {
+    let known = desk.session.base.repository.clone();
+    let branch = desk.branch_of_start(placement, &start.commit);
+    Repository {
+        base_commit: start.commit.clone(),
+        base_branch: branch.or(known.base_branch),
+        ..known
+    }
 }
 
 /// Makes the clone, or finds it.
@@ -181,15 +197,12 @@ fn request(
     planned: &PlannedTask,
     next: &Next,
     record: &ExecutionRecord,
+    repository: Repository,
     workspace: &PreparedWorkspace,
     most: Option<MicroUsd>,
 ) -> ExecutionRequest {
     let template = desk.template(planned);
     let limits = desk.session.limits;
-    let repository = Repository {
-        base_commit: workspace.spec.start.clone(),
-        ..desk.session.base.repository.clone()
-    };
     ExecutionRequest {
         idempotency_key: record.idempotency_key.clone(),
         attempt: record.attempt,

@@ -1,6 +1,6 @@
 //! What the parts of one session's work share.
 
-use super::{board::Board, verdict};
+use super::{board::Board, share::Sharing, verdict};
 use crate::{
     Broken, BudgetPolicy, Orchestrator, Planning, Ports, RequestTemplate, SelectionPolicy, Site,
     StopSignal, effects::Effects, plan,
@@ -41,6 +41,7 @@ pub(super) struct Desk<'a> {
     pub(super) merging: tokio::sync::Mutex<()>,
     /// The clones that this process made or found.
     pub(super) clones: Mutex<BTreeMap<(TaskId, u64), PreparedWorkspace>>,
+    pub(super) sharing: Sharing,
     pub(super) board: Arc<Mutex<Board>>,
 }
 
@@ -61,7 +62,7 @@ impl Desk<'_> {
         Ok(self.ports().store.commit(&self.lease, changes).await?)
     }
 
-    /// What a task that begins now starts from: everything that was merged so far.
+    /// Everything that was merged so far.
     pub(super) fn head(&self) -> String {
         let merged = self.board().progress.head.clone();
         merged.unwrap_or_else(|| self.session.base.repository.base_commit.clone())

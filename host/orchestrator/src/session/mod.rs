@@ -10,6 +10,7 @@ mod host;
 mod intake;
 mod integrate;
 mod money;
+mod share;
 mod task;
 mod verdict;
 
@@ -93,6 +94,10 @@ impl Run<'_> {
         let taken = clock.elapsed().saturating_sub(begun);
         let report = found.report(&desk, conclusion, taken).await?;
         let state = SessionState::of(report.outcome);
+        if state != SessionState::Paused {
+            // Before the end is written down: a session that is over is not looked at again.
+            desk.unshare().await;
+        }
         let kept = Some(Box::new(report.clone()));
         self.orchestrator.ports.store.commit(&desk.lease, vec![Change::State(state, kept)]).await?;
         desk.tidy(report.outcome).await;
@@ -125,6 +130,7 @@ impl Run<'_> {
             settled: tokio::sync::Notify::new(),
             merging: tokio::sync::Mutex::default(),
             clones: Mutex::default(),
+            sharing: share::Sharing::default(),
             board,
         }
     }

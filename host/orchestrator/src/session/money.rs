@@ -8,7 +8,7 @@ use cyrus_core::{
     Billing, CapKind, Caps, Excluded, ExecutionRecord, ExecutionReport, Heading, PlannedTask,
     Receipt, Reservation, Settlement, Strategy,
 };
-use cyrus_executor::{ErrorKind, MicroUsd, TaskId};
+use cyrus_executor::{ErrorKind, MicroUsd, Placement, TaskId};
 use std::collections::BTreeMap;
 
 impl Desk<'_> {
@@ -30,6 +30,7 @@ impl Desk<'_> {
         let health = self.orchestrator.circuits();
         let situation = Situation {
             tried,
+            only_here: !self.reaches(Placement::Cloud, &self.root(planned, Placement::Cloud)),
             health: &health,
             now: self.ports().clock.elapsed(),
             room: &room,

@@ -246,11 +246,14 @@ async fn choose(
         settled.await;
         return Ok(Choice::Money);
     }
-    let of_money = |excluded: &Excluded| {
-        matches!(excluded, Excluded::OverBudget { .. } | Excluded::NotCheaper)
+    // What somebody who looks into it can change, while nobody has failed at the task.
+    let can_be_changed = |excluded: &Excluded| match excluded {
+        Excluded::OverBudget { .. } | Excluded::NotCheaper => true,
+        Excluded::Unshared => tried.is_empty(),
+        _ => false,
     };
-    let over = receipt.considered.iter().any(|line| line.excluded.as_ref().is_some_and(of_money));
-    let state = if over || desk.site.waits_for_cloud(&receipt) {
+    let mut excluded = receipt.considered.iter().filter_map(|line| line.excluded.as_ref());
+    let state = if excluded.any(can_be_changed) || desk.site.waits_for_cloud(&receipt) {
         TaskState::Held { reason: why.clone() }
     } else {
         TaskState::Failed { reason: why.clone() }

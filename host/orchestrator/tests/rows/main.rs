@@ -9,6 +9,7 @@ mod mended;
 mod next;
 mod reported;
 mod scheduling;
+mod sharing;
 mod stopping;
 mod strategies;
 mod support;

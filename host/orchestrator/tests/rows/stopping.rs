@@ -54,6 +54,7 @@ fn stop_that_detaches_leaves_cloud_runs_going_and_resume_takes_them_up() {
     let far = cloud("far").does([Script { turns: 30, ..done() }]);
     let mut stage = Stage::new(&[&far]);
     stage.selection.strategy = Strategy::CloudOnly;
+    stage.delivery.share = true;
     stopped(&mut stage, StopMode::Detach);
     assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
     let asked = far.asked();

@@ -143,6 +143,7 @@ fn strategy_hybrid_smart_keeps_all_else_here() {
 #[test]
 fn strategy_hybrid_parallel_orchestrates_here_and_does_all_else_at_once_in_the_cloud() {
     let mut stage = stage(Strategy::HybridParallel, &[&local("near"), &cloud("far")]);
+    stage.delivery.share = true;
     let mut tasks = vec![planned("lead", &TaskKind::ORCHESTRATOR, &[])];
     tasks.extend((1..=8).map(|n| planned(&format!("part-{n}"), &TaskKind::BUILDER, &["lead"])));
     let session = stage.planned("aaaa", tasks);
@@ -179,6 +180,7 @@ fn strategy_cost_optimized_learns_from_validated_results_and_its_choices_can_be_
         // The same history gives the same receipt.
         let receipt = stage.told.receipts().swap_remove(before);
         let situation = Situation {
+            only_here: false,
             tried: &[],
             health: &Circuits::default(),
             now: minutes(0),

@@ -28,6 +28,7 @@ fn rules_go_before_the_strategy() {
     let mut stage = stage(&three());
     stage.selection.strategy = Strategy::HybridSmart;
     stage.selection.rules = vec![rule(&["debugger"], &["other"])];
+    stage.delivery.share = true;
     let session = stage.planned(
         "aaaa",
         vec![

@@ -276,7 +276,8 @@ impl State {
         let run = &mut self.runs[index];
         let repository = organization.repositories.iter().find(|known| known.id == run.repository);
         let mut head = None;
-        if let Some(wanted) = work.push {
+        if let Some(mut wanted) = work.push {
+            wanted.base = wanted.base.map(|base| base.replace("{start}", start(&run.prompt)));
             let remote =
                 wanted.remote.as_deref().or(repository.and_then(|known| known.remote.as_deref()));
             let remote = remote.ok_or_else(|| {
@@ -392,4 +393,10 @@ fn logs(
     answer.insert("size".into(), page.size().into());
     answer.insert("pages".into(), pages.into());
     Ok(Value::Object(answer))
+}
+
+/// The branch that a prompt says to start from; the remote's default when it says nothing of it.
+fn start(prompt: &str) -> &str {
+    let said = prompt.split_once("Start from branch `").and_then(|(_, rest)| rest.split_once('`'));
+    said.map_or("HEAD", |(branch, _)| branch)
 }

@@ -204,7 +204,7 @@ pub struct Push {
     /// The remote; that of the run's repository when absent.
     #[serde(default)]
     pub remote: Option<String>,
-    /// The branch to start from; the remote's default when absent.
+    /// The branch to start from, `{start}` being the one that the prompt says; the remote's default when absent.
     #[serde(default)]
     pub base: Option<String>,
     /// The branch to push.

@@ -61,6 +61,7 @@ fn policy(strategy: Strategy) -> SelectionPolicy {
 #[derive(Default)]
 struct World {
     tried: Vec<Tried>,
+    only_here: bool,
     health: Circuits,
     now: Duration,
     full: Vec<&'static str>,
@@ -75,6 +76,7 @@ impl World {
             if full { Err(CapKind::Day) } else { Ok(()) }
         };
         let situation = Situation {
+            only_here: self.only_here,
             tried: &self.tried,
             health: &self.health,
             now: self.now,
