@@ -69,6 +69,8 @@ pub struct Ended {
     pub kills: Vec<Point>,
     /// How many things were done outside the store.
     pub effects: u64,
+    /// How many runs were ordered in the cloud with each key.
+    pub orders: BTreeMap<String, usize>,
 }
 
 /// What one run of one session by one process came to.
@@ -114,6 +116,7 @@ pub fn run_on(
         points: plan.passed(),
         kills: plan.kills(),
         effects: world.effects(),
+        orders: world.orders(),
     })
 }
 
@@ -211,16 +214,28 @@ impl Visit {
         clock.sleep(self.at.saturating_sub(clock.elapsed())).await;
         let mut stop = self.arrival.stop;
         let mut resumes = self.scenario.resumes;
+        let mut is_first = true;
         loop {
-            let stopped = stop.is_some();
-            let report = self.once(&crew, stop.take()).await?;
-            if report.outcome != SessionOutcome::Paused || !(stopped || resumes > 0) {
+            let stops = stop.take();
+            let report = match self.waits(&crew).await {
+                Some(report) if is_first => report,
+                _ => self.once(&crew, stops).await?,
+            };
+            is_first = false;
+            if report.outcome != SessionOutcome::Paused || !(stops.is_some() || resumes > 0) {
                 return Ok(report);
             }
-            if !stopped {
+            if stops.is_none() {
                 resumes -= 1;
+                crew.world.mend();
             }
         }
+    }
+
+    /// What a session was left with that waits for a person.
+    async fn waits(&self, crew: &Crew) -> Option<SessionReport> {
+        let snapshot = crew.orchestrator.ports().store.snapshot(&self.arrival.id).await.ok()?;
+        snapshot.report.filter(|_| snapshot.state == SessionState::Paused)
     }
 
     /// Starts the session or goes on with it, as the store has it, and stops it when it is time.

@@ -22,6 +22,6 @@ pub use simulation::{Deadlock, Simulation, Spawner};
 pub use store::{MemoryProcess, MemoryStore};
 pub use what_if::{Comparison, Line, WhatIfError, usual_members, what_if};
 pub use world::{
-    Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore, World,
-    WorldPorts,
+    Lookup, Pace, SimForge, SimIntegration, SimValidator, SimWorkspaces, Violation, WatchedStore,
+    World, WorldPorts,
 };

@@ -76,6 +76,8 @@ pub struct Scenario {
     pub resumes: u32,
     /// How long things outside take.
     pub pace: crate::Pace,
+    /// Whether runs in the cloud can be looked for.
+    pub lookup: crate::Lookup,
     /// The points at which the process of that moment is killed, counted from 1 over the whole run.
     pub kills: Vec<u64>,
 }
@@ -103,6 +105,7 @@ impl Scenario {
             limits: Limits::default(),
             resumes: 0,
             pace: crate::Pace::default(),
+            lookup: crate::Lookup::default(),
             kills: Vec::new(),
         }
     }
@@ -127,6 +130,7 @@ impl Scenario {
             world.add_repository(&Self::repository(number), self.files, checks);
         }
         world.set_scheduling(&self.scheduling);
+        world.set_lookup(self.lookup);
         world
     }
 

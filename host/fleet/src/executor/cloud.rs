@@ -1,7 +1,7 @@
 use super::{Ending, agent, local, run::Run};
 use crate::{
     Moment, Step,
-    world::{Outside, RemoteEnding, RemoteRun, RemoteWork, Violation},
+    world::{Lookup, Outside, RemoteEnding, RemoteRun, RemoteWork, Violation},
 };
 use cyrus_core::Clock as _;
 use cyrus_executor::{
@@ -21,7 +21,8 @@ const AT_THE_DOOR: [ErrorKind; 4] = [
 ];
 
 /// Has the work done in the cloud. A run is ordered once for each key, whatever happens between: the intent is saved,
-/// runs are looked up by the key, and only then one is ordered.
+/// runs are looked up by the key, and only then one is ordered. Where they cannot be looked up, an order that may have
+/// been sent is not sent again.
 pub(crate) async fn execute(run: &Run) -> Result<Outcome, ExecutionError> {
     let key = run.request.idempotency_key.clone();
     if let Ending::Fails(kind, retry_after) = &run.script.ending
@@ -32,14 +33,38 @@ pub(crate) async fn execute(run: &Run) -> Result<Outcome, ExecutionError> {
         error.retry_after = *retry_after;
         return Err(error);
     }
-    run.checkpoint(format!("creating {key}")).await?;
-    let name = order(run, &key).await;
-    run.checkpoint(format!("run {name}")).await?;
+    let intent = format!("creating {key}");
+    if !is_followed(run, &key) {
+        if !can_look(run) && run.request.resume.as_ref() == Some(&intent) {
+            let mut error = run.error(uncertain(), "runs cannot be looked for");
+            error.checkpoint = Some(intent);
+            return Err(error);
+        }
+        run.checkpoint(intent).await?;
+        let name = order(run, &key).await;
+        run.checkpoint(format!("run {name}")).await?;
+    }
     let ended = wait(run, &key).await;
     run.world.outside().tell(&key);
     // The work is done: what the host says of its price changes nothing any more.
     run.note(run.script.turns, ended.work.cost).await?;
     finish(run, &ended)
+}
+
+/// What is said where nobody can know whether a run was ordered.
+fn uncertain() -> ErrorKind {
+    ErrorKind::Other("uncertain".to_owned())
+}
+
+fn can_look(run: &Run) -> bool {
+    run.world.outside().lookup == Lookup::Always
+}
+
+/// Whether it goes on with a run that it can name.
+fn is_followed(run: &Run, key: &str) -> bool {
+    let named = run.request.resume.as_deref().and_then(|token| token.strip_prefix("run "));
+    let about_key = named.and_then(|name| name.rsplit_once('#')).is_some_and(|(of, _)| of == key);
+    about_key && is_ordered(run, key)
 }
 
 /// Whether there is a run to go on with.
@@ -61,7 +86,7 @@ fn is_untold(run: &Run, last: &RemoteRun) -> bool {
 
 /// The run with this key: the one there is, or a new one.
 async fn order(run: &Run, key: &str) -> String {
-    if is_ordered(run, key) {
+    if can_look(run) && is_ordered(run, key) {
         let outside = run.world.outside();
         let last = outside.runs.get(key).and_then(|runs| runs.last());
         return last.map(RemoteRun::name).unwrap_or_default();

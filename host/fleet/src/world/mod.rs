@@ -14,6 +14,7 @@ mod watched;
 mod workspaces;
 
 pub use ports::{SimForge, SimIntegration, SimValidator, SimWorkspaces};
+pub use remote::Lookup;
 pub(crate) use remote::{RemoteEnding, RemoteRun, RemoteWork};
 pub use state::{Pace, World, WorldPorts};
 pub use violation::Violation;

@@ -3,6 +3,19 @@ use cyrus_core::SessionId;
 use cyrus_executor::{ErrorKind, MicroUsd, TaskId};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// Whether the cloud can be asked for the run that was ordered with a key. Who cannot ask cannot know whether an order
+/// that was cut off was carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookup {
+    /// At any time.
+    #[default]
+    Always,
+    /// Not until somebody has looked into it who then resumes the session.
+    OnceMended,
+    /// Never.
+    Never,
+}
+
 /// How a run in the cloud ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RemoteEnding {

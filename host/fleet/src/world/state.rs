@@ -3,7 +3,7 @@ use super::{
     book::Book,
     git::{Content, Git},
     ports::{SimForge, SimIntegration, SimValidator, SimWorkspaces},
-    remote::RemoteRun,
+    remote::{Lookup, RemoteRun},
 };
 use crate::{Process, Random, SimClock};
 use cyrus_core::{Base, Clock as _, SessionId, WorkspaceSpec};
@@ -85,6 +85,7 @@ pub(crate) struct Outside {
     pub(crate) checks: BTreeMap<PathBuf, Vec<String>>,
     pub(crate) clones: BTreeMap<PathBuf, CloneAt>,
     pub(crate) runs: BTreeMap<String, Vec<RemoteRun>>,
+    pub(crate) lookup: Lookup,
     pub(crate) live: BTreeMap<String, LiveExecution>,
     /// Pull requests by repository and head.
     pub(crate) pull_requests: BTreeMap<(PathBuf, String), String>,
@@ -140,6 +141,25 @@ impl World {
     /// Says how many executions may be under way at once. That more are is a violation.
     pub fn set_scheduling(&self, scheduling: &Scheduling) {
         self.outside().scheduling = Some(scheduling.clone());
+    }
+
+    /// Says whether runs in the cloud can be looked for.
+    pub fn set_lookup(&self, lookup: Lookup) {
+        self.outside().lookup = lookup;
+    }
+
+    /// Somebody has looked into what could not be known, and mended it where it can be.
+    pub(crate) fn mend(&self) {
+        let mut outside = self.outside();
+        if outside.lookup == Lookup::OnceMended {
+            outside.lookup = Lookup::Always;
+        }
+    }
+
+    /// How many runs were ordered in the cloud with each key.
+    pub fn orders(&self) -> BTreeMap<String, usize> {
+        let outside = self.outside();
+        outside.runs.iter().map(|(key, runs)| (key.clone(), runs.len())).collect()
     }
 
     /// What went wrong so far.

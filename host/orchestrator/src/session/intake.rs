@@ -7,12 +7,12 @@ use super::{
     finish::Conclusion,
     task::{Ending, produce},
 };
-use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, from_answer};
+use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, ending, from_answer};
 use cyrus_core::{
     Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
-    SessionEvent, SessionOutcome, Snapshot, TaskRecord, TaskState,
+    SessionEvent, SessionOutcome, SessionState, Snapshot, TaskRecord, TaskState,
 };
-use cyrus_executor::{ErrorKind, ExecutionError, Placement, WorkProduct};
+use cyrus_executor::{ErrorKind, ExecutionError, Placement, TaskId, WorkProduct};
 use std::sync::PoisonError;
 
 /// What the issue is: what the rules say, and over it what somebody asked for.
@@ -78,14 +78,29 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
     desk.checks = desk.ports().validator.checks(&session.base).await?;
     desk.tell(SessionEvent::ChecksPlanned { checks: desk.checks.clone() });
     settle(desk).await?;
-    for task in &snapshot.tasks {
-        if matches!(task.state, TaskState::Held { .. }) {
-            let id = task.planned.id();
-            desk.released.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-            desk.set(id, TaskState::Active).await?;
-        }
+    // One that is paused is resumed by a person. One that was cut off goes on by itself, and nobody has looked at it.
+    if snapshot.state == SessionState::Paused { release(desk, snapshot).await } else { Ok(()) }
+}
+
+/// Takes up the tasks that were held, now that a person has looked at them.
+async fn release(desk: &Desk<'_>, snapshot: &Snapshot) -> Result<(), Broken> {
+    let mut changes = vec![Change::State(SessionState::Running, None)];
+    let held = |task: &&TaskRecord| matches!(task.state, TaskState::Held { .. });
+    for task in snapshot.tasks.iter().filter(held) {
+        let id = task.planned.id();
+        desk.released.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        changes.extend(desk.moved(id, &TaskState::Active));
+        changes.extend(let_go(desk, id));
     }
-    Ok(())
+    desk.commit(changes).await
+}
+
+/// What is still set aside for a task's last attempt, when nobody could know what that did. The next goes on with the
+/// same effect and has a reservation of its own, for which there has to be room: this one comes to its estimate.
+fn let_go(desk: &Desk<'_>, task: &TaskId) -> Option<Change> {
+    let last = desk.board().attempts(task).last()?.report.clone()?;
+    let uncertain = ending(&last) == crate::Ending::Uncertain;
+    uncertain.then(|| Change::Settle(last.id.clone(), desk.orphaned(&last)))
 }
 
 /// Writes down the end of executions that were cut off with the process that held them. What they spent is settled,

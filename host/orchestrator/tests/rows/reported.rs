@@ -1,7 +1,7 @@
 //! Rows of the failure table after which nobody else is asked.
 
 use crate::support::{Stage, done, fails, fails_at_work, local};
-use cyrus_core::{SessionOutcome, SessionReport};
+use cyrus_core::{SessionOutcome, SessionReport, Spending};
 use cyrus_executor::{ErrorKind, MicroUsd};
 
 /// Only the first is asked, once, and the session fails with what it said.
@@ -46,6 +46,9 @@ fn failure_uncertain_is_held_with_its_reservation_and_never_created_again() {
     // Somebody looked. The same effect is taken up: its key is the same, and it goes on from its checkpoint.
     assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
     assert_eq!(stage.who(), ["far", "far"]);
+    // What was held came to its estimate, and what took it up to what it cost.
+    let Spending { reserved, estimated, reported } = stage.spent_on("aaaa");
+    assert_eq!((reserved, estimated, reported), (MicroUsd(0), MicroUsd(30_000), MicroUsd(20_000)));
     let asked = far.asked();
     assert_eq!(asked[0].idempotency_key, asked[1].idempotency_key);
     assert!(asked[1].resume.is_some());

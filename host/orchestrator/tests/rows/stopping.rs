@@ -1,6 +1,8 @@
 //! Sessions that are stopped, taken over, or badly listened to.
 
-use crate::support::{Hand, Stage, cloud, done, issue, local, minutes, planned, seconds, wrong};
+use crate::support::{
+    Hand, Stage, cloud, done, issue, local, minutes, planned, seconds, session_id, wrong,
+};
 use cyrus_core::{
     Clock as _, Complexity, PlannedTask, SessionEvent, SessionOutcome, SessionState,
     SessionStore as _, StoreError, Strategy,
@@ -47,6 +49,23 @@ fn stop_pauses_and_resume_finishes_from_the_checkpoints() {
     assert!(asked[2..4].iter().all(|asked| asked.resume.is_some()));
     assert_eq!(asked[4].task.id.as_str(), "three");
     assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn resumed_session_is_running_again_until_it_is_left() {
+    let mut stage = Stage::new(&[&local("near")]);
+    stopped(&mut stage, StopMode::Cancel);
+    let (crew, clock) = (stage.crew(), stage.world.clock().clone());
+    let standing = async || crew.handle.snapshot(&session_id("aaaa")).await.unwrap().state;
+    let (before, during) = stage.run(async {
+        let before = standing().await;
+        let (_, during) = join!(crew.resume("aaaa"), async {
+            clock.sleep(seconds(1)).await;
+            standing().await
+        });
+        (before, during)
+    });
+    assert_eq!((before, during), (SessionState::Paused, SessionState::Running));
 }
 
 #[test]
