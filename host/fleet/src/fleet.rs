@@ -74,7 +74,7 @@ pub struct Ended {
 }
 
 /// What one run of one session by one process came to.
-type Worked = Result<SessionReport, StoreError>;
+pub(crate) type Worked = Result<SessionReport, StoreError>;
 
 /// Lets a scenario happen on a store in memory.
 pub fn run(scenario: &Scenario) -> Result<Ended, Deadlock> {
@@ -131,9 +131,9 @@ struct Fleet<'a> {
 
 /// A process with its orchestrator.
 #[derive(Clone)]
-struct Crew {
-    process: Process,
-    orchestrator: Arc<Orchestrator>,
+pub(crate) struct Crew {
+    pub(crate) process: Process,
+    pub(crate) orchestrator: Arc<Orchestrator>,
     site: Arc<Site>,
     world: World,
     observer: Arc<dyn Observer>,
@@ -181,35 +181,22 @@ impl Fleet<'_> {
     }
 
     fn crew(&self) -> Crew {
-        let process = self.spawner.process(&self.plan);
-        let ports = self.world.ports(&process);
-        let store = WatchedStore::new(self.stores.handle(), ports.clone());
-        let ports = Ports {
-            store: Arc::new(store),
-            workspaces: Arc::new(ports.workspaces()),
-            integration: Arc::new(ports.integration()),
-            forge: Some(Arc::new(ports.forge())),
-            validator: Arc::new(ports.validator()),
-            clock: Arc::new(self.world.clock().clone()),
-        };
-        let orchestrator = Arc::new(Orchestrator::new(ports, self.scenario.scheduling.clone()));
-        let site = Arc::new(self.scenario.site(&self.world, &process, &self.spawner));
-        let (world, observer) = (self.world.clone(), Arc::clone(&self.observer));
-        Crew { process, orchestrator, site, world, observer }
+        let Self { scenario, world, spawner, plan, stores, observer } = self;
+        Crew::new(scenario, world, spawner, plan, stores.handle(), Arc::clone(observer))
     }
 }
 
 /// One session of a scenario, as one process works on it.
-struct Visit {
-    scenario: Arc<Scenario>,
-    arrival: Arrival,
+pub(crate) struct Visit {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) arrival: Arrival,
     /// When it comes.
-    at: Duration,
+    pub(crate) at: Duration,
 }
 
 impl Visit {
     /// Works on the session until it is over, or waits for a person and nobody resumes it any more.
-    async fn work(self, crew: Crew) -> Worked {
+    pub(crate) async fn work(self, crew: Crew) -> Worked {
         let clock = crew.world.clock();
         clock.sleep(self.at.saturating_sub(clock.elapsed())).await;
         let mut stop = self.arrival.stop;
@@ -280,8 +267,33 @@ impl Visit {
 }
 
 impl Crew {
+    /// A new process of a scenario, with its handle on the store.
+    pub(crate) fn new(
+        scenario: &Scenario,
+        world: &World,
+        spawner: &Spawner,
+        plan: &CrashPlan,
+        store: Arc<dyn SessionStore>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let process = spawner.process(plan);
+        let ports = world.ports(&process);
+        let store = WatchedStore::new(store, ports.clone());
+        let ports = Ports {
+            store: Arc::new(store),
+            workspaces: Arc::new(ports.workspaces()),
+            integration: Arc::new(ports.integration()),
+            forge: Some(Arc::new(ports.forge())),
+            validator: Arc::new(ports.validator()),
+            clock: Arc::new(world.clock().clone()),
+        };
+        let orchestrator = Arc::new(Orchestrator::new(ports, scenario.scheduling.clone()));
+        let site = Arc::new(scenario.site(world, &process, spawner));
+        Self { process, orchestrator, site, world: world.clone(), observer }
+    }
+
     /// Removes what a process before left behind of sessions that are over.
-    async fn sweep(self) -> Result<(), StoreError> {
+    pub(crate) async fn sweep(self) -> Result<(), StoreError> {
         let ports = self.orchestrator.ports();
         for id in ports.workspaces.present().await.unwrap_or_default() {
             let snapshot = ports.store.snapshot(&id).await?;

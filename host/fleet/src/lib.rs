@@ -3,6 +3,7 @@
 mod clock;
 mod executor;
 mod fleet;
+mod frozen;
 pub mod generate;
 mod process;
 mod random;
@@ -15,6 +16,7 @@ mod world;
 pub use clock::SimClock;
 pub use executor::{Attempt, Behaviour, Ending, Script, SimExecutor, Temper, Weighted};
 pub use fleet::{Ended, MemoryStores, Stores, run, run_on};
+pub use frozen::{Overtaken, Thaw, run_frozen};
 pub use process::{CrashPlan, Moment, Point, Process, Step};
 pub use random::{Random, stable_hash};
 pub use scenario::{Arrival, MemberSpec, Scenario};

@@ -1,10 +1,12 @@
 use crate::simulation::Queue;
 use std::{
     fmt,
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Poll, Waker},
 };
 
 /// What may be cut off.
@@ -82,7 +84,7 @@ impl fmt::Display for Point {
     }
 }
 
-/// Counts the points that processes pass, and says at which one the process dies. Clones count together.
+/// Counts the points that processes pass, and says at which one the process dies or freezes. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct CrashPlan(Arc<Mutex<Plan>>);
 
@@ -91,12 +93,29 @@ struct Plan {
     passed: u64,
     at: Vec<u64>,
     seen: Vec<Point>,
+    /// The point at which the process is frozen, and what it turned out to be.
+    freezes: Option<u64>,
+    frozen: Option<Point>,
+}
+
+/// What happens to whoever passes a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Nothing,
+    Killed,
+    Frozen,
 }
 
 impl CrashPlan {
     /// Kills whoever passes these points, counted from 1 over the whole run.
     pub fn at(points: impl IntoIterator<Item = u64>) -> Self {
         let plan = Plan { at: points.into_iter().collect(), ..Plan::default() };
+        Self(Arc::new(Mutex::new(plan)))
+    }
+
+    /// Freezes whoever passes this point.
+    pub fn freezing(point: u64) -> Self {
+        let plan = Plan { freezes: Some(point), ..Plan::default() };
         Self(Arc::new(Mutex::new(plan)))
     }
 
@@ -114,15 +133,24 @@ impl CrashPlan {
         self.plan().seen.clone()
     }
 
-    /// Whether this is where somebody dies.
-    fn strikes(&self, point: Point) -> bool {
+    /// The point at which somebody was frozen.
+    pub fn frozen(&self) -> Option<Point> {
+        self.plan().frozen
+    }
+
+    /// Whether this is where somebody dies or freezes.
+    fn strikes(&self, point: Point) -> Blow {
         let mut plan = self.plan();
         plan.passed += 1;
-        let strikes = plan.at.contains(&plan.passed);
-        if strikes {
+        if plan.at.contains(&plan.passed) {
             plan.seen.push(point);
+            Blow::Killed
+        } else if plan.freezes == Some(plan.passed) {
+            plan.frozen = Some(point);
+            Blow::Frozen
+        } else {
+            Blow::Nothing
         }
-        strikes
     }
 }
 
@@ -133,13 +161,26 @@ pub struct Process(Arc<Inner>);
 struct Inner {
     number: u64,
     dead: AtomicBool,
+    frozen: AtomicBool,
+    /// Who waits to be thawed.
+    waiting: Mutex<Vec<Waker>>,
+    overtaken: AtomicBool,
     plan: CrashPlan,
     queue: Arc<Queue>,
 }
 
 impl Process {
     pub(crate) fn new(number: u64, plan: CrashPlan, queue: Arc<Queue>) -> Self {
-        Self(Arc::new(Inner { number, dead: AtomicBool::new(false), plan, queue }))
+        let [dead, frozen, overtaken] = [(); 3].map(|()| AtomicBool::new(false));
+        Self(Arc::new(Inner {
+            number,
+            dead,
+            frozen,
+            waiting: Mutex::default(),
+            overtaken,
+            plan,
+            queue,
+        }))
     }
 
     /// Its number, from 1, unique within the simulation.
@@ -159,14 +200,52 @@ impl Process {
         }
     }
 
-    /// Passes a point, if the crash plan lets it: else the process dies and this never returns.
+    /// Whether it does nothing until it is thawed.
+    pub fn is_frozen(&self) -> bool {
+        self.0.frozen.load(Ordering::Relaxed)
+    }
+
+    /// Lets it go on where it was frozen.
+    pub fn thaw(&self) {
+        if self.0.frozen.swap(false, Ordering::Relaxed) {
+            self.0.queue.thawed(self.number());
+            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Says that others have taken over what it works on.
+    pub fn overtake(&self) {
+        self.0.overtaken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether others have taken over what it works on: nothing that it does counts any more.
+    pub fn is_overtaken(&self) -> bool {
+        self.0.overtaken.load(Ordering::Relaxed)
+    }
+
+    /// Passes a point, if the crash plan lets it: else the process dies and this never returns, or it is frozen and
+    /// this returns once it is thawed.
     pub async fn pass(&self, moment: Moment, step: Step) {
-        if self.is_alive() && self.0.plan.strikes(Point { moment, step }) {
-            self.kill();
+        if self.is_alive() {
+            match self.0.plan.strikes(Point { moment, step }) {
+                Blow::Nothing => {}
+                Blow::Killed => self.kill(),
+                Blow::Frozen => {
+                    self.0.frozen.store(true, Ordering::Relaxed);
+                    self.0.queue.frozen(self.number());
+                }
+            }
         }
-        if !self.is_alive() {
-            std::future::pending::<()>().await;
-        }
+        poll_fn(|context| {
+            if self.is_alive() && !self.is_frozen() {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Does a step between its two points.

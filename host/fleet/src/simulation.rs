@@ -4,7 +4,7 @@ use futures::{
     future::{BoxFuture, FutureExt as _},
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     future::Future,
     pin::pin,
     sync::{
@@ -44,6 +44,9 @@ struct Told {
     ready: VecDeque<usize>,
     spawned: Vec<Spawned>,
     killed: Vec<u64>,
+    /// Processes of which nothing is polled for now.
+    frozen: BTreeSet<u64>,
+    thawed: Vec<u64>,
 }
 
 impl Queue {
@@ -53,6 +56,16 @@ impl Queue {
 
     pub(crate) fn killed(&self, process: u64) {
         self.told().killed.push(process);
+    }
+
+    pub(crate) fn frozen(&self, process: u64) {
+        self.told().frozen.insert(process);
+    }
+
+    pub(crate) fn thawed(&self, process: u64) {
+        let mut told = self.told();
+        told.frozen.remove(&process);
+        told.thawed.push(process);
     }
 }
 
@@ -164,9 +177,9 @@ impl Simulation {
 
     /// Does what was told since the last poll: the tasks of killed processes are dropped, new ones are taken in.
     fn take_in(&mut self) {
-        let (spawned, killed) = {
-            let mut told = self.queue.told();
-            (std::mem::take(&mut told.spawned), std::mem::take(&mut told.killed))
+        let (spawned, killed, thawed) = {
+            let Told { spawned, killed, thawed, .. } = &mut *self.queue.told();
+            (std::mem::take(spawned), std::mem::take(killed), std::mem::take(thawed))
         };
         for Spawned { owner, what, future } in spawned {
             let notice = self.notice(self.slots.len());
@@ -180,11 +193,20 @@ impl Simulation {
                 drop(slot.take_if(|slot| of_the_dead(slot)));
             }
         }
+        if !thawed.is_empty() {
+            // What woke them meanwhile is not known any more: each looks for itself.
+            let of_the_thawed = |slot: &&Slot| thawed.contains(&slot.owner);
+            let slots = self.slots.iter().flatten().filter(of_the_thawed);
+            slots.for_each(|slot| slot.notice.wake_by_ref());
+        }
     }
 
     fn poll(&mut self, index: usize) {
         let Some(slot) = self.slots.get_mut(index).and_then(Option::as_mut) else { return };
         slot.notice.queued.store(false, Ordering::Relaxed);
+        if self.queue.told().frozen.contains(&slot.owner) {
+            return;
+        }
         let polled = slot.future.as_mut().poll(&mut Context::from_waker(&slot.waker));
         if polled.is_ready() {
             self.slots[index] = None;
@@ -229,6 +251,36 @@ mod tests {
         let stuck = spawner.spawn(&process, "the stuck one", std::future::pending::<()>());
         let deadlock = simulation.run(stuck).unwrap_err();
         assert_eq!(deadlock.waiting, ["the stuck one"]);
+    }
+
+    #[test]
+    fn a_frozen_process_goes_on_where_it_was_once_it_is_thawed() {
+        let mut simulation = Simulation::default();
+        let (clock, spawner) = (simulation.clock().clone(), simulation.spawner());
+        let plan = CrashPlan::freezing(2);
+        let process = spawner.process(&plan);
+        let bystander = spawner.spawn(&process, "bystander", {
+            let clock = clock.clone();
+            async move {
+                clock.sleep(Duration::from_secs(1)).await;
+                clock.elapsed().as_secs()
+            }
+        });
+        let victim = spawner.spawn(&process, "victim", {
+            let (process, clock) = (process.clone(), clock.clone());
+            async move {
+                process.step(Step::Merge, || ()).await;
+                clock.elapsed().as_secs()
+            }
+        });
+        let ended = simulation.run(async {
+            clock.sleep(Duration::from_mins(1)).await;
+            assert!(process.is_frozen() && process.is_alive());
+            process.thaw();
+            (bystander.await, victim.await)
+        });
+        assert_eq!(ended, Ok((Ok(60), Ok(60))));
+        assert_eq!(plan.frozen(), Some(Point { moment: Moment::After, step: Step::Merge }));
     }
 
     #[test]

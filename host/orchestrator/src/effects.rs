@@ -64,6 +64,8 @@ impl Effects {
             state: EffectState::Intended,
         };
         self.store.commit(&self.lease, vec![Change::Intend(intent)]).await?;
+        // That may have taken long, and the effect cannot be called back.
+        self.store.check(&self.lease).await?;
         let done = act().await?;
         let value =
             serde_json::to_value(&done).map_err(|error| Broken::unreadable(&key, &error))?;

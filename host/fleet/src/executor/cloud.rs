@@ -40,8 +40,8 @@ pub(crate) async fn execute(run: &Run) -> Result<Outcome, ExecutionError> {
             error.checkpoint = Some(intent);
             return Err(error);
         }
-        run.checkpoint(intent).await?;
-        let name = order(run, &key).await;
+        let was_overtaken = run.checkpoint(intent).await?;
+        let name = order(run, &key, was_overtaken).await;
         run.checkpoint(format!("run {name}")).await?;
     }
     let ended = wait(run, &key).await;
@@ -85,7 +85,7 @@ fn is_untold(run: &Run, last: &RemoteRun) -> bool {
 }
 
 /// The run with this key: the one there is, or a new one.
-async fn order(run: &Run, key: &str) -> String {
+async fn order(run: &Run, key: &str, was_overtaken: bool) -> String {
     if can_look(run) && is_ordered(run, key) {
         let outside = run.world.outside();
         let last = outside.runs.get(key).and_then(|runs| runs.last());
@@ -113,11 +113,17 @@ async fn order(run: &Run, key: &str) -> String {
         };
         let name = ordered.name();
         let start = ordered.work.base.clone();
-        runs.push(ordered);
-        if !outside.repositories.values().any(|git| git.is_at_origin(&start)) {
+        // One that is late is a stray: nobody will ever ask for it, and nobody could call its order back.
+        let late = run.process.is_overtaken();
+        if !late || runs.is_empty() {
+            runs.push(ordered);
+        }
+        outside.note_late(Step::CloudCreate, &run.process, was_overtaken);
+        let has_start = outside.repositories.values().any(|git| git.is_at_origin(&start));
+        if !has_start && !late {
             outside.violated(Violation::NotAtOrigin { run: name.clone(), start });
         }
-        if twice {
+        if twice && !late {
             outside.violated(Violation::CloudRunTwice(key.to_owned()));
         }
         name

@@ -48,13 +48,15 @@ impl Run {
         self.state().checkpoint.clone()
     }
 
-    /// Saves where to go on from. The host's work is not undone when this execution goes away.
-    pub(crate) async fn checkpoint(&self, token: String) -> Result<(), ExecutionError> {
-        let saving = self.host.checkpoint(token.clone());
+    /// Saves where to go on from. The host's work is not undone when this execution goes away. Answers whether others
+    /// had taken over when it was saved.
+    pub(crate) async fn checkpoint(&self, token: String) -> Result<bool, ExecutionError> {
+        let (saving, process) = (self.host.checkpoint(token.clone()), self.process.clone());
+        let saving = async move { saving.await.map(|()| process.is_overtaken()) };
         let saved = self.spawner.spawn(&self.process, "a checkpoint", saving).await;
-        self.held(saved.unwrap_or(Err(HostError::Stopped)))?;
+        let was_overtaken = self.held(saved.unwrap_or(Err(HostError::Stopped)))?;
         self.state().checkpoint = Some(token);
-        Ok(())
+        Ok(was_overtaken)
     }
 
     /// Says what was used so far. An error: the limit is reached, and this execution keeps to it.

@@ -51,10 +51,10 @@ impl SimExecutor {
         Self { info, world, process, spawner, behaviour }
     }
 
-    /// Which try at what this is; an error when nobody wrote it down.
-    fn attempt(&self, request: &ExecutionRequest) -> Result<Attempt, ExecutionError> {
+    /// Which try at what this is; an error when nobody wrote it down. One that is late may have ended already.
+    fn attempt(&self, request: &ExecutionRequest, late: bool) -> Result<Attempt, ExecutionError> {
         let mut outside = self.world.outside();
-        let begun = outside.book.begun(&request.execution_id);
+        let begun = outside.book.begun(&request.execution_id, late);
         let Some((session, task)) = begun.map(|(session, task)| (session.clone(), task.clone()))
         else {
             outside.violated(Violation::Unwritten(request.execution_id.clone()));
@@ -73,7 +73,7 @@ impl SimExecutor {
     }
 
     /// Writes down that an execution is under way, and looks whether it may be.
-    fn enter(&self, attempt: &Attempt, request: &ExecutionRequest) -> Entered {
+    fn enter(&self, attempt: &Attempt, request: &ExecutionRequest, late: bool) -> Entered {
         let now = self.world.clock().elapsed();
         let mut outside = self.world.outside();
         let repository = outside.book.repository(&attempt.session);
@@ -86,7 +86,11 @@ impl SimExecutor {
             process: self.process.clone(),
         };
         outside.effects += 1;
-        outside.enter(&request.execution_id, &request.idempotency_key, live, now);
+        if late {
+            outside.live.insert(request.execution_id.clone(), live);
+        } else {
+            outside.enter(&request.execution_id, &request.idempotency_key, live, now);
+        }
         Entered { world: self.world.clone(), execution: request.execution_id.clone() }
     }
 
@@ -95,9 +99,11 @@ impl SimExecutor {
         request: ExecutionRequest,
         host: Arc<dyn ExecutionHost>,
     ) -> Result<Execution, ExecutionError> {
+        let was_overtaken = self.process.is_overtaken();
         self.process.pass(Moment::Before, Step::Spawn).await;
-        let attempt = self.attempt(&request)?;
-        let entered = self.enter(&attempt, &request);
+        let late = self.world.outside().note_late(Step::Spawn, &self.process, was_overtaken);
+        let attempt = self.attempt(&request, late)?;
+        let entered = self.enter(&attempt, &request, late);
         let script = self.behaviour.script(&attempt);
         let (events, receiver) = event_channel();
         let (stop, asked) = watch::channel(None);
@@ -169,7 +175,13 @@ fn stop_with(run: &Run, placement: Placement, mode: StopMode) -> (Ended, StopRes
         let last = outside.runs.get_mut(&run.request.idempotency_key).and_then(|r| r.last_mut());
         if let Some(last) = last.filter(|last| !last.is_over(now)) {
             match (mode, run.checkpoint_now()) {
-                (StopMode::Cancel, _) | (_, None) => last.cancelled = Some(now),
+                (StopMode::Cancel, _) | (_, None) => {
+                    last.cancelled = Some(now);
+                    let what = format!("{} was cancelled", last.name());
+                    if run.process.is_overtaken() {
+                        outside.violated(Violation::Late(what));
+                    }
+                }
                 (StopMode::Detach, Some(checkpoint)) => {
                     let wake_after = Duration::from_mins(1);
                     let usage = run.usage();

@@ -56,9 +56,15 @@ impl Book {
         self.sessions.entry(session.id.clone()).or_insert(page);
     }
 
-    /// The session and task of an execution that was written down and has not ended.
-    pub(crate) fn begun(&self, execution: &str) -> Option<(&SessionId, &TaskId)> {
-        let begun = |attempt: &&Attempt| attempt.stage == Stage::Begun;
+    /// The session and task of an execution that was written down and has not ended, or may have.
+    pub(crate) fn begun(
+        &self,
+        execution: &str,
+        may_have_ended: bool,
+    ) -> Option<(&SessionId, &TaskId)> {
+        let begun = |attempt: &&Attempt| {
+            attempt.stage == Stage::Begun || (may_have_ended && attempt.stage != Stage::Reserved)
+        };
         let attempt = self.executions.get(execution).filter(begun)?;
         Some((&attempt.session, &attempt.task))
     }

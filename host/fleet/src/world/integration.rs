@@ -103,7 +103,10 @@ impl Integration for SimIntegration {
             if world.origins_are_closed {
                 return Err(git_error("push", &base.path, "the origin takes nothing"));
             }
-            world.git(base)?.origin.insert(branch.clone(), new);
+            // One that is late is a stray: nobody builds on it, and nobody could call it back.
+            if !self.0.process.is_overtaken() {
+                world.git(base)?.origin.insert(branch.clone(), new);
+            }
             Ok(())
         };
         self.0.act(Step::Share, self.0.world.pace().network, &["share", &branch], act).await?;
@@ -166,6 +169,10 @@ impl Forge for SimForge {
         let act = |world: &mut super::Outside| {
             let address = format!("https://forge.example/pulls/{}", world.pull_requests.len() + 1);
             let key = (base.path.clone(), request.head.clone());
+            // Forges refuse a second one; who could have known of the first must not ask for it.
+            if self.0.process.is_overtaken() && world.pull_requests.contains_key(&key) {
+                return Err(git_error("pull request", &base.path, "there is one already"));
+            }
             if world.pull_requests.insert(key, address.clone()).is_some() {
                 world.violated(Violation::PullRequestTwice(request.head.clone()));
             }

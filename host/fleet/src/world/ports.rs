@@ -45,11 +45,16 @@ impl WorldPorts {
         what: &[&str],
         act: impl FnOnce(&mut super::Outside) -> Result<T, WorkspaceError>,
     ) -> Result<T, WorkspaceError> {
+        let was_overtaken = self.process.is_overtaken();
         self.world.takes(about, what).await;
         self.process
             .step(step, || {
                 let mut outside = self.world.outside();
                 outside.effects += 1;
+                // What is removed late was to be removed.
+                if step != Step::Discard {
+                    outside.note_late(step, &self.process, was_overtaken);
+                }
                 act(&mut outside)
             })
             .await

@@ -5,7 +5,7 @@ use super::{
     ports::{SimForge, SimIntegration, SimValidator, SimWorkspaces},
     remote::{Lookup, RemoteRun},
 };
-use crate::{Process, Random, SimClock};
+use crate::{Process, Random, SimClock, Step};
 use cyrus_core::{Base, Clock as _, SessionId, WorkspaceSpec};
 use cyrus_executor::{Placement, Repository, TaskId};
 use cyrus_orchestrator::Scheduling;
@@ -98,6 +98,8 @@ pub(crate) struct Outside {
     pub(crate) violations: Vec<Violation>,
     pub(crate) origins_are_closed: bool,
     pub(crate) effects: u64,
+    /// What was under way when its process was frozen, and was done when others had taken over.
+    pub(crate) late: Vec<Step>,
 }
 
 impl World {
@@ -170,6 +172,11 @@ impl World {
     /// How many things were done outside so far.
     pub fn effects(&self) -> u64 {
         self.outside().effects
+    }
+
+    /// What was under way when its process was frozen, and was done when others had taken over.
+    pub fn late(&self) -> Vec<Step> {
+        self.outside().late.clone()
     }
 
     /// The clones that are there, by their paths.
@@ -247,9 +254,21 @@ impl Outside {
         *tries
     }
 
-    /// The executions that are under way in processes that live, by their ids.
+    /// The executions that are under way in processes that live and that nobody has taken over from, by their ids.
     pub(crate) fn under_way(&self) -> impl Iterator<Item = (&String, &LiveExecution)> {
-        self.live.iter().filter(|(_, execution)| execution.process.is_alive())
+        let counts = |process: &Process| process.is_alive() && !process.is_overtaken();
+        self.live.iter().filter(move |(_, execution)| counts(&execution.process))
+    }
+
+    /// Takes note of a step when others have taken over from its process. What was under way by then, nobody could
+    /// call back any more; all else is a violation. Answers whether it is late.
+    pub(crate) fn note_late(&mut self, step: Step, process: &Process, was_overtaken: bool) -> bool {
+        if was_overtaken {
+            self.violated(Violation::Late(format!("{step:?}")));
+        } else if process.is_overtaken() {
+            self.late.push(step);
+        }
+        process.is_overtaken()
     }
 
     /// Takes note that an execution is under way: the only one of its task, with no run of its task in the cloud but

@@ -19,6 +19,9 @@ pub enum Violation {
     /// An execution was started that the store knows nothing of, or knows as ended.
     #[error("execution {0} was started without being written down before")]
     Unwritten(String),
+    /// Something was written or begun by a process from which its session had been taken before.
+    #[error("{0} by a process that others had taken over from")]
+    Late(String),
     /// A run was ordered in the cloud while another with the same key was under way.
     #[error("a second cloud run was ordered with the key {0}")]
     CloudRunTwice(String),

@@ -63,6 +63,11 @@ impl SessionStore for WatchedStore {
         let committed = self.inner.commit(lease, changes).await;
         if committed.is_ok() {
             let mut outside = self.ports.world.outside();
+            outside.note_late(
+                Step::Transaction,
+                &self.ports.process,
+                self.ports.process.is_overtaken(),
+            );
             let violations = outside.book.note(lease, &noted);
             outside.violations.extend(violations);
         }

@@ -72,14 +72,22 @@ pub(crate) fn is_whole(report: &SessionReport, told: &str) {
     assert!(done >= 10, "{told}: {done} tasks done");
 }
 
-/// Does this at each of so many points, counted from 1, and answers what came of each.
+/// One point of so many is tried of what is a variation; fewer where nothing is optimised.
+pub(crate) const STRIDE: u64 = if cfg!(debug_assertions) { 3 } else { 1 };
+
+/// Does this at each point up to this one, and answers what came of each.
 pub(crate) fn at_each<T: Send>(points: u64, each: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    at_one_of(1, points, each)
+}
+
+/// Does this at one of so many points up to this one, the first is the first, and answers what came of each.
+pub(crate) fn at_one_of<T: Send>(many: u64, points: u64, each: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let (next, found) = (AtomicU64::new(1), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
                 loop {
-                    let point = next.fetch_add(1, Ordering::Relaxed);
+                    let point = next.fetch_add(many, Ordering::Relaxed);
                     if point > points {
                         break;
                     }

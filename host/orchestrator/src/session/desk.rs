@@ -62,6 +62,12 @@ impl Desk<'_> {
         Ok(self.ports().store.commit(&self.lease, changes).await?)
     }
 
+    /// Refused when somebody else has taken the session over. Asked right before what cannot be called back: writing its
+    /// intent down may have taken long.
+    pub(super) async fn is_ours(&self) -> Result<(), Broken> {
+        Ok(self.ports().store.check(&self.lease).await?)
+    }
+
     /// Everything that was merged so far.
     pub(super) fn head(&self) -> String {
         let merged = self.board().progress.head.clone();

@@ -4,6 +4,7 @@ use super::{desk::Desk, host::DeskHost};
 use crate::Broken;
 use cyrus_core::{
     Change, Clock, ExecutionOutcome, ExecutionRecord, ExecutionReport, SessionEvent, Settlement,
+    StoreError,
 };
 use cyrus_executor::{
     ErrorKind, Event, Execution, ExecutionError, ExecutionHandle, ExecutionRequest,
@@ -25,6 +26,7 @@ pub(super) async fn run(
     request: ExecutionRequest,
     host: Arc<DeskHost>,
 ) -> Result<ExecutionReport, Broken> {
+    desk.is_ours().await?;
     desk.tell(SessionEvent::ExecutionStarted {
         execution: record.id.clone(),
         task: record.task.clone(),
@@ -40,7 +42,7 @@ pub(super) async fn run(
     };
     let taken = clock.elapsed().saturating_sub(begun);
     if host.is_lost() {
-        desk.ports().store.check(&desk.lease).await?;
+        desk.is_ours().await?;
     }
     let mut report = seen.report(record, executor.info().placement, ended, host.checkpoint());
     report.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
@@ -134,7 +136,12 @@ async fn follow(
                 continue;
             }
         };
-        let mode = if let Cause::Asked(mode) = found { mode } else { StopMode::Cancel };
+        let mode = match found {
+            // What goes on elsewhere is for whoever has taken the session over.
+            _ if is_taken(desk).await => StopMode::Detach,
+            Cause::Asked(mode) => mode,
+            _ => StopMode::Cancel,
+        };
         cause = Some(found);
         stopping.set(OptionFuture::from(Some(end(&handle, mode).fuse())));
     }
@@ -160,6 +167,11 @@ fn goes_on(error: ExecutionError) -> Result<Outcome, ExecutionError> {
         }
         _ => Err(error),
     }
+}
+
+/// Whether somebody else has taken the session over.
+async fn is_taken(desk: &Desk<'_>) -> bool {
+    matches!(desk.is_ours().await, Err(Broken::Store(StoreError::Fenced(_))))
 }
 
 fn end(handle: &ExecutionHandle, mode: StopMode) -> BoxFuture<'static, StopResult> {

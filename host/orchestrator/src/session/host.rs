@@ -106,17 +106,23 @@ impl Inner {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refused when somebody else has taken the session over.
+    async fn check(&self) -> Result<(), StoreError> {
+        self.seen(self.store.check(&self.lease).await)
+    }
+
     async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let committed = self.store.commit(&self.lease, changes).await;
-        match committed {
+        self.seen(self.store.commit(&self.lease, changes).await)
+    }
+
+    /// Ends the execution when the store takes no more of it.
+    fn seen(&self, answer: Result<(), StoreError>) -> Result<(), StoreError> {
+        match &answer {
             Ok(()) | Err(StoreError::OverCap { .. }) => {}
-            Err(StoreError::Fenced(session)) => {
-                self.lose("somebody else has taken the session over");
-                return Err(StoreError::Fenced(session));
-            }
-            Err(ref error) => self.lose(&error.to_string()),
+            Err(StoreError::Fenced(_)) => self.lose("somebody else has taken the session over"),
+            Err(error) => self.lose(&error.to_string()),
         }
-        committed
+        answer
     }
 
     /// Notes what was used, and sets more aside when that is more than was, if it fits.
@@ -171,6 +177,8 @@ impl ExecutionHost for DeskHost {
         async move {
             let execution = inner.execution.clone();
             inner.commit(vec![Change::Checkpoint { execution, token: token.clone() }]).await?;
+            // An effect follows that depends on it, and writing it down may have taken long.
+            inner.check().await?;
             inner.board().checkpoint(&inner.task, &inner.execution, token.clone());
             inner.state().checkpoint = Some(token);
             Ok(())

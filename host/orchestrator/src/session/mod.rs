@@ -95,7 +95,9 @@ impl Run<'_> {
         let report = found.report(&desk, conclusion, taken).await?;
         let state = SessionState::of(report.outcome);
         if state != SessionState::Paused {
-            // Before the end is written down: a session that is over is not looked at again.
+            // Before the end is written down: a session that is over is not looked at again. Whoever has taken it over
+            // needs what is shared.
+            self.orchestrator.ports.store.check(&desk.lease).await?;
             desk.unshare().await;
         }
         let kept = Some(Box::new(report.clone()));

@@ -42,6 +42,8 @@ pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId
         Ok(()) => {}
         // What is wrong with one task's clone or result is no reason to give up the others.
         Err(error @ (Broken::Workspace(_) | Broken::Name(_))) => {
+            // Whoever has taken the session over may have removed what is missing.
+            desk.is_ours().await?;
             desk.set(&id, TaskState::Failed { reason: error.to_string() }).await?;
         }
         Err(Broken::Uncertain(reason)) => desk.set(&id, TaskState::Held { reason }).await?,
