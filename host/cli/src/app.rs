@@ -1,6 +1,9 @@
 //! The one place that wires the parts.
 
-use crate::exit::{UsageError, usage};
+use crate::{
+    exit::{UsageError, usage},
+    mcp::{self, McpServers},
+};
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
 use cyrus_core::{Issue, SessionId, SessionStore, SystemClock, TrackRecord};
@@ -15,6 +18,7 @@ use cyrus_workspace::{
     CheckEnvironment, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git, GitEnvironment,
     GitIntegration, GitWorkspaces, Issues, WorkspaceSettings,
 };
+use serde_json::Value;
 use std::{
     env,
     ffi::OsString,
@@ -48,6 +52,7 @@ pub(crate) struct App {
     discovery: OnceLock<Discovery>,
     runtime: OnceCell<Runtime>,
     store: OnceCell<Arc<dyn SessionStore>>,
+    mcp: McpServers,
 }
 
 impl Opening {
@@ -84,6 +89,7 @@ impl Opening {
             discovery: OnceLock::new(),
             runtime: OnceCell::new(),
             store: OnceCell::new(),
+            mcp: McpServers::default(),
         })
     }
 
@@ -120,6 +126,11 @@ impl App {
     /// What of the configuration holds for this repository.
     pub(crate) fn repository(&self, path: &Path) -> RepositoryConfig<'_> {
         self.config.repository(path)
+    }
+
+    /// The MCP servers that agents may use in this repository, as `{"mcpServers": {…}}`.
+    pub(crate) fn mcp_servers(&self, repository: &RepositoryConfig<'_>) -> Option<Value> {
+        self.mcp.of(repository.mcp_configs())
     }
 
     /// The plugins there are.
@@ -181,7 +192,11 @@ impl App {
         let said = self.repository(repository);
         let configured = said.executors();
         if let Some(config) = configured.iter().find(|config| config.name == name) {
-            return Ok(config.clone());
+            let mut config = config.clone();
+            if let Some(servers) = self.mcp_servers(&said) {
+                mcp::allow(&mut config, &servers);
+            }
+            return Ok(config);
         }
         let known = self.discovery().plugins.contains_key(name);
         if known && !carried(name) && !said.mentions(name) {

@@ -194,7 +194,7 @@ fn template(
 ) -> Box<dyn Fn(&TaskKind) -> RequestTemplate + Send + Sync> {
     let configured = app.repository(repository);
     let instruction = configured.append_instruction().map(str::to_owned);
-    let servers = crate::mcp::servers(&configured.mcp_configs());
+    let servers = app.mcp_servers(&configured);
     let of = move |configured: &RepositoryConfig<'_>, kind: &TaskKind| {
         let tools = configured.tools(kind);
         RequestTemplate {

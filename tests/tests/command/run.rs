@@ -3,6 +3,7 @@
 use crate::fixtures::{GREETER, MENDED, bash, greeter, mending, turns, write};
 use cyrus_tests::world;
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn a_validated_result_is_a_commit_on_a_branch_of_its_own() {
@@ -147,4 +148,34 @@ fn a_denied_tool_is_reported_and_not_hidden() {
     assert_eq!(denials[0]["tool"], "Bash");
     assert_eq!(denials[0]["input"]["command"], "sh mischief.sh");
     assert!(!denials[0]["reason"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn upstreams_mcp_servers_reach_claude_without_a_grant_of_their_own() {
+    let mut world = greeter(world!(), mending());
+    let servers = world.path("mcp.json");
+    fs::write(&servers, r#"{"mcpServers": {"notes": {"command": "notes-server"}}}"#).unwrap();
+    let repository = world.repo().path().display().to_string();
+    let said = world.path("arguments");
+    let program = fs::read_to_string(world.path("bin/claude")).unwrap();
+    let line = format!("printf '%s\\n' \"$@\" >>'{}'", said.display());
+    world.install("claude", &program.replacen("#!/bin/sh\n", &format!("{line}\n"), 1));
+    world.configure(json!({ "repositories": [{
+        "id": "greeter", "name": "greeter", "repositoryPath": repository, "baseBranch": "main",
+        "mcpConfigPath": servers,
+    }] }));
+    let report = world.run(["run", "--json", "Greet whoever is named"]).code(0).report();
+    assert_eq!(report["outcome"], "validated");
+    let arguments = fs::read_to_string(&said).unwrap();
+    let expected = r#"{"mcpServers":{"notes":{"command":"notes-server"}}}"#;
+    assert!(arguments.contains(&format!("--mcp-config={expected}\n")), "{arguments}");
+
+    // Grants that somebody wrote stay as they are, and the denial says what to add.
+    let claude = json!({ "program": "claude", "args": { "flags": { "--verbose": "none" } } });
+    world.configure(
+        json!({ "executors": { "claude": { "grants": { "process": { "claude": claude } } } } }),
+    );
+    let explained = world.run(["executor", "explain", "claude", "--json"]).code(0).json();
+    let flags = &explained["grants"]["process"]["claude"]["args"]["flags"];
+    assert_eq!(flags, &json!({ "--verbose": "none" }));
 }
