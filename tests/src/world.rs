@@ -94,19 +94,25 @@ impl World {
     /// Returns when Codegen has made so many runs, whether or not anybody heard of it.
     #[track_caller]
     pub fn wait_for_runs(&self, count: usize) {
-        let ready = async {
-            let ordered = |requests: &[RecordedRequest]| {
-                requests.iter().filter(|request| request.path.ends_with("/agent/run")).count()
-                    >= count
-            };
-            self.service().wait_until(ordered).await;
+        self.wait_for_requests(count, |request| request.path.ends_with("/agent/run"));
+        let carried_out = async {
             // An order is recorded just before it is carried out.
             while self.service().runs().await.len() < count {
                 tokio::task::yield_now().await;
             }
         };
-        let waited = async { tokio::time::timeout(crate::PATIENCE, ready).await };
+        let waited = async { tokio::time::timeout(crate::PATIENCE, carried_out).await };
         self.runtime.block_on(waited).expect("the runs are made");
+    }
+
+    /// Returns when Codegen has had so many requests like this.
+    #[track_caller]
+    pub fn wait_for_requests(&self, count: usize, like: impl Fn(&RecordedRequest) -> bool) {
+        let enough =
+            |seen: &[RecordedRequest]| seen.iter().filter(|one| like(one)).count() >= count;
+        let ready = self.service().wait_until(enough);
+        let waited = async { tokio::time::timeout(crate::PATIENCE, ready).await };
+        self.runtime.block_on(waited).expect("the requests come");
     }
 
     /// Makes a repository with these files, committed.

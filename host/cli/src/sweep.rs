@@ -51,3 +51,59 @@ fn is_spent(found: &SessionSummary, keep_for: Duration, now: SystemTime) -> bool
         SessionState::Finished(_) => old && !found.held,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cyrus_core::{Base, Issue, Session};
+    use cyrus_executor::{Limits, Repository};
+
+    fn summary(state: SessionState, held: bool) -> SessionSummary {
+        let repository = Repository {
+            remote: None,
+            base_branch: None,
+            base_commit: "0".repeat(40),
+            work_branch: "cyrus/aaaa".to_owned(),
+        };
+        let session = Session {
+            id: "aaaa".parse().unwrap(),
+            issue: Issue::from_markdown("Do it").unwrap(),
+            base: Base { path: "/r".into(), repository, dirty: false },
+            branch: "cyrus/aaaa".to_owned(),
+            kind: None,
+            executor: None,
+            strategy: None,
+            plan: None,
+            model: None,
+            limits: Limits::default(),
+            created: SystemTime::UNIX_EPOCH,
+        };
+        SessionSummary { session, state, held }
+    }
+
+    #[test]
+    fn only_what_nobody_needs_any_more_is_spent() {
+        use SessionOutcome::{Cancelled, Failed, Rejected, Unverified, Validated};
+        let (young, old) = (Duration::from_hours(1), Duration::from_hours(3));
+        let spent = |state, held, age| {
+            is_spent(&summary(state, held), Duration::from_hours(2), SystemTime::UNIX_EPOCH + age)
+        };
+        for state in [SessionState::Running, SessionState::Paused] {
+            assert!(!spent(state, false, old) && !spent(state, true, old), "{state:?}");
+        }
+        for outcome in [Validated, Unverified] {
+            let state = SessionState::Finished(outcome);
+            assert!(spent(state, false, young), "{outcome:?}");
+            assert!(!spent(state, true, young), "somebody tidies it up: {outcome:?}");
+        }
+        for outcome in [Rejected, Failed, Cancelled] {
+            let state = SessionState::Finished(outcome);
+            assert!(spent(state, false, old), "{outcome:?}");
+            assert!(!spent(state, false, young) && !spent(state, true, old), "{outcome:?}");
+        }
+        // A clock that was set back makes nothing old.
+        let created = SystemTime::UNIX_EPOCH - Duration::from_hours(9);
+        let failed = summary(SessionState::Finished(Failed), false);
+        assert!(!is_spent(&failed, Duration::from_hours(2), created));
+    }
+}

@@ -1,6 +1,7 @@
 //! Work in the cloud: one run for one session whatever happens in between, and a token that nobody sees.
 
 use crate::fixtures::{GREETER, MENDED, checks};
+use cyrus_simulate::RecordedRequest;
 use cyrus_tests::{Ended, Report, Signal, Started, TOKEN, World, world};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -183,6 +184,29 @@ fn an_interrupt_stops_the_run() {
     let report = run.end().code(130).report().outcome("paused");
     assert_eq!(report.error()["kind"], "cancelled");
     assert_eq!(world.runs()[0].status.as_deref(), Some("CANCELLED"));
+}
+
+#[test]
+fn a_stop_that_detaches_leaves_the_run_alone_and_resume_takes_it_up() {
+    let going_on = json!([{ "steps": [{ "status": "ACTIVE", "polls": 1_000_000 }] }]);
+    let world = world!().repository(GREETER).config(checks()).codegen(json!({ "runs": going_on }));
+    let mut run = world.start(RUN);
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap();
+    run.wait_for("link", |line| line["event"].to_string().contains("codegen.com"));
+    let _ = world.run(["session", "stop", "--detach", session]).code(0).prints("is paused");
+    let _ = run.end().code(1).report().outcome("paused");
+    let status = || world.runs().into_iter().map(|run| run.status).collect::<Vec<_>>();
+    assert_eq!(status(), [Some("ACTIVE".to_owned())]);
+
+    let is_look = |request: &RecordedRequest| request.path.ends_with("/agent/run/1001");
+    let seen = world.service().requests().iter().filter(|request| is_look(request)).count();
+    let mut resumed = world.start(["session", "resume", session, "--json"]);
+    resumed.wait_for("execution", |line| line["type"] == "execution-started");
+    world.wait_for_requests(seen + 1, is_look);
+    resumed.signal(Signal::SIGINT);
+    let _ = resumed.end().code(130);
+    assert_eq!(status(), [Some("CANCELLED".to_owned())], "the same run, and no other");
 }
 
 /// Every file below a directory, links apart, that has this in it.

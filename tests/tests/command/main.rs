@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
 
 mod codegen;
+mod delivering;
 mod demo;
 mod failures;
 mod fixtures;

@@ -95,12 +95,12 @@ fn an_issue_comes_from_a_file_and_the_changes_that_were_not_committed_are_warned
     let repository = world.repo();
     repository.write(&[("greet.sh", "echo \"Half done\"\n")]);
     let issue = world.path("issue.md");
-    std::fs::write(&issue, "# Greet by name\n\nAda is not greeted.\n").unwrap();
+    fs::write(&issue, "# Greet by name\n\nAda is not greeted.\n").unwrap();
     let issue = issue.to_str().unwrap();
     let ended = world.run(["run", "--json", "--issue", issue]).code(0).complains("not committed");
     assert_eq!(ended.lines()[0]["title"], "Greet by name");
     assert_eq!(repository.file("HEAD", "greet.sh"), GREETER[0].1.trim());
-    let kept = std::fs::read_to_string(repository.path().join("greet.sh")).unwrap();
+    let kept = fs::read_to_string(repository.path().join("greet.sh")).unwrap();
     assert_eq!(kept, "echo \"Half done\"\n");
 }
 
