@@ -1,6 +1,6 @@
 //! Scenarios drawn at random: the same for the same seed.
 
-use crate::{Arrival, Ending, MemberSpec, Random, Scenario, Temper, Weighted};
+use crate::{Arrival, Ending, Lookup, MemberSpec, Random, Scenario, Temper, Weighted};
 use cyrus_core::{
     Billing, Caps, Complexity, Issue, Needs, Plan, PlanSource, PlannedTask, SessionId, Strategy,
 };
@@ -73,6 +73,9 @@ pub fn scenario(seed: u64) -> Scenario {
     drawn.selection.local_to_cloud = random.chance(300);
     if random.chance(200) {
         drawn.selection.fallback = CloudFallback::None;
+    }
+    if random.chance(150) {
+        drawn.lookup = Lookup::Never;
     }
     drawn
 }

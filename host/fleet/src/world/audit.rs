@@ -20,6 +20,10 @@ impl World {
                 if reason.is_none() && !stopped {
                     found.push(Violation::Unexplained(session.clone()));
                 }
+                let reserved = outside.book.reserved(session);
+                if reserved > 0 {
+                    found.push(leaked(format!("{reserved} reservations")));
+                }
             }
             SessionState::Finished(outcome) => {
                 let open = page.tasks.iter().filter(|record| !record.state.is_over());
