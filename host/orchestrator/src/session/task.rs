@@ -1,7 +1,7 @@
 //! One task, from its first attempt to a result that holds, or to the end of what can be tried.
 
 use super::{attempt, desk::Desk, integrate, verdict};
-use crate::{Broken, Step, Tried, checkpoint_of, decide, released, soonest};
+use crate::{Broken, Step, Tried, checkpoint_of, decide, ending, released, soonest};
 use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
 use cyrus_executor::{Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
@@ -135,7 +135,10 @@ async fn next(
         let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
         let elsewhere = resume.is_some() && is_elsewhere(desk, planned.id());
         // What is under way there may end there; nothing new goes where the rules do not send it any more.
-        let choice = match out_of_reach(desk, planned, &executor).await? {
+        let barred = out_of_reach(desk, planned, &executor).await?;
+        // Nobody else has what may have been begun there, unless the rules say so now.
+        let stays = elsewhere || (barred.is_none() && is_uncertain(desk, planned.id()));
+        let choice = match barred {
             Some(error) if !elsewhere => {
                 Choice::Nobody(error.clone(), TaskState::Failed { reason: error })
             }
@@ -148,12 +151,12 @@ async fn next(
                 return attempt::run(desk, planned, next).await;
             }
             // A limit passes soon enough; how long somebody is out who fails nobody knows, and others may have it.
-            Choice::Wait(time, because) if elsewhere || desk.is_parked(&executor) => {
+            Choice::Wait(time, because) if stays || desk.is_parked(&executor) => {
                 wait(desk, planned.id(), time, because).await;
                 return Ok(None);
             }
             Choice::Money => return Ok(None),
-            Choice::Nobody(error, _) if elsewhere => {
+            Choice::Nobody(error, _) if stays => {
                 let reason = format!(
                     "its work may be going on in the cloud, and {executor} cannot go on with it: {error}"
                 );
@@ -188,6 +191,13 @@ fn is_elsewhere(desk: &Desk<'_>, task: &TaskId) -> bool {
         let goes_on = report.outcome == ExecutionOutcome::Suspended;
         report.placement == Placement::Cloud && report.checkpoint.is_some() && goes_on
     })
+}
+
+/// Whether nobody can know what the last attempt began in the cloud.
+fn is_uncertain(desk: &Desk<'_>, task: &TaskId) -> bool {
+    let board = desk.board();
+    let report = board.attempts(task).last().and_then(|last| last.report.as_ref());
+    report.is_some_and(|report| ending(report) == crate::Ending::Uncertain)
 }
 
 /// Why the rules do not let an executor have a task that it had before: they were changed meanwhile.

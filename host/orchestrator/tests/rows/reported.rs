@@ -1,7 +1,7 @@
 //! Rows of the failure table after which nobody else is asked.
 
-use crate::support::{Stage, done, fails, fails_at_work, local};
-use cyrus_core::{SessionOutcome, SessionReport, Spending};
+use crate::support::{Stage, cloud, done, fails, fails_at_work, local};
+use cyrus_core::{SessionOutcome, SessionReport, Spending, Strategy};
 use cyrus_executor::{ErrorKind, MicroUsd};
 
 /// Only the first is asked, once, and the session fails with what it said.
@@ -52,4 +52,24 @@ fn failure_uncertain_is_held_with_its_reservation_and_never_created_again() {
     let asked = far.asked();
     assert_eq!(asked[0].idempotency_key, asked[1].idempotency_key);
     assert!(asked[1].resume.is_some());
+}
+
+#[test]
+fn failure_uncertain_goes_to_nobody_else_while_its_executor_cannot_take_it_up() {
+    let code = ErrorKind::Other("uncertain".to_owned());
+    let mut far = cloud("far").does([fails_at_work(code), done()]);
+    // Once what was held counts as spent there is no room for another.
+    far.candidate.max_per_day = Some(MicroUsd(35_000));
+    let mut stage = Stage::new(&[&far, &local("other")]);
+    stage.selection.strategy = Strategy::CloudOnly;
+    assert_eq!(stage.fix().outcome, SessionOutcome::Paused);
+    let report = stage.resume("aaaa");
+    assert_eq!(report.outcome, SessionOutcome::Paused);
+    let reason = report.reason.unwrap();
+    assert!(reason.contains("may be going on in the cloud") && reason.contains("far"), "{reason}");
+    assert_eq!(stage.who(), ["far"]);
+    // Who does not want to wait until tomorrow says that it is not to be done there any more.
+    stage.selection.strategy = Strategy::LocalOnly;
+    assert_eq!(stage.resume("aaaa").outcome, SessionOutcome::Validated);
+    assert_eq!(stage.who(), ["far", "other"]);
 }
