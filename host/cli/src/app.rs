@@ -338,7 +338,7 @@ impl App {
     }
 
     /// The user's home, where it can be used as one.
-    fn user_home(&self) -> Option<AbsolutePath> {
+    pub(crate) fn user_home(&self) -> Option<AbsolutePath> {
         self.user_home.clone().and_then(|home| AbsolutePath::parse(home).ok())
     }
 

@@ -1,9 +1,12 @@
-//! Removes what sessions left behind that are over: the clones of those that were cut off while they tidied up, and
-//! those of failed ones once nobody will look into them any more.
+//! Sees to what earlier processes left behind. Clones of sessions that are over are removed: of those that were cut off
+//! while they tidied up, and of failed ones once nobody will look into them any more. What programs changed in the
+//! granted files of the user's home, a login that was renewed, is brought back from sessions that were cut off.
 
 use crate::app::App;
 use anyhow::Result;
-use cyrus_core::{SessionOutcome, SessionState, SessionSummary, Workspaces as _};
+use cyrus_core::{SessionId, SessionOutcome, SessionState, SessionSummary, Workspaces as _};
+use cyrus_sandbox::{AbsolutePath, PrivateHome};
+use cyrus_workspace::GitWorkspaces;
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -29,6 +32,9 @@ async fn swept(app: &App) -> Result<()> {
     let keep_for = if retention.keep_failed { retention.keep_for } else { Duration::ZERO };
     // What the store does not know is not ours to judge: another store may have its clones here.
     for found in present.iter().filter_map(|id| known.get(id)) {
+        if found.state == SessionState::Running && !found.held {
+            return_files(app, &workspaces, &found.session.id);
+        }
         if !is_spent(found, keep_for, SystemTime::now()) {
             continue;
         }
@@ -38,6 +44,22 @@ async fn swept(app: &App) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Brings to the user what the programs of a session changed of the user's files. They are gone, and the session may
+/// never be gone on with, while a login that was renewed there is the only one that still holds.
+fn return_files(app: &App, workspaces: &GitWorkspaces, session: &SessionId) {
+    let Some(user) = app.user_home() else { return };
+    let homes = workspaces.homes(session).unwrap_or_default();
+    for directory in homes.into_iter().filter_map(|home| AbsolutePath::parse(home).ok()) {
+        let left = PrivateHome::left(directory, user.clone());
+        let returned = left.and_then(|home| home.map_or(Ok(Vec::new()), |home| home.sync()));
+        if let Err(error) = returned {
+            tracing::warn!(
+                "what a program of session {session} changed in its home did not reach yours: {error}"
+            );
+        }
+    }
 }
 
 /// Whether nobody will go on in a session's clones or look into them.

@@ -117,7 +117,7 @@ const GIVEN: &str = "given";
 const FILES: &str = "files.json";
 
 /// A private home. Dropping it leaves it as it is, so that nothing is lost with a host that is killed:
-/// [`PrivateHome::open`] on the same directory goes on with it, [`PrivateHome::recover`] puts an end to it.
+/// [`PrivateHome::open`] on the same directory goes on with it, [`PrivateHome::left`] finds it.
 #[derive(Debug)]
 pub struct PrivateHome {
     directory: AbsolutePath,
@@ -149,19 +149,20 @@ impl PrivateHome {
         Ok(home)
     }
 
-    /// Puts an end to a home that a host left behind when it was killed: what its program wrote reaches the user.
-    /// The program must be gone.
-    pub fn recover(
+    /// The home that a host left under `directory` when it was killed, so that [`PrivateHome::sync`] brings what its
+    /// program wrote to the user. `None`: nothing was launched there.
+    pub fn left(
         directory: AbsolutePath,
         user_home: AbsolutePath,
-    ) -> Result<Vec<(HomeFile, Returned)>, HomeError> {
+    ) -> Result<Option<Self>, HomeError> {
         // Read as what the program may have written: it is of the same user.
-        let files = Directory::open(directory.as_path())
+        let read = Directory::open(directory.as_path())
             .and_then(|opened| opened.read(Path::new(FILES), LARGEST))
-            .and_then(|list| list.ok_or_else(|| io::ErrorKind::NotFound.into()))
-            .and_then(|list| serde_json::from_slice(&list.bytes).map_err(Into::into))
-            .map_err(HomeError::at(directory.as_path().join(FILES)))?;
-        Self { directory, user_home, files }.close()
+            .and_then(|list| {
+                list.map(|list| serde_json::from_slice(&list.bytes)).transpose().map_err(Into::into)
+            });
+        let files = read.map_err(HomeError::at(directory.as_path().join(FILES)))?;
+        Ok(files.map(|files| Self { directory, user_home, files }))
     }
 
     /// What the program's `HOME` is to be.

@@ -131,10 +131,12 @@ fn nothing_is_lost_with_a_host_that_is_killed() {
     assert_eq!(user.read(), r#"{"token":2}"#);
     fs::write(login_in(&again), r#"{"token":3}"#).unwrap();
     drop(again);
-    let recovered = PrivateHome::recover(path(user.private()), path(user.home()));
-    assert_eq!(became(recovered), [Returned::ToUser, Returned::Unchanged]);
+    let left = || PrivateHome::left(path(user.private()), path(user.home())).unwrap();
+    assert_eq!(became(left().unwrap().sync()), [Returned::ToUser, Returned::Unchanged]);
     assert_eq!(user.read(), r#"{"token":3}"#);
-    assert!(!user.private().exists());
+    left().unwrap().close().unwrap();
+    fs::create_dir(user.private()).unwrap();
+    assert!(left().is_none(), "nothing was launched there");
 }
 
 #[test]

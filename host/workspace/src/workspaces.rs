@@ -19,7 +19,10 @@ use cyrus_core::{
 };
 use cyrus_executor::{RemoteBranch, WorkProduct, Workspace};
 use cyrus_sandbox::AbsolutePath;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The port [`Workspaces`] with git. See the crate's documentation for how, and for what it withstands.
 #[derive(Clone)]
@@ -30,6 +33,14 @@ pub struct GitWorkspaces {
 }
 
 impl GitWorkspaces {
+    /// The directories with the homes of the programs that were launched for a session.
+    pub fn homes(&self, session: &SessionId) -> Result<Vec<PathBuf>, WorkspaceError> {
+        let sessions = self.sessions.as_path();
+        let clones = TaskDir::of_session(sessions, session)?;
+        let home = |(task, token)| TaskDir::new(sessions, session, &task, token).home();
+        Ok(clones.into_iter().map(home).collect())
+    }
+
     /// Keeps its clones below `sessions` (`$CYRUS_HOME/sessions`), which is made when it is not there. Several
     /// processes may share it.
     pub fn new(sessions: AbsolutePath, git: Git, settings: WorkspaceSettings) -> Self {

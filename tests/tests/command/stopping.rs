@@ -1,8 +1,9 @@
 //! Stopping, being killed, and going on afterwards. Whatever happens, no process is left.
 
-use crate::fixtures::{MENDED, bash, greeter, turns, write};
+use crate::fixtures::{MENDED, bash, greeter, mending, turns, write};
 use cyrus_tests::{Held, Signal, Started, World, world};
 use serde_json::{Value, json};
+use std::fs;
 
 /// A world whose `claude` is in the middle of a command when this returns, and the run it is in.
 fn in_a_command() -> (World, Held, Started) {
@@ -174,4 +175,24 @@ fn what_was_cut_off_is_taken_up_without_being_named() {
     assert_eq!(report.outcome("validated").session(), session);
     let nothing = world.run(["session", "resume", "--all", "--json"]).code(0);
     assert_eq!(nothing.stdout, "");
+}
+
+#[test]
+fn a_login_that_was_renewed_before_a_kill_comes_back_with_the_next_run() {
+    let world = greeter(world!(), json!({}));
+    let login = world.user().join(".claude/.credentials.json");
+    fs::create_dir_all(login.parent().unwrap()).unwrap();
+    fs::write(&login, r#"{"token":"old"}"#).unwrap();
+    let held = Held::make(&world.path(""));
+    let renew = r#"printf '{"token":"new"}' >"$HOME/.claude/.credentials.json""#;
+    let world = world.stand_in(turns(json!([bash(&format!("{renew}; {}", held.command()))])));
+    let run = world.start(["run", "--json", "Greet"]);
+    held.wait();
+    run.signal(Signal::SIGKILL);
+    held.wait_released();
+    let _ = run.end();
+    assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":"old"}"#);
+    let world = world.stand_in(mending());
+    let _ = world.run(["run", "--json", "Greet whoever is named"]).code(0);
+    assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":"new"}"#);
 }
