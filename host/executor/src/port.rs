@@ -99,9 +99,10 @@ pub trait TaskExecutor: Send + Sync {
         request: ExecutionRequest,
         host: Arc<dyn ExecutionHost>,
     ) -> BoxFuture<'_, Result<Outcome, ExecutionError>> {
+        // The request is not kept for as long as the execution takes.
+        let begun = self.execute_streaming(request, host);
         async move {
-            let Execution { mut events, outcome, handle } =
-                self.execute_streaming(request, host).await?;
+            let Execution { mut events, outcome, handle } = begun.await?;
             let drain = async { while events.recv_batch().await.is_some() {} };
             let (outcome, ()) = tokio::join!(outcome, drain);
             drop(handle);

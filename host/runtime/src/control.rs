@@ -7,36 +7,35 @@ use tokio::sync::watch;
 
 /// What is asked of an execution and known of it, shared between its handle and its task.
 pub(crate) struct Control {
-    asked: watch::Sender<Option<StopMode>>,
-    ended: watch::Sender<bool>,
+    state: watch::Sender<State>,
     result: Mutex<Option<StopResult>>,
+}
+
+/// One channel for both: it is far larger than what goes through it.
+#[derive(Clone, Copy, Default)]
+struct State {
+    asked: Option<StopMode>,
+    ended: bool,
 }
 
 impl Control {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            asked: watch::Sender::new(None),
-            ended: watch::Sender::new(false),
-            result: Mutex::new(None),
-        })
+        Arc::new(Self { state: watch::Sender::default(), result: Mutex::new(None) })
     }
 
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Option<StopMode> {
-        *self.asked.borrow()
+        self.state.borrow().asked
     }
 
     /// Waits until a stop is asked for.
     pub(crate) async fn stop_asked(&self) -> StopMode {
-        let mut asked = self.asked.subscribe();
-        loop {
-            if let Some(mode) = *asked.borrow_and_update() {
-                return mode;
-            }
-            if asked.changed().await.is_err() {
-                // The sender is in `self`, so this is never reached; and nobody asks any more.
-                std::future::pending::<()>().await;
-            }
+        let mut state = self.state.subscribe();
+        let asked = state.wait_for(|state| state.asked.is_some()).await;
+        match asked.ok().and_then(|state| state.asked) {
+            Some(mode) => mode,
+            // The sender is in `self`, so this is never reached; and nobody asks any more.
+            None => std::future::pending().await,
         }
     }
 
@@ -55,7 +54,7 @@ impl Control {
 
     /// Tells everybody that the execution has ended.
     pub(crate) fn end(&self) {
-        self.ended.send_replace(true);
+        self.state.send_modify(|state| state.ended = true);
     }
 }
 
@@ -64,25 +63,25 @@ pub(crate) struct Handle(pub(crate) Arc<Control>);
 
 impl ExecutionControl for Handle {
     fn is_running(&self) -> bool {
-        !*self.0.ended.borrow()
+        !self.0.state.borrow().ended
     }
 
     fn stop(&self, mode: StopMode) -> BoxFuture<'static, StopResult> {
         let control = Arc::clone(&self.0);
         async move {
-            if *control.ended.borrow() {
+            if control.state.borrow().ended {
                 return StopResult::AlreadyFinished;
             }
             // To cancel is more than to detach, so it stands over it and not the other way round.
-            control.asked.send_if_modified(|asked| match (*asked, mode) {
+            control.state.send_if_modified(|state| match (state.asked, mode) {
                 (None, _) | (Some(StopMode::Detach), StopMode::Cancel) => {
-                    *asked = Some(mode);
+                    state.asked = Some(mode);
                     true
                 }
                 _ => false,
             });
-            let mut ended = control.ended.subscribe();
-            let _the_sender_is_ours = ended.wait_for(|ended| *ended).await;
+            let mut state = control.state.subscribe();
+            let _the_sender_is_ours = state.wait_for(|state| state.ended).await;
             let result = *control.result.lock().unwrap_or_else(PoisonError::into_inner);
             result.unwrap_or(StopResult::AlreadyFinished)
         }

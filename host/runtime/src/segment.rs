@@ -75,20 +75,23 @@ impl Segment {
         let run = Arc::clone(&self.run);
         let mut store = new_store(Arc::clone(&run)).map_err(|e| verdict::of_host(&run, &e))?;
         let slot = Slot::default();
-        let (stop, stops) = mpsc::channel(2);
+        let (stop, stops) = oneshot::channel();
         let work = {
             let (slot, store) = (Arc::clone(&slot), &mut store);
             let (run, control) = (Arc::clone(&run), Arc::clone(&self.control));
             let (events, resume) = (self.events, self.resume);
             async move {
-                let instance = run.executor.plugin.pre.instantiate_async(&mut *store).await?;
+                // In boxes: what is made for the instance is let go of, and what serves it is not copied about.
+                let instance = run.executor.plugin.pre.instantiate_async(&mut *store);
+                let instance = Box::pin(instance).await?;
                 let calls = Calls { run, control, events, resume, slot };
-                store
-                    .run_concurrent(async |store| calls.serve(store, &instance, stops).await)
-                    .await?
+                let serve = async |store: &Accessor<_>| {
+                    Box::pin(calls.serve(store, &instance, stops)).await
+                };
+                store.run_concurrent(serve).await?
             }
         };
-        let ended = watch(&run, &self.control, &stop, Box::pin(work)).await;
+        let ended = watch(&run, &self.control, stop, Box::pin(work)).await;
         let passed = store.data().limiter.passed();
         drop(store);
         run.programs_gone().await;
@@ -101,7 +104,7 @@ impl Segment {
 async fn watch(
     run: &Run,
     control: &Control,
-    stop: &mpsc::Sender<StopMode>,
+    stop: oneshot::Sender<StopMode>,
     mut work: BoxFuture<'_, Result<()>>,
 ) -> Ended {
     let deadline = async {
@@ -117,8 +120,7 @@ async fn watch(
         () = deadline => (StopMode::Cancel, true),
     };
     run.stopping.cancel();
-    // There is room for two, and nobody else sends.
-    let _received_or_over = stop.try_send(mode);
+    let _received_or_over = stop.send(mode);
     // The component hears of the stop first, and then what it waits for is answered: otherwise it would take
     // the answer for a failure.
     let cut_off = async {
@@ -202,7 +204,7 @@ impl Calls {
         self,
         store: &Accessor<State>,
         instance: &ExecutorPlugin,
-        mut stops: mpsc::Receiver<StopMode>,
+        mut stops: oneshot::Receiver<StopMode>,
     ) -> Result<()> {
         let (gone, is_gone) = oneshot::channel();
         let (answer, mut answered) = oneshot::channel();
@@ -221,7 +223,7 @@ impl Calls {
                 started = &mut start, if events.is_none() => events = Some(started?),
                 Some(done) = stopping.next() => { let () = done?; }
                 // Before it has begun there is nothing to stop: it would answer so, and then begin.
-                Some(mode) = stops.recv(), if events.is_some() => {
+                Ok(mode) = &mut stops, if events.is_some() && !stops.is_terminated() => {
                     stopping.push(self.stop(store, instance, mode));
                 }
             }
@@ -234,7 +236,8 @@ impl Calls {
             Result::Ok(())
         };
         if let Some(events) = events {
-            let (events, tidied) = tokio::join!(drain(events), timeout(TIDY, tidy));
+            let (drain, tidy) = (Box::pin(drain(events)), Box::pin(timeout(TIDY, tidy)));
+            let (events, tidied) = tokio::join!(drain, tidy);
             if events && let Ok(Err(error)) = tidied {
                 return Err(error);
             }

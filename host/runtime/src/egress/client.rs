@@ -3,13 +3,15 @@
 use super::body::Pieces;
 use bytes::Bytes;
 use cyrus_plugin::{Destination, Scheme};
-use futures::StreamExt as _;
+use futures::{TryStreamExt as _, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect::Policy as Redirects;
 use rustls::{ClientConfig, crypto::ring};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::{
     collections::HashMap,
+    error::Error as StdError,
+    io, iter,
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -58,6 +60,9 @@ struct Bound {
 /// A client that connects to certain addresses only.
 #[derive(Clone)]
 pub(super) struct Client(reqwest::Client);
+
+/// A request under way. It is all that is kept for as long as the answer takes.
+pub(super) type Sending = BoxFuture<'static, Result<Received, Error>>;
 
 /// A response, before it is looked at.
 pub(super) struct Received {
@@ -117,22 +122,26 @@ impl Client {
         client.map(Self).map_err(|e| Error::InternalError(Some(describe(&e))))
     }
 
-    pub(super) async fn send(
+    /// Sends a request. Redirects are not followed: the component sees them.
+    pub(super) fn send(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Received, Error> {
-        let mut request = self.0.request(method.clone(), url).headers(headers);
+    ) -> Sending {
         // A request that says nothing of a body has none, except where a length of zero is expected.
-        if !body.is_empty() || method == Method::POST || method == Method::PUT {
-            request = request.body(body);
-        }
-        let response = request.send().await.map_err(|e| failed(&e))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes_stream().map(|piece| piece.map_err(|e| failed(&e)));
-        Ok(Received { status, headers, body: Box::pin(body) })
+        let has_body = !body.is_empty() || method == Method::POST || method == Method::PUT;
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = has_body.then(|| body.into());
+        let sending = self.0.execute(request);
+        Box::pin(async move {
+            let response = sending.await.map_err(|e| failed(&e))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = Box::pin(response.bytes_stream().map_err(|e| failed(&e)));
+            Ok(Received { status, headers, body })
+        })
     }
 }
 
@@ -147,18 +156,11 @@ fn no_tls() -> Result<ClientConfig, Error> {
 
 /// What went wrong, without the address: it may hold what is nobody's business.
 fn describe(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    let sources = iter::successors(error.source(), |&error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// What a component is told when there is no response, or not all of it.
 fn failed(error: &reqwest::Error) -> Error {
     let text = describe(error);
     tracing::debug!(problem = text, "request failed");
@@ -176,13 +178,126 @@ fn failed(error: &reqwest::Error) -> Error {
             Error::ConnectionTerminated
         };
     }
-    if text.contains("certificate") {
-        Error::TlsCertificateError
-    } else if text.to_ascii_lowercase().contains("tls") {
-        Error::TlsProtocolError
-    } else if text.contains("refused") {
-        Error::ConnectionRefused
-    } else {
-        Error::DestinationUnavailable
+    match causes(error).find_map(|cause| cause.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(_)) => return Error::TlsCertificateError,
+        Some(_) => return Error::TlsProtocolError,
+        None => {}
+    }
+    let is_refused = causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if is_refused { Error::ConnectionRefused } else { Error::DestinationUnavailable }
+}
+
+/// An error and all that it comes from. What an error of input and output holds is not among its sources.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| match error.downcast_ref().map(io::Error::get_ref) {
+        Some(Some(held)) => Some(held),
+        _ => error.source(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt as _;
+    use rustls::{RootCertStore, ServerConfig, pki_types::PrivateKeyDer};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+    use tokio_rustls::TlsAcceptor;
+
+    /// Nobody's but this test's: it names localhost, signs itself, and holds for a hundred years.
+    const CERTIFICATE: &[u8] = include_bytes!("testdata/localhost.crt.der");
+    const KEY: &[u8] = include_bytes!("testdata/localhost.key.der");
+
+    const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+    /// A server behind TLS, which answers each request with its head.
+    async fn serve() -> SocketAddr {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let key = PrivateKeyDer::try_from(KEY).unwrap();
+        let certificates = vec![CERTIFICATE.into()];
+        let config = builder.with_no_client_auth().with_single_cert(certificates, key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                // One that is not trusted is hung up on.
+                let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    assert_ne!(tls.read_buf(&mut head).await.unwrap(), 0, "a whole request");
+                }
+                let begin = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len());
+                tls.write_all(begin.as_bytes()).await.unwrap();
+                tls.write_all(&head).await.unwrap();
+                tls.shutdown().await.unwrap();
+            }
+        });
+        address
+    }
+
+    /// TLS that trusts the test's certificate, or nobody.
+    fn tls(trusts: bool) -> Tls {
+        let mut roots = RootCertStore::empty();
+        if trusts {
+            roots.add(CERTIFICATE.into()).unwrap();
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let config = builder.with_root_certificates(roots).with_no_client_auth();
+        Tls(OnceLock::from(Ok(config)))
+    }
+
+    /// Asks the server at this address, by this name.
+    async fn ask(tls: &Tls, name: &str, address: SocketAddr) -> Result<String, Error> {
+        let url: Url = format!("https://{name}:{}/", address.port()).parse().unwrap();
+        let to = Destination::of(&url).unwrap();
+        let client = Client::new(tls, &to, &[address], CONNECT_TIME)?;
+        let mut headers = HeaderMap::new();
+        headers.insert("x-test", http::HeaderValue::from_static("here"));
+        let received = client.send(Method::GET, url, headers, Bytes::new()).await?;
+        assert_eq!(received.status, StatusCode::OK);
+        let pieces: Vec<_> = received.body.map(Result::unwrap).collect().await;
+        Ok(String::from_utf8(pieces.concat()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_trusted_is_asked() {
+        let head = ask(&tls(true), "localhost", serve().await).await.unwrap();
+        assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("x-test: here\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_has_to_be_trusted_and_to_name_the_host() {
+        let address = serve().await;
+        for (trusts, name) in
+            [(false, "localhost"), (true, "elsewhere.example"), (true, "127.0.0.1")]
+        {
+            let error = ask(&tls(trusts), name, address).await.unwrap_err();
+            assert!(matches!(error, Error::TlsCertificateError), "{name}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_told_from_one_that_is_not_there() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answers = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        });
+        let error = ask(&tls(true), "localhost", address).await.unwrap_err();
+        assert!(matches!(error, Error::TlsProtocolError), "{error:?}");
+        answers.await.unwrap();
+        let error = ask(&tls(true), "localhost", address).await.unwrap_err();
+        assert!(matches!(error, Error::ConnectionRefused), "{error:?}");
     }
 }

@@ -66,11 +66,14 @@ impl WasiHttpHooks for Egress {
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let run = Arc::clone(&self.run);
+        let Times { connect, first_byte, between_bytes } = Times::of(options);
+        // What it takes to get there is let go of before the wait for the answer, which may be a long one.
+        let ready = Box::pin(prepare(Arc::clone(&run), request, connect));
         Box::new(async move {
             // What runs before the first wait runs on the component's stack, which lives as long as the instance
             // and never shrinks: a request begun there would cost each execution that waits for an answer.
             tokio::task::yield_now().await;
-            let work = send(&run, request, Times::of(options));
+            let work = Box::pin(exchange(&run, ready, first_byte, between_bytes));
             let response = run.unless_stopped(work, Err(Error::ConnectionTerminated)).await?;
             let written: Box<dyn Future<Output = Result<(), Error>> + Send> =
                 Box::new(std::future::ready(Ok(())));
@@ -101,11 +104,18 @@ impl Times {
     }
 }
 
-async fn send(
-    run: &Arc<Run>,
+/// A request that was allowed, on its way.
+struct Ready {
+    sending: client::Sending,
+    slot: Slot,
+    has_secret: bool,
+}
+
+async fn prepare(
+    run: Arc<Run>,
     request: Request<WasiBody>,
-    times: Times,
-) -> Result<Response<WasiBody>, Error> {
+    connect_time: Duration,
+) -> Result<Ready, Error> {
     let (parts, body) = request.into_parts();
     let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let to = Destination::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
@@ -122,7 +132,7 @@ async fn send(
     let slot = Slot::take(&run.requests, limits.concurrent_requests);
     let slot = slot.ok_or(Error::ConnectionLimitReached)?;
     let body = collect(body, limits.request_kib as usize * 1024).await?;
-    let addresses = address::resolve(&policy, &to, times.connect).await.map_err(|e| match e {
+    let addresses = address::resolve(&policy, &to, connect_time).await.map_err(|e| match e {
         address::Unresolved::Denied(denied) => {
             run.deny(denied);
             Error::DestinationIpProhibited
@@ -140,11 +150,22 @@ async fn send(
     }
     tracing::debug!(executor = policy.executor(), execution = run.id(), method = %parts.method, %to, "request");
     let client =
-        run.executor.clients.get(&run.executor.runtime.tls, &to, addresses, times.connect)?;
+        run.executor.clients.get(&run.executor.runtime.tls, &to, addresses, connect_time)?;
     let sending = client.send(parts.method, url, headers, body);
-    let response = timeout(times.first_byte, sending).await;
+    Ok(Ready { sending, slot, has_secret })
+}
+
+/// Sends what will be ready, and waits for the response.
+async fn exchange(
+    run: &Arc<Run>,
+    ready: impl Future<Output = Result<Ready, Error>> + Unpin,
+    first_byte: Duration,
+    between_bytes: Duration,
+) -> Result<Response<WasiBody>, Error> {
+    let Ready { sending, slot, has_secret } = ready.await?;
+    let response = timeout(first_byte, sending).await;
     let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
-    receive(run, response, slot, times.between_bytes, has_secret)
+    receive(run, response, slot, between_bytes, has_secret)
 }
 
 /// Reads a request's body to its end: it goes out in one piece, with its true length.
