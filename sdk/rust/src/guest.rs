@@ -15,6 +15,7 @@ use crate::{
     settings::parse_settings,
     stop::StopState,
 };
+use futures::future::LocalBoxFuture;
 use std::{cell::RefCell, marker::PhantomData, rc::Rc};
 use wit_bindgen::{FutureReader, StreamReader, StreamWriter, spawn_local};
 
@@ -47,10 +48,10 @@ impl<E: Executor> Guest for Component<E> {
         let (events, stream) = wit_stream::new();
         let (outcome, future) = wit_future::new(abandoned);
         let stop = begin();
+        let result = execute::<E>(task, context, stop, Some(events));
         spawn_local(async move {
-            let result = execute::<E>(task, context, stop, Some(events)).await;
             // A host that does not want the outcome has given the execution up.
-            let _ = outcome.write(result.map_err(Into::into)).await;
+            let _ = outcome.write(result.await.map_err(Into::into)).await;
         });
         (stream, future)
     }
@@ -87,20 +88,26 @@ fn begin() -> Rc<StopState> {
     stop
 }
 
-async fn execute<E: Executor>(
+/// Does a task. It is large, and stands in a box from the beginning: the memory of a stack that it went through on its
+/// way would stay with the instance for as long as that waits.
+#[inline(never)]
+fn execute<E: Executor>(
     task: Task,
     resource: ExecutionContext,
     stop: Rc<StopState>,
     events: Option<StreamWriter<Event>>,
-) -> Result<Outcome> {
-    let execution = Rc::new(Execution::new(resource));
-    let outbox = Rc::new(Outbox::default());
-    let host = Host::new(Platform, Rc::clone(&stop));
-    let settings = execution.settings();
-    let context = Context::new(host, Rc::clone(&execution), Rc::clone(&outbox));
-    let outcome = run::<E>(task, &settings, context, &outbox, deliver(&outbox, events)).await;
-    execution.close();
-    stop.settle(outcome)
+) -> LocalBoxFuture<'static, Result<Outcome>> {
+    Box::pin(async move {
+        let execution = Rc::new(Execution::new(resource));
+        let outbox = Rc::new(Outbox::default());
+        let host = Host::new(Platform, Rc::clone(&stop));
+        let settings = execution.settings();
+        let context = Context::new(host, Rc::clone(&execution), Rc::clone(&outbox));
+        let delivery = deliver(&outbox, events);
+        let outcome = run::<E>(task, &settings, context, &outbox, delivery).await;
+        execution.close();
+        stop.settle(outcome)
+    })
 }
 
 /// Takes events to the host for as long as it wants them.

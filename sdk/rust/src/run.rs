@@ -4,7 +4,7 @@ use crate::{
     outbox::Outbox,
     settings::parse_settings,
 };
-use futures::future::join;
+use futures::future::{LocalBoxFuture, join};
 use std::future::Future;
 
 /// Does a task while `delivery` takes its events away; returns when both are done.
@@ -18,7 +18,7 @@ pub(crate) async fn run<E: Executor>(
     let host = context.host().clone();
     let work = async {
         let outcome = match parse_settings(settings) {
-            Ok(settings) => E::execute(task, settings, context).await,
+            Ok(settings) => begin::<E>(task, settings, context).await,
             Err(error) => Err(error),
         };
         if outcome.as_ref().is_err_and(Error::is_stopped) {
@@ -30,4 +30,14 @@ pub(crate) async fn run<E: Executor>(
         outcome
     };
     join(work, delivery).await.0
+}
+
+/// The executor's work, in a box that is made here: the stack that waits for it then never gets as deep as it is large.
+#[inline(never)]
+fn begin<'a, E: Executor + 'a>(
+    task: Task,
+    settings: E::Settings,
+    context: Context,
+) -> LocalBoxFuture<'a, Result<Outcome>> {
+    Box::pin(E::execute(task, settings, context))
 }

@@ -1,5 +1,9 @@
 use super::{HttpError, Response, url};
-use crate::Host;
+use crate::{
+    Host,
+    platform::{Platform, Sent},
+};
+use futures::future::LocalBoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
@@ -151,7 +155,7 @@ impl RequestBuilder {
         }
         let HttpClient { host, timeout, max_body, .. } = self.client;
         let line = self.request.line();
-        let sending = host.within(timeout, host.platform.send(self.request));
+        let sending = host.within(timeout, begin(&host.platform, self.request));
         let Some(answer) = host.until_stopped(sending).await? else {
             let waited = timeout.as_secs_f32();
             return Err(HttpError::TimedOut(format!("{line}: no answer in {waited} seconds")));
@@ -163,4 +167,10 @@ impl RequestBuilder {
     pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, HttpError> {
         self.header("accept", "application/json").send().await?.success().await?.json().await
     }
+}
+
+/// A request on its way, in a box that is made here: the stack that waits for it then never gets as deep as it is large.
+#[inline(never)]
+fn begin(platform: &Platform, request: Request) -> LocalBoxFuture<'_, Sent> {
+    Box::pin(platform.send(request))
 }
