@@ -35,13 +35,13 @@ const WHO: [(&str, &str); 3] = [
 /// Descriptors of the process itself, generously counted.
 const SPARE_FILES: usize = 64;
 
-/// Memory that an execution may take, in kB.
+/// Memory that an execution may take, in kB of 1,000 bytes.
 const MOST_KB: f64 = 120.0;
 
 /// What one process tells.
 #[derive(Debug, Serialize, Deserialize)]
 struct Taken {
-    /// Memory for each execution, in kB of 1024 bytes.
+    /// Memory for each execution, in kB of 1,000 bytes.
     kb: f64,
     /// Memory mappings of the whole process.
     mappings: f64,
@@ -151,7 +151,7 @@ where
     // What is made once is made now.
     let All { count, port, workspaces } = all;
     execute(NOTHING.to_owned(), true).await.expect("the first succeeds");
-    let before = memory_kb();
+    let before = memory_kib();
     let begun = Instant::now();
     let prompt = format!("get http://127.0.0.1:{port}/never");
     for number in 0..count {
@@ -165,12 +165,14 @@ where
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let seconds = begun.elapsed().as_secs_f64();
+    let (kb, mappings) = (memory_kib() - before, mappings());
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let (kb, mappings) = ((memory_kb() - before) as f64 / count as f64, mappings() as f64);
+    let (kb, mappings) = ((kb * 1024) as f64 / 1e3 / count as f64, mappings as f64);
     Taken { kb, mappings, seconds, without_workspace: count - workspaces }
 }
 
-fn memory_kb() -> usize {
+/// In KiB, which `/proc` calls kB.
+fn memory_kib() -> usize {
     let shares = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
     let line = shares.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
