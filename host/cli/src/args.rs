@@ -200,8 +200,10 @@ pub(crate) enum SessionCommand {
     Stop {
         /// The session
         id: SessionId,
+        /// Cancel this task only, and go on with the others; in a paused session once it is resumed
+        task: Option<TaskId>,
         /// Let runs in the cloud go on
-        #[arg(long)]
+        #[arg(long, conflicts_with = "task")]
         detach: bool,
     },
     /// Go on with a session that was paused or cut off

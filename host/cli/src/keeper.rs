@@ -1,4 +1,4 @@
-//! What goes on beside a session: its lease is kept, and stops that others ask for are heard.
+//! What goes on beside a session: its lease is kept, and stops that others ask for, of all of it or of a task, are heard.
 
 use cyrus_core::{SessionId, SessionStore};
 use cyrus_executor::StopMode;
@@ -41,6 +41,14 @@ async fn keep(store: Arc<dyn SessionStore>, id: SessionId, switch: StopSwitch) {
                 }
             }
             Err(error) => tracing::warn!("stops cannot be looked for: {error}"),
+        }
+        match store.cancelled().await {
+            Ok(cancelled) => {
+                for (_, task) in cancelled.iter().filter(|(session, _)| *session == id) {
+                    switch.cancel(task);
+                }
+            }
+            Err(error) => tracing::warn!("cancelled tasks cannot be looked for: {error}"),
         }
         if renewed.elapsed() >= every {
             match store.renew().await {

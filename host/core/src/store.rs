@@ -13,6 +13,16 @@ pub enum StoreError {
     /// There is no such session.
     #[error("there is no session {0}; `cyrus session list` shows those there are")]
     UnknownSession(SessionId),
+    /// The session has no such task.
+    #[error(
+        "session {session} has no task {task}; `cyrus session show {session}` shows those it has"
+    )]
+    UnknownTask {
+        /// The session.
+        session: SessionId,
+        /// The task.
+        task: TaskId,
+    },
     /// There is no such execution.
     #[error("there is no execution {0:?} in the store")]
     UnknownExecution(String),
@@ -211,4 +221,11 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The stops that were asked for of sessions this process holds.
     async fn requests(&self) -> Result<Vec<(SessionId, cyrus_executor::StopMode)>, StoreError>;
+
+    /// Asks for one task of a session to be cancelled, by whoever works on it now or later; they find it in
+    /// [`SessionStore::cancelled`].
+    async fn cancel(&self, session: &SessionId, task: &TaskId) -> Result<(), StoreError>;
+
+    /// The tasks that are to be cancelled of sessions this process holds.
+    async fn cancelled(&self) -> Result<Vec<(SessionId, TaskId)>, StoreError>;
 }

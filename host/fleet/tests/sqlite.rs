@@ -6,7 +6,7 @@ use cyrus_core::{
     Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
     SessionSummary, Snapshot, Spending, StoreError, TrackRecord,
 };
-use cyrus_executor::StopMode;
+use cyrus_executor::{StopMode, TaskId};
 use cyrus_fleet::{Simulation, Stores, generate, run_on};
 use cyrus_store::Store;
 use std::{
@@ -101,6 +101,12 @@ impl SessionStore for Blocking {
     }
     async fn requests(&self) -> Result<Vec<(SessionId, StopMode)>, StoreError> {
         self.runtime.block_on(self.store.requests())
+    }
+    async fn cancel(&self, session: &SessionId, task: &TaskId) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.cancel(session, task))
+    }
+    async fn cancelled(&self) -> Result<Vec<(SessionId, TaskId)>, StoreError> {
+        self.runtime.block_on(self.store.cancelled())
     }
 }
 

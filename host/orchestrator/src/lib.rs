@@ -14,7 +14,7 @@
 //! * [`BudgetPolicy`], [`Meter`]: what is set aside, what it comes to, and when an execution has to stop.
 //! * [`Scheduling`]: how much at once.
 //! * [`ToolPolicy`]: answers what agents ask.
-//! * [`stop_switch`]: stops a session from outside.
+//! * [`stop_switch`]: stops a session from outside, or cancels a task of it.
 
 mod analyse;
 mod broken;

@@ -10,7 +10,6 @@ use crate::{
     store,
 };
 use cyrus_core::{Lease, Session, SessionId, SessionState, SessionSummary, Snapshot, StoreError};
-use cyrus_executor::StopMode;
 use sqlx::{Any, AnyConnection, Row, Transaction, any::AnyRow};
 use std::{collections::HashMap, time::Duration};
 
@@ -191,41 +190,6 @@ pub(crate) async fn sessions(store: &Store) -> Result<Vec<SessionSummary>, Fault
         read.map_err(|error| tracing::warn!(%error, "a session is left out of the list")).ok()
     });
     Ok(readable.collect())
-}
-
-pub(crate) async fn request_stop(
-    store: &Store,
-    id: &SessionId,
-    mode: StopMode,
-) -> Result<(), Fault> {
-    // Nobody would find the request in a session that nobody holds; whoever takes it next was not asked.
-    let asked = sqlx::query(
-        "UPDATE sessions SET stop = CASE WHEN holder IS NULL THEN NULL ELSE $1 END WHERE id = $2",
-    )
-    .bind(row::json(&mode)?)
-    .bind(id.as_str())
-    .execute(&store.writer)
-    .await?;
-    match asked.rows_affected() {
-        0 => Err(StoreError::UnknownSession(id.clone()).into()),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) async fn requests(store: &Store) -> Result<Vec<(SessionId, StopMode)>, Fault> {
-    let rows = sqlx::query(
-        "SELECT id, stop FROM sessions WHERE holder = $1 AND stop IS NOT NULL ORDER BY id",
-    )
-    .bind(store.holder.id())
-    .fetch_all(&store.reader)
-    .await?;
-    let request = |row: &AnyRow| {
-        let id: &str = row.try_get("id")?;
-        let name = format!("session {id}");
-        let id = id.parse().map_err(|cause| row::senseless(&name, "id", &cause))?;
-        Ok((id, row::parsed(row, &name, "stop")?))
-    };
-    rows.iter().map(request).collect()
 }
 
 /// Lets others see that this store is alive.

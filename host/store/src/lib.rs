@@ -10,7 +10,7 @@
 //! * `store`, `sqlite`, `postgres`: opening, transactions, the schema (`migrations/`).
 //! * `dialect`: where the two databases differ.
 //! * `holder`, `host`: who works on a session, where, and whether that process is still alive.
-//! * `port`: the port; `lease`, `commit`, `execution`, `ledger`, `snapshot`, `log`: what its calls do.
+//! * `port`: the port; `lease`, `request`, `commit`, `execution`, `ledger`, `snapshot`, `log`: what its calls do.
 //! * `row`: how the domain types are written into columns.
 
 mod commit;
@@ -24,6 +24,7 @@ mod ledger;
 mod log;
 mod port;
 mod postgres;
+mod request;
 mod row;
 mod snapshot;
 mod sqlite;

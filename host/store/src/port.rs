@@ -1,12 +1,12 @@
 //! The port: what each call does is in the module of its noun.
 
-use crate::{Store, commit, execution, lease, ledger, log, snapshot};
+use crate::{Store, commit, execution, lease, ledger, log, request, snapshot};
 use async_trait::async_trait;
 use cyrus_core::{
     Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
     SessionSummary, Snapshot, Spending, StoreError, TrackRecord,
 };
-use cyrus_executor::StopMode;
+use cyrus_executor::{StopMode, TaskId};
 use std::{path::Path, time::Duration};
 
 #[async_trait]
@@ -69,10 +69,18 @@ impl SessionStore for Store {
     }
 
     async fn request_stop(&self, session: &SessionId, mode: StopMode) -> Result<(), StoreError> {
-        lease::request_stop(self, session, mode).await.map_err(|fault| self.unwritten(fault))
+        request::stop(self, session, mode).await.map_err(|fault| self.unwritten(fault))
     }
 
     async fn requests(&self) -> Result<Vec<(SessionId, StopMode)>, StoreError> {
-        lease::requests(self).await.map_err(|fault| self.unread(fault))
+        request::stops(self).await.map_err(|fault| self.unread(fault))
+    }
+
+    async fn cancel(&self, session: &SessionId, task: &TaskId) -> Result<(), StoreError> {
+        request::cancel(self, session, task).await.map_err(|fault| self.unwritten(fault))
+    }
+
+    async fn cancelled(&self) -> Result<Vec<(SessionId, TaskId)>, StoreError> {
+        request::cancelled(self).await.map_err(|fault| self.unread(fault))
     }
 }

@@ -196,3 +196,30 @@ fn a_login_that_was_renewed_before_a_kill_comes_back_with_the_next_run() {
     let _ = world.run(["run", "--json", "Greet whoever is named"]).code(0);
     assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":"new"}"#);
 }
+
+#[test]
+fn one_task_can_be_cancelled_and_the_others_go_on() {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    let part = |title: &str, turns: Value| json!({ "when": format!("{title}\n\nThis is one part"), "turns": turns });
+    let done = json!([write("greet.sh", MENDED), { "text": "Done." }]);
+    let world = world.stand_in(json!({ "conversations": [
+        part("Never end", json!([bash(&held.command())])),
+        part("Greet whoever is named", done),
+    ] }));
+    let issue = world.path("issue.md");
+    fs::write(&issue, "# Two parts\n\n- [ ] Greet whoever is named\n- [ ] Never end\n").unwrap();
+    let mut run = world.start(["run", "--json", "--issue", issue.to_str().unwrap()]);
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap();
+    held.wait();
+    let _ = world.run(["session", "stop", session, "t9"]).code(2).complains("has no task t9");
+    let _ = world.run(["session", "stop", session, "t2"]).code(0).prints("is cancelled");
+    held.wait_released();
+    let report = run.end().code(1).report().outcome("failed");
+    let states: Vec<_> =
+        report["tasks"].as_array().unwrap().iter().map(|task| task["state"].clone()).collect();
+    assert_eq!(states, [json!("done"), json!("cancelled")]);
+    assert_eq!(world.repo().file(report.branch(), "greet.sh"), MENDED.trim());
+    let _ = world.run(["session", "stop", session, "t1"]).code(2).complains("is over");
+}

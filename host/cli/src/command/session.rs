@@ -30,7 +30,8 @@ pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> 
     match command {
         SessionCommand::List(JsonArgs { json }) => list(app, json).await,
         SessionCommand::Show { id, json } => show(app, &id, json.json).await,
-        SessionCommand::Stop { id, detach } => {
+        SessionCommand::Stop { id, task: Some(task), .. } => cancel(app, &id, &task).await,
+        SessionCommand::Stop { id, task: None, detach } => {
             let mode = if detach { StopMode::Detach } else { StopMode::Cancel };
             stop(app, &id, mode).await
         }
@@ -235,6 +236,30 @@ async fn stop(app: &App, id: &SessionId, mode: StopMode) -> Result<Exit> {
     let state = store.snapshot(id).await?.state;
     println!("session {id} is {}", word(state, false));
     Ok(Exit::Done)
+}
+
+/// Asks for one task to be cancelled, and waits until it is over where somebody works on its session.
+async fn cancel(app: &App, id: &SessionId, task: &TaskId) -> Result<Exit> {
+    let store = app.store().await?;
+    let state = store.snapshot(id).await.map_err(as_usage)?.state;
+    if let SessionState::Finished(_) = state {
+        return Err(usage(format!("session {id} is over: it is {}", word(state, false))));
+    }
+    store.cancel(id, task).await.map_err(as_usage)?;
+    loop {
+        let held = is_held(&store, id).await?;
+        let tasks = store.snapshot(id).await?.tasks;
+        let found = tasks.iter().find(|record| record.planned.id() == task);
+        match found.map(|record| &record.state).filter(|state| state.is_over()) {
+            Some(state) => println!("task {task} of session {id} is {}", state.as_str()),
+            None if held => {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            None => println!("task {task} is cancelled when session {id} is resumed"),
+        }
+        return Ok(Exit::Done);
+    }
 }
 
 async fn is_held(store: &Arc<dyn SessionStore>, id: &SessionId) -> Result<bool> {

@@ -9,7 +9,7 @@ use cyrus_core::{
     SessionId, SessionState, SessionStore, SessionSummary, Snapshot, Spending, StoreError,
     TrackRecord,
 };
-use cyrus_executor::{StopMode, TaskKind};
+use cyrus_executor::{StopMode, TaskId, TaskKind};
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -313,6 +313,20 @@ impl SessionStore for MemoryProcess {
         let mine = |record: &&Record| record.holder == Some(self.number);
         let asked = |record: &Record| Some((record.session.id.clone(), record.stop?));
         Ok(shared.sessions.values().filter(mine).filter_map(asked).collect())
+    }
+
+    async fn cancel(&self, session: &SessionId, task: &TaskId) -> Result<(), StoreError> {
+        self.store.shared().record_mut(session)?.cancel(task)
+    }
+
+    async fn cancelled(&self) -> Result<Vec<(SessionId, TaskId)>, StoreError> {
+        let shared = self.store.shared();
+        let mine = shared.sessions.values().filter(|record| record.holder == Some(self.number));
+        let of = |record: &Record| {
+            let id = record.session.id.clone();
+            record.cancelled.iter().map(move |task| (id.clone(), task.clone())).collect::<Vec<_>>()
+        };
+        Ok(mine.flat_map(of).collect())
     }
 }
 

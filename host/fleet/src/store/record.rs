@@ -5,7 +5,7 @@ use cyrus_core::{
     TaskState, ValidationReport,
 };
 use cyrus_executor::{StopMode, TaskId, TaskKind};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 /// Lines of one session's log that are kept; older ones are dropped first.
 const LOG_LINES: usize = 2000;
@@ -20,6 +20,7 @@ pub(crate) struct Record {
     /// The number of whoever holds it.
     pub(crate) holder: Option<u64>,
     pub(crate) stop: Option<StopMode>,
+    pub(crate) cancelled: BTreeSet<TaskId>,
     analysis: Option<cyrus_core::Analysis>,
     plan: Option<Plan>,
     tasks: Listed<TaskRecord>,
@@ -40,6 +41,7 @@ impl Record {
             token: 1,
             holder: Some(holder),
             stop: None,
+            cancelled: BTreeSet::new(),
             analysis: None,
             plan: None,
             tasks: Listed::default(),
@@ -81,6 +83,16 @@ impl Record {
 
     pub(crate) fn log_lines(&self, after: u64, most: usize) -> Vec<LogLine> {
         self.log.iter().filter(|line| line.number > after).take(most).cloned().collect()
+    }
+
+    /// Takes note that somebody wants a task cancelled.
+    pub(crate) fn cancel(&mut self, task: &TaskId) -> Result<(), StoreError> {
+        if !self.tasks.contains(task.as_str()) {
+            let session = self.session.id.clone();
+            return Err(StoreError::UnknownTask { session, task: task.clone() });
+        }
+        self.cancelled.insert(task.clone());
+        Ok(())
     }
 
     /// The kind of a task, as far as it is known.

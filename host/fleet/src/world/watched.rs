@@ -5,7 +5,7 @@ use cyrus_core::{
     Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
     SessionSummary, Snapshot, Spending, StoreError, TrackRecord,
 };
-use cyrus_executor::StopMode;
+use cyrus_executor::{StopMode, TaskId};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// A process's handle on any store, watched: its transactions are points at which the process may be killed, and what
@@ -118,5 +118,13 @@ impl SessionStore for WatchedStore {
 
     async fn requests(&self) -> Result<Vec<(SessionId, StopMode)>, StoreError> {
         self.inner.requests().await
+    }
+
+    async fn cancel(&self, session: &SessionId, task: &TaskId) -> Result<(), StoreError> {
+        self.inner.cancel(session, task).await
+    }
+
+    async fn cancelled(&self) -> Result<Vec<(SessionId, TaskId)>, StoreError> {
+        self.inner.cancelled().await
     }
 }

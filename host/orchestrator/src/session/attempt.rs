@@ -45,7 +45,7 @@ pub(super) async fn run(
     let mut stop = desk.stop.clone();
     let _slot = tokio::select! {
         biased;
-        _ = stop.wait() => return Ok(None),
+        _ = stop.wait(planned.id()) => return Ok(None),
         slot = desk.orchestrator.slots.acquire(claim) => slot,
     };
     // While it waited the executor may have been found not to work.

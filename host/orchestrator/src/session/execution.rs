@@ -37,7 +37,7 @@ pub(super) async fn run(
     let mut seen = Seen::default();
     let deadline = request.limits.deadline;
     let ended = match executor.execute_streaming(request, Arc::clone(&host) as _).await {
-        Ok(execution) => follow(desk, &record.id, execution, &host, deadline, &mut seen).await,
+        Ok(execution) => follow(desk, record, execution, &host, deadline, &mut seen).await,
         Err(error) => Err(error),
     };
     let taken = clock.elapsed().saturating_sub(begun);
@@ -92,7 +92,7 @@ enum Cause {
 /// too long, or spends too much.
 async fn follow(
     desk: &Desk<'_>,
-    id: &str,
+    record: &ExecutionRecord,
     execution: Execution,
     host: &DeskHost,
     deadline: Option<Duration>,
@@ -118,7 +118,7 @@ async fn follow(
                 let before = seen.usage.clone();
                 for event in batch {
                     seen.note(&event);
-                    let execution = id.to_owned();
+                    let execution = record.id.clone();
                     desk.tell(SessionEvent::ExecutionEvent { execution, event });
                 }
                 if seen.usage != before {
@@ -128,7 +128,7 @@ async fn follow(
             }
             result = &mut outcome, if ended.is_none() => { ended = Some(result); continue }
             over = host.over_budget(), if undisturbed => Cause::OverBudget(over),
-            mode = stop.wait(), if undisturbed => Cause::Asked(mode),
+            mode = stop.wait(&record.task), if undisturbed => Cause::Asked(mode),
             () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
             () = &mut quiet, if undisturbed => Cause::Silence(silence.unwrap_or_default()),
             Some(result) = &mut stopping, if cause.is_some() && stopped.is_none() => {

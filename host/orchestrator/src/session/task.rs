@@ -57,6 +57,10 @@ pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId
 pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<Ending, Broken> {
     let id = planned.id();
     loop {
+        if desk.stop.cancels(id) {
+            desk.set(id, TaskState::Cancelled).await?;
+            return Ok(Ending::Closed);
+        }
         if desk.stop.asked().is_some() {
             return Ok(Ending::Stopped);
         }
@@ -77,8 +81,8 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
             } => {
                 if !time.is_zero() {
                     wait(desk, id, time, because.clone()).await;
-                    if desk.stop.asked().is_some() {
-                        return Ok(Ending::Stopped);
+                    if desk.stop.asked().is_some() || desk.stop.cancels(id) {
+                        continue;
                     }
                 }
                 let same = Some(Same { executor, resume, because });
@@ -290,7 +294,7 @@ async fn wait(desk: &Desk<'_>, task: &TaskId, time: Duration, because: String) {
     let mut stop = desk.stop.clone();
     tokio::select! {
         biased;
-        _ = stop.wait() => {}
+        _ = stop.wait(task) => {}
         () = desk.ports().clock.sleep(time) => {}
     }
 }

@@ -1,10 +1,10 @@
 //! Sessions that are stopped, taken over, or badly listened to.
 
 use crate::support::{
-    Hand, Stage, cloud, done, issue, local, minutes, planned, seconds, session_id, wrong,
+    Hand, Stage, cloud, done, issue, local, minutes, planned, seconds, session_id, task_id, wrong,
 };
 use cyrus_core::{
-    Clock as _, Complexity, PlannedTask, SessionEvent, SessionOutcome, SessionState,
+    Clock as _, Complexity, PlannedTask, SessionEvent, SessionOutcome, SessionReport, SessionState,
     SessionStore as _, StoreError, Strategy,
 };
 use cyrus_executor::{ErrorKind, StopMode, TaskKind};
@@ -268,4 +268,69 @@ fn slow_observer_never_blocks_an_execution() {
     assert_eq!(stage.run(worked).unwrap().outcome, SessionOutcome::Validated);
     assert_eq!(stage.world.clock().elapsed(), seconds(2_000));
     assert!(kept.lock().unwrap().len() == KEPT && *lost.lock().unwrap() > 2_000);
+}
+
+/// Works on three tasks, the last of which comes after the first, and has one cancelled after some time.
+fn cancelling(stage: &mut Stage, task: &str, after: Duration) -> SessionReport {
+    let tasks = vec![
+        planned("one", &TaskKind::BUILDER, &[]),
+        planned("two", &TaskKind::BUILDER, &[]),
+        planned("three", &TaskKind::BUILDER, &["one"]),
+    ];
+    let session = stage.planned("aaaa", tasks);
+    let crew = stage.crew();
+    let (switch, signal) = stop_switch();
+    let clock = stage.world.clock().clone();
+    let task = task_id(task);
+    let (report, ()) = stage.run(async {
+        join!(crew.start_until(&session, signal), async {
+            clock.sleep(after).await;
+            switch.cancel(&task);
+        })
+    });
+    report.unwrap()
+}
+
+fn states(report: &SessionReport) -> Vec<&'static str> {
+    report.tasks.iter().map(|task| task.state.as_str()).collect()
+}
+
+#[test]
+fn cancel_of_a_task_ends_it_and_leaves_the_others_alone() {
+    let near = local("near");
+    let mut stage = Stage::new(&[&near]);
+    let report = cancelling(&mut stage, "two", seconds(150));
+    assert_eq!(states(&report), ["done", "cancelled", "done"]);
+    assert_eq!(report.outcome, SessionOutcome::Failed);
+    assert!(report.reason.unwrap().contains("task two: it was cancelled"));
+    assert!(report.branch.is_some(), "what the others did is there");
+    let of_two = near.asked().into_iter().filter(|asked| asked.task.id.as_str() == "two").count();
+    assert_eq!(of_two, 1, "nobody is asked again");
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn cancel_of_a_task_blocks_what_comes_after_it() {
+    let mut stage = Stage::new(&[&local("near")]);
+    let report = cancelling(&mut stage, "one", seconds(150));
+    assert_eq!(states(&report), ["cancelled", "done", "blocked"]);
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn cancel_of_a_task_that_has_not_begun_means_that_it_never_does() {
+    for (task, parked) in [("three", false), ("two", true)] {
+        let limited =
+            Script { ending: Ending::Fails(ErrorKind::RateLimited, Some(minutes(5))), ..done() };
+        let near = local("near").is(move |attempt: &Attempt| {
+            let waits = parked && attempt.task.as_str() == "two";
+            if waits { limited.clone() } else { done() }
+        });
+        let mut stage = Stage::new(&[&near]);
+        let report = cancelling(&mut stage, task, seconds(1));
+        let state = report.tasks.iter().find(|one| one.id.as_str() == task).unwrap();
+        assert_eq!(state.state.as_str(), "cancelled");
+        assert!(near.asked().iter().filter(|asked| asked.task.id.as_str() == task).count() <= 1);
+        assert_eq!(stage.violations(), []);
+    }
 }

@@ -148,3 +148,31 @@ pub(crate) async fn brings_a_stop_to_whoever_works_on_the_session(home: &Home) {
     assert_eq!(user.requests().await.unwrap(), []);
     assert_eq!(worker.requests().await.unwrap(), []);
 }
+
+pub(crate) async fn brings_a_cancelled_task_to_whoever_works_on_the_session_now_or_later(
+    home: &Home,
+) {
+    let (worker, user) = (home.store().await, home.store().await);
+    let lease = worker.open(&session("aaaa", 1)).await.unwrap();
+    let (one, two) = (task_id("one"), task_id("two"));
+    let planned = plan(vec![planned("one", &[]), planned("two", &["one"])]);
+    worker.commit(&lease, vec![Change::Planned(planned)]).await.unwrap();
+    assert_eq!(worker.cancelled().await.unwrap(), []);
+    for _ in 0..2 {
+        user.cancel(&lease.session, &two).await.unwrap();
+    }
+    let asked = [(lease.session.clone(), two)];
+    assert_eq!(worker.cancelled().await.unwrap(), asked);
+    assert_eq!(user.cancelled().await.unwrap(), []);
+    let unknown = user.cancel(&lease.session, &task_id("three")).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::UnknownTask { .. }), "{unknown}");
+
+    worker.commit(&lease, vec![Change::State(SessionState::Paused, None)]).await.unwrap();
+    user.take(&lease.session).await.unwrap();
+    assert_eq!(
+        (user.cancelled().await.unwrap(), worker.cancelled().await.unwrap()),
+        (asked.to_vec(), vec![])
+    );
+    user.cancel(&lease.session, &one).await.unwrap();
+    assert_eq!(user.cancelled().await.unwrap().len(), 2);
+}

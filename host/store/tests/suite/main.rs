@@ -30,6 +30,7 @@ macro_rules! cases {
             leases::gives_a_session_of_the_dead_to_one_of_many,
             leases::tells_which_sessions_were_lost,
             leases::brings_a_stop_to_whoever_works_on_the_session,
+            leases::brings_a_cancelled_task_to_whoever_works_on_the_session_now_or_later,
             log::keeps_lines_in_order_whoever_writes,
             log::keeps_the_newest_lines,
             model::agrees_with_the_model,

@@ -8,7 +8,7 @@ mod work;
 pub(crate) use hand::{Hand, cloud, local};
 pub(crate) use stage::{Crew, Stage};
 use told::Told;
-pub(crate) use work::{done, fails, fails_at_work, issue, planned, session_id, wrong};
+pub(crate) use work::{done, fails, fails_at_work, issue, planned, session_id, task_id, wrong};
 
 use std::time::Duration;
 
