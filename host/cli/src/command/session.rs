@@ -56,7 +56,9 @@ async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)
 
 fn as_usage(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::UnknownSession(_) | StoreError::Held { .. } => usage(error.to_string()),
+        StoreError::UnknownSession(_)
+        | StoreError::UnknownTask { .. }
+        | StoreError::Held { .. } => usage(error.to_string()),
         error => error.into(),
     }
 }
