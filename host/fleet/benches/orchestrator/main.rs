@@ -1,17 +1,20 @@
 //! What the orchestrator itself costs: the workspaces, merges and checks here take no time, and executors take as long
 //! as they are told to. Fails when a target is missed.
 //!
-//! `cargo bench -p cyrus-fleet --bench orchestrator [-- PART…]`, with the parts `latency`, `scale` and `side-by-side`.
+//! `cargo bench -p cyrus-fleet --bench orchestrator [-- PART…]`, with the parts `latency`, `scale`, `side-by-side`
+//! and `waiting`.
 //! What it measures and why is in `docs/performance.md`.
 
 mod instant;
 mod latency;
+mod patient;
 #[path = "../../../../tests/benches/overhead/report.rs"]
 #[expect(dead_code, reason = "the bench of the plugin host has targets of the other kind too")]
 mod report;
 mod scale;
 mod scene;
 mod side_by_side;
+mod waiting;
 
 use report::Report;
 use std::{env, process::ExitCode};
@@ -19,22 +22,31 @@ use std::{env, process::ExitCode};
 /// The name of a part, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     ("latency", latency::measure),
     ("scale", scale::measure),
     ("side-by-side", side_by_side::measure),
+    ("waiting", waiting::measure),
 ];
 
 fn main() -> ExitCode {
-    let chosen: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [waiting::CHILD, patience, count] => waiting::child(patience, count),
+        ref chosen => return measure(chosen),
+    }
+    ExitCode::SUCCESS
+}
+
+fn measure(chosen: &[&str]) -> ExitCode {
     let known = PARTS.map(|(name, _)| name);
-    if let Some(unknown) = chosen.iter().find(|word| !known.contains(&word.as_str())) {
+    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
         eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
         return ExitCode::from(2);
     }
     let mut report = Report::default();
     for (name, part) in PARTS {
-        if chosen.is_empty() || chosen.iter().any(|word| word == name) {
+        if chosen.is_empty() || chosen.contains(&name) {
             part(&mut report);
         }
     }

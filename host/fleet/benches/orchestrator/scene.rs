@@ -5,7 +5,7 @@ use cyrus_core::{
     Billing, Issue, Observer, Plan, PlanSource, PlannedTask, Session, SessionId, SessionOutcome,
     SessionStore, SystemClock,
 };
-use cyrus_executor::{Limits, Task, TaskExecutor as _, TaskId, TaskKind};
+use cyrus_executor::{Limits, Task, TaskExecutor, TaskId, TaskKind};
 use cyrus_orchestrator::{
     AnalysisRules, AttemptPolicy, BudgetPolicy, Candidate, Deadlines, Delivery, Member,
     Orchestrator, PlanLimits, PlanSettings, Ports, RequestTemplate, Scheduling, Scrutiny,
@@ -42,15 +42,7 @@ impl Scene {
         observer: Arc<dyn Observer>,
     ) -> Duration {
         let repository = Arc::new(InstantRepository::default());
-        let ports = Ports {
-            store,
-            workspaces: Arc::clone(&repository) as _,
-            integration: Arc::clone(&repository) as _,
-            forge: None,
-            validator: repository,
-            clock: Arc::new(SystemClock::default()),
-        };
-        let orchestrator = Orchestrator::new(ports, self.scheduling());
+        let orchestrator = Orchestrator::new(ports(store, repository), self.scheduling());
         let (site, session) = (site(Worker::new(self.takes, calls)), self.session());
         let (_switch, stop) = stop_switch();
         let begun = Instant::now();
@@ -104,9 +96,22 @@ impl Scene {
     }
 }
 
-fn site(worker: Worker) -> Site {
+/// What is worked with, besides executors.
+pub(crate) fn ports(store: Arc<dyn SessionStore>, repository: Arc<InstantRepository>) -> Ports {
+    Ports {
+        store,
+        workspaces: Arc::clone(&repository) as _,
+        integration: Arc::clone(&repository) as _,
+        forge: None,
+        validator: repository,
+        clock: Arc::new(SystemClock::default()),
+    }
+}
+
+/// A place where this executor does everything.
+pub(crate) fn site(executor: impl TaskExecutor + 'static) -> Site {
     let candidate = Candidate {
-        info: worker.info().clone(),
+        info: executor.info().clone(),
         kinds: Vec::new(),
         billing: Billing::Metered,
         price: None,
@@ -118,7 +123,7 @@ fn site(worker: Worker) -> Site {
     let limits =
         PlanLimits { max_tasks: usize::MAX, max_depth: usize::MAX, ..PlanLimits::default() };
     Site {
-        members: vec![Member { candidate, executor: Some(Arc::new(worker)) }],
+        members: vec![Member { candidate, executor: Some(Arc::new(executor)) }],
         selection: SelectionPolicy::default(),
         attempts: AttemptPolicy::default(),
         budget: BudgetPolicy::default(),

@@ -1,6 +1,10 @@
 //! One attempt at a task: the slot, the clone, the money, the execution, and its result.
 
-use super::{desk::Desk, execution, host::DeskHost};
+use super::{
+    desk::Desk,
+    execution::{self, Begun},
+    host::DeskHost,
+};
 use crate::{Broken, Candidate, effects::Effect, schedule::Claim};
 use cyrus_core::{
     Change, Collected, EffectKind, ExecutionRecord, PlannedTask, PreparedWorkspace, Receipt,
@@ -53,6 +57,22 @@ pub(super) async fn run(
     if desk.orchestrator.circuits().exclusion(&next.executor, now).is_some() {
         return Ok(None);
     }
+    let begun = Box::pin(prepared(desk, planned, next, &member.candidate, placement)).await?;
+    let Some(begun) = begun else { return Ok(None) };
+    let report = execution::run(desk, &executor, begun).await?;
+    Box::pin(execution::finish(desk, &report)).await?;
+    Ok(None)
+}
+
+/// Makes everything ready for an execution, and writes it down as begun. What only that takes is gone when it runs.
+/// `None`: the choice is to be made again.
+async fn prepared(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    next: Next,
+    candidate: &Candidate,
+    placement: Placement,
+) -> Result<Option<Begun>, Broken> {
     let start = start_of(desk, planned, &next, placement);
     if !desk.share(placement, &start.commit).await? {
         return Ok(None);
@@ -63,15 +83,14 @@ pub(super) async fn run(
         }
     }
     let workspace = prepare(desk, planned.id(), &start).await?;
-    let Some((record, host)) = begin(desk, planned, &next, &member.candidate, &start).await? else {
+    let Some((record, host)) = begin(desk, planned, &next, candidate, &start).await? else {
         return Ok(None);
     };
     desk.orchestrator.circuits().begin(&next.executor, desk.ports().clock.elapsed());
     let repository = repository(desk, placement, &start);
     let request = request(desk, planned, &next, &record, repository, &workspace, host.most());
-    let report = execution::run(desk, &record, &executor, request, host).await?;
-    execution::finish(desk, &report).await?;
-    Ok(None)
+    let ExecutionRecord { id, task, executor, .. } = record;
+    Ok(Some(Begun { id, task, executor, request: Box::new(request), host }))
 }
 
 /// Where an attempt's clone starts from, and under which token it is made.

@@ -1,39 +1,59 @@
 //! What a session knows of its tasks, in memory: the same as the store has.
 
 use cyrus_core::{
-    Collected, ExecutionRecord, ExecutionReport, PlannedTask, Progress, Snapshot, TaskOrigin,
-    TaskRecord, TaskState, ValidationReport,
+    Collected, ExecutionRecord, ExecutionReport, PlannedTask, Progress, TaskOrigin, TaskRecord,
+    TaskState, ValidationReport,
 };
 use cyrus_executor::{TaskId, Usage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// A task and where it stands. Whoever works on it has the task itself too, for as long as that takes.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) planned: Arc<PlannedTask>,
+    pub(super) state: TaskState,
+}
 
 /// The tasks of a session, their attempts, and how far the session has come.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    tasks: Vec<TaskRecord>,
-    places: BTreeMap<TaskId, usize>,
+    tasks: Vec<Entry>,
+    places: HashMap<TaskId, usize>,
     /// For each task, the tasks that come after it.
-    next: BTreeMap<TaskId, Vec<TaskId>>,
+    next: HashMap<TaskId, Vec<TaskId>>,
     /// For each task that waits, how many of those it comes after are not done.
-    missing: BTreeMap<TaskId, usize>,
+    missing: HashMap<TaskId, usize>,
     /// Tasks of the plan that wait for nothing but their turn.
     ready: BTreeSet<usize>,
-    executions: BTreeMap<TaskId, Vec<ExecutionRecord>>,
+    executions: HashMap<TaskId, Vec<ExecutionRecord>>,
     order: Vec<(TaskId, usize)>,
     pub(super) progress: Progress,
 }
 
 impl Board {
     /// The board as the store has it.
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let mut board = Self { progress: snapshot.progress.clone(), ..Self::default() };
-        for task in &snapshot.tasks {
-            board.add(task.clone());
+    pub(super) fn of(
+        tasks: Vec<TaskRecord>,
+        executions: Vec<ExecutionRecord>,
+        progress: Progress,
+    ) -> Self {
+        let mut board = Self { progress, ..Self::default() };
+        board.expect(tasks.len());
+        for task in tasks {
+            board.add(task);
         }
-        for record in &snapshot.executions {
-            board.begin(record.clone());
+        for record in executions {
+            board.begin(record);
         }
         board
+    }
+
+    /// Makes room for so many tasks more, and no larger: most sessions have one.
+    pub(super) fn expect(&mut self, tasks: usize) {
+        self.tasks.reserve_exact(tasks);
     }
 
     /// Adds a task. One that is known already stays as it is.
@@ -60,14 +80,15 @@ impl Board {
                 self.ready.insert(place);
             }
         }
-        self.tasks.push(record);
+        let TaskRecord { planned, state } = record;
+        self.tasks.push(Entry { planned: Arc::new(planned), state });
     }
 
-    pub(super) fn tasks(&self) -> &[TaskRecord] {
+    pub(super) fn tasks(&self) -> &[Entry] {
         &self.tasks
     }
 
-    pub(super) fn task(&self, id: &TaskId) -> Option<&TaskRecord> {
+    pub(super) fn task(&self, id: &TaskId) -> Option<&Entry> {
         self.places.get(id).and_then(|place| self.tasks.get(*place))
     }
 
@@ -76,9 +97,12 @@ impl Board {
     }
 
     /// Takes the tasks that can begin and have not been taken.
-    pub(super) fn take_ready(&mut self) -> Vec<PlannedTask> {
+    pub(super) fn take_ready(&mut self) -> Vec<Arc<PlannedTask>> {
         let ready = std::mem::take(&mut self.ready);
-        ready.into_iter().filter_map(|place| Some(self.tasks.get(place)?.planned.clone())).collect()
+        ready
+            .into_iter()
+            .filter_map(|place| Some(Arc::clone(&self.tasks.get(place)?.planned)))
+            .collect()
     }
 
     /// Sets where a task stands. Answers the tasks that can never begin because of it, which are blocked now.
@@ -134,7 +158,9 @@ impl Board {
     }
 
     pub(super) fn begin(&mut self, record: ExecutionRecord) {
-        let attempts = self.executions.entry(record.task.clone()).or_default();
+        // Records are large, and most tasks have one.
+        let attempts =
+            self.executions.entry(record.task.clone()).or_insert_with(|| Vec::with_capacity(1));
         self.order.push((record.task.clone(), attempts.len()));
         attempts.push(record);
     }

@@ -22,7 +22,7 @@ impl Desk<'_> {
     ) -> Result<PreparedWorkspace, Broken> {
         let name = (spec.task.clone(), spec.token);
         if let Some(known) = self.clones().get(&name) {
-            return Ok(known.clone());
+            return Ok(PreparedWorkspace::clone(known));
         }
         let workspaces = &self.ports().workspaces;
         let what = spec.token.to_string();
@@ -37,7 +37,7 @@ impl Desk<'_> {
             // The store says that it was made; whether it is still there only a look can tell.
             workspace = workspaces.prepare(spec).await?;
         }
-        self.clones().insert(name, workspace.clone());
+        self.clones().insert(name, Box::new(workspace.clone()));
         Ok(workspace)
     }
 
@@ -53,8 +53,8 @@ impl Desk<'_> {
     /// The clones of a task that this process knows.
     pub(super) fn specs(&self, task: &TaskId) -> Vec<WorkspaceSpec> {
         let clones = self.clones();
-        let of_task = clones.values().filter(|known| known.spec.task == *task);
-        of_task.map(|known| known.spec.clone()).collect()
+        let of_task = clones.range((task.clone(), u64::MIN)..=(task.clone(), u64::MAX));
+        of_task.map(|(_, known)| known.spec.clone()).collect()
     }
 
     /// The clone that an execution was made in, and where its result is.
@@ -94,7 +94,7 @@ impl Desk<'_> {
         }
     }
 
-    fn clones(&self) -> MutexGuard<'_, BTreeMap<(TaskId, u64), PreparedWorkspace>> {
+    fn clones(&self) -> MutexGuard<'_, BTreeMap<(TaskId, u64), Box<PreparedWorkspace>>> {
         self.clones.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,10 @@
 //! What the parts of one session's work share.
 
-use super::{board::Board, share::Sharing, verdict};
+use super::{
+    board::{Board, Entry},
+    share::Sharing,
+    verdict,
+};
 use crate::{
     Broken, BudgetPolicy, Orchestrator, Planning, Ports, RequestTemplate, SelectionPolicy, Site,
     StopSignal, effects::Effects, plan,
@@ -31,8 +35,6 @@ pub(super) struct Desk<'a> {
     /// What may be spent, on this session too.
     pub(super) budget: BudgetPolicy,
     pub(super) checks: Vec<Check>,
-    /// What was found out before there was a plan to write it down with.
-    pub(super) unwritten: Vec<Change>,
     /// Tasks that were held, and that somebody has looked at since.
     pub(super) released: Mutex<BTreeSet<TaskId>>,
     /// Told of every execution that has ended: what was set aside for it and not used is there for others.
@@ -40,7 +42,7 @@ pub(super) struct Desk<'a> {
     /// One merge at a time.
     pub(super) merging: tokio::sync::Mutex<()>,
     /// The clones that this process made or found.
-    pub(super) clones: Mutex<BTreeMap<(TaskId, u64), PreparedWorkspace>>,
+    pub(super) clones: Mutex<BTreeMap<(TaskId, u64), Box<PreparedWorkspace>>>,
     pub(super) sharing: Sharing,
     pub(super) board: Arc<Mutex<Board>>,
 }
@@ -112,7 +114,7 @@ impl Desk<'_> {
     /// Whether the plan is one task, whose result is the whole.
     pub(super) fn is_single(&self) -> bool {
         let board = self.board();
-        let planned = |record: &&TaskRecord| record.planned.origin == TaskOrigin::Planned;
+        let planned = |task: &&Entry| task.planned.origin == TaskOrigin::Planned;
         // Asked for each result: no more of a long plan is looked at than it takes.
         board.tasks().iter().filter(planned).take(2).count() == 1
     }

@@ -3,13 +3,12 @@
 use super::{desk::Desk, host::DeskHost};
 use crate::Broken;
 use cyrus_core::{
-    Change, Clock, ExecutionOutcome, ExecutionRecord, ExecutionReport, SessionEvent, Settlement,
-    StoreError,
+    Change, Clock, ExecutionOutcome, ExecutionReport, SessionEvent, Settlement, StoreError,
 };
 use cyrus_executor::{
     ErrorKind, Event, Execution, ExecutionError, ExecutionHandle, ExecutionRequest,
     ExecutionResult, HostVerdict, Link, Outcome, Placement, StopMode, StopResult, Suspension,
-    TaskExecutor, Usage,
+    TaskExecutor, TaskId, Usage,
 };
 use futures::{
     FutureExt,
@@ -18,33 +17,43 @@ use futures::{
 use std::{sync::Arc, time::Duration};
 use tokio::pin;
 
-/// Runs an execution that was written down as begun.
+/// An execution that was written down as begun.
+pub(super) struct Begun {
+    pub(super) id: String,
+    pub(super) task: TaskId,
+    pub(super) executor: String,
+    pub(super) request: Box<ExecutionRequest>,
+    pub(super) host: Arc<DeskHost>,
+}
+
+/// Runs an execution. This is where sessions wait longest: what the executor was asked is its own by then.
 pub(super) async fn run(
     desk: &Desk<'_>,
-    record: &ExecutionRecord,
     executor: &Arc<dyn TaskExecutor>,
-    request: ExecutionRequest,
-    host: Arc<DeskHost>,
+    begun: Begun,
 ) -> Result<ExecutionReport, Broken> {
+    let Begun { id, task, executor: name, request, host } = begun;
     desk.is_ours().await?;
     desk.tell(SessionEvent::ExecutionStarted {
-        execution: record.id.clone(),
-        task: record.task.clone(),
+        execution: id.clone(),
+        task: task.clone(),
         executor: executor.info().clone(),
     });
     let clock = &desk.ports().clock;
     let begun = clock.elapsed();
     let mut seen = Seen::default();
     let deadline = request.limits.deadline;
-    let ended = match executor.execute_streaming(request, Arc::clone(&host) as _).await {
-        Ok(execution) => follow(desk, record, execution, &host, deadline, &mut seen).await,
+    let calling = executor.execute_streaming(*request, Arc::clone(&host) as _);
+    let ended = match calling.await {
+        Ok(execution) => follow(desk, (&id, &task), execution, &host, deadline, &mut seen).await,
         Err(error) => Err(error),
     };
     let taken = clock.elapsed().saturating_sub(begun);
     if host.is_lost() {
         desk.is_ours().await?;
     }
-    let mut report = seen.report(record, executor.info().placement, ended, host.checkpoint());
+    let mut report =
+        seen.report((id, task, name), executor.info().placement, ended, host.checkpoint());
     report.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
     Ok(report)
 }
@@ -92,7 +101,7 @@ enum Cause {
 /// too long, or spends too much.
 async fn follow(
     desk: &Desk<'_>,
-    record: &ExecutionRecord,
+    (id, task): (&str, &TaskId),
     execution: Execution,
     host: &DeskHost,
     deadline: Option<Duration>,
@@ -118,17 +127,17 @@ async fn follow(
                 let before = seen.usage.clone();
                 for event in batch {
                     seen.note(&event);
-                    let execution = record.id.clone();
+                    let execution = id.to_owned();
                     desk.tell(SessionEvent::ExecutionEvent { execution, event });
                 }
                 if seen.usage != before {
-                    host.note(seen.usage.clone()).await;
+                    Box::pin(host.note(seen.usage.clone())).await;
                 }
                 continue;
             }
             result = &mut outcome, if ended.is_none() => { ended = Some(result); continue }
             over = host.over_budget(), if undisturbed => Cause::OverBudget(over),
-            mode = stop.wait(&record.task), if undisturbed => Cause::Asked(mode),
+            mode = stop.wait(task), if undisturbed => Cause::Asked(mode),
             () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
             () = &mut quiet, if undisturbed => Cause::Silence(silence.unwrap_or_default()),
             Some(result) = &mut stopping, if cause.is_some() && stopped.is_none() => {
@@ -241,7 +250,7 @@ impl Seen {
 
     fn report(
         mut self,
-        record: &ExecutionRecord,
+        (id, task, executor): (String, TaskId, String),
         placement: Placement,
         ended: Result<Outcome, ExecutionError>,
         saved: Option<String>,
@@ -268,9 +277,9 @@ impl Seen {
         result.links.iter().for_each(|link| self.link(link));
         let usage = if result.usage.is_unknown() { self.usage } else { result.usage };
         ExecutionReport {
-            id: record.id.clone(),
-            task: record.task.clone(),
-            executor: record.executor.clone(),
+            id,
+            task,
+            executor,
             placement,
             outcome,
             error,

@@ -1,12 +1,11 @@
 //! The end of a session's work: what was merged is checked, made visible, delivered and reported.
 
-use super::{desk::Desk, verdict::criteria};
+use super::{board::Entry, desk::Desk, verdict::criteria};
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
-    PullRequest, SessionEvent, SessionOutcome, SessionReport, Snapshot, StoreError, Subject,
-    TaskOrigin, TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict,
-    WorkspaceSpec,
+    PullRequest, SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin,
+    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
 use cyrus_executor::{Task, TaskKind};
 use std::{fmt::Write as _, time::Duration};
@@ -100,7 +99,7 @@ fn unfinished(desk: &Desk<'_>) -> Option<Conclusion> {
 /// How a session ends of which a task has no result; `None` when all have one.
 fn failure(desk: &Desk<'_>, found: &mut Found) -> Option<Conclusion> {
     let board = desk.board();
-    let planned = |record: &&TaskRecord| {
+    let planned = |record: &&Entry| {
         matches!(record.planned.origin, TaskOrigin::Planned | TaskOrigin::Mend { .. })
     };
     let failed = board.tasks().iter().filter(planned).find_map(|record| match &record.state {
@@ -291,8 +290,8 @@ fn body(desk: &Desk<'_>) -> String {
 }
 
 impl Found {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        Self { verdict: snapshot.verdict.clone(), ..Self::default() }
+    pub(super) fn of(verdict: Option<(String, ValidationReport)>) -> Self {
+        Self { verdict, ..Self::default() }
     }
 
     pub(super) async fn report(
@@ -327,7 +326,7 @@ impl Found {
     }
 }
 
-fn of_task(record: &TaskRecord, attempts: &[ExecutionRecord]) -> TaskReport {
+fn of_task(record: &Entry, attempts: &[ExecutionRecord]) -> TaskReport {
     let reports = || attempts.iter().filter_map(|record| record.report.as_ref());
     let durations = reports().map(|report: &ExecutionReport| report.duration_ms);
     TaskReport {

@@ -2,6 +2,7 @@
 
 use super::{
     attempt,
+    board::Entry,
     desk::Desk,
     execution,
     finish::Conclusion,
@@ -10,7 +11,7 @@ use super::{
 use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, ending, from_answer};
 use cyrus_core::{
     Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
-    SessionEvent, SessionOutcome, SessionState, Snapshot, TaskRecord, TaskState,
+    SessionEvent, SessionOutcome, SessionState, TaskRecord, TaskState,
 };
 use cyrus_executor::{ErrorKind, ExecutionError, Placement, TaskId, WorkProduct};
 use std::sync::PoisonError;
@@ -45,12 +46,23 @@ pub(super) fn selection(site: &Site, budget: &BudgetPolicy) -> SelectionPolicy {
     selection
 }
 
+/// What the store knows of a session, besides its tasks.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) analysis: Option<Analysis>,
+    pub(super) is_planned: bool,
+    pub(super) is_paused: bool,
+}
+
 /// Takes up what the store has: the analysis as it was made, executions that were cut off, tasks that a person has
 /// looked at since.
-pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<(), Broken> {
+///
+/// Answers what is still to be written down, with the plan.
+pub(super) async fn take_in(desk: &mut Desk<'_>, known: Known) -> Result<Vec<Change>, Broken> {
+    let Known { analysis, is_planned, is_paused } = known;
     let mut changes = Vec::new();
-    match &snapshot.analysis {
-        Some(known) => desk.analysis = known.clone(),
+    match analysis {
+        Some(known) => desk.analysis = known,
         None => changes.push(Change::Analysed(desk.analysis.clone())),
     }
     let session = desk.session;
@@ -61,10 +73,8 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
     if let Some(message) = refused {
         desk.tell(SessionEvent::Warning { message });
     }
-    if snapshot.plan.is_none() && snapshot.tasks.is_empty() {
-        // Written with the plan, unless that has yet to be made.
-        desk.unwritten = changes;
-    } else {
+    let is_new = !is_planned && desk.board().tasks().is_empty();
+    if !is_new {
         let progress = {
             let mut board = desk.board();
             let fruitless = board.progress.fruitless + 1;
@@ -72,22 +82,28 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, snapshot: &Snapshot) -> Result<
             board.progress.clone()
         };
         changes.push(Change::Progress(progress));
-        desk.commit(changes).await?;
+        desk.commit(std::mem::take(&mut changes)).await?;
     }
     desk.tell(SessionEvent::Analysed(Box::new(desk.analysis.clone())));
     desk.checks = desk.ports().validator.checks(&session.base).await?;
     desk.tell(SessionEvent::ChecksPlanned { checks: desk.checks.clone() });
     settle(desk).await?;
     // One that is paused is resumed by a person. One that was cut off goes on by itself, and nobody has looked at it.
-    if snapshot.state == SessionState::Paused { release(desk, snapshot).await } else { Ok(()) }
+    if is_paused {
+        release(desk).await?;
+    }
+    Ok(changes)
 }
 
 /// Takes up the tasks that were held, now that a person has looked at them.
-async fn release(desk: &Desk<'_>, snapshot: &Snapshot) -> Result<(), Broken> {
+async fn release(desk: &Desk<'_>) -> Result<(), Broken> {
     let mut changes = vec![Change::State(SessionState::Running, None)];
-    let held = |task: &&TaskRecord| matches!(task.state, TaskState::Held { .. });
-    for task in snapshot.tasks.iter().filter(held) {
-        let id = task.planned.id();
+    let held = |task: &&Entry| matches!(task.state, TaskState::Held { .. });
+    let held: Vec<TaskId> = {
+        let board = desk.board();
+        board.tasks().iter().filter(held).map(|task| task.planned.id().clone()).collect()
+    };
+    for id in &held {
         desk.released.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         changes.extend(desk.moved(id, &TaskState::Active));
         changes.extend(let_go(desk, id));
@@ -145,20 +161,17 @@ fn cut_off(record: &ExecutionRecord, placement: Placement) -> ExecutionReport {
     }
 }
 
-/// Makes the plan, unless there is one. Answers how the session ends when there will be none for now.
+/// Makes the plan, and writes it down with these changes. Answers how the session ends when there will be none for
+/// now.
 pub(super) async fn plan(
     desk: &Desk<'_>,
-    snapshot: &Snapshot,
+    mut changes: Vec<Change>,
 ) -> Result<Option<Conclusion>, Broken> {
-    if snapshot.plan.is_some() {
-        return Ok(None);
-    }
     let session = desk.session;
     let plan = match desk.planning() {
         Planning::Ready(plan) => plan,
         Planning::Ask { task, .. } => {
             let id = task.id().clone();
-            let mut changes = desk.unwritten.clone();
             if desk.board().task(&id).is_none() {
                 let record = TaskRecord { planned: task.clone(), state: TaskState::Active };
                 changes.push(Change::Task(record.clone()));
@@ -166,7 +179,7 @@ pub(super) async fn plan(
                 desk.board().add(record);
                 desk.tell(SessionEvent::TaskAdded(Box::new(task.clone())));
             }
-            let answer = match produce(desk, &task).await? {
+            let answer = match Box::pin(produce(desk, &task)).await? {
                 Ending::Stopped => return Ok(Some(Conclusion::new(SessionOutcome::Paused))),
                 Ending::Closed => None,
                 Ending::Accepted(accepted) => {
@@ -181,7 +194,7 @@ pub(super) async fn plan(
             return Ok(None);
         }
     };
-    write(desk, plan, desk.unwritten.clone()).await?;
+    write(desk, plan, changes).await?;
     Ok(None)
 }
 
@@ -198,6 +211,7 @@ async fn write(desk: &Desk<'_>, mut plan: Plan, mut changes: Vec<Change>) -> Res
     }
     changes.push(Change::Planned(plan.clone()));
     desk.commit(changes).await?;
+    desk.board().expect(plan.tasks.len());
     for planned in &plan.tasks {
         let record = TaskRecord { planned: planned.clone(), state: TaskState::Waiting };
         desk.board().add(record);

@@ -55,7 +55,7 @@ async fn conflict(
 ) -> Result<Option<PlannedTask>, Broken> {
     let id = resolver_id(planned.id(), number)?;
     if let Some(known) = desk.board().task(&id) {
-        return Ok(Some(known.planned.clone()));
+        return Ok(Some(PlannedTask::clone(&known.planned)));
     }
     let Some(found) = attempt_merge(desk, planned, theirs).await? else { return Ok(None) };
     let added = conflict_task(planned, id, theirs, found);

@@ -23,6 +23,7 @@ use cyrus_core::{
 use desk::Desk;
 use finish::{Conclusion, Found};
 use futures::{StreamExt as _, stream::FuturesUnordered};
+use intake::Known;
 use std::sync::{Arc, Mutex};
 
 impl Orchestrator {
@@ -41,7 +42,7 @@ impl Orchestrator {
     ) -> Result<SessionReport, StoreError> {
         let lease = self.ports.store.open(session).await?;
         let run = Run { orchestrator: self, site, observer, stop, resumed: false };
-        run.go(lease, Snapshot::fresh(session.clone())).await
+        run.go(lease, session, Box::default()).await
     }
 
     /// Goes on with a session that was taken from the store.
@@ -58,7 +59,27 @@ impl Orchestrator {
         stop: StopSignal,
     ) -> Result<SessionReport, StoreError> {
         let run = Run { orchestrator: self, site, observer, stop, resumed: true };
-        run.go(lease, snapshot).await
+        let (session, past) = Past::of(snapshot);
+        run.go(lease, &session, past).await
+    }
+}
+
+/// What there is of a session from a time before.
+#[derive(Default)]
+struct Past {
+    board: Board,
+    found: Found,
+    known: Known,
+}
+
+impl Past {
+    fn of(snapshot: Snapshot) -> (Session, Box<Self>) {
+        let Snapshot { session, state, analysis, plan, tasks, executions, .. } = snapshot;
+        let board = Board::of(tasks, executions, snapshot.progress);
+        let found = Found::of(snapshot.verdict);
+        let is_paused = state == SessionState::Paused;
+        let known = Known { analysis, is_planned: plan.is_some(), is_paused };
+        (session, Box::new(Self { board, found, known }))
     }
 }
 
@@ -72,10 +93,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn go(self, lease: Lease, snapshot: Snapshot) -> Result<SessionReport, StoreError> {
+    async fn go(
+        self,
+        lease: Lease,
+        session: &Session,
+        past: Box<Past>,
+    ) -> Result<SessionReport, StoreError> {
         let clock = &self.orchestrator.ports.clock;
         let begun = clock.elapsed();
-        let session = snapshot.session.clone();
         self.observer.on_event(SessionEvent::SessionStarted {
             session: session.id.clone(),
             title: session.issue.title.clone(),
@@ -83,10 +108,9 @@ impl Run<'_> {
             base_commit: session.base.repository.base_commit.clone(),
             resumed: self.resumed,
         });
-        let board = Arc::new(Mutex::new(Board::of(&snapshot)));
-        let mut desk = self.desk(&session, lease, board);
-        let mut found = Found::of(&snapshot);
-        let conclusion = match work(&mut desk, &snapshot, &mut found).await {
+        let Past { board, mut found, known } = *past;
+        let mut desk = self.desk(session, lease, Arc::new(Mutex::new(board)));
+        let conclusion = match work(&mut desk, known, &mut found).await {
             Ok(conclusion) => conclusion,
             Err(Broken::Store(error)) => return Err(error),
             Err(error) => Conclusion::failed(error.to_string()),
@@ -127,7 +151,6 @@ impl Run<'_> {
             selection: intake::selection(self.site, &budget),
             budget,
             checks: Vec::new(),
-            unwritten: Vec::new(),
             released: Mutex::default(),
             settled: tokio::sync::Notify::new(),
             merging: tokio::sync::Mutex::default(),
@@ -138,19 +161,18 @@ impl Run<'_> {
     }
 }
 
-async fn work(
-    desk: &mut Desk<'_>,
-    snapshot: &Snapshot,
-    found: &mut Found,
-) -> Result<Conclusion, Broken> {
-    intake::take_in(desk, snapshot).await?;
+/// The steps that are large and soon over have a place of their own each: sessions wait for days, by the thousand, and
+/// nothing is kept for a step that is not under way.
+async fn work(desk: &mut Desk<'_>, known: Known, found: &mut Found) -> Result<Conclusion, Broken> {
+    let is_planned = known.is_planned;
+    let unwritten = Box::pin(intake::take_in(desk, known)).await?;
     let desk = &*desk;
-    if let Some(ended) = intake::plan(desk, snapshot).await? {
+    if !is_planned && let Some(ended) = Box::pin(intake::plan(desk, unwritten)).await? {
         return Ok(ended);
     }
     loop {
         tasks(desk).await?;
-        if let Some(conclusion) = finish::conclude(desk, found).await? {
+        if let Some(conclusion) = Box::pin(finish::conclude(desk, found)).await? {
             return Ok(conclusion);
         }
     }
@@ -162,7 +184,8 @@ async fn tasks(desk: &Desk<'_>) -> Result<(), Broken> {
     loop {
         if desk.stop.asked().is_none() {
             let ready = desk.board().take_ready();
-            running.extend(ready.into_iter().map(|planned| task::work(desk, planned)));
+            let work = |planned| Box::pin(task::work(desk, planned));
+            running.extend(ready.into_iter().map(work));
         }
         match running.next().await {
             Some(ended) => drop(ended?),

@@ -5,7 +5,10 @@ use crate::{Broken, Step, Tried, checkpoint_of, decide, ending, released, soones
 use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
 use cyrus_executor::{Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 /// How the work on a task ended for now.
 #[derive(Debug)]
@@ -28,13 +31,15 @@ pub(super) struct Accepted {
 }
 
 /// Works on a task of the plan until its result is merged, or there is none.
-pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId, Broken> {
+pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<TaskId, Broken> {
     let id = planned.id().clone();
     if desk.board().state(&id) == Some(&TaskState::Waiting) {
         desk.set(&id, TaskState::Active).await?;
     }
     let worked = match produce(desk, &planned).await {
-        Ok(Ending::Accepted(accepted)) => integrate::merge(desk, &planned, accepted).await,
+        Ok(Ending::Accepted(accepted)) => {
+            Box::pin(integrate::merge(desk, &planned, accepted)).await
+        }
         Ok(Ending::Closed | Ending::Stopped) => Ok(()),
         Err(error) => Err(error),
     };
@@ -53,7 +58,8 @@ pub(super) async fn work(desk: &Desk<'_>, planned: PlannedTask) -> Result<TaskId
     Ok(id)
 }
 
-/// Tries executors until one has a result that holds, or nobody is left.
+/// Tries executors until one has a result that holds, or nobody is left. Each step has a place of its own only while
+/// it is under way: most of the time a task waits, in one of them.
 pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<Ending, Broken> {
     let id = planned.id();
     loop {
@@ -68,7 +74,7 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
         let state = match step {
             Step::Choose { tried, cheaper_than, findings, because: _ } => {
                 let wanted = Wanted { same: None, tried, cheaper_than, findings };
-                next(desk, planned, wanted).await?
+                take_turn(desk, planned, wanted).await?
             }
             Step::Again {
                 executor,
@@ -86,10 +92,15 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
                     }
                 }
                 let same = Some(Same { executor, resume, because });
-                next(desk, planned, Wanted { same, tried, cheaper_than, findings }).await?
+                let wanted = Wanted { same, tried, cheaper_than, findings };
+                take_turn(desk, planned, wanted).await?
             }
-            Step::Collect { execution } => attempt::collect(desk, planned, &execution).await?,
-            Step::Validate { execution } => verdict::validate(desk, planned, &execution).await?,
+            Step::Collect { execution } => {
+                Box::pin(attempt::collect(desk, planned, &execution)).await?
+            }
+            Step::Validate { execution } => {
+                Box::pin(verdict::validate(desk, planned, &execution)).await?
+            }
             Step::Accept { execution } => {
                 return Ok(Ending::Accepted(accepted(desk, id, &execution)));
             }
@@ -127,12 +138,30 @@ struct Same {
     because: String,
 }
 
+/// What came of looking for who has the next attempt.
+enum Turn {
+    Attempt(attempt::Next),
+    /// Somebody may have it after another look.
+    Later,
+    /// Nobody ever can: where the task stands.
+    Nobody(TaskState),
+}
+
 /// Makes the next attempt, or waits until somebody can. Answers where the task stands when nobody ever can.
-async fn next(
+async fn take_turn(
     desk: &Desk<'_>,
     planned: &PlannedTask,
     wanted: Wanted,
 ) -> Result<Option<TaskState>, Broken> {
+    match Box::pin(next(desk, planned, wanted)).await? {
+        Turn::Attempt(next) => Box::pin(attempt::run(desk, planned, next)).await,
+        Turn::Later => Ok(None),
+        Turn::Nobody(state) => Ok(Some(state)),
+    }
+}
+
+/// Finds who has the next attempt, or waits until somebody can.
+async fn next(desk: &Desk<'_>, planned: &PlannedTask, wanted: Wanted) -> Result<Turn, Broken> {
     let Wanted { same, mut tried, cheaper_than, findings } = wanted;
     if let Some(Same { executor, resume, because }) = same {
         // As if it had been asked for by name: readiness and money still count.
@@ -151,20 +180,19 @@ async fn next(
         match choice {
             Choice::Executor(mut receipt, executor) => {
                 receipt.because = because;
-                let next = attempt::Next { executor, resume, findings, receipt };
-                return attempt::run(desk, planned, next).await;
+                return Ok(Turn::Attempt(attempt::Next { executor, resume, findings, receipt }));
             }
             // A limit passes soon enough; how long somebody is out who fails nobody knows, and others may have it.
             Choice::Wait(time, because) if stays || desk.is_parked(&executor) => {
                 wait(desk, planned.id(), time, because).await;
-                return Ok(None);
+                return Ok(Turn::Later);
             }
-            Choice::Money => return Ok(None),
+            Choice::Money => return Ok(Turn::Later),
             Choice::Nobody(error, _) if stays => {
                 let reason = format!(
                     "its work may be going on in the cloud, and {executor} cannot go on with it: {error}"
                 );
-                return Ok(Some(TaskState::Held { reason }));
+                return Ok(Turn::Nobody(TaskState::Held { reason }));
             }
             Choice::Wait(_, error) | Choice::Nobody(error, _) => {
                 tried.push(Tried { executor, error });
@@ -174,15 +202,14 @@ async fn next(
     match choose(desk, planned, &tried, cheaper_than).await? {
         Choice::Executor(receipt, executor) => {
             let resume = checkpoint_of(desk.board().attempts(planned.id()), &executor);
-            let next = attempt::Next { executor, resume, findings, receipt };
-            attempt::run(desk, planned, next).await
+            Ok(Turn::Attempt(attempt::Next { executor, resume, findings, receipt }))
         }
         Choice::Wait(time, because) => {
             wait(desk, planned.id(), time, because).await;
-            Ok(None)
+            Ok(Turn::Later)
         }
-        Choice::Money => Ok(None),
-        Choice::Nobody(_, state) => Ok(Some(state)),
+        Choice::Money => Ok(Turn::Later),
+        Choice::Nobody(_, state) => Ok(Turn::Nobody(state)),
     }
 }
 
