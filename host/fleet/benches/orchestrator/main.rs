@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [waiting::CHILD, patience, count] => waiting::child(patience, count),
+        [scale::ONE, size, lanes] => scale::one(size, lanes),
         ref chosen => return measure(chosen),
     }
     ExitCode::SUCCESS

@@ -11,10 +11,13 @@ use std::{sync::Arc, time::Duration};
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 
 /// Tasks that are worked on in each round of a size at least: small plans are measured several times.
-const TASKS: usize = 2_000;
+const TASKS: usize = 10_000;
 
 /// What a task of the largest plan may cost beside one of the smallest: growth that is not noise.
 const GROWTH: f64 = 1.5;
+
+/// The word that makes this program work on plans of one size alone, for whoever counts its instructions.
+pub(crate) const ONE: &str = "--plans";
 
 /// What a plan is called, and how many chains one of this many tasks is made of.
 type Shape = (&'static str, fn(usize) -> usize);
@@ -39,6 +42,12 @@ pub(crate) fn measure(report: &mut Report) {
     table
         .note("wall time on one thread, with the store in memory: the orchestrator and that store");
     report.add(table);
+}
+
+/// Works on plans of this many tasks in so many chains, and says what a task took.
+pub(crate) fn one(size: &str, lanes: &str) {
+    let number = |word: &str| word.parse().expect("a number");
+    println!("{:.2} µs for each task", each(number(size), number(lanes)));
 }
 
 fn row(shape: &str, size: usize) -> String {

@@ -46,12 +46,17 @@ pub(super) async fn run(
         placement,
         urgency: desk.analysis.urgency,
     };
-    let mut stop = desk.stop.clone();
-    let _slot = tokio::select! {
-        biased;
-        _ = stop.wait(planned.id()) => return Ok(None),
-        slot = desk.orchestrator.slots.acquire(claim) => slot,
-    };
+    // Tokio's budget for one turn is not for these: a session's tasks wait here by the thousand, and with the budget
+    // used up all of them would be looked at again each turn.
+    let slot = tokio::task::unconstrained(async {
+        let mut stop = desk.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait(planned.id()) => None,
+            slot = desk.orchestrator.slots.acquire(claim) => Some(slot),
+        }
+    });
+    let Some(_slot) = slot.await else { return Ok(None) };
     // While it waited the executor may have been found not to work.
     let now = desk.ports().clock.elapsed();
     if desk.orchestrator.circuits().exclusion(&next.executor, now).is_some() {
