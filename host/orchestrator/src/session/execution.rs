@@ -109,7 +109,8 @@ async fn follow(
 ) -> Result<Outcome, ExecutionError> {
     let Execution { mut events, outcome, handle } = execution;
     let clock = Arc::clone(&desk.ports().clock);
-    let outcome = outcome.fuse();
+    // Boxed: room for it is kept here several times over while it is waited for.
+    let outcome = outcome.map(Box::new).fuse();
     let stopping = OptionFuture::<Fuse<BoxFuture<'_, StopResult>>>::from(None);
     let overdue = timer(&*clock, deadline);
     let silence = desk.site.deadlines.silence;
@@ -154,9 +155,10 @@ async fn follow(
         cause = Some(found);
         stopping.set(OptionFuture::from(Some(end(&handle, mode).fuse())));
     }
-    let ended = ended.unwrap_or_else(|| {
-        Err(ExecutionError::new(ErrorKind::Failed, "the execution ended without an outcome"))
-    });
+    let ended = ended.map_or_else(
+        || Err(ExecutionError::new(ErrorKind::Failed, "the execution ended without an outcome")),
+        |ended| *ended,
+    );
     let Some(cause) = cause else { return ended };
     // A stop is answered at the latest when the execution has ended.
     let stopped = if stopped.is_none() { stopping.await } else { stopped };
