@@ -25,8 +25,8 @@ pub(crate) const CHILD: &str = "--waiting";
 
 /// How the executions wait, how many do, and what a session may take at most, in kB of 1024 bytes.
 ///
-/// Of the 1.5 GiB that 10,000 may take in the cloud, which is 157 kB each, their components have 127
-/// (`docs/performance.md`). Of the suspended ones no component is left: the 2 GiB are the sessions' own.
+/// Of the 1.5 GiB that 10,000 may take in the cloud, which is 157 kB each, their components have some
+/// 110 (`docs/performance.md`). Of the suspended ones no component is left: the 2 GiB are the sessions' own.
 const ALL: [(Patience, &str, usize, f64); 2] = [
     (Patience::InCloud, "in the cloud", 10_000, 30.0),
     (Patience::Suspended, "suspended", 100_000, 20.9),
