@@ -328,8 +328,8 @@ fn cancel_of_a_task_that_has_not_begun_means_that_it_never_does() {
         });
         let mut stage = Stage::new(&[&near]);
         let report = cancelling(&mut stage, task, seconds(1));
-        let state = report.tasks.iter().find(|one| one.id.as_str() == task).unwrap();
-        assert_eq!(state.state.as_str(), "cancelled");
+        let ended = report.tasks.iter().find(|one| one.id.as_str() == task).unwrap();
+        assert_eq!(ended.state.as_str(), "cancelled");
         assert!(near.asked().iter().filter(|asked| asked.task.id.as_str() == task).count() <= 1);
         assert_eq!(stage.violations(), []);
     }
