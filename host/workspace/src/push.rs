@@ -8,7 +8,7 @@ use crate::{
     repository::{Main, is_branch_name},
 };
 use cyrus_core::WorkspaceError;
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 /// How long a push may take.
 const PUSH_TIME: Duration = Duration::from_mins(20);
@@ -34,10 +34,7 @@ impl<'a> Destination<'a> {
         connection: Vec<(String, String)>,
     ) -> Result<Self, WorkspaceError> {
         let address = main.push_address().await?.ok_or_else(|| {
-            refused(
-                "the repository has no `origin`: add one with `git remote add origin ADDRESS`"
-                    .to_owned(),
-            )
+            refused("the repository has no `origin`: add one with `git remote add origin ADDRESS`")
         })?;
         let transport = Transport::of(&address).map_err(refused)?;
         Ok(Self { git, neutral, connection, address, transport })
@@ -115,6 +112,6 @@ impl<'a> Destination<'a> {
     }
 }
 
-fn refused(why: String) -> WorkspaceError {
+fn refused(why: impl Display) -> WorkspaceError {
     WorkspaceError::Unacceptable(format!("cannot push: {why}"))
 }

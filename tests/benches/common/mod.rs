@@ -39,3 +39,12 @@ pub(crate) fn request(prompt: &str) -> ExecutionRequest {
     request.workspace = Some(Workspace { home: root.clone(), root });
     request
 }
+
+/// Raises the limit on open files as far as this user may, and gives it.
+pub(crate) fn allow_many_files() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the limit may be raised to the highest allowed");
+    limit.current.and_then(|most| most.try_into().ok()).unwrap_or(usize::MAX)
+}

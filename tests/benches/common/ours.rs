@@ -29,6 +29,11 @@ pub(crate) struct Ours {
 impl Ours {
     /// `port`: of the loopback, to be spoken to.
     pub(crate) async fn new(port: Option<u16>) -> Self {
+        Self::with(port, Some("read-write")).await
+    }
+
+    /// The same with this access to the workspace.
+    pub(crate) async fn with(port: Option<u16>, workspace: Option<&str>) -> Self {
         let bundled = BundledPlugin { manifest: MANIFEST, component: COMPONENT };
         let found = discover(&[], &[bundled]);
         let launcher = Launcher::unsupervised();
@@ -45,7 +50,7 @@ impl Ours {
         let plugin = runtime.load(&found.plugins["measured"]).await.expect("the component loads");
         let mut config = ExecutorConfig::new("ours", "measured");
         let http: Vec<_> = port.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
-        let grants = json!({"http": http, "workspace": "read-write"});
+        let grants = json!({"http": http, "workspace": workspace.unwrap_or("none")});
         config.grants = serde_json::from_value(grants).expect("grants");
         let executor = runtime.executor(&plugin, config).await.expect("an executor");
         Self { executor, _runtime: runtime }

@@ -60,7 +60,7 @@ pub(crate) fn waiting(port: u16) -> usize {
 
 /// Serves until its standard input ends: with the program that started it.
 pub(crate) fn child() {
-    super::waiting::allow_many_files();
+    super::common::allow_many_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a scheduler");
     runtime.block_on(async {

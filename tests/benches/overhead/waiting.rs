@@ -5,7 +5,7 @@
 //! data that they have not written to, and the plain resident size counts those once for each.
 
 use crate::{
-    common::{NOTHING, native::Native, ours::Ours, raw::Raw, request, workspace},
+    common::{NOTHING, allow_many_files, native::Native, ours::Ours, raw::Raw, request, workspace},
     on_tokio,
     report::{Bound, ROUNDS, Report, Table},
     silent_server::{self, SilentServer},
@@ -180,13 +180,4 @@ fn memory_kib() -> usize {
 
 fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
-}
-
-/// Raises the limit on open files as far as this user may, and gives it.
-pub(crate) fn allow_many_files() -> usize {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).expect("the limit may be raised to the highest allowed");
-    limit.current.and_then(|most| most.try_into().ok()).unwrap_or(usize::MAX)
 }

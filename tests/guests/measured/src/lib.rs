@@ -3,13 +3,14 @@
 
 use cyrus_sdk::{
     Context, Error, Executor, Result,
-    contract::{Descriptor, Event, ExecutionResult, Outcome, Task},
+    contract::{Descriptor, Event, ExecutionResult, Outcome, Task, Usage, feature},
 };
 use serde_json::Value;
 use std::time::Duration;
 
 /// Nothing that is measured takes so long.
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The executor.
 pub struct Measured;
@@ -18,8 +19,9 @@ impl Executor for Measured {
     type Settings = Value;
 
     fn describe(_: Value) -> Result<Descriptor> {
-        let description = "Does what is measured: events COUNT BYTES, or get URL.";
-        Ok(Descriptor::new("Measured", env!("CARGO_PKG_VERSION"), description))
+        let description = "Does what is measured: events COUNT BYTES, get URL, or suspend.";
+        Ok(Descriptor::new("Measured", env!("CARGO_PKG_VERSION"), description)
+            .features([feature::SUSPEND]))
     }
 
     async fn execute(task: Task, _: Value, context: Context) -> Result<Outcome> {
@@ -33,6 +35,10 @@ impl Executor for Measured {
             }
             ["get", url] => {
                 context.http(url).timeout(HOUR).get("").send().await?;
+            }
+            ["suspend"] => {
+                context.emit(Event::message("suspended")).await;
+                return Ok(Outcome::suspended("where it was", DAY, Usage::default()));
             }
             _ => return Err(Error::invalid_request(format!("not a measure: {:?}", task.prompt))),
         }
