@@ -136,8 +136,8 @@ async fn wait(
                     heard.fetch_add(1, Ordering::Relaxed);
                 }
             };
-            let work = orchestrator.start(&session, &site, Arc::new(observer), stop);
-            panic!("it waits for ever, and yet it ended: {:?}", Box::pin(work).await);
+            let report = orchestrator.start(&session, &site, Arc::new(observer), stop);
+            panic!("it waits for ever, and yet it ended: {:?}", Box::pin(report).await);
         });
     }
     while waiting() < count {
