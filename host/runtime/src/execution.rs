@@ -37,7 +37,8 @@ pub(crate) async fn drive(
             events: events.clone(),
             resume: resume.take(),
         };
-        let suspension = match segment.execute().await? {
+        // In a place of its own: nothing is kept for an instance while there is none.
+        let suspension = match Box::pin(segment.execute()).await? {
             Outcome::Suspended(suspension) => suspension,
             completed @ Outcome::Completed(_) => return Ok(completed),
         };
