@@ -1,8 +1,8 @@
 //! What the orchestrator itself costs: the workspaces, merges and checks here take no time, and executors take as long
 //! as they are told to. Fails when a target is missed.
 //!
-//! `cargo bench -p cyrus-fleet --bench orchestrator [-- PART…]`, with the parts `latency`, `scale`, `side-by-side`
-//! and `waiting`.
+//! `cargo bench -p cyrus-fleet --bench orchestrator [-- PART…]`, with the parts `latency`, `scale`, `scale-durable`,
+//! `side-by-side` and `waiting`.
 //! What it measures and why is in `docs/performance.md`.
 
 mod instant;
@@ -22,9 +22,10 @@ use std::{env, process::ExitCode};
 /// The name of a part, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("latency", latency::measure),
     ("scale", scale::measure),
+    ("scale-durable", scale::measure_durable),
     ("side-by-side", side_by_side::measure),
     ("waiting", waiting::measure),
 ];

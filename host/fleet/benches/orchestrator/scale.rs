@@ -1,4 +1,5 @@
-//! What a task costs in plans of different sizes, where nothing is durable and nothing else takes time.
+//! What a task costs in plans of different sizes, where nothing else takes time: with the store in memory, and with every
+//! write durable.
 
 use crate::{
     report::{Bound, ROUNDS, Report, Table},
@@ -6,12 +7,17 @@ use crate::{
 };
 use cyrus_core::SystemClock;
 use cyrus_fleet::MemoryStore;
+use cyrus_store::Store;
 use std::{sync::Arc, time::Duration};
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 
 /// Tasks that are worked on in each round of a size at least: small plans are measured several times.
 const TASKS: usize = 10_000;
+
+/// The same where every write is durable: a round takes a minute.
+const DURABLE_TASKS: usize = 1_000;
+const DURABLE_ROUNDS: usize = 3;
 
 /// What a task of the largest plan may cost beside one of the smallest: growth that is not noise.
 const GROWTH: f64 = 1.5;
@@ -42,6 +48,41 @@ pub(crate) fn measure(report: &mut Report) {
     table
         .note("wall time on one thread, with the store in memory: the orchestrator and that store");
     report.add(table);
+}
+
+/// The same with the real store in a file: plans of the smallest and the largest size.
+pub(crate) fn measure_durable(report: &mut Report) {
+    let mut table = Table::new("a task, from the plan to the report, every write durable", "ms");
+    let [least, .., most] = SIZES;
+    for _ in 0..DURABLE_ROUNDS {
+        for size in [least, most] {
+            table.add(&row("all independent", size), each_durable(size));
+        }
+    }
+    let of = |size| table.median(&row("all independent", size));
+    let grown = of(most) / of(least);
+    let what = format!("a task of {most} beside one of {least}, times");
+    table.judge(what, grown, Bound::AtMost(GROWTH));
+    table.note(format!("{DURABLE_ROUNDS} rounds, each with a new file; caps of eight"));
+    report.add(table);
+}
+
+/// Milliseconds for each task of a plan of this size.
+fn each_durable(size: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("threads");
+    let scene = Scene { tasks: size, lanes: size, caps: 8, takes: Duration::ZERO };
+    let plans = DURABLE_TASKS.div_ceil(size);
+    let mut taken = Duration::ZERO;
+    for _ in 0..plans {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        taken += runtime.block_on(async {
+            let store = Store::open(&home.path().join("cyrus.db")).await.expect("a store");
+            scene.play(Arc::new(store), Arc::default(), Arc::new(|_| {})).await
+        });
+    }
+    let tasks = u32::try_from(plans * size).expect("not that many");
+    taken.as_secs_f64() * 1e3 / f64::from(tasks)
 }
 
 /// Works on plans of this many tasks in so many chains, and says what a task took.
