@@ -4,7 +4,7 @@ use crate::{
     Store,
     error::Fault,
     execution::{self, Column},
-    lease, ledger, row, store,
+    lease, ledger, row, store, track,
 };
 use cyrus_core::{
     Change, EffectRecord, EffectState, Lease, Plan, SessionId, SessionReport, SessionState,
@@ -38,11 +38,12 @@ async fn apply_all(
 ) -> Result<(), Fault> {
     lease::hold(store, connection, lease).await?;
     ledger::prepare(connection, &lease.session, changes).await?;
+    let before = track::before(connection, &lease.session, changes).await?;
     for change in changes {
         is_ours(&lease.session, change)?;
         apply(connection, &lease.session, change).await?;
     }
-    Ok(())
+    track::add(connection, &lease.session, before).await
 }
 
 /// Refuses what belongs to another session: the lease says nothing about that one.

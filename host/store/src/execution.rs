@@ -1,11 +1,8 @@
 //! Attempts at tasks, and what they came to.
 
-use crate::{Store, error::Fault, row, snapshot};
-use cyrus_core::{
-    ExecutionRecord, ExecutionReport, SessionId, StoreError, TrackRecord, ValidationReport,
-};
+use crate::{error::Fault, row};
+use cyrus_core::{ExecutionRecord, ExecutionReport, SessionId, StoreError, ValidationReport};
 use sqlx::{Any, AnyConnection, Row, any::AnyRow, query::Query};
-use std::path::Path;
 
 /// The executions of session `$1`, in the order they began.
 pub(crate) const OF_SESSION: &str = "SELECT id, session, task, attempt, idempotency_key, executor, started, receipt, \
@@ -152,32 +149,4 @@ pub(crate) fn read(row: &AnyRow) -> Result<ExecutionRecord, Fault> {
         verdict: row::parsed_if_any(row, &name, "verdict")?,
         id,
     })
-}
-
-pub(crate) async fn track_records(
-    store: &Store,
-    repository: &Path,
-) -> Result<Vec<TrackRecord>, Fault> {
-    // An index has all of it.
-    let rows = sqlx::query(
-        "SELECT executor, kind, COUNT(*) AS tried, CAST(SUM(validated) AS BIGINT) AS validated, \
-         CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS cost, COUNT(cost) AS priced FROM executions \
-         WHERE tried = 1 AND repository = $1 AND kind IS NOT NULL GROUP BY executor, kind ORDER BY executor, kind",
-    )
-    .bind(snapshot::repository(repository))
-    .fetch_all(&store.reader)
-    .await?;
-    let record = |row: &AnyRow| {
-        let executor: String = row.try_get("executor")?;
-        let kind = row::parsed(row, &format!("record of {executor}"), "kind")?;
-        Ok(TrackRecord {
-            kind,
-            tried: row::count(row.try_get("tried")?),
-            validated: row::count(row.try_get("validated")?),
-            cost: row::money(row.try_get("cost")?),
-            priced: row::count(row.try_get("priced")?),
-            executor,
-        })
-    };
-    rows.iter().map(record).collect()
 }

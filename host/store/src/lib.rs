@@ -10,7 +10,7 @@
 //! * `store`, `sqlite`, `postgres`: opening, transactions, the schema (`migrations/`).
 //! * `dialect`: where the two databases differ.
 //! * `holder`, `host`: who works on a session, where, and whether that process is still alive.
-//! * `port`: the port; `lease`, `request`, `commit`, `execution`, `ledger`, `snapshot`, `log`: what its calls do.
+//! * `port`: the port; `lease`, `request`, `commit`, `execution`, `ledger`, `track`, `snapshot`, `log`: what its calls do.
 //! * `row`: how the domain types are written into columns.
 
 mod commit;
@@ -29,6 +29,7 @@ mod row;
 mod snapshot;
 mod sqlite;
 mod store;
+mod track;
 
 pub use error::OpenError;
 pub use postgres::Database;

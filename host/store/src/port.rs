@@ -1,6 +1,6 @@
 //! The port: what each call does is in the module of its noun.
 
-use crate::{Store, commit, execution, lease, ledger, log, request, snapshot};
+use crate::{Store, commit, lease, ledger, log, request, snapshot, track};
 use async_trait::async_trait;
 use cyrus_core::{
     Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
@@ -52,7 +52,7 @@ impl SessionStore for Store {
     }
 
     async fn track_records(&self, repository: &Path) -> Result<Vec<TrackRecord>, StoreError> {
-        execution::track_records(self, repository).await.map_err(|fault| self.unread(fault))
+        track::records(self, repository).await.map_err(|fault| self.unread(fault))
     }
 
     async fn log(&self, session: &SessionId, events: Vec<SessionEvent>) -> Result<(), StoreError> {

@@ -7,7 +7,9 @@ use crate::{
 };
 use cyrus_core::{
     Change, ExecutionRecord, Session, SessionOutcome, SessionState, SessionStore as _, StoreError,
+    TrackRecord,
 };
+use cyrus_executor::{MicroUsd, TaskKind};
 use cyrus_store::Store;
 use sqlx::{Executor as _, SqlitePool, sqlite::SqliteConnectOptions};
 
@@ -83,4 +85,41 @@ async fn a_store_of_before_there_were_plans_goes_on() {
     store.log(&lease.session, vec![line(1)]).await.unwrap();
     let spent = store.spending(&headings("bbbb")).await.unwrap();
     assert_eq!(spent[1], spending(1, 0, 5));
+}
+
+#[tokio::test]
+async fn what_executors_came_to_before_there_were_sums_is_added_up() {
+    let home = Home::sqlite();
+    let Kind::Sqlite(file) = &home.kind else { unreachable!() };
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options.foreign_keys(false)).await.unwrap();
+    let mut known = sqlx::migrate!("./migrations");
+    known.migrations.to_mut().retain(|migration| migration.version < 5);
+    known.run(&pool).await.unwrap();
+    let columns = "id, session, position, task, attempt, idempotency_key, executor, started, usage, \
+                   repository, kind, tried, validated, cost";
+    for (id, repository, tried, validated, cost) in [
+        ("x1", "'/srv/repo'", 1, 1, "7"),
+        ("x2", "'/srv/repo'", 1, 0, "NULL"),
+        ("x3", "'/srv/repo'", 0, 0, "9"),
+        ("x4", "NULL", 1, 1, "9"),
+    ] {
+        let sql = format!(
+            "INSERT INTO executions ({columns}) VALUES ('{id}', 'aaaa', 1, '{id}', 1, '{id}', 'claude', 0, '{{}}', \
+             {repository}, '\"builder\"', {tried}, {validated}, {cost})"
+        );
+        pool.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    }
+    pool.close().await;
+    let store = home.store().await;
+    let expected = TrackRecord {
+        executor: "claude".into(),
+        kind: TaskKind::BUILDER,
+        tried: 2,
+        validated: 1,
+        cost: MicroUsd(7),
+        priced: 1,
+    };
+    assert_eq!(store.track_records("/srv/repo".as_ref()).await.unwrap(), [expected]);
 }
