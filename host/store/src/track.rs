@@ -49,7 +49,7 @@ pub(crate) async fn before(
     session: &SessionId,
     changes: &[Change],
 ) -> Result<Before, Fault> {
-    let changed = changes.iter().filter_map(|change| match change {
+    let touched = changes.iter().filter_map(|change| match change {
         Change::Ended(report) => Some(&report.id),
         Change::Verdict(execution, _) => Some(execution),
         Change::Begin(record) => {
@@ -57,7 +57,7 @@ pub(crate) async fn before(
         }
         _ => None,
     });
-    let executions: BTreeSet<String> = changed.cloned().collect();
+    let executions: BTreeSet<String> = touched.cloned().collect();
     let sums = sums(connection, session, &executions).await?;
     Ok(Before { executions, sums })
 }

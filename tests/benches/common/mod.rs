@@ -7,7 +7,7 @@ pub(crate) mod ours;
 pub(crate) mod raw;
 
 use cyrus_executor::{ExecutionRequest, Task, TaskKind, Workspace};
-use std::{path::Path, sync::OnceLock};
+use std::{fs, path::Path, sync::OnceLock};
 use tempfile::TempDir;
 
 /// The component: a small plugin, built on the SDK.
@@ -47,4 +47,22 @@ pub(crate) fn allow_many_files() -> usize {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).expect("the limit may be raised to the highest allowed");
     limit.current.and_then(|most| most.try_into().ok()).unwrap_or(usize::MAX)
+}
+
+/// The process's proportional share of what is resident, in KiB, which `/proc` calls kB.
+pub(crate) fn pss_kib() -> usize {
+    let shares = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
+    let line = shares.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// The memory mappings of the process.
+pub(crate) fn mappings() -> usize {
+    fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
+}
+
+/// How many mappings the system lets a process have.
+pub(crate) fn most_mappings() -> f64 {
+    let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+    allowed.trim().parse().expect("the system's limit of mappings")
 }

@@ -13,11 +13,8 @@ mod silent_server;
 mod start;
 mod waiting;
 
-use report::Report;
+use report::Part;
 use std::{env, process::ExitCode};
-
-/// The name of a part, and what measures it.
-type Part = (&'static str, fn(&mut Report));
 
 const PARTS: [Part; 4] = [
     ("execution", execution::measure),
@@ -31,24 +28,9 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [waiting::CHILD, who, count, port] => waiting::child(who, count, port),
         [silent_server::CHILD] => silent_server::child(),
-        ref chosen => return measure(chosen),
+        ref chosen => return report::measure(&PARTS, chosen),
     }
     ExitCode::SUCCESS
-}
-
-fn measure(chosen: &[&str]) -> ExitCode {
-    let known = PARTS.map(|(name, _)| name);
-    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
-        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
-        return ExitCode::from(2);
-    }
-    let mut report = Report::default();
-    for (name, part) in PARTS {
-        if chosen.is_empty() || chosen.contains(&name) {
-            part(&mut report);
-        }
-    }
-    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The scheduler that the program itself uses, with a thread for each of the machine's cores. The work runs in a

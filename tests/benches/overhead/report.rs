@@ -1,9 +1,29 @@
 //! What was measured: a table for people, and a line of JSON for machines.
 
 use serde_json::{Value, json};
+use std::process::ExitCode;
 
 /// How often everything is measured; the median is what counts.
 pub(crate) const ROUNDS: usize = 5;
+
+/// The name of a part of a bench, and what measures it.
+pub(crate) type Part = (&'static str, fn(&mut Report));
+
+/// Measures the parts that were chosen, or all of them. Fails when a target is missed.
+pub(crate) fn measure(parts: &[Part], chosen: &[&str]) -> ExitCode {
+    let known: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
+        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut report = Report::default();
+    for (name, part) in parts {
+        if chosen.is_empty() || chosen.contains(name) {
+            part(&mut report);
+        }
+    }
+    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
 
 /// Everything that was measured in one run.
 #[derive(Default)]
@@ -118,7 +138,7 @@ impl Report {
     }
 
     /// Prints the JSON, and says whether every target was met.
-    pub(crate) fn finish(self) -> bool {
+    fn finish(self) -> bool {
         let tables: Vec<_> = self.tables.iter().map(Table::json).collect();
         println!("\n{}", json!({"rounds": ROUNDS, "tables": tables}));
         self.tables.iter().flat_map(|table| &table.targets).all(|t| t.bound.holds(t.value))

@@ -5,7 +5,10 @@
 //! data that they have not written to, and the plain resident size counts those once for each.
 
 use crate::{
-    common::{NOTHING, allow_many_files, native::Native, ours::Ours, raw::Raw, request, workspace},
+    common::{
+        NOTHING, allow_many_files, mappings, most_mappings, native::Native, ours::Ours, pss_kib,
+        raw::Raw, request, workspace,
+    },
     on_tokio,
     report::{Bound, ROUNDS, Report, Table},
     silent_server::{self, SilentServer},
@@ -13,7 +16,7 @@ use crate::{
 use cyrus_executor::{TaskExecutor, Unattended};
 use serde::{Deserialize, Serialize};
 use std::{
-    env, fs,
+    env,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -52,8 +55,7 @@ struct Taken {
 }
 
 pub(crate) fn measure(report: &mut Report) {
-    let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-    let allowed: f64 = allowed.trim().parse().expect("the system's limit of mappings");
+    let allowed = most_mappings();
     for count in COUNTS {
         let mut memory = Table::new(format!("{count} executions waiting: memory"), "kB each");
         let mut mappings = Table::new(format!("{count} executions waiting: mappings"), "in all");
@@ -151,7 +153,7 @@ where
     // What is made once is made now.
     let All { count, port, workspaces } = all;
     execute(NOTHING.to_owned(), true).await.expect("the first succeeds");
-    let before = memory_kib();
+    let before = pss_kib();
     let begun = Instant::now();
     let prompt = format!("get http://127.0.0.1:{port}/never");
     for number in 0..count {
@@ -165,19 +167,8 @@ where
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let (kb, mappings) = (memory_kib() - before, mappings());
+    let (kb, mappings) = (pss_kib() - before, mappings());
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let (kb, mappings) = ((kb * 1024) as f64 / 1e3 / count as f64, mappings as f64);
     Taken { kb, mappings, seconds, without_workspace: count - workspaces }
-}
-
-/// In KiB, which `/proc` calls kB.
-fn memory_kib() -> usize {
-    let shares = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
-    let line = shares.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-fn mappings() -> usize {
-    fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
 }

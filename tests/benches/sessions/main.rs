@@ -13,17 +13,13 @@ mod ready;
 #[path = "../overhead/report.rs"]
 #[expect(dead_code, reason = "the bench of the plugin host has targets of the other kind too")]
 mod report;
-#[path = "../../../host/fleet/benches/orchestrator/scene.rs"]
-#[expect(dead_code, reason = "a session here has the plan it needs")]
-mod scene;
+#[path = "../../../host/fleet/benches/orchestrator/setting.rs"]
+mod setting;
 #[path = "../overhead/silent_server.rs"]
 mod silent_server;
 
-use report::Report;
+use report::Part;
 use std::{env, process::ExitCode};
-
-/// The name of a part, and what measures it.
-type Part = (&'static str, fn(&mut Report));
 
 const PARTS: [Part; 3] =
     [("ready", ready::measure), ("waiting", many::waiting), ("suspended", many::suspended)];
@@ -33,22 +29,7 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [many::CHILD, count, prompt, port] => many::child(count, prompt, port),
         [silent_server::CHILD] => silent_server::child(),
-        ref chosen => return measure(chosen),
+        ref chosen => return report::measure(&PARTS, chosen),
     }
     ExitCode::SUCCESS
-}
-
-fn measure(chosen: &[&str]) -> ExitCode {
-    let known = PARTS.map(|(name, _)| name);
-    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
-        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
-        return ExitCode::from(2);
-    }
-    let mut report = Report::default();
-    for (name, part) in PARTS {
-        if chosen.is_empty() || chosen.contains(&name) {
-            part(&mut report);
-        }
-    }
-    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,25 +2,25 @@
 //! figure comes from a fresh process, which does nothing else.
 
 use crate::{
-    common::ours::Ours,
-    instant::{InstantRepository, base},
+    common::{allow_many_files, mappings, most_mappings, ours::Ours, pss_kib},
+    instant::InstantRepository,
     report::{Bound, Report, Table},
-    scene::{ports, site},
+    setting::{ports, session, site, task},
     silent_server::{self, SilentServer},
 };
-use cyrus_core::{Issue, Plan, PlanSource, PlannedTask, Session, SessionEvent, SessionId};
-use cyrus_executor::{Event, Limits, Task, TaskKind};
+use cyrus_core::SessionEvent;
+use cyrus_executor::{Event, TaskId};
 use cyrus_orchestrator::{Orchestrator, Scheduling, Site, stop_switch};
 use cyrus_store::Store;
 use serde::{Deserialize, Serialize};
 use std::{
-    env, fs,
+    env,
     process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// The word that makes this program the one that is measured.
@@ -53,13 +53,11 @@ pub(crate) fn suspended(report: &mut Report) {
 
 /// One round: what is measured is the same each time, and takes long.
 fn measure(report: &mut Report, how: &str, count: usize, word: &str, most_mib: f64) {
-    let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-    let allowed: f64 = allowed.trim().parse().expect("the system's limit of mappings");
     let taken = take(count, word);
     let row = "the whole process";
     for (what, unit, figure, most) in [
         ("memory", "MiB", taken.mib, Some(most_mib)),
-        ("mappings", "in all", taken.mappings, Some(allowed)),
+        ("mappings", "in all", taken.mappings, Some(most_mappings())),
         ("until they do, durably", "s", taken.seconds, None),
     ] {
         let mut table = Table::new(format!("{count} sessions that {how}: {what}"), unit);
@@ -85,7 +83,7 @@ fn take(count: usize, word: &str) -> Taken {
 
 /// The process that is measured.
 pub(crate) fn child(count: &str, word: &str, port: &str) {
-    crate::common::allow_many_files();
+    allow_many_files();
     let (count, port) = (count.parse().expect("a number"), port.parse().expect("a port"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("threads");
@@ -126,10 +124,13 @@ async fn wait(
             tokio::time::sleep(LOOK).await;
         }
         let (orchestrator, site) = (Arc::clone(orchestrator), Arc::clone(site));
-        let (task, heard) = (task(&prompt), Arc::clone(&heard));
+        let (prompt, heard) = (prompt.clone(), Arc::clone(&heard));
         tokio::spawn(async move {
             let (_switch, stop) = stop_switch();
-            let session = session(number, vec![task]);
+            // An issue of a usual length.
+            let issue = format!("# Measure it\n\n{}", "As it is. ".repeat(90));
+            let tasks = vec![task(TaskId::numbered(1), prompt)];
+            let session = session(&format!("measured-{number:06}"), &issue, Some(tasks));
             // A component that suspends itself says so first.
             let observer = move |event: SessionEvent| {
                 if let SessionEvent::ExecutionEvent { event: Event::Message(_), .. } = event {
@@ -161,35 +162,6 @@ pub(crate) fn scheduling(count: usize) -> Scheduling {
     }
 }
 
-/// A session with this plan, on an issue of a usual length.
-pub(crate) fn session(number: usize, tasks: Vec<PlannedTask>) -> Session {
-    let id: SessionId = format!("measured-{number:06}").parse().expect("an id");
-    let branch = id.branch();
-    Session {
-        issue: Issue::from_markdown(&format!("# Measure it\n\n{}", "As it is. ".repeat(90)))
-            .expect("an issue"),
-        base: base(&branch),
-        kind: None,
-        executor: None,
-        strategy: None,
-        plan: Some(Plan { source: PlanSource::File, note: None, tasks }),
-        model: None,
-        limits: Limits::default(),
-        created: SystemTime::now(),
-        id,
-        branch,
-    }
-}
-
-fn task(prompt: &str) -> PlannedTask {
-    PlannedTask::new(Task {
-        id: "measured".parse().expect("an id"),
-        kind: TaskKind::BUILDER,
-        title: "Measure it".to_owned(),
-        prompt: prompt.to_owned(),
-    })
-}
-
 /// What is resident once it changes no more: the last of those that wait may be writing it down.
 async fn settled_kib() -> usize {
     let mut last = pss_kib();
@@ -201,14 +173,4 @@ async fn settled_kib() -> usize {
         }
         last = now;
     }
-}
-
-fn pss_kib() -> usize {
-    let shares = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
-    let line = shares.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-fn mappings() -> usize {
-    fs::read_to_string("/proc/self/maps").expect("Linux").lines().count()
 }

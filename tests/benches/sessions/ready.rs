@@ -3,12 +3,12 @@
 use crate::{
     common::ours::Ours,
     instant::InstantRepository,
-    many::{scheduling, session},
+    many::scheduling,
     report::{Bound, ROUNDS, Report, Table},
-    scene::{ports, site},
+    setting::{self, ports, session, site},
 };
 use cyrus_core::{PlannedTask, SessionEvent, SessionOutcome};
-use cyrus_executor::{Event, Task, TaskId, TaskKind};
+use cyrus_executor::{Event, TaskId};
 use cyrus_orchestrator::{Orchestrator, stop_switch};
 use cyrus_store::Store;
 use std::{
@@ -78,7 +78,7 @@ async fn waits(file: &Path) -> Vec<Duration> {
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let told = Arc::clone(&seen);
     let observer = move |event: SessionEvent| told.lock().expect("nobody panics").note(event);
-    let session = session(0, (0..TASKS).map(task).collect());
+    let session = session("measured", "Measure it", Some((0..TASKS).map(task).collect()));
     let (_switch, stop) = stop_switch();
     let site = site(Ours::with(None, None).await.executor);
     let report = orchestrator.start(&session, &site, Arc::new(observer), stop).await;
@@ -94,12 +94,7 @@ async fn waits(file: &Path) -> Vec<Duration> {
 
 /// A task whose component says one word.
 fn task(number: usize) -> PlannedTask {
-    let task = Task {
-        id: TaskId::numbered(number),
-        kind: TaskKind::BUILDER,
-        title: format!("Part {number}"),
-        prompt: "events 1 1".to_owned(),
-    };
     let after = number.checked_sub(1).map(TaskId::numbered).into_iter().collect();
-    PlannedTask { after, ..PlannedTask::new(task) }
+    let said = setting::task(TaskId::numbered(number), "events 1 1".to_owned());
+    PlannedTask { after, ..said }
 }

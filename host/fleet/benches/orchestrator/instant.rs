@@ -1,4 +1,4 @@
-//! Workspaces, merges and checks that take no time, and an executor that takes as long as it is told to.
+//! Workspaces, merges and checks that take no time.
 
 use async_trait::async_trait;
 use cyrus_core::{
@@ -6,19 +6,11 @@ use cyrus_core::{
     PreparedWorkspace, SessionId, Subject, ValidationReport, Validator, WorkspaceError,
     WorkspaceSpec, Workspaces,
 };
-use cyrus_executor::{
-    Descriptor, Execution, ExecutionControl, ExecutionError, ExecutionHandle, ExecutionHost,
-    ExecutionRequest, ExecutionResult, ExecutorInfo, Health, Outcome, Placement, Repository,
-    StopMode, StopResult, TaskExecutor, TaskId, WorkProduct, Workspace, event_channel,
-};
-use futures::future::{BoxFuture, FutureExt as _, ready};
+use cyrus_executor::{Repository, TaskId, WorkProduct, Workspace};
 use std::{
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 /// A repository in which every task changes a file of its own.
@@ -158,75 +150,5 @@ impl Validator for InstantRepository {
             output: String::new(),
         };
         Ok(ValidationReport::new(checks.iter().map(passed).collect(), Vec::new()))
-    }
-}
-
-/// An executor that says when it was called, and is done after a fixed time.
-pub(crate) struct Worker {
-    info: ExecutorInfo,
-    takes: Duration,
-    calls: Calls,
-}
-
-/// When an executor was called, for which task.
-pub(crate) type Calls = Arc<Mutex<Vec<(TaskId, Instant)>>>;
-
-impl Worker {
-    pub(crate) fn new(takes: Duration, calls: Calls) -> Self {
-        let info = ExecutorInfo {
-            name: "worker".into(),
-            placement: Placement::Local,
-            plugin: "worker".into(),
-            version: "0.0.0".into(),
-            digest: "sha256:0".into(),
-        };
-        Self { info, takes, calls }
-    }
-}
-
-impl TaskExecutor for Worker {
-    fn info(&self) -> &ExecutorInfo {
-        &self.info
-    }
-
-    fn describe(&self) -> BoxFuture<'_, Result<Descriptor, ExecutionError>> {
-        ready(Ok(Descriptor::default())).boxed()
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<Health, ExecutionError>> {
-        ready(Ok(Health { summary: "ready".into(), version: None, details: Vec::new() })).boxed()
-    }
-
-    fn execute_streaming(
-        &self,
-        request: ExecutionRequest,
-        _: Arc<dyn ExecutionHost>,
-    ) -> BoxFuture<'_, Result<Execution, ExecutionError>> {
-        let called = Instant::now();
-        self.calls.lock().expect("nobody panics").push((request.task.id, called));
-        let (_, events) = event_channel();
-        let takes = self.takes;
-        let outcome = async move {
-            if !takes.is_zero() {
-                tokio::time::sleep(takes).await;
-            }
-            let product = WorkProduct::Workspace;
-            Ok(Outcome::Completed(ExecutionResult { product, ..ExecutionResult::default() }))
-        };
-        let handle = ExecutionHandle::new(Arc::new(Unstoppable));
-        ready(Ok(Execution { events, outcome: outcome.boxed(), handle })).boxed()
-    }
-}
-
-/// Nobody stops an execution here.
-struct Unstoppable;
-
-impl ExecutionControl for Unstoppable {
-    fn is_running(&self) -> bool {
-        true
-    }
-
-    fn stop(&self, _: StopMode) -> BoxFuture<'static, StopResult> {
-        ready(StopResult::AlreadyFinished).boxed()
     }
 }

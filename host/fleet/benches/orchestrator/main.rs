@@ -13,14 +13,14 @@ mod patient;
 mod report;
 mod scale;
 mod scene;
+mod setting;
 mod side_by_side;
+mod stand_in;
 mod waiting;
+mod worker;
 
-use report::Report;
+use report::Part;
 use std::{env, process::ExitCode};
-
-/// The name of a part, and what measures it.
-type Part = (&'static str, fn(&mut Report));
 
 const PARTS: [Part; 5] = [
     ("latency", latency::measure),
@@ -35,22 +35,7 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [waiting::CHILD, patience, count] => waiting::child(patience, count),
         [scale::ONE, size, lanes] => scale::one(size, lanes),
-        ref chosen => return measure(chosen),
+        ref chosen => return report::measure(&PARTS, chosen),
     }
     ExitCode::SUCCESS
-}
-
-fn measure(chosen: &[&str]) -> ExitCode {
-    let known = PARTS.map(|(name, _)| name);
-    if let Some(unknown) = chosen.iter().find(|word| !known.contains(word)) {
-        eprintln!("there is no part {unknown:?}; the parts are {}", known.join(", "));
-        return ExitCode::from(2);
-    }
-    let mut report = Report::default();
-    for (name, part) in PARTS {
-        if chosen.is_empty() || chosen.contains(&name) {
-            part(&mut report);
-        }
-    }
-    if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,9 +1,9 @@
 //! An executor that waits: the cloud has the work.
 
+use crate::stand_in::StandIn;
 use cyrus_executor::{
-    Descriptor, EventSender, Execution, ExecutionControl, ExecutionError, ExecutionHandle,
-    ExecutionHost, ExecutionRequest, ExecutorInfo, Health, Outcome, Placement, StopMode,
-    StopResult, Suspension, TaskExecutor, Usage, event_channel,
+    EventSender, Execution, ExecutionControl, ExecutionHandle, ExecutionHost, ExecutionRequest,
+    Outcome, Placement, StopMode, StopResult, Suspension, TaskExecutor, Usage, event_channel,
 };
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use std::{sync::Arc, time::Duration};
@@ -31,70 +31,28 @@ impl Patience {
     }
 }
 
-/// An executor in the cloud, none of whose executions ends in the time that matters.
-pub(crate) struct Patient {
-    info: ExecutorInfo,
-    patience: Patience,
-    /// Gets a permit for each execution that waits.
-    waits: Arc<Semaphore>,
-}
-
-impl Patient {
-    pub(crate) fn new(patience: Patience, waits: Arc<Semaphore>) -> Self {
-        let info = ExecutorInfo {
-            name: "patient".into(),
-            placement: Placement::Cloud,
-            plugin: "patient".into(),
-            version: "0.0.0".into(),
-            digest: "sha256:0".into(),
-        };
-        Self { info, patience, waits }
-    }
-}
-
-impl TaskExecutor for Patient {
-    fn info(&self) -> &ExecutorInfo {
-        &self.info
-    }
-
-    fn describe(&self) -> BoxFuture<'_, Result<Descriptor, ExecutionError>> {
-        ready(Ok(Descriptor::default())).boxed()
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<Health, ExecutionError>> {
-        ready(Ok(Health { summary: "ready".into(), version: None, details: Vec::new() })).boxed()
-    }
-
-    fn execute_streaming(
-        &self,
-        request: ExecutionRequest,
-        host: Arc<dyn ExecutionHost>,
-    ) -> BoxFuture<'_, Result<Execution, ExecutionError>> {
+/// An executor in the cloud, none of whose executions ends in the time that matters. `waits` gets a permit for each
+/// execution that waits.
+pub(crate) fn patient(patience: Patience, waits: Arc<Semaphore>) -> impl TaskExecutor {
+    StandIn::new("patient", Placement::Cloud, move |request, host| {
         let (sender, events) = event_channel();
-        let outcome = match self.patience {
-            Patience::InCloud => {
-                let waits = Arc::clone(&self.waits);
-                async move {
-                    waits.add_permits(1);
-                    std::future::pending().await
-                }
-                .boxed()
+        let waits = Arc::clone(&waits);
+        let outcome = match patience {
+            Patience::InCloud => async move {
+                waits.add_permits(1);
+                std::future::pending().await
             }
+            .boxed(),
             Patience::Suspended => {
-                let task = tokio::spawn(suspend(
-                    Box::new(request),
-                    host,
-                    sender.clone(),
-                    Arc::clone(&self.waits),
-                ));
+                let task = tokio::spawn(suspend(Box::new(request), host, sender.clone(), waits));
                 async move { Ok(Outcome::Suspended(task.await.expect("it does not panic"))) }
                     .boxed()
             }
         };
         let control = Control { asked: watch::Sender::new(None), _sender: sender };
         let handle = ExecutionHandle::new(Arc::new(control));
-        ready(Ok(Execution { events, outcome, handle })).boxed()
-    }
+        Execution { events, outcome, handle }
+    })
 }
 
 /// Saves the checkpoint and sleeps for a day.

@@ -1,19 +1,16 @@
 //! A session on a plan, and the orchestrator that works on it.
 
-use crate::instant::{Calls, InstantRepository, Worker, base};
-use cyrus_core::{
-    Billing, Issue, Observer, Plan, PlanSource, PlannedTask, Session, SessionId, SessionOutcome,
-    SessionStore, SystemClock,
+use crate::{
+    instant::InstantRepository,
+    setting::{ports, session, site, task},
+    worker::{Calls, worker},
 };
-use cyrus_executor::{Limits, Task, TaskExecutor, TaskId, TaskKind};
-use cyrus_orchestrator::{
-    AnalysisRules, AttemptPolicy, BudgetPolicy, Candidate, Deadlines, Delivery, Member,
-    Orchestrator, PlanLimits, PlanSettings, Ports, RequestTemplate, Scheduling, Scrutiny,
-    SelectionPolicy, Site, stop_switch,
-};
+use cyrus_core::{Observer, PlannedTask, Session, SessionOutcome, SessionStore};
+use cyrus_executor::TaskId;
+use cyrus_orchestrator::{Orchestrator, Scheduling, stop_switch};
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// A session's plan and what is worked with.
@@ -43,7 +40,7 @@ impl Scene {
     ) -> Duration {
         let repository = Arc::new(InstantRepository::default());
         let orchestrator = Orchestrator::new(ports(store, repository), self.scheduling());
-        let (site, session) = (site(Worker::new(self.takes, calls)), self.session());
+        let (site, session) = (site(worker(self.takes, calls)), self.session());
         let (_switch, stop) = stop_switch();
         let begun = Instant::now();
         let report = orchestrator.start(&session, &site, observer, stop).await;
@@ -66,75 +63,13 @@ impl Scene {
     }
 
     fn session(&self) -> Session {
-        let id: SessionId = "measured".parse().expect("an id");
-        let branch = id.branch();
         let tasks = (0..self.tasks).map(|number| self.task(number)).collect();
-        Session {
-            issue: Issue::from_markdown("Do all of it").expect("an issue"),
-            base: base(&branch),
-            kind: None,
-            executor: None,
-            strategy: None,
-            plan: Some(Plan { source: PlanSource::File, note: None, tasks }),
-            model: None,
-            limits: Limits::default(),
-            created: SystemTime::now(),
-            id,
-            branch,
-        }
+        session("measured", "Do all of it", Some(tasks))
     }
 
     fn task(&self, number: usize) -> PlannedTask {
-        let task = Task {
-            id: TaskId::numbered(number),
-            kind: TaskKind::BUILDER,
-            title: format!("Part {number}"),
-            prompt: format!("Do part {number} of it, and nothing else."),
-        };
         let after = self.before(number).map(TaskId::numbered).into_iter().collect();
-        PlannedTask { after, ..PlannedTask::new(task) }
-    }
-}
-
-/// What is worked with, besides executors.
-pub(crate) fn ports(store: Arc<dyn SessionStore>, repository: Arc<InstantRepository>) -> Ports {
-    Ports {
-        store,
-        workspaces: Arc::clone(&repository) as _,
-        integration: Arc::clone(&repository) as _,
-        forge: None,
-        validator: repository,
-        clock: Arc::new(SystemClock::default()),
-    }
-}
-
-/// A place where this executor does everything.
-pub(crate) fn site(executor: impl TaskExecutor + 'static) -> Site {
-    let candidate = Candidate {
-        info: executor.info().clone(),
-        kinds: Vec::new(),
-        billing: Billing::Metered,
-        price: None,
-        isolated: false,
-        max_per_day: None,
-        ready: Ok(()),
-    };
-    // As large as they come here.
-    let limits =
-        PlanLimits { max_tasks: usize::MAX, max_depth: usize::MAX, ..PlanLimits::default() };
-    Site {
-        members: vec![Member { candidate, executor: Some(Arc::new(executor)) }],
-        selection: SelectionPolicy::default(),
-        attempts: AttemptPolicy::default(),
-        budget: BudgetPolicy::default(),
-        analysis: AnalysisRules::default(),
-        planning: PlanSettings { limits, ..PlanSettings::default() },
-        deadlines: Deadlines {
-            total: Some(Duration::from_hours(4)),
-            silence: Some(Duration::from_mins(15)),
-        },
-        scrutiny: Scrutiny::default(),
-        delivery: Delivery::default(),
-        template: Box::new(|_| RequestTemplate::default()),
+        let prompt = format!("Do part {number} of it, and nothing else.");
+        PlannedTask { after, ..task(TaskId::numbered(number), prompt) }
     }
 }

@@ -2,13 +2,12 @@
 //! comes from a fresh process, which does nothing else, with the real store in a file.
 
 use crate::{
-    instant::{InstantRepository, base},
-    patient::{Patience, Patient},
+    instant::InstantRepository,
+    patient::{Patience, patient},
     report::{Bound, ROUNDS, Report, Table},
-    scene::{ports, site},
+    setting::{ports, session, site},
 };
-use cyrus_core::{Issue, Session, SessionId, Strategy};
-use cyrus_executor::Limits;
+use cyrus_core::{Session, Strategy};
 use cyrus_orchestrator::{Orchestrator, Scheduling, stop_switch};
 use cyrus_store::Store;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use std::{
     env, fs,
     process::{Command, Stdio},
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 use tokio::sync::Semaphore;
 
@@ -105,14 +104,15 @@ async fn wait(store: Arc<Store>, patience: Patience, count: usize) -> Taken {
         ..Scheduling::default()
     };
     let waits = Arc::new(Semaphore::new(AT_ONCE));
-    let site = Arc::new(site(Patient::new(patience, Arc::clone(&waits))));
+    let site = Arc::new(site(patient(patience, Arc::clone(&waits))));
     let repository = Arc::new(InstantRepository::default());
     let orchestrator = Arc::new(Orchestrator::new(ports(store, repository), scheduling));
     let take_in = |number: usize| {
         let (orchestrator, site) = (Arc::clone(&orchestrator), Arc::clone(&site));
         tokio::spawn(async move {
             let (_switch, stop) = stop_switch();
-            let session = session(number);
+            let session = session(&format!("measured-{number:06}"), ISSUE, None);
+            let session = Session { strategy: Some(Strategy::CloudOnly), ..session };
             let work = orchestrator.start(&session, &site, Arc::new(|_| {}), stop);
             panic!("it waits for ever, and yet it ended: {:?}", Box::pin(work).await);
         });
@@ -140,25 +140,7 @@ async fn wait(store: Arc<Store>, patience: Patience, count: usize) -> Taken {
     Taken { kb, peak_mb, seconds }
 }
 
-/// A session on an issue of a usual length, which is one task.
-fn session(number: usize) -> Session {
-    let id: SessionId = format!("measured-{number:06}").parse().expect("an id");
-    let branch = id.branch();
-    Session {
-        issue: Issue::from_markdown(ISSUE).expect("an issue"),
-        base: base(&branch),
-        kind: None,
-        executor: None,
-        strategy: Some(Strategy::CloudOnly),
-        plan: None,
-        model: None,
-        limits: Limits::default(),
-        created: SystemTime::now(),
-        id,
-        branch,
-    }
-}
-
+/// An issue of a usual length, which is one task.
 const ISSUE: &str = "\
 # Export fails for accounts with more than one thousand invoices
 

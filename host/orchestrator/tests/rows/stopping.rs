@@ -9,33 +9,47 @@ use cyrus_core::{
 };
 use cyrus_executor::{ErrorKind, StopMode, TaskKind};
 use cyrus_fleet::{Attempt, Ending, Pace, Script, Violation};
-use cyrus_orchestrator::stop_switch;
+use cyrus_orchestrator::{StopSwitch, stop_switch};
 use futures::join;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-/// Stops a session of three tasks after this long.
-fn stopped(stage: &mut Stage, mode: StopMode) {
-    let tasks = vec![
+/// Three tasks, the last of which comes after the first.
+fn three() -> Vec<PlannedTask> {
+    vec![
         planned("one", &TaskKind::BUILDER, &[]),
         planned("two", &TaskKind::BUILDER, &[]),
         planned("three", &TaskKind::BUILDER, &["one"]),
-    ];
+    ]
+}
+
+/// Works on these tasks, and does this with the session's switch after some time.
+fn switched(
+    stage: &mut Stage,
+    tasks: Vec<PlannedTask>,
+    after: Duration,
+    act: impl FnOnce(&StopSwitch),
+) -> SessionReport {
     let session = stage.planned("aaaa", tasks);
     let crew = stage.crew();
     let (switch, signal) = stop_switch();
     let clock = stage.world.clock().clone();
     let (report, ()) = stage.run(async {
         join!(crew.start_until(&session, signal), async {
-            clock.sleep(seconds(150)).await;
-            switch.stop(mode);
+            clock.sleep(after).await;
+            act(&switch);
         })
     });
-    let report = report.unwrap();
+    report.unwrap()
+}
+
+/// Stops a session of three tasks after two and a half minutes.
+fn stopped(stage: &mut Stage, mode: StopMode) {
+    let report = switched(stage, three(), seconds(150), |switch| switch.stop(mode));
     assert_eq!(report.outcome, SessionOutcome::Paused);
-    assert_eq!(clock.elapsed(), seconds(150));
+    assert_eq!(stage.world.clock().elapsed(), seconds(150));
 }
 
 #[test]
@@ -159,18 +173,9 @@ fn stopped_at(after: Duration, mode: StopMode, then: Strategy) -> bool {
         planned("two", &TaskKind::BUILDER, &[]),
         planned("three", &TaskKind::BUILDER, &["one"]),
     ];
-    let session = stage.planned("aaaa", tasks);
-    let crew = stage.crew();
-    let (switch, signal) = stop_switch();
-    let clock = stage.world.clock().clone();
-    let (report, ()) = stage.run(async {
-        join!(crew.start_until(&session, signal), async {
-            clock.sleep(after).await;
-            switch.stop(mode);
-        })
-    });
+    let report = switched(&mut stage, tasks, after, |switch| switch.stop(mode));
     let told = format!("{mode:?} after {after:?}, then {then}");
-    let in_time = match report.unwrap().outcome {
+    let in_time = match report.outcome {
         SessionOutcome::Paused => {
             stage.selection.strategy = then;
             let before = far.asked().len();
@@ -209,12 +214,7 @@ fn taken_over(after: Duration) -> bool {
     let pace = Pace { network: Duration::ZERO, ..Pace::default() };
     let mut stage = Stage::paced(&[&local("near")], pace);
     (stage.delivery.push, stage.delivery.pull_request) = (true, true);
-    let tasks = vec![
-        planned("one", &TaskKind::BUILDER, &[]),
-        planned("two", &TaskKind::BUILDER, &[]),
-        planned("three", &TaskKind::BUILDER, &["one"]),
-    ];
-    let session = stage.planned("aaaa", tasks);
+    let session = stage.planned("aaaa", three());
     let (zombie, heir) = (stage.crew(), stage.crew());
     let (_switch, signal) = stop_switch();
     let clock = stage.world.clock().clone();
@@ -270,25 +270,9 @@ fn slow_observer_never_blocks_an_execution() {
     assert!(kept.lock().unwrap().len() == KEPT && *lost.lock().unwrap() > 2_000);
 }
 
-/// Works on three tasks, the last of which comes after the first, and has one cancelled after some time.
+/// Works on three tasks and has one of them cancelled after some time.
 fn cancelling(stage: &mut Stage, task: &str, after: Duration) -> SessionReport {
-    let tasks = vec![
-        planned("one", &TaskKind::BUILDER, &[]),
-        planned("two", &TaskKind::BUILDER, &[]),
-        planned("three", &TaskKind::BUILDER, &["one"]),
-    ];
-    let session = stage.planned("aaaa", tasks);
-    let crew = stage.crew();
-    let (switch, signal) = stop_switch();
-    let clock = stage.world.clock().clone();
-    let task = task_id(task);
-    let (report, ()) = stage.run(async {
-        join!(crew.start_until(&session, signal), async {
-            clock.sleep(after).await;
-            switch.cancel(&task);
-        })
-    });
-    report.unwrap()
+    switched(stage, three(), after, |switch| switch.cancel(&task_id(task)))
 }
 
 fn states(report: &SessionReport) -> Vec<&'static str> {

@@ -261,19 +261,20 @@ pub(crate) async fn counts_what_executions_came_to(home: &Home) {
         cost: MicroUsd(18),
         priced: 2,
     };
-    let records = async || store.track_records("/srv/repo".as_ref()).await.unwrap();
-    assert_eq!(records().await, [expected.clone()]);
+    let of_repository = async || store.track_records("/srv/repo".as_ref()).await.unwrap();
+    let validated = |validated| [TrackRecord { validated, ..expected.clone() }];
+    assert_eq!(of_repository().await, validated(1));
     // What is written down again, or anew, counts once and as it is now.
     let again =
         ["x1", "x2"].map(|id| Change::Verdict(id.into(), verdict(ValidationVerdict::Passed)));
     for _ in 0..2 {
         store.commit(&lease, again.to_vec()).await.unwrap();
-        assert_eq!(records().await, [TrackRecord { validated: 2, ..expected.clone() }]);
+        assert_eq!(of_repository().await, validated(2));
     }
     // And nothing of what is not committed.
     let unknown = Change::Verdict("x99".into(), verdict(ValidationVerdict::Passed));
     let failed = Change::Verdict("x2".into(), verdict(ValidationVerdict::Failed));
     store.commit(&lease, vec![failed, unknown]).await.unwrap_err();
-    assert_eq!(records().await, [TrackRecord { validated: 2, ..expected }]);
+    assert_eq!(of_repository().await, validated(2));
     assert_eq!(store.track_records("/srv/other".as_ref()).await.unwrap(), []);
 }
