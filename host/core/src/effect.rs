@@ -1,7 +1,7 @@
 use crate::SessionId;
 use cyrus_executor::TaskId;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// What is done outside the store, executions apart (an execution's own record is its intent and its
@@ -56,9 +56,40 @@ pub enum EffectState {
     /// Somebody is about to do it, or was cut off around it.
     Intended,
     /// Done, and what came of it.
-    Done(Value),
+    Done(EffectAnswer),
     /// Nobody can know whether it was done. It is not done again by itself.
     Uncertain(String),
+}
+
+/// What came of an effect, as JSON: only who did the effect knows its shape, and only a session that was cut off reads it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectAnswer(Box<RawValue>);
+
+impl EffectAnswer {
+    /// Writes it down.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be said in JSON.
+    pub fn of(answer: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(answer).map(Self)
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    ///
+    /// When it is something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0.get())
+    }
+}
+
+impl PartialEq for EffectAnswer {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
 }
 
 /// One effect, as the store has it.

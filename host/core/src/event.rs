@@ -4,7 +4,7 @@ use crate::{
 };
 use cyrus_executor::{Event, ExecutorInfo, TaskId};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// What is told of a session while it goes on. One JSON object each, with a `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub enum SessionEvent {
         event: Event,
     },
     /// An execution ended.
-    ExecutionFinished(Box<ExecutionReport>),
+    ExecutionFinished(Arc<ExecutionReport>),
     /// A check is run.
     CheckStarted {
         /// The check.

@@ -33,7 +33,7 @@ mod workspaces;
 
 pub use analysis::{Analysis, Criterion, Tags, Urgency};
 pub use clock::{Clock, SystemClock};
-pub use effect::{EffectKind, EffectRecord, EffectState};
+pub use effect::{EffectAnswer, EffectKind, EffectRecord, EffectState};
 pub use event::SessionEvent;
 pub use integration::{Forge, Integration, Merge, PullRequest};
 pub use issue::{Issue, IssueError, SubIssue};

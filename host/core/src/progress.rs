@@ -4,7 +4,7 @@ use crate::{
 };
 use cyrus_executor::{TaskId, Usage};
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 /// Where a task stands. What was tried and what came of it is in its executions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub struct ExecutionRecord {
     /// What it last said it used.
     pub usage: Usage,
     /// How it ended; `None` while it has not.
-    pub report: Option<ExecutionReport>,
+    pub report: Option<Arc<ExecutionReport>>,
     /// Its result, once that is in the repository.
     pub collected: Option<Collected>,
     /// What validation said of that.

@@ -4,6 +4,7 @@ use cyrus_executor::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +173,7 @@ pub struct SessionReport {
     #[serde(default)]
     pub tasks: Vec<TaskReport>,
     /// Every attempt, in order.
-    pub executions: Vec<ExecutionReport>,
+    pub executions: Vec<Arc<ExecutionReport>>,
     /// What the checks said of what was merged, when it came to that.
     pub validation: Option<ValidationReport>,
     /// What it cost, all executions together: what was reported, and what is our estimate.

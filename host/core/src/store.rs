@@ -6,6 +6,7 @@ use crate::{
 use async_trait::async_trait;
 use cyrus_executor::{HostError, MicroUsd, TaskId, TaskKind, Usage};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +97,7 @@ pub enum Change {
         usage: Usage,
     },
     /// How an execution ended.
-    Ended(Box<ExecutionReport>),
+    Ended(Arc<ExecutionReport>),
     /// An execution's result is in the repository.
     Collected(String, Collected),
     /// What validation said of an execution's result.

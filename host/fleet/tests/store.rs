@@ -3,7 +3,7 @@
 mod support;
 
 use cyrus_core::{
-    CapKind, Caps, Change, Day, EffectState, ExecutionOutcome, Heading, SessionEvent,
+    CapKind, Caps, Change, Day, EffectAnswer, EffectState, ExecutionOutcome, Heading, SessionEvent,
     SessionOutcome, SessionState, SessionStore, Spending, StoreError, TaskState,
 };
 use cyrus_executor::{CostSource, MicroUsd, StopMode, Usage};
@@ -67,7 +67,10 @@ fn makes_all_changes_of_a_commit_or_none() {
         for bad in [
             vec![begun(), Change::TaskState(task_id("t9"), TaskState::Active)],
             vec![begun(), Change::Checkpoint { execution: "x9".into(), token: "c".into() }],
-            vec![begun(), Change::Effect("k9".into(), EffectState::Done(json!(1)))],
+            vec![
+                begun(),
+                Change::Effect("k9".into(), EffectState::Done(EffectAnswer::of(&1).unwrap())),
+            ],
             vec![
                 reserve("x1", &lease, "t1", 4, Caps::default()),
                 begun(),
@@ -167,7 +170,7 @@ fn an_effect_is_known_by_its_key_whoever_asks() {
         let process = store().process();
         let lease = process.open(&session("aaaa", 1)).await.unwrap();
         process.commit(&lease, vec![intend("k1", &lease), intend("k2", &lease)]).await.unwrap();
-        let done = EffectState::Done(json!({"address": 1}));
+        let done = EffectState::Done(EffectAnswer::of(&json!({"address": 1})).unwrap());
         process.commit(&lease, vec![Change::Effect("k1".into(), done.clone())]).await.unwrap();
         process.commit(&lease, vec![intend("k1", &lease)]).await.unwrap();
         assert_eq!(process.effect("k1").await.unwrap().unwrap().state, done);

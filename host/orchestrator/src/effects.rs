@@ -1,6 +1,7 @@
 use crate::Broken;
 use cyrus_core::{
-    Change, EffectKind, EffectRecord, EffectState, Lease, SessionStore, WorkspaceError,
+    Change, EffectAnswer, EffectKind, EffectRecord, EffectState, Lease, SessionStore,
+    WorkspaceError,
 };
 use cyrus_executor::TaskId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -67,9 +68,8 @@ impl Effects {
         // That may have taken long, and the effect cannot be called back.
         self.store.check(&self.lease).await?;
         let done = act().await?;
-        let value =
-            serde_json::to_value(&done).map_err(|error| Broken::unreadable(&key, &error))?;
-        let mut changes = vec![Change::Effect(key, EffectState::Done(value))];
+        let answer = EffectAnswer::of(&done).map_err(|error| Broken::unreadable(&key, &error))?;
+        let mut changes = vec![Change::Effect(key, EffectState::Done(answer))];
         changes.extend(follows(&done));
         self.store.commit(&self.lease, changes).await?;
         Ok(done)
@@ -81,9 +81,8 @@ impl Effects {
             return Ok(None);
         }
         match self.store.effect(key).await?.map(|record| record.state) {
-            Some(EffectState::Done(value)) => {
-                let read = serde_json::from_value(value);
-                read.map(Some).map_err(|error| Broken::unreadable(key, &error))
+            Some(EffectState::Done(answer)) => {
+                answer.read().map(Some).map_err(|error| Broken::unreadable(key, &error))
             }
             Some(EffectState::Uncertain(why)) => Err(Broken::Uncertain(why)),
             Some(EffectState::Intended) | None => Ok(None),

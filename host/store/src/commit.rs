@@ -69,7 +69,7 @@ async fn apply(
 ) -> Result<(), Fault> {
     match change {
         Change::Analysed(analysis) => {
-            let sql = "UPDATE sessions SET analysis = $2 WHERE id = $1";
+            let sql = "UPDATE documents SET analysis = $2 WHERE session = $1";
             set(connection, session, sql, row::json(analysis)?).await
         }
         Change::Planned(plan) => planned(connection, session, plan).await,
@@ -103,7 +103,7 @@ async fn apply(
             set(connection, session, sql, row::json(progress)?).await
         }
         Change::Merged(commit, report) => {
-            let sql = "UPDATE sessions SET merged = $2 WHERE id = $1";
+            let sql = "UPDATE documents SET merged = $2 WHERE session = $1";
             set(connection, session, sql, row::json(&(commit, report))?).await
         }
         Change::State(state, report) => stand(connection, session, *state, report.as_deref()).await,
@@ -125,7 +125,7 @@ async fn planned(
     session: &SessionId,
     plan: &Plan,
 ) -> Result<(), Fault> {
-    let sql = "UPDATE sessions SET plan = $2 WHERE id = $1";
+    let sql = "UPDATE documents SET plan = $2 WHERE session = $1";
     set(connection, session, sql, row::json(plan)?).await?;
     for planned in &plan.tasks {
         let task = TaskRecord { planned: planned.clone(), state: TaskState::Waiting };
@@ -222,17 +222,19 @@ async fn stand(
 ) -> Result<(), Fault> {
     let (word, outcome) = row::state_columns(state)?;
     let sql = if state == SessionState::Running {
-        "UPDATE sessions SET state = $2, outcome = $3, report = COALESCE($4, report) WHERE id = $1"
+        "UPDATE sessions SET state = $2, outcome = $3 WHERE id = $1"
     } else {
-        "UPDATE sessions SET state = $2, outcome = $3, report = COALESCE($4, report), holder = NULL, \
-         holder_pid = NULL, stop = NULL WHERE id = $1"
+        "UPDATE sessions SET state = $2, outcome = $3, holder = NULL, holder_pid = NULL, stop = NULL WHERE id = $1"
     };
     sqlx::query(sql)
         .bind(session.as_str())
         .bind(word)
         .bind(outcome)
-        .bind(row::json_of(report)?)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    if let Some(report) = report {
+        let sql = "UPDATE documents SET report = $2 WHERE session = $1";
+        set(connection, session, sql, row::json(report)?).await?;
+    }
     Ok(())
 }

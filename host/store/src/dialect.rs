@@ -41,9 +41,9 @@ macro_rules! dialect {
     };
     (sessions $now:literal, $rest:literal) => {
         concat!(
-            "SELECT s.id, s.document, s.state, s.outcome, s.fence, s.holder, s.holder_pid, h.host, h.name, h.boot, ",
+            "SELECT s.id, d.document, s.state, s.outcome, s.fence, s.holder, s.holder_pid, h.host, h.name, h.boot, ",
             $now,
-            " - h.renewed AS silence FROM sessions s LEFT JOIN holders h ON h.id = s.holder",
+            " - h.renewed AS silence FROM sessions s JOIN documents d ON d.session = s.id LEFT JOIN holders h ON h.id = s.holder",
             $rest
         )
     };

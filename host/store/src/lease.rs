@@ -24,11 +24,10 @@ pub(crate) async fn open(store: &Store, session: &Session) -> Result<Lease, Faul
     let done = async {
         announce(store, &mut transaction).await?;
         sqlx::query(
-            "INSERT INTO sessions (id, document, repository, state, outcome, created, holder, holder_pid, fence) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO sessions (id, repository, state, outcome, created, holder, holder_pid, fence) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(session.id.as_str())
-        .bind(document)
         .bind(snapshot::repository(&session.base.path))
         .bind(state)
         .bind(outcome)
@@ -38,6 +37,11 @@ pub(crate) async fn open(store: &Store, session: &Session) -> Result<Lease, Faul
         .bind(row::number(FIRST))
         .execute(&mut *transaction)
         .await?;
+        sqlx::query("INSERT INTO documents (session, document) VALUES ($1, $2)")
+            .bind(session.id.as_str())
+            .bind(document)
+            .execute(&mut *transaction)
+            .await?;
         Ok(Lease { session: session.id.clone(), token: FIRST })
     };
     let done = done.await;

@@ -22,7 +22,8 @@ pub(crate) async fn snapshot(store: &Store, id: &SessionId) -> Result<Snapshot, 
 /// The rows, as they are in one transaction.
 pub(crate) async fn fetch(connection: &mut AnyConnection, id: &SessionId) -> Result<Saved, Fault> {
     let session = sqlx::query(
-        "SELECT id, document, state, outcome, report, analysis, plan, progress, merged FROM sessions WHERE id = $1",
+        "SELECT id, state, outcome, progress, document, analysis, plan, merged, report \
+         FROM sessions JOIN documents ON session = id WHERE id = $1",
     )
     .bind(id.as_str())
     .fetch_optional(&mut *connection)

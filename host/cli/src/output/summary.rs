@@ -4,7 +4,7 @@ use cyrus_core::{
     TaskReport,
 };
 use cyrus_executor::{Cost, CostSource, MicroUsd};
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 /// What a session came to, for people: the result first, then how it was come by.
 pub(crate) fn summary(report: &SessionReport) -> String {
@@ -85,7 +85,7 @@ fn headline(report: &SessionReport) -> String {
     format!("{what} ({}, {})", total_cost(&report.executions), seconds(report.duration_ms))
 }
 
-fn total_cost(executions: &[ExecutionReport]) -> String {
+fn total_cost(executions: &[Arc<ExecutionReport>]) -> String {
     let costs: Vec<Cost> = executions.iter().filter_map(|execution| execution.cost).collect();
     let total: MicroUsd = costs.iter().map(|cost| cost.amount).sum();
     match costs.iter().any(|cost| cost.source == CostSource::Estimated) {

@@ -68,7 +68,7 @@ async fn waits(file: &Path, lanes: usize) -> Vec<Duration> {
             told.lock().expect("nobody panics").insert(task, Instant::now());
         }
     };
-    scene.play(Arc::new(store), Arc::clone(&calls), Arc::new(observer)).await;
+    scene.play("measured", Arc::new(store), Arc::clone(&calls), Arc::new(observer)).await;
     let calls: HashMap<_, _> = calls.lock().expect("nobody panics").drain(..).collect();
     let merged = merged.lock().expect("nobody panics");
     let wait = |task: usize| {

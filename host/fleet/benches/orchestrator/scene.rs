@@ -31,16 +31,17 @@ impl Scene {
         task.checked_sub(self.lanes)
     }
 
-    /// Works on the plan to its end on this store. Answers how long that took.
+    /// Works on the plan to its end on this store, in a session of this name. Answers how long that took.
     pub(crate) async fn play(
         &self,
+        name: &str,
         store: Arc<dyn SessionStore>,
         calls: Calls,
         observer: Arc<dyn Observer>,
     ) -> Duration {
         let repository = Arc::new(InstantRepository::default());
         let orchestrator = Orchestrator::new(ports(store, repository), self.scheduling());
-        let (site, session) = (site(worker(self.takes, calls)), self.session());
+        let (site, session) = (site(worker(self.takes, calls)), self.session(name));
         let (_switch, stop) = stop_switch();
         let begun = Instant::now();
         let report = orchestrator.start(&session, &site, observer, stop).await;
@@ -62,9 +63,9 @@ impl Scene {
         }
     }
 
-    fn session(&self) -> Session {
+    fn session(&self, name: &str) -> Session {
         let tasks = (0..self.tasks).map(|number| self.task(number)).collect();
-        session("measured", "Do all of it", Some(tasks))
+        session(name, "Do all of it", Some(tasks))
     }
 
     fn task(&self, number: usize) -> PlannedTask {

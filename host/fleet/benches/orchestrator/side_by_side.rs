@@ -26,7 +26,7 @@ pub(crate) fn measure(report: &mut Report) {
             let taken = runtime.block_on(async {
                 let store = Store::open(&home.path().join("cyrus.db")).await.expect("a store");
                 let scene = Scene { tasks, lanes: tasks, caps: TASKS, takes: TAKES };
-                scene.play(Arc::new(store), Arc::default(), Arc::new(|_| {})).await
+                scene.play("measured", Arc::new(store), Arc::default(), Arc::new(|_| {})).await
             });
             table.add(&row(tasks), taken.as_secs_f64() * 1e3);
         }

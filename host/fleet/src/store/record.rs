@@ -180,7 +180,7 @@ impl Record {
             }
             Change::Ended(report) => {
                 let id = report.id.clone();
-                return Some(self.on_execution(id, |record| record.report = Some(*report)));
+                return Some(self.on_execution(id, |record| record.report = Some(report)));
             }
             Change::Collected(execution, collected) => {
                 return Some(

@@ -16,7 +16,7 @@ struct Share {
 
 impl Share {
     fn of(record: &ExecutionRecord) -> Self {
-        let report = record.report.as_ref();
+        let report = record.report.as_deref();
         let passed = record.verdict.as_ref().and_then(|report| report.verdict.passed());
         if passed.is_none() && !report.is_some_and(ExecutionReport::failed_at_its_work) {
             return Self::default();

@@ -9,7 +9,7 @@ use cyrus_core::{Caps, ExecutionReport, SessionOutcome, SessionReport};
 use cyrus_executor::{MicroUsd, TaskId};
 use cyrus_fleet::{Ended, Lookup, MemberSpec, Moment, Point, Scenario, Step, run};
 use cyrus_orchestrator::BudgetPolicy;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What one task may cost. All that is left of it is set aside for each execution.
 const PER_TASK: MicroUsd = MicroUsd(2_000_000);
@@ -146,7 +146,7 @@ fn restart_does_not_count_as_somebody_who_has_looked() {
         let told = format!("killed at {point} and again and again");
         let killed = run(&uncapped((point..points).step_by(23).collect())).unwrap();
         let report = report(&killed, &told);
-        let uncertain = |execution: &&ExecutionReport| {
+        let uncertain = |execution: &&Arc<ExecutionReport>| {
             execution.error.as_ref().is_some_and(|error| error.kind.as_str() == "uncertain")
         };
         let asked: Vec<_> = report.executions.iter().filter(uncertain).map(|e| &e.task).collect();

@@ -10,7 +10,10 @@ use cyrus_executor::{
     Cost, CostSource, Limits, MicroUsd, Placement, Repository, Task, TaskId, TaskKind, Usage,
     WorkProduct,
 };
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 pub(crate) fn id(text: &str) -> SessionId {
     text.parse().unwrap()
@@ -118,7 +121,7 @@ pub(crate) fn report(
 }
 
 pub(crate) fn ended(report: ExecutionReport) -> Change {
-    Change::Ended(Box::new(report))
+    Change::Ended(Arc::new(report))
 }
 
 pub(crate) fn passed() -> ValidationReport {

@@ -64,7 +64,7 @@ pub(super) async fn run(
     }
     let begun = Box::pin(prepared(desk, planned, next, &member.candidate, placement)).await?;
     let Some(begun) = begun else { return Ok(None) };
-    let report = execution::run(desk, &executor, begun).await?;
+    let report = Arc::new(execution::run(desk, &executor, begun).await?);
     Box::pin(execution::finish(desk, &report)).await?;
     Ok(None)
 }

@@ -182,7 +182,7 @@ impl Board {
         }
     }
 
-    pub(super) fn ended(&mut self, report: ExecutionReport) {
+    pub(super) fn ended(&mut self, report: Arc<ExecutionReport>) {
         if let Some(record) = self.last(&report.id.clone(), &report.task.clone()) {
             record.report = Some(report);
         }

@@ -59,7 +59,7 @@ pub(super) async fn run(
 }
 
 /// Writes down how an execution ended, and what it came to cost.
-pub(super) async fn finish(desk: &Desk<'_>, report: &ExecutionReport) -> Result<(), Broken> {
+pub(super) async fn finish(desk: &Desk<'_>, report: &Arc<ExecutionReport>) -> Result<(), Broken> {
     let settlement = desk.settlement(report);
     record(desk, report, settlement).await?;
     let now = desk.ports().clock.elapsed();
@@ -71,21 +71,21 @@ pub(super) async fn finish(desk: &Desk<'_>, report: &ExecutionReport) -> Result<
 }
 
 /// Writes down that an execution was cut off. That says nothing about its executor.
-pub(super) async fn cut_off(desk: &Desk<'_>, report: &ExecutionReport) -> Result<(), Broken> {
+pub(super) async fn cut_off(desk: &Desk<'_>, report: &Arc<ExecutionReport>) -> Result<(), Broken> {
     record(desk, report, Some(desk.orphaned(report))).await
 }
 
 async fn record(
     desk: &Desk<'_>,
-    report: &ExecutionReport,
+    report: &Arc<ExecutionReport>,
     settlement: Option<Settlement>,
 ) -> Result<(), Broken> {
-    let mut changes = vec![Change::Ended(Box::new(report.clone()))];
+    let mut changes = vec![Change::Ended(Arc::clone(report))];
     changes.extend(settlement.map(|settlement| Change::Settle(report.id.clone(), settlement)));
     desk.commit(changes).await?;
-    desk.board().ended(report.clone());
+    desk.board().ended(Arc::clone(report));
     desk.settled.notify_waiters();
-    desk.tell(SessionEvent::ExecutionFinished(Box::new(report.clone())));
+    desk.tell(SessionEvent::ExecutionFinished(Arc::clone(report)));
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use super::{board::Entry, desk::Desk, verdict::criteria};
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
-    Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
-    PullRequest, SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin,
-    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
+    Change, DiffStat, EffectKind, ExecutionRecord, Heading, PlannedTask, Progress, PullRequest,
+    SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin, TaskRecord,
+    TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
 use cyrus_executor::{Task, TaskKind};
 use std::{fmt::Write as _, time::Duration};
@@ -327,8 +327,7 @@ impl Found {
 }
 
 fn of_task(record: &Entry, attempts: &[ExecutionRecord]) -> TaskReport {
-    let reports = || attempts.iter().filter_map(|record| record.report.as_ref());
-    let durations = reports().map(|report: &ExecutionReport| report.duration_ms);
+    let durations = attempts.iter().filter_map(|record| Some(record.report.as_ref()?.duration_ms));
     TaskReport {
         id: record.planned.id().clone(),
         kind: record.planned.kind().clone(),

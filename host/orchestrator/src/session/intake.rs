@@ -14,7 +14,7 @@ use cyrus_core::{
     SessionEvent, SessionOutcome, SessionState, TaskRecord, TaskState,
 };
 use cyrus_executor::{ErrorKind, ExecutionError, Placement, TaskId, WorkProduct};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// What the issue is: what the rules say, and over it what somebody asked for.
 pub(super) fn analysis(session: &Session, site: &Site) -> Analysis {
@@ -129,7 +129,7 @@ async fn settle(desk: &Desk<'_>) -> Result<(), Broken> {
     for record in open {
         let member = desk.site.member(&record.executor);
         let placement = member.map_or(Placement::Local, |member| member.candidate.info.placement);
-        execution::cut_off(desk, &cut_off(&record, placement)).await?;
+        execution::cut_off(desk, &Arc::new(cut_off(&record, placement))).await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use cyrus_core::{
 use cyrus_executor::{ErrorKind, MicroUsd, TaskKind};
 use cyrus_store::Store;
 use serde_json::json;
+use std::sync::Arc;
 
 fn fresh(name: &str, second: u64) -> Snapshot {
     Snapshot::fresh(session(name, second))
@@ -41,7 +42,7 @@ pub(crate) async fn keeps_everything_it_is_told(home: &Home) {
         vec![Change::Begin(Box::new(execution("x1", "aaaa", 1)))],
         vec![Change::Begin(Box::new(execution("x0", "aaaa", 2)))],
         vec![checkpoint("a\0b"), checkpoint("token"), spent(3), spent(9), checkpoint("to\0ken")],
-        vec![Change::Ended(Box::new(report("x1"))), Change::Collected("x1".into(), collected())],
+        vec![Change::Ended(Arc::new(report("x1"))), Change::Collected("x1".into(), collected())],
         vec![Change::Verdict("x1".into(), failed.clone())],
         vec![Change::Progress(progress.clone())],
         vec![Change::Merged(checked.0.clone(), checked.1.clone())],
@@ -60,7 +61,7 @@ pub(crate) async fn keeps_everything_it_is_told(home: &Home) {
     let mut first = execution("x1", "aaaa", 1);
     first.checkpoint = Some("to\0ken".into());
     first.usage = usage(9);
-    first.report = Some(report("x1"));
+    first.report = Some(Arc::new(report("x1")));
     first.collected = Some(collected());
     first.verdict = Some(failed);
     expected.executions = vec![first, execution("x0", "aaaa", 2)];
@@ -95,9 +96,9 @@ pub(crate) async fn makes_all_changes_of_a_commit_or_none(home: &Home) {
     let store = home.store().await;
     let lease = opened(&store, "aaaa").await;
     let nothing_of_it = [
-        Change::Ended(Box::new(report("x9"))),
+        Change::Ended(Arc::new(report("x9"))),
         Change::TaskState(task_id("t9"), TaskState::Active),
-        Change::Effect("never intended".into(), EffectState::Done(json!(null))),
+        Change::Effect("never intended".into(), done(())),
         Change::Begin(Box::new(execution("x9", "bbbb", 1))),
         Change::Reserve(reservation("bbbb", "x9", 1)),
     ];
@@ -138,7 +139,7 @@ pub(crate) async fn names_what_is_not_there(home: &Home) {
     let changes = [
         Change::Checkpoint { execution: "x1".into(), token: "token".into() },
         Change::Spent { execution: "x1".into(), usage: usage(1) },
-        Change::Ended(Box::new(report("x1"))),
+        Change::Ended(Arc::new(report("x1"))),
         Change::Collected("x1".into(), collected()),
         Change::Verdict("x1".into(), verdict(ValidationVerdict::Passed)),
         Change::Settle("x1".into(), reported(1)),
@@ -170,7 +171,7 @@ pub(crate) async fn remembers_what_became_of_an_effect(home: &Home) {
     let store = home.store().await;
     let lease = opened(&store, "aaaa").await;
     let intend = |key: &str| Change::Intend(effect("aaaa", key, EffectState::Intended));
-    let done = EffectState::Done(json!({"url": "https://forge.example/1"}));
+    let done = done(json!({"url": "https://forge.example/1"}));
     let uncertain = EffectState::Uncertain("nobody knows".into());
     let changes = vec![intend("z"), intend("push"), intend("open")];
     store.commit(&lease, changes).await.unwrap();
@@ -194,7 +195,7 @@ pub(crate) async fn lists_the_newest_first_and_hides_none_for_one_that_cannot_be
     for (name, second) in [("bbbb", 2), ("dddd", 9), ("aaaa", 1), ("cccc", 3)] {
         store.open(&session(name, second)).await.unwrap();
     }
-    home.spoil("UPDATE sessions SET document = '{' WHERE id = 'cccc'").await;
+    home.spoil("UPDATE documents SET document = '{' WHERE session = 'cccc'").await;
     let lease = Lease { session: session_id("bbbb"), token: 1 };
     store.commit(&lease, vec![Change::State(SessionState::Paused, None)]).await.unwrap();
     for store in [&store, &home.store().await] {
@@ -215,13 +216,13 @@ pub(crate) async fn lists_the_newest_first_and_hides_none_for_one_that_cannot_be
 
 pub(crate) async fn leaves_what_cannot_be_read_to_nobody(home: &Home) {
     drop(home.store().await.open(&session("aaaa", 1)).await.unwrap());
-    home.spoil("UPDATE sessions SET analysis = '{' WHERE id = 'aaaa'").await;
+    home.spoil("UPDATE documents SET analysis = '{' WHERE session = 'aaaa'").await;
     let store = home.store().await;
     for _ in 0..2 {
         let error = store.take(&session_id("aaaa")).await.unwrap_err().to_string();
         assert!(error.contains("the analysis of session aaaa"), "{error}");
     }
-    home.spoil("UPDATE sessions SET analysis = NULL").await;
+    home.spoil("UPDATE documents SET analysis = NULL").await;
     home.store().await.take(&session_id("aaaa")).await.unwrap();
 }
 
@@ -248,7 +249,7 @@ pub(crate) async fn counts_what_executions_came_to(home: &Home) {
         let ended = cyrus_core::ExecutionReport { id: id.clone(), ..ended };
         let mut changes = vec![
             Change::Begin(Box::new(execution(&id, "aaaa", number))),
-            Change::Ended(Box::new(ended)),
+            Change::Ended(Arc::new(ended)),
         ];
         changes.extend(judged.map(|judged| Change::Verdict(id, verdict(judged))));
         store.commit(&lease, changes).await.unwrap();

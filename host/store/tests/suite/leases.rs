@@ -6,7 +6,7 @@ use cyrus_core::{
     ValidationVerdict,
 };
 use cyrus_executor::StopMode;
-use std::{process, time::Duration};
+use std::{process, sync::Arc, time::Duration};
 
 fn is_held<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Held { pid, host, .. }) if *pid == process::id() && !host.is_empty())
@@ -49,12 +49,12 @@ pub(crate) async fn refuses_whatever_a_zombie_writes(home: &Home) {
     home.spoil("UPDATE sessions SET holder = 'somebody-dead'").await;
     let (newer, before) = heir.take(&lease.session).await.unwrap();
     let late = [
-        Change::Ended(Box::new(report("x1"))),
+        Change::Ended(Arc::new(report("x1"))),
         Change::Collected("x1".into(), collected()),
         Change::Verdict("x1".into(), verdict(ValidationVerdict::Passed)),
         Change::Settle("x1".into(), reported(3)),
         Change::Reserve(reservation("aaaa", "x1", 1)),
-        Change::Effect("push".into(), EffectState::Done(serde_json::Value::Null)),
+        Change::Effect("push".into(), done(())),
         Change::Intend(effect("aaaa", "late", EffectState::Intended)),
         Change::Begin(Box::new(execution("x2", "aaaa", 2))),
         Change::State(SessionState::Paused, None),

@@ -10,7 +10,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// Runs of the model, and the most changes in each.
 const RUNS: u32 = 24;
@@ -45,7 +48,7 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let effect_state = prop_oneof![
         Just(EffectState::Intended),
-        text().prop_map(|text| EffectState::Done(text.into())),
+        text().prop_map(done),
         text().prop_map(|text| EffectState::Uncertain(text.into())),
     ];
     let known = |verdict| prop::sample::select(vec![verdict]);
@@ -68,7 +71,7 @@ fn change() -> impl Strategy<Value = Change> {
             execution: execution.into(),
             usage: usage(amount)
         }),
-        execution_id().prop_map(|id| Change::Ended(Box::new(report(id)))),
+        execution_id().prop_map(|id| Change::Ended(Arc::new(report(id)))),
         execution_id().prop_map(|id| Change::Collected(id.into(), collected())),
         (execution_id(), known(ValidationVerdict::Passed))
             .prop_map(|(id, passed)| Change::Verdict(id.into(), verdict(passed))),
@@ -100,7 +103,7 @@ fn of(session: &str, change: Change) -> Change {
         }
         Change::Spent { execution, usage } => Change::Spent { execution: name(&execution), usage },
         Change::Ended(mut report) => {
-            report.id = name(&report.id);
+            Arc::make_mut(&mut report).id = name(&report.id);
             Change::Ended(report)
         }
         Change::Collected(id, collected) => Change::Collected(name(&id), collected),
@@ -181,7 +184,7 @@ fn apply(
             return begun(model, &id).map(|e| e.usage = usage).is_some();
         }
         Change::Ended(report) => {
-            return begun(model, &report.id.clone()).map(|e| e.report = Some(*report)).is_some();
+            return begun(model, &report.id.clone()).map(|e| e.report = Some(report)).is_some();
         }
         Change::Collected(id, collected) => {
             return begun(model, &id).map(|e| e.collected = Some(collected)).is_some();

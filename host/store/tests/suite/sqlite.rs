@@ -12,6 +12,7 @@ use cyrus_core::{
 use cyrus_executor::{MicroUsd, TaskKind};
 use cyrus_store::Store;
 use sqlx::{Executor as _, SqlitePool, sqlite::SqliteConnectOptions};
+use std::sync::Arc;
 
 macro_rules! as_tests {
     ($($module:ident::$case:ident,)*) => {
@@ -60,8 +61,8 @@ async fn a_store_of_before_there_were_plans_goes_on() {
     let executor = Some("claude".to_owned());
     assert_eq!(finished.session, Session { executor, strategy: None, ..session("aaaa", 1) });
     let reported = finished.report.unwrap();
-    assert_eq!(reported.executions, [report("x1")]);
-    assert_eq!(finished.executions[0].report, Some(report("x1")));
+    assert_eq!(reported.executions, [Arc::new(report("x1"))]);
+    assert_eq!(finished.executions[0].report, Some(Arc::new(report("x1"))));
     assert_eq!(finished.executions[0].checkpoint.as_deref(), Some("token-2"));
 
     let (lease, cut_off) = store.take(&session_id("bbbb")).await.unwrap();

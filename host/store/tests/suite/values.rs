@@ -1,11 +1,11 @@
 //! Things to write down.
 
 use cyrus_core::{
-    Analysis, Base, Caps, Collected, Complexity, Considered, Day, DiffStat, EffectKind,
-    EffectRecord, EffectState, ExecutionOutcome, ExecutionRecord, ExecutionReport, Heading, Issue,
-    Needs, Plan, PlanSource, PlannedTask, Receipt, Reservation, Session, SessionEvent, SessionId,
-    SessionOutcome, SessionReport, Settlement, Spending, Standing, Strategy, Tags, Urgency,
-    ValidationReport, ValidationVerdict,
+    Analysis, Base, Caps, Collected, Complexity, Considered, Day, DiffStat, EffectAnswer,
+    EffectKind, EffectRecord, EffectState, ExecutionOutcome, ExecutionRecord, ExecutionReport,
+    Heading, Issue, Needs, Plan, PlanSource, PlannedTask, Receipt, Reservation, Session,
+    SessionEvent, SessionId, SessionOutcome, SessionReport, Settlement, Spending, Standing,
+    Strategy, Tags, Urgency, ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{
     Cost, CostSource, ErrorKind, ExecutionError, Limits, MicroUsd, Placement, Repository, Task,
@@ -179,6 +179,10 @@ pub(crate) fn session_report(name: &str, outcome: SessionOutcome) -> Box<Session
         pull_request: None,
         duration_ms: 5,
     })
+}
+
+pub(crate) fn done(answer: impl serde::Serialize) -> EffectState {
+    EffectState::Done(EffectAnswer::of(&answer).unwrap())
 }
 
 pub(crate) fn effect(session: &str, key: &str, state: EffectState) -> EffectRecord {

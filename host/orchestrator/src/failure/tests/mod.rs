@@ -14,7 +14,7 @@ use cyrus_executor::{
     Cost, CostSource, ErrorKind, ExecutionError, HostVerdict, MicroUsd, Placement, Task, TaskKind,
     Usage, WorkProduct,
 };
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 fn report(outcome: ExecutionOutcome, error: Option<ExecutionError>) -> ExecutionReport {
     ExecutionReport {
@@ -112,7 +112,7 @@ impl Past {
     }
 
     fn ended(self, executor: &str, report: ExecutionReport) -> Self {
-        self.cut_off(executor).last(|record| record.report = Some(report))
+        self.cut_off(executor).last(|record| record.report = Some(Arc::new(report)))
     }
 
     fn failed(self, executor: &str, kind: ErrorKind) -> Self {
@@ -146,7 +146,7 @@ impl Past {
 
     fn costing(self, amount: u64) -> Self {
         let cost = Cost { amount: MicroUsd(amount), source: CostSource::Reported };
-        self.last(|record| record.report.as_mut().unwrap().cost = Some(cost))
+        self.last(|record| Arc::make_mut(record.report.as_mut().unwrap()).cost = Some(cost))
     }
 
     fn last(mut self, change: impl FnOnce(&mut ExecutionRecord)) -> Self {
