@@ -21,8 +21,12 @@ const TASKS: usize = 10_000;
 /// Of those whose every write is durable, which take minutes.
 const DURABLE_ROUNDS: usize = 3;
 
-/// What a task of the largest plan may cost beside one of the smallest: growth that is not noise.
+/// What a task of the largest plan may cost beside one of the smallest, every write durable: growth that is not noise.
 const GROWTH: f64 = 1.15;
+
+/// The same with the store in memory, where a task takes some microseconds: what a large plan is kept in falls out of the
+/// processor's caches. Counted in instructions ([`ONE`]) there is no growth.
+const CACHES: f64 = 1.5;
 
 /// The word that makes this program work on plans of one size alone, for whoever counts its instructions.
 pub(crate) const ONE: &str = "--plans";
@@ -45,7 +49,7 @@ pub(crate) fn measure(report: &mut Report) {
         let [least, .., most] = SIZES;
         let grown = table.median(&row(name, most)) / table.median(&row(name, least));
         let what = format!("{name}: a task of {most} beside one of {least}, times");
-        table.judge(what, grown, Bound::AtMost(GROWTH));
+        table.judge(what, grown, Bound::AtMost(CACHES));
     }
     table
         .note("wall time on one thread, with the store in memory: the orchestrator and that store");
