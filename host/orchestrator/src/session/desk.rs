@@ -60,6 +60,12 @@ impl Desk<'_> {
         self.observer.on_event(event);
     }
 
+    pub(super) fn tell_all(&self, events: Vec<SessionEvent>) {
+        for event in events {
+            self.tell(event);
+        }
+    }
+
     pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), Broken> {
         Ok(self.ports().store.commit(&self.lease, changes).await?)
     }
@@ -78,16 +84,25 @@ impl Desk<'_> {
 
     /// Sets where a task stands, with everything that follows from it for others.
     pub(super) async fn set(&self, task: &TaskId, state: TaskState) -> Result<(), Broken> {
-        let changes = self.moved(task, &state);
-        self.commit(changes).await
+        let mut news = Vec::new();
+        let changes = self.moved(task, &state, &mut news);
+        self.commit(changes).await?;
+        self.tell_all(news);
+        Ok(())
     }
 
-    /// The same, as changes to be committed together with others. The board has them already.
-    pub(super) fn moved(&self, task: &TaskId, state: &TaskState) -> Vec<Change> {
+    /// The same, as changes to be committed together with others. The board has them already; `news` gets what is to be
+    /// told once they are committed.
+    pub(super) fn moved(
+        &self,
+        task: &TaskId,
+        state: &TaskState,
+        news: &mut Vec<SessionEvent>,
+    ) -> Vec<Change> {
         let blocked = self.board().set(task, state.clone());
         let all = std::iter::once((task.clone(), state.clone())).chain(blocked);
         all.map(|(task, state)| {
-            self.tell(SessionEvent::TaskChanged { task: task.clone(), state: state.clone() });
+            news.push(SessionEvent::TaskChanged { task: task.clone(), state: state.clone() });
             Change::TaskState(task, state)
         })
         .collect()

@@ -1,6 +1,6 @@
 //! One execution, from its first event to its report.
 
-use super::{desk::Desk, host::DeskHost};
+use super::{desk::Desk, host::DeskHost, unboxed};
 use crate::Broken;
 use cyrus_core::{
     Change, Clock, ExecutionOutcome, ExecutionReport, SessionEvent, Settlement, StoreError,
@@ -43,7 +43,7 @@ pub(super) async fn run(
     let begun = clock.elapsed();
     let mut seen = Seen::default();
     let deadline = request.limits.deadline;
-    let calling = executor.execute_streaming(*request, Arc::clone(&host) as _);
+    let calling = executor.execute_streaming(unboxed(request), Arc::clone(&host) as _);
     let ended = match calling.await {
         Ok(execution) => follow(desk, (&id, &task), execution, &host, deadline, &mut seen).await,
         Err(error) => Err(error),

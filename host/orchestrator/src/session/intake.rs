@@ -98,6 +98,7 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, known: Known) -> Result<Vec<Cha
 /// Takes up the tasks that were held, now that a person has looked at them.
 async fn release(desk: &Desk<'_>) -> Result<(), Broken> {
     let mut changes = vec![Change::State(SessionState::Running, None)];
+    let mut news = Vec::new();
     let held = |task: &&Entry| matches!(task.state, TaskState::Held { .. });
     let held: Vec<TaskId> = {
         let board = desk.board();
@@ -105,10 +106,12 @@ async fn release(desk: &Desk<'_>) -> Result<(), Broken> {
     };
     for id in &held {
         desk.released.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-        changes.extend(desk.moved(id, &TaskState::Active));
+        changes.extend(desk.moved(id, &TaskState::Active, &mut news));
         changes.extend(let_go(desk, id));
     }
-    desk.commit(changes).await
+    desk.commit(changes).await?;
+    desk.tell_all(news);
+    Ok(())
 }
 
 /// What is still set aside for a task's last attempt, when nobody could know what that did. The next goes on with the

@@ -126,17 +126,19 @@ async fn attempt_merge(
     let (session, ports) = (desk.session, desk.ports());
     let what = format!("{ours}..{theirs}");
     let effect = Effect { kind: EffectKind::Merge, task: Some(id), what: &what };
+    let mut news = Vec::new();
     let merged = desk
         .effects
         .perform(
             effect,
             || ports.integration.merge(&session.base, &session.id, id, &ours, theirs, &message),
             |merge| match merge {
-                Merge::Clean { commit } => done(desk, id, theirs, commit),
+                Merge::Clean { commit } => done(desk, id, theirs, commit, &mut news),
                 Merge::Conflict { .. } => Vec::new(),
             },
         )
         .await?;
+    desk.tell_all(news);
     match merged {
         Merge::Clean { commit } => {
             desk.tell(SessionEvent::TaskMerged { task: id.clone(), commit });
@@ -147,14 +149,21 @@ async fn attempt_merge(
 }
 
 /// What follows from a merge.
-fn done(desk: &Desk<'_>, id: &TaskId, theirs: &str, commit: &str) -> Vec<Change> {
+fn done(
+    desk: &Desk<'_>,
+    id: &TaskId,
+    theirs: &str,
+    commit: &str,
+    news: &mut Vec<SessionEvent>,
+) -> Vec<Change> {
     let progress = {
         let mut board = desk.board();
         let head = Some(commit.to_owned());
         board.progress = Progress { head, fruitless: 0, ..board.progress.clone() };
         board.progress.clone()
     };
-    let mut changes = desk.moved(id, &TaskState::Done { commit: Some(theirs.to_owned()) });
+    let state = TaskState::Done { commit: Some(theirs.to_owned()) };
+    let mut changes = desk.moved(id, &state, news);
     changes.push(Change::Progress(progress));
     changes
 }
@@ -169,7 +178,9 @@ async fn resolve(
     let (session, ports) = (desk.session, desk.ports());
     let what = format!("resolve {resolved}");
     let effect = Effect { kind: EffectKind::Merge, task: Some(id), what: &what };
-    desk.effects
+    let mut news = Vec::new();
+    let merged = desk
+        .effects
         .perform(
             effect,
             || {
@@ -182,9 +193,14 @@ async fn resolve(
                     &message,
                 )
             },
-            |_| desk.moved(id, &TaskState::Done { commit: Some(resolved.to_owned()) }),
+            |_| {
+                let state = TaskState::Done { commit: Some(resolved.to_owned()) };
+                desk.moved(id, &state, &mut news)
+            },
         )
-        .await
+        .await?;
+    desk.tell_all(news);
+    Ok(merged)
 }
 
 /// What tells the task that resolves a conflict from every other.

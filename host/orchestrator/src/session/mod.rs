@@ -108,7 +108,7 @@ impl Run<'_> {
             base_commit: session.base.repository.base_commit.clone(),
             resumed: self.resumed,
         });
-        let Past { board, mut found, known } = *past;
+        let Past { board, mut found, known } = unboxed(past);
         let mut desk = self.desk(session, lease, Arc::new(Mutex::new(board)));
         let conclusion = match work(&mut desk, known, &mut found).await {
             Ok(conclusion) => conclusion,
@@ -159,6 +159,13 @@ impl Run<'_> {
             board,
         }
     }
+}
+
+/// What a box held, without the box: one that is moved out of where it is stays until the end of its scope, which is as
+/// long as a session waits.
+#[expect(clippy::boxed_local, reason = "being rid of the box is what it is for")]
+fn unboxed<T>(boxed: Box<T>) -> T {
+    *boxed
 }
 
 /// The steps that are large and soon over have a place of their own each: sessions wait for days, by the thousand, and

@@ -1,10 +1,15 @@
 //! Results that are brought together.
 
 use crate::support::{Stage, done, fails, fails_at_work, local, planned};
-use cyrus_core::{SessionOutcome, SessionReport, TaskState};
+use cyrus_core::{SessionEvent, SessionOutcome, SessionReport, SessionStore as _, TaskState};
 use cyrus_executor::{ErrorKind, TaskKind};
 use cyrus_fleet::{Attempt, Ending, Script};
-use std::sync::atomic::{AtomicBool, Ordering};
+use cyrus_orchestrator::stop_switch;
+use futures::FutureExt as _;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 fn at_once(stage: &mut Stage, tasks: usize) -> SessionReport {
     let tasks = (1..=tasks).map(|n| planned(&format!("t{n}"), &TaskKind::BUILDER, &[]));
@@ -87,6 +92,37 @@ fn clashing(mends: Script) -> impl cyrus_fleet::Behaviour {
         } else {
             mends.clone()
         }
+    }
+}
+
+#[test]
+fn what_is_told_of_a_task_is_in_the_store() {
+    // Two that conflict, one that fails, and one that comes after that.
+    let near = local("near").is(|attempt: &Attempt| match attempt.task.as_str() {
+        "bad" => fails(ErrorKind::Refused),
+        _ => done(),
+    });
+    let mut stage = Stage::with_files(&[&near], 1);
+    let names: [(&str, &[&str]); 4] = [("t1", &[]), ("t2", &[]), ("bad", &[]), ("t4", &["bad"])];
+    let tasks = names.map(|(name, after)| planned(name, &TaskKind::BUILDER, after));
+    let session = stage.planned("aaaa", tasks.into());
+    let crew = stage.crew();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (store, id, hears) = (crew.handle.clone(), session.id.clone(), Arc::clone(&told));
+    let observer = move |event: SessionEvent| {
+        if let SessionEvent::TaskChanged { task, state } = event {
+            let known = store.snapshot(&id).now_or_never().unwrap().unwrap();
+            let known = known.tasks.into_iter().find(|known| *known.planned.id() == task).unwrap();
+            assert_eq!(known.state, state, "task {task}");
+            hears.lock().unwrap().push(state.as_str());
+        }
+    };
+    let (_switch, signal) = stop_switch();
+    let worked = crew.start_watched(&session, Arc::new(observer), signal);
+    assert_eq!(stage.run(worked).unwrap().outcome, SessionOutcome::Failed);
+    let told = told.lock().unwrap();
+    for (state, times) in [("active", 3), ("done", 3), ("failed", 1), ("blocked", 1)] {
+        assert_eq!(told.iter().filter(|told| **told == state).count(), times, "{state}: {told:?}");
     }
 }
 
