@@ -8,6 +8,7 @@
 mod common;
 mod events;
 mod execution;
+mod fresh_process;
 mod report;
 mod silent_server;
 mod start;

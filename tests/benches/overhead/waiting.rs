@@ -9,15 +9,13 @@ use crate::{
         NOTHING, allow_many_files, mappings, most_mappings, native::Native, ours::Ours, pss_kib,
         raw::Raw, request, workspace,
     },
-    on_tokio,
+    fresh_process, on_tokio,
     report::{Bound, ROUNDS, Report, Table},
     silent_server::{self, SilentServer},
 };
 use cyrus_executor::{TaskExecutor, Unattended};
 use serde::{Deserialize, Serialize};
 use std::{
-    env,
-    process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -86,13 +84,7 @@ pub(crate) fn measure(report: &mut Report) {
 /// Measures one process.
 fn take(who: &str, count: usize) -> Taken {
     let server = SilentServer::start();
-    let output = Command::new(env::current_exe().expect("a path"))
-        .args([CHILD, who, &count.to_string(), &server.port.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("it starts");
-    assert!(output.status.success(), "{who} with {count}: {}", output.status);
-    serde_json::from_slice(&output.stdout).expect("what it tells")
+    fresh_process::measure(&[CHILD, who, &count.to_string(), &server.port.to_string()])
 }
 
 /// The process that is measured.

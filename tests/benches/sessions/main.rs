@@ -6,6 +6,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../overhead/fresh_process.rs"]
+mod fresh_process;
 #[path = "../../../host/fleet/benches/orchestrator/instant.rs"]
 mod instant;
 mod many;

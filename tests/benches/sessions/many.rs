@@ -3,6 +3,7 @@
 
 use crate::{
     common::{allow_many_files, mappings, most_mappings, ours::Ours, pss_kib},
+    fresh_process,
     instant::InstantRepository,
     report::{Bound, Report, Table},
     setting::{ports, session, site, task},
@@ -14,8 +15,6 @@ use cyrus_orchestrator::{Orchestrator, Scheduling, Site, stop_switch};
 use cyrus_store::Store;
 use serde::{Deserialize, Serialize};
 use std::{
-    env,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -72,13 +71,7 @@ fn measure(report: &mut Report, how: &str, count: usize, word: &str, most_mib: f
 /// Measures one process.
 fn take(count: usize, word: &str) -> Taken {
     let server = SilentServer::start();
-    let output = Command::new(env::current_exe().expect("a path"))
-        .args([CHILD, &count.to_string(), word, &server.port.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("it starts");
-    assert!(output.status.success(), "{count} of {word}: {}", output.status);
-    serde_json::from_slice(&output.stdout).expect("what it tells")
+    fresh_process::measure(&[CHILD, &count.to_string(), word, &server.port.to_string()])
 }
 
 /// The process that is measured.

@@ -5,6 +5,8 @@
 //! `side-by-side` and `waiting`.
 //! What it measures and why is in `docs/performance.md`.
 
+#[path = "../../../../tests/benches/overhead/fresh_process.rs"]
+mod fresh_process;
 mod instant;
 mod latency;
 mod patient;

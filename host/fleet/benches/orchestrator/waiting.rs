@@ -2,6 +2,7 @@
 //! comes from a fresh process, which does nothing else, with the real store in a file.
 
 use crate::{
+    fresh_process,
     instant::InstantRepository,
     patient::{Patience, patient},
     report::{Bound, ROUNDS, Report, Table},
@@ -11,12 +12,7 @@ use cyrus_core::{Session, Strategy};
 use cyrus_orchestrator::{Orchestrator, Scheduling, stop_switch};
 use cyrus_store::Store;
 use serde::{Deserialize, Serialize};
-use std::{
-    env, fs,
-    process::{Command, Stdio},
-    sync::Arc,
-    time::Instant,
-};
+use std::{fs, sync::Arc, time::Instant};
 use tokio::sync::Semaphore;
 
 /// The word that makes this program the one that is measured.
@@ -67,13 +63,7 @@ pub(crate) fn measure(report: &mut Report) {
 
 /// Measures one process.
 fn take(patience: Patience, count: usize) -> Taken {
-    let output = Command::new(env::current_exe().expect("a path"))
-        .args([CHILD, patience.word(), &count.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("it starts");
-    assert!(output.status.success(), "{} of {}: {}", count, patience.word(), output.status);
-    serde_json::from_slice(&output.stdout).expect("what it tells")
+    fresh_process::measure(&[CHILD, patience.word(), &count.to_string()])
 }
 
 /// The process that is measured.

@@ -6,8 +6,8 @@ use crate::{
     values::*,
 };
 use cyrus_core::{
-    Change, ExecutionRecord, Session, SessionOutcome, SessionState, SessionStore as _, StoreError,
-    TrackRecord,
+    Change, ExecutionRecord, Session, SessionOutcome, SessionState, SessionStore as _, Snapshot,
+    StoreError, TrackRecord, ValidationVerdict,
 };
 use cyrus_executor::{MicroUsd, TaskKind};
 use cyrus_store::Store;
@@ -40,14 +40,31 @@ async fn memory_keeps_what_it_is_told_too() {
     assert_eq!(other.sessions().await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn a_store_of_before_there_were_plans_goes_on() {
-    let home = Home::sqlite();
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+/// The file of a store that is not there yet.
+async fn file_of(home: &Home) -> SqlitePool {
     let Kind::Sqlite(file) = &home.kind else { unreachable!() };
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let options = options.foreign_keys(false);
-    let pool = SqlitePool::connect_with(options).await.unwrap();
+    SqlitePool::connect_with(options.foreign_keys(false)).await.unwrap()
+}
+
+/// The file of a store that a Cyrus has made which knew no later migration than this.
+async fn file_of_version(home: &Home, version: i64) -> SqlitePool {
+    let pool = file_of(home).await;
+    let mut known = sqlx::migrate!("./migrations");
+    known.migrations.to_mut().retain(|migration| migration.version <= version);
+    known.run(&pool).await.unwrap();
+    pool
+}
+
+#[tokio::test]
+async fn a_store_of_before_there_were_plans_goes_on() {
+    let home = Home::sqlite();
+    let pool = file_of(&home).await;
     pool.execute(include_str!("fixtures/store-0001.sql")).await.unwrap();
     pool.close().await;
 
@@ -91,13 +108,7 @@ async fn a_store_of_before_there_were_plans_goes_on() {
 #[tokio::test]
 async fn what_executors_came_to_before_there_were_sums_is_added_up() {
     let home = Home::sqlite();
-    let Kind::Sqlite(file) = &home.kind else { unreachable!() };
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let pool = SqlitePool::connect_with(options.foreign_keys(false)).await.unwrap();
-    let mut known = sqlx::migrate!("./migrations");
-    known.migrations.to_mut().retain(|migration| migration.version < 5);
-    known.run(&pool).await.unwrap();
+    let pool = file_of_version(&home, 4).await;
     let columns = "id, session, position, task, attempt, idempotency_key, executor, started, usage, \
                    repository, kind, tried, validated, cost";
     for (id, repository, tried, validated, cost) in [
@@ -123,4 +134,31 @@ async fn what_executors_came_to_before_there_were_sums_is_added_up() {
         priced: 1,
     };
     assert_eq!(store.track_records("/srv/repo".as_ref()).await.unwrap(), [expected]);
+}
+
+#[tokio::test]
+async fn what_was_said_of_sessions_before_it_had_a_table_is_kept() {
+    let home = Home::sqlite();
+    let pool = file_of_version(&home, 5).await;
+    let mut expected = Snapshot::fresh(session("aaaa", 1));
+    expected.state = SessionState::Paused;
+    expected.analysis = Some(analysis());
+    expected.plan = Some(plan(vec![]));
+    expected.verdict = Some(("c".repeat(40), verdict(ValidationVerdict::Failed)));
+    expected.report = Some(*session_report("aaaa", SessionOutcome::Paused));
+    sqlx::query(
+        "INSERT INTO sessions (id, state, created, fence, document, analysis, plan, merged, report) \
+         VALUES ('aaaa', 'paused', 0, 1, $1, $2, $3, $4, $5)",
+    )
+    .bind(json(&expected.session))
+    .bind(json(&expected.analysis))
+    .bind(json(&expected.plan))
+    .bind(json(&expected.verdict))
+    .bind(json(&expected.report))
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let store = home.store().await;
+    assert_eq!(store.snapshot(&session_id("aaaa")).await.unwrap(), expected);
 }
