@@ -70,6 +70,11 @@ impl World {
         self.user().join(".cyrus")
     }
 
+    /// Where programs work: where it is when nobody says otherwise.
+    pub fn work(&self) -> PathBuf {
+        self.user().join("cyrus-work")
+    }
+
     /// The repository that [`World::repository`] made.
     pub fn repo(&self) -> Repository {
         Repository::at(&self.path("repository"))

@@ -103,7 +103,11 @@ impl Bench {
             prompt: "write it".to_owned(),
         };
         let mut request = ExecutionRequest::new(task, "execution-1");
-        request.workspace = Some(Workspace { root: self.path("tree"), home: self.path("home") });
+        request.workspace = Some(Workspace {
+            root: self.path("tree"),
+            home: self.path("home"),
+            tmp: self.path("tmp"),
+        });
         request.allowed_tools = Some(vec!["read_file".to_owned()]);
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }

@@ -145,7 +145,11 @@ impl Bench {
                 base_commit: "0".repeat(40),
                 work_branch: "topic".to_owned(),
             }),
-            workspace: Some(Workspace { root: self.path("tree"), home: self.path("home") }),
+            workspace: Some(Workspace {
+                root: self.path("tree"),
+                home: self.path("home"),
+                tmp: self.path("tmp"),
+            }),
             attachments: vec![
                 Attachment {
                     name: "a.txt".to_owned(),

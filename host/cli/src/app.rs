@@ -16,7 +16,7 @@ use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
     CheckEnvironment, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git, GitEnvironment,
-    GitIntegration, GitWorkspaces, Issues, WorkspaceSettings,
+    GitIntegration, GitWorkspaces, Issues, Roots, WorkspaceSettings,
 };
 use serde_json::Value;
 use std::{
@@ -258,7 +258,7 @@ impl App {
         Ok(Ports {
             store,
             workspaces: Arc::new(self.workspaces(repository, Some(issues))?),
-            integration: Arc::new(GitIntegration::new(self.sessions()?, self.git()?)),
+            integration: Arc::new(GitIntegration::new(self.roots()?, self.git()?)),
             forge: self.forge().map(|forge| Arc::new(forge) as _),
             validator: Arc::new(self.validator(repository)?),
             clock: Arc::new(SystemClock::default()),
@@ -284,8 +284,9 @@ impl App {
         };
         let mut environment = self.check_environment()?;
         environment.timeout = configured.check_timeout().unwrap_or(environment.timeout);
-        let launcher = self.launcher.clone();
-        Ok(CommandValidator::new(launcher, self.git()?, configured.checks(), environment, rules))
+        let (launcher, roots) = (self.launcher.clone(), self.roots()?);
+        let checks = configured.checks();
+        Ok(CommandValidator::new(launcher, roots, self.git()?, checks, environment, rules))
     }
 
     /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
@@ -330,11 +331,19 @@ impl App {
             issues,
             ..WorkspaceSettings::new(self.launcher.clone(), self.check_environment()?)
         };
-        Ok(GitWorkspaces::new(self.sessions()?, self.git()?, settings))
+        Ok(GitWorkspaces::new(self.roots()?, self.git()?, settings))
     }
 
-    fn sessions(&self) -> Result<AbsolutePath> {
-        Ok(AbsolutePath::parse(self.home.join("sessions"))?)
+    /// Where clones are, and what is known of them.
+    fn roots(&self) -> Result<Roots> {
+        let state = AbsolutePath::parse(self.home.join("state"))?;
+        let work = AbsolutePath::parse(self.config.work_dir())?;
+        Roots::new(state, work).map_err(|error| usage(error.to_string()))
+    }
+
+    /// Where clones were before they had a place of their own.
+    pub(crate) fn former_sessions(&self) -> PathBuf {
+        self.home.join("sessions")
     }
 
     /// The user's home, where it can be used as one.

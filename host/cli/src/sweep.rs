@@ -1,6 +1,7 @@
 //! Sees to what earlier processes left behind. Clones of sessions that are over are removed: of those that were cut off
 //! while they tidied up, and of failed ones once nobody will look into them any more. What programs changed in the
-//! granted files of the user's home, a login that was renewed, is brought back from sessions that were cut off.
+//! granted files of the user's home, a login that was renewed, is brought back from sessions that were cut off. Clones that
+//! are where an older version had them are moved to where they are now.
 
 use crate::app::App;
 use anyhow::Result;
@@ -22,12 +23,23 @@ pub(crate) async fn sweep(app: &App) {
 
 async fn swept(app: &App) -> Result<()> {
     let workspaces = app.workspaces(Path::new("/"), None)?;
-    let present = workspaces.present().await?;
-    if present.is_empty() {
+    let former = workspaces.former(&app.former_sessions())?;
+    let mut present = workspaces.present().await?;
+    if present.is_empty() && former.is_empty() {
         return Ok(());
     }
     let sessions = app.store().await?.sessions().await?.into_iter();
     let known: BTreeMap<_, _> = sessions.map(|one| (one.session.id.clone(), one)).collect();
+    // A process of before works where it began.
+    for found in former.iter().filter_map(|id| known.get(id)).filter(|found| !found.held) {
+        let session = &found.session.id;
+        match workspaces.take_over(&app.former_sessions(), session) {
+            Ok(()) => present.push(session.clone()),
+            Err(error) => {
+                tracing::warn!("the clones of session {session} stay where they were: {error}");
+            }
+        }
+    }
     let retention = app.config().retention();
     let keep_for = if retention.keep_failed { retention.keep_for } else { Duration::ZERO };
     // What the store does not know is not ours to judge: another store may have its clones here.

@@ -56,6 +56,7 @@ pub struct Config {
     file: PathBuf,
     warnings: Vec<Problem>,
     plugin_dirs: Vec<PathBuf>,
+    work_dir: PathBuf,
     limits: Limits,
     maximum: HostMaximum,
     pub(crate) bundled: BTreeMap<String, ExecutorEntry>,
@@ -113,6 +114,7 @@ impl Config {
         let read_repository = |at: At<'_>| RepositoryEntry::read(&at, sources, user_home);
         let config = Self {
             plugin_dirs: plugin_dirs(&at.get("pluginDirs"), sources),
+            work_dir: work_dir(&at.get("workDir"), sources),
             limits: limits(&at.get("limits")),
             maximum: at.get("maximum").read().unwrap_or_default(),
             bundled: bundled(sources.bundled, &problems),
@@ -149,6 +151,11 @@ impl Config {
     /// Directories with plugins, absolute when Cyrus's home is.
     pub fn plugin_dirs(&self) -> &[PathBuf] {
         &self.plugin_dirs
+    }
+
+    /// The directory below which programs work, absolute when Cyrus's home is.
+    pub fn work_dir(&self) -> &Path {
+        &self.work_dir
     }
 
     /// What an execution may use, where the command line says nothing else.
@@ -246,6 +253,20 @@ fn defaults(at: &At<'_>, sources: &Sources<'_>, user_home: Option<&Path>) -> Sec
 fn plugin_dirs(at: &At<'_>, sources: &Sources<'_>) -> Vec<PathBuf> {
     let absolute = |path: String| sources.home.join(home::expand(&path, sources.environment));
     at.texts().unwrap_or_default().into_iter().map(absolute).collect()
+}
+
+/// The directory below which programs work: beside Cyrus's home unless another is named, and with no name that begins
+/// with a dot, because tools pass over such directories.
+fn work_dir(at: &At<'_>, sources: &Sources<'_>) -> PathBuf {
+    if let Some(path) = at.text() {
+        return sources.home.join(home::expand(path, sources.environment));
+    }
+    let name = sources.home.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let plain = match name.trim_start_matches('.') {
+        "" => "cyrus",
+        plain => plain,
+    };
+    sources.home.with_file_name(format!("{plain}-work"))
 }
 
 fn limits(at: &At<'_>) -> Limits {

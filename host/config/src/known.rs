@@ -54,6 +54,7 @@ const CONFIG: Keys = Object(&[
     ("selection", SELECTION),
     ("store", Object(&[("url", Open)])),
     ("validation", VALIDATION),
+    ("workDir", Open),
     // Upstream's, since 0.2
     ("claudeDefaultFallbackModel", Open),
     ("claudeDefaultModel", Open),

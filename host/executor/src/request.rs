@@ -36,6 +36,8 @@ pub struct Workspace {
     /// The home directory that launched programs get: private to the session, and kept for as long as it may
     /// be resumed.
     pub home: PathBuf,
+    /// The directory for temporary files (`TMPDIR`) that launched programs get: private to the session, too.
+    pub tmp: PathBuf,
 }
 
 /// Where an attachment's bytes are.

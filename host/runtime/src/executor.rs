@@ -150,9 +150,11 @@ impl PluginExecutor {
         host: Arc<dyn ExecutionHost>,
     ) -> Result<Execution, ExecutionError> {
         if let Some(workspace) = &request.workspace
-            && !(workspace.root.is_absolute() && workspace.home.is_absolute())
+            && ![&workspace.root, &workspace.home, &workspace.tmp]
+                .iter()
+                .all(|path| path.is_absolute())
         {
-            let problem = "the workspace and its home need absolute paths";
+            let problem = "the workspace, its home and its tmp need absolute paths";
             return Err(ExecutionError::new(ErrorKind::InvalidRequest, problem));
         }
         let time = self.0.config.limits.deadline(request.limits.deadline);

@@ -80,7 +80,7 @@ pub(crate) async fn put(
     source: &Source<'_>,
     existing: Existing,
 ) -> Result<(), WorkspaceError> {
-    let under_way = task.temporary("workspace-")?;
+    let under_way = task.under_way("workspace-")?;
     let new = under_way.path().join("new");
     let Source { main, repository, identity, commit, .. } = source;
     let branch = format!("--initial-branch={}", repository.work_branch);

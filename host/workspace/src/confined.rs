@@ -1,14 +1,15 @@
 //! Runs what nobody trusts: checks, set-up and tear-down. Like everything that is launched here they go through the
-//! sandbox, and they have a home of their own: not the executor's, where it may have left what changes how programs
-//! behave.
+//! sandbox, and they have a home and a directory for temporary files of their own: not the executor's, where it may have
+//! left what changes how programs behave.
 
-use crate::{
-    environment::CheckEnvironment,
-    layout::{TaskDir, private_dir},
-};
+use crate::{environment::CheckEnvironment, layout::private_dir};
 use cyrus_core::WorkspaceError;
 use cyrus_sandbox::{AbsolutePath, Finished, Launch, Launcher, Limits, find_program};
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How much of the end of what is printed is kept, in bytes.
 const OUTPUT_TAIL: usize = 32 << 10;
@@ -20,7 +21,23 @@ pub(crate) struct Confined {
     pub(crate) environment: CheckEnvironment,
 }
 
-/// One run: `program` with `args`, at the top of a clone.
+/// The directories that a run may write.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Where it starts.
+    pub(crate) root: PathBuf,
+    pub(crate) home: PathBuf,
+    pub(crate) tmp: PathBuf,
+}
+
+impl Place {
+    /// Starts in `root`, with a home and a `TMPDIR` in `beside`.
+    pub(crate) fn new(root: PathBuf, beside: &Path) -> Self {
+        Self { root, home: beside.join("home"), tmp: beside.join("tmp") }
+    }
+}
+
+/// One run: `program` with `args`.
 pub(crate) struct Order {
     /// For messages.
     pub(crate) name: String,
@@ -45,20 +62,21 @@ impl Confined {
     /// Runs something to its end. What it prints is one stream, so that it stays in order.
     pub(crate) async fn run(
         &self,
-        task: &TaskDir,
-        root: &Path,
+        place: &Place,
         order: Order,
     ) -> Result<Finished, WorkspaceError> {
         let failed = |cause: String| WorkspaceError::Io {
-            what: format!("cannot run {} in {}", order.name, root.display()),
+            what: format!("cannot run {} in {}", order.name, place.root.display()),
             cause,
         };
-        let home = task.check_home();
-        private_dir(&home)?;
-        let directory = AbsolutePath::parse(root).map_err(|error| failed(error.to_string()))?;
+        private_dir(&place.home)?;
+        private_dir(&place.tmp)?;
+        let directory =
+            AbsolutePath::parse(&place.root).map_err(|error| failed(error.to_string()))?;
         let launch = Launch::new(self.environment.shell.clone(), directory)
             .envs(self.environment.variables.iter().cloned())
-            .env("HOME", home)
+            .env("HOME", &place.home)
+            .env("TMPDIR", &place.tmp)
             .env("LANG", "C.UTF-8")
             .envs(order.variables)
             .args(["-c", "exec 2>&1; exec \"$@\"", "sh"])

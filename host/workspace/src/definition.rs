@@ -8,7 +8,7 @@
 //!
 //! For all others the command itself is all there is to say.
 
-use crate::{error::io, layout::TaskDir, object::ObjectId, repository::Main};
+use crate::{error::io, object::ObjectId, repository::Main};
 use cyrus_core::{Check, CheckSource, WorkspaceError};
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -28,12 +28,13 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    /// What the base says a check does, when the result says otherwise.
+    /// What the base says a check does, when the result says otherwise. A copy of the base's makefile is put
+    /// `beside` the tree of the check.
     pub(crate) async fn find(
         main: &Main,
         (base, result): (&ObjectId, &ObjectId),
         check: &Check,
-        task: &TaskDir,
+        beside: &Path,
     ) -> Result<Option<Self>, WorkspaceError> {
         let CheckSource::Detected(file) = &check.source else { return Ok(None) };
         let command = if file == "package.json" {
@@ -41,7 +42,7 @@ impl Definition {
             let after = scripts(main.file(result, file).await?.as_deref());
             (before != after).then(|| chained(&before))
         } else if MAKEFILES.contains(&file.as_str()) {
-            makefile(main, base, result, (check, file), task).await?
+            makefile(main, base, result, (check, file), beside).await?
         } else {
             None
         };
@@ -60,13 +61,14 @@ async fn makefile(
     base: &ObjectId,
     result: &ObjectId,
     (check, file): (&Check, &str),
-    task: &TaskDir,
+    beside: &Path,
 ) -> Result<Option<String>, WorkspaceError> {
     let changed = main.changes(base, result, &[]).await?;
     if !changed.iter().any(|change| MAKEFILES.iter().any(|name| name.as_bytes() == change.path)) {
         return Ok(None);
     }
-    let (content, copy) = (main.file(base, file).await?.unwrap_or_default(), task.makefile());
+    let (content, copy) =
+        (main.file(base, file).await?.unwrap_or_default(), beside.join("base.mk"));
     fs::write(&copy, content).map_err(io("cannot write", &copy))?;
     let target = check.command.strip_prefix("make ").unwrap_or("test");
     Ok(Some(format!("make -f {} {target}", quoted(&copy))))

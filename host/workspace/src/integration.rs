@@ -1,5 +1,6 @@
 use crate::{
     git::Git,
+    layout::Roots,
     merge::Sides,
     neutral::Neutral,
     object::ObjectId,
@@ -12,21 +13,20 @@ use crate::{
 use async_trait::async_trait;
 use cyrus_core::{Base, DiffStat, Integration, Merge, SessionId, WorkspaceError};
 use cyrus_executor::TaskId;
-use cyrus_sandbox::AbsolutePath;
 
 /// The port [`Integration`] with git.
 ///
 /// A merge is the same commit whenever it is made: it is by the user, at the date of the newer of its parents.
 #[derive(Clone, Debug)]
 pub struct GitIntegration {
-    sessions: AbsolutePath,
+    roots: Roots,
     git: Git,
 }
 
 impl GitIntegration {
-    /// Works beside the clones, below `sessions`. To merge, git has to be 2.38 or newer.
-    pub fn new(sessions: AbsolutePath, git: Git) -> Self {
-        Self { sessions, git }
+    /// Works below the state root. To merge, git has to be 2.38 or newer.
+    pub fn new(roots: Roots, git: Git) -> Self {
+        Self { roots, git }
     }
 
     async fn user(&self, base: &Base) -> Result<UserConfig, WorkspaceError> {
@@ -57,7 +57,7 @@ impl Integration for GitIntegration {
             main.keep(&kept, commit).await?;
             return Ok(Merge::Clean { commit: commit.to_string() });
         }
-        let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
         let attributes = base_commit(base)?;
         let sides = Sides {
             git: &self.git,
@@ -89,7 +89,7 @@ impl Integration for GitIntegration {
     ) -> Result<String, WorkspaceError> {
         let (ours, theirs, resolved) = (commit(ours)?, commit(theirs)?, commit(resolved)?);
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
         let tree = main.tree(&resolved).await?;
         let attributes = base_commit(base)?;
         let sides = Sides {
@@ -129,7 +129,7 @@ impl Integration for GitIntegration {
     async fn push(&self, base: &Base, branch: &str, result: &str) -> Result<(), WorkspaceError> {
         let commit = commit(result)?;
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
         let connection = self.user(base).await?.connection().collect();
         Destination::of(&self.git, &main, &neutral, connection).await?.push(branch, &commit).await
     }
@@ -142,7 +142,7 @@ impl Integration for GitIntegration {
 
     async fn unshare(&self, base: &Base) -> Result<(), WorkspaceError> {
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.sessions.as_path()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
         let connection = self.user(base).await?.connection().collect();
         let destination = Destination::of(&self.git, &main, &neutral, connection).await?;
         destination.remove_named(&base.shared_branch("")).await

@@ -1,95 +1,163 @@
-//! Where a task's files are:
+//! Where a task's files are. There are two places, and neither is in the other: what programs may write is below the
+//! work root, and what only the host writes is below the state root. The host trusts nothing of the first.
 //!
 //! ```text
-//! <sessions>/<session>/<task>/<token>/  0700
+//! <work>/<session>/<task>/<token>/      0700
 //!     workspace/                        the executor's clone
-//!     home/                             the home of the programs it launches
-//!     check-home/                       the home of the checks and of the set-up
-//!     set-up                            that the set-up was run, and what it said
-//!     base.mk                           the base commit's makefile, when a check needs that
-//!     about                             which clone it is, for whoever finds it and does not know
+//!     home/ tmp/                        the home and the TMPDIR of the programs it launches
+//!     setup/home/ setup/tmp/            those of the set-up and the tear-down of the clone
+//!     check/tree/ check/home/ check/tmp/    those of one check; made afresh for each
+//!     workspace-…/                      a clone under way, or left by a crash
+//! <state>/<session>/<task>/<token>/     0700
+//!     set-up                            that the set-up was run, and what it printed
+//!     about                             the specification that the clone was made by
 //!     index                             what was checked out, so that collecting need not read every file
-//!     scratch-…/  workspace-…/          under way, or left by a crash
-//! <sessions>/.git-sha1/                 an empty repository of the host's own, in which merges are worked out
+//!     scratch-…/                        under way, or left by a crash
+//! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
 //! ```
 
 use crate::error::io;
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::TaskId;
+use cyrus_sandbox::AbsolutePath;
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, Permissions},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-/// How often a directory is made again that somebody else's tidying up took away at that moment.
+/// How often a directory is made again that another process removed at that moment.
 const TRIES: u32 = 16;
 
-/// The directory of one clone of a task. Session and task ids are safe as names by their types.
+/// The two places on disk: see the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    state: AbsolutePath,
+    work: AbsolutePath,
+}
+
+impl Roots {
+    /// What only the host writes is below `state` (`$CYRUS_HOME/state`), and what programs write below `work`. Both
+    /// are made when they are not there.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is the other, or is in the other: a program could then write what the host trusts.
+    pub fn new(state: AbsolutePath, work: AbsolutePath) -> Result<Self, WorkspaceError> {
+        // Links on the way, such as a home on another disk, must not hide that one is in the other.
+        let real = |path: &AbsolutePath| {
+            let there = path.as_path().ancestors().find_map(|above| {
+                let rest = path.as_path().strip_prefix(above).ok()?;
+                Some(above.canonicalize().ok()?.join(rest))
+            });
+            there.unwrap_or_else(|| path.as_path().to_owned())
+        };
+        let (real_state, real_work) = (real(&state), real(&work));
+        if real_state.starts_with(&real_work) || real_work.starts_with(&real_state) {
+            return Err(WorkspaceError::NotUsable {
+                path: work.as_path().to_owned(),
+                reason: format!(
+                    "programs write here, so it cannot be, hold or be in {}, where Cyrus keeps its state: choose another `workDir` in config.json",
+                    state.as_path().display()
+                ),
+            });
+        }
+        Ok(Self { state, work })
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        self.state.as_path()
+    }
+
+    /// The sessions that have files in either place.
+    pub(crate) fn sessions(&self) -> Result<Vec<SessionId>, WorkspaceError> {
+        let mut found = BTreeSet::new();
+        for root in [&self.state, &self.work] {
+            found.extend(directories(root.as_path())?.iter().filter_map(|name| name.parse().ok()));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Removes everything of a session.
+    pub(crate) fn remove_session(&self, session: &SessionId) -> Result<(), WorkspaceError> {
+        [&self.work, &self.state]
+            .into_iter()
+            .try_for_each(|root| remove_tree(&root.as_path().join(session.as_str())))
+    }
+}
+
+/// The directories of one clone of a task. Session and task ids are safe as names by their types.
 #[derive(Clone, Debug)]
-pub(crate) struct TaskDir(PathBuf);
+pub(crate) struct TaskDir {
+    state: PathBuf,
+    work: PathBuf,
+}
 
 impl TaskDir {
-    pub(crate) fn new(sessions: &Path, session: &SessionId, task: &TaskId, token: u64) -> Self {
-        Self(sessions.join(session.as_str()).join(task.as_str()).join(token.to_string()))
+    pub(crate) fn new(roots: &Roots, session: &SessionId, task: &TaskId, token: u64) -> Self {
+        let under = Path::new(session.as_str()).join(task.as_str()).join(token.to_string());
+        let below = |root: &AbsolutePath| root.as_path().join(&under);
+        Self { state: below(&roots.state), work: below(&roots.work) }
     }
 
-    pub(crate) fn of(sessions: &Path, spec: &WorkspaceSpec) -> Self {
-        Self::new(sessions, &spec.session, &spec.task, spec.token)
-    }
-
-    /// The one that this workspace is in.
-    pub(crate) fn around(workspace: &Path) -> Self {
-        Self(workspace.parent().unwrap_or(workspace).to_owned())
+    pub(crate) fn of(roots: &Roots, spec: &WorkspaceSpec) -> Self {
+        Self::new(roots, &spec.session, &spec.task, spec.token)
     }
 
     /// Those there are of a session, each with its task and token.
     pub(crate) fn of_session(
-        sessions: &Path,
+        roots: &Roots,
         session: &SessionId,
     ) -> Result<Vec<(TaskId, u64)>, WorkspaceError> {
-        let above = sessions.join(session.as_str());
-        let mut found = Vec::new();
-        for task in directories(&above)? {
-            let tokens = directories(&above.join(&task))?;
-            let Ok(task) = task.parse::<TaskId>() else { continue };
-            let tokens = tokens.iter().filter_map(|token| token.parse().ok());
-            found.extend(tokens.map(|token| (task.clone(), token)));
+        let mut found = BTreeSet::new();
+        for root in [&roots.state, &roots.work] {
+            let above = root.as_path().join(session.as_str());
+            for task in directories(&above)? {
+                let tokens = directories(&above.join(&task))?;
+                let Ok(task) = task.parse::<TaskId>() else { continue };
+                let tokens = tokens.iter().filter_map(|token| token.parse().ok());
+                found.extend(tokens.map(|token| (task.clone(), token)));
+            }
         }
-        found.sort();
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
-        self.0.join("workspace")
+        self.work.join("workspace")
     }
 
     pub(crate) fn home(&self) -> PathBuf {
-        self.0.join("home")
+        self.work.join("home")
+    }
+
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.work.join("tmp")
+    }
+
+    /// Where the set-up and the tear-down of the clone have their home and their temporary directory.
+    pub(crate) fn setup_dir(&self) -> PathBuf {
+        self.work.join("setup")
+    }
+
+    /// Where a check has its tree, its home and its temporary directory. Made afresh for each.
+    pub(crate) fn check_dir(&self) -> PathBuf {
+        self.work.join("check")
     }
 
     pub(crate) fn index(&self) -> PathBuf {
-        self.0.join("index")
-    }
-
-    pub(crate) fn check_home(&self) -> PathBuf {
-        self.0.join("check-home")
+        self.state.join("index")
     }
 
     /// See [`crate::setup`].
     pub(crate) fn set_up(&self) -> PathBuf {
-        self.0.join("set-up")
-    }
-
-    /// Where a makefile of the base commit is put, for a check.
-    pub(crate) fn makefile(&self) -> PathBuf {
-        self.0.join("base.mk")
+        self.state.join("set-up")
     }
 
     /// Which clone this is: the [`WorkspaceSpec`] it was made by.
     pub(crate) fn about(&self) -> PathBuf {
-        self.0.join("about")
+        self.state.join("about")
     }
 
     /// Whether the clone is there.
@@ -99,35 +167,48 @@ impl TaskDir {
 
     /// Makes the directories that are there from the beginning.
     pub(crate) fn create(&self) -> Result<(), WorkspaceError> {
-        let above: Vec<_> = self.0.ancestors().skip(1).take(3).collect();
         let make = || {
-            above.iter().rev().try_for_each(|directory| private_dir(directory))?;
-            private_dir(&self.0)?;
-            private_dir(&self.home())
+            for directory in [&self.state, &self.work] {
+                let above: Vec<_> = directory.ancestors().take(4).collect();
+                above.iter().rev().try_for_each(|directory| private_dir(directory))?;
+            }
+            private_dir(&self.home())?;
+            private_dir(&self.tmp())
         };
         // The directories of a session and a task go with the last clone in them, which may be now.
         let again = (1..TRIES).find_map(|_| make().ok());
         again.map_or_else(make, Ok)
     }
 
-    /// A directory for something under way, removed when the value is dropped.
-    pub(crate) fn temporary(&self, prefix: &str) -> Result<tempfile::TempDir, WorkspaceError> {
-        tempfile::Builder::new()
-            .prefix(prefix)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&self.0)
-            .map_err(io("cannot make a directory in", &self.0))
+    /// A directory for something of the host's under way, removed when the value is dropped.
+    pub(crate) fn scratch(&self, prefix: &str) -> Result<tempfile::TempDir, WorkspaceError> {
+        temporary(&self.state, prefix)
+    }
+
+    /// The same on the file system of the workspace, which it can be moved to.
+    pub(crate) fn under_way(&self, prefix: &str) -> Result<tempfile::TempDir, WorkspaceError> {
+        temporary(&self.work, prefix)
     }
 
     /// Removes everything, and the directories of the task and the session when this was the last in them.
     pub(crate) fn remove(&self) -> Result<(), WorkspaceError> {
-        remove_tree(&self.0)?;
-        for above in self.0.ancestors().skip(1).take(2) {
-            // Not empty: others are there. Gone: their end was at the same time.
-            let _ = fs::remove_dir(above);
+        for directory in [&self.work, &self.state] {
+            remove_tree(directory)?;
+            for above in directory.ancestors().skip(1).take(2) {
+                // Not empty: others are there. Gone: their end was at the same time.
+                let _ = fs::remove_dir(above);
+            }
         }
         Ok(())
     }
+}
+
+fn temporary(place: &Path, prefix: &str) -> Result<tempfile::TempDir, WorkspaceError> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(place)
+        .map_err(io("cannot make a directory in", place))
 }
 
 /// The names of the directories in a directory; none when it is not there. Links are not directories.
@@ -210,40 +291,79 @@ mod tests {
         path.metadata().unwrap().permissions().mode() & 0o777
     }
 
+    fn roots(place: &Path) -> Roots {
+        let root = |name: &str| AbsolutePath::parse(place.join(name)).unwrap();
+        Roots::new(root("state"), root("work")).unwrap()
+    }
+
+    #[test]
+    fn what_programs_write_and_what_the_host_trusts_are_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| AbsolutePath::parse(place.path().join(name)).unwrap();
+        fs::create_dir(place.path().join("real")).unwrap();
+        symlink(place.path().join("real"), place.path().join("link")).unwrap();
+        for (state, work, is_good) in [
+            ("home/state", "home-work", true),
+            ("home/state", "home/work", true),
+            ("home/state", "home/state-work", true),
+            ("home/state", "home/state", false),
+            ("home/state", "home/state/work", false),
+            ("home/state", "home", false),
+            ("real/state", "link/state/work", false),
+            ("link/state", "real", false),
+        ] {
+            let roots = Roots::new(at(state), at(work));
+            assert_eq!(roots.is_ok(), is_good, "{state} {work}");
+        }
+        let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
+        let dir = TaskDir::new(&roots(place.path()), &session, &task, 7);
+        let of_programs = [dir.workspace(), dir.home(), dir.tmp(), dir.setup_dir()];
+        assert!(of_programs.iter().all(|path| path.starts_with(place.path().join("work"))));
+        let of_host = [dir.index(), dir.set_up(), dir.about()];
+        assert!(of_host.iter().all(|path| path.starts_with(place.path().join("state"))));
+    }
+
     #[test]
     fn only_the_user_can_look_into_a_task() {
-        let home = tempfile::tempdir().unwrap();
-        let sessions = home.path().join("sessions");
+        let place = tempfile::tempdir().unwrap();
         let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
-        let task = TaskDir::new(&sessions, &session, &task, 7);
+        let task = TaskDir::new(&roots(place.path()), &session, &task, 7);
         task.create().unwrap();
         fs::set_permissions(task.home(), Permissions::from_mode(0o755)).unwrap();
         task.create().unwrap();
-        assert_eq!((mode(&task.0), mode(&task.home())), (0o700, 0o700));
-        assert_eq!(mode(task.0.parent().unwrap()), 0o700);
-        assert_eq!(mode(&sessions.join("s-one")), 0o700);
-        assert_eq!(mode(&sessions), 0o700);
+        for name in ["", "/s-one", "/s-one/t1", "/s-one/t1/7"] {
+            for root in ["state", "work"] {
+                assert_eq!(mode(&place.path().join(format!("{root}{name}"))), 0o700, "{name}");
+            }
+        }
+        assert_eq!((mode(&task.home()), mode(&task.tmp())), (0o700, 0o700));
     }
 
     #[test]
     fn the_clones_of_a_session_are_found_and_the_last_takes_the_rest_with_it() {
-        let home = tempfile::tempdir().unwrap();
-        let session: SessionId = "s-one".parse().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let (roots, session) = (roots(place.path()), "s-one".parse::<SessionId>().unwrap());
         let dirs: Vec<_> = [("t1", 7), ("t1", 12), ("t2", 3)]
             .map(|(task, token)| (task.parse::<TaskId>().unwrap(), token))
             .into();
-        let of = |(task, token): &(TaskId, u64)| TaskDir::new(home.path(), &session, task, *token);
+        let of = |(task, token): &(TaskId, u64)| TaskDir::new(&roots, &session, task, *token);
         for dir in &dirs {
             of(dir).create().unwrap();
         }
-        fs::create_dir(home.path().join("s-one/t2/.left")).unwrap();
-        assert_eq!(TaskDir::of_session(home.path(), &session).unwrap(), dirs);
-        fs::remove_dir(home.path().join("s-one/t2/.left")).unwrap();
+        // Either half alone is a clone that is left.
+        fs::remove_dir_all(place.path().join("work/s-one/t1/7")).unwrap();
+        fs::remove_dir_all(place.path().join("state/s-one/t1/12")).unwrap();
+        fs::create_dir(place.path().join("work/s-one/t2/.left")).unwrap();
+        assert_eq!(TaskDir::of_session(&roots, &session).unwrap(), dirs);
+        assert_eq!(roots.sessions().unwrap(), std::slice::from_ref(&session));
+        fs::remove_dir(place.path().join("work/s-one/t2/.left")).unwrap();
         for dir in &dirs {
             of(dir).remove().unwrap();
         }
-        assert!(!home.path().join("s-one").exists());
-        assert_eq!(TaskDir::of_session(home.path(), &session).unwrap(), []);
+        assert!(!place.path().join("work/s-one").exists());
+        assert!(!place.path().join("state/s-one").exists());
+        assert_eq!(TaskDir::of_session(&roots, &session).unwrap(), []);
+        assert_eq!(roots.sessions().unwrap(), []);
     }
 
     #[test]

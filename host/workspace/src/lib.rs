@@ -12,7 +12,7 @@
 //!
 //! # A task's life
 //!
-//! * **Prepare**: a clone of its own, put together from its parts, below `<session>/<task>/<token>`. It borrows the
+//! * **Prepare**: a clone of its own, put together from its parts, below `<work>/<session>/<task>/<token>`. It borrows the
 //!   main repository's objects (`objects/info/alternates`), has the commit it starts from on the work branch and the
 //!   base branch beside it, the user's name for commits, and `origin` without credentials and with a push address
 //!   that leads nowhere, against accidents. What it starts from may be known to nobody but the session: it is held
@@ -99,6 +99,7 @@ mod environment;
 mod error;
 mod findings;
 mod forge;
+mod former;
 mod git;
 mod harvest;
 mod include;
@@ -124,6 +125,7 @@ pub use environment::{CheckEnvironment, ForgeEnvironment, GitEnvironment};
 pub use forge::GhForge;
 pub use git::Git;
 pub use integration::GitIntegration;
+pub use layout::Roots;
 pub use rules::DiffRules;
 pub use settings::{Issues, WorkspaceSettings};
 pub use validator::CommandValidator;

@@ -1,4 +1,4 @@
-//! An empty repository of the host's own, one for each kind of object name, below the sessions. Merges are worked out
+//! An empty repository of the host's own, one for each kind of object name, below the state root. Merges are worked out
 //! in it, and pushes made from it, with the objects of the main repository: there is nothing else in it, so no
 //! configuration, attributes or hooks but the host's count. It is made once and never written to again.
 
@@ -27,17 +27,17 @@ impl<'a> Neutral<'a> {
     pub(crate) async fn open(
         git: &Git,
         main: &'a Main,
-        sessions: &Path,
+        state: &Path,
     ) -> Result<Self, WorkspaceError> {
-        let directory = sessions.join(format!(".git-{}", main.format));
+        let directory = state.join(format!(".git-{}", main.format));
         if !directory.is_dir() {
-            private_dir(sessions)?;
+            private_dir(state)?;
             let under_way = tempfile::Builder::new()
                 .prefix(".new-")
-                .tempdir_in(sessions)
-                .map_err(io("cannot make a directory in", sessions))?;
+                .tempdir_in(state)
+                .map_err(io("cannot make a directory in", state))?;
             let new = under_way.path().join("git");
-            let call = Call::new(sessions, &["init", "--quiet", "--template=", "--bare"])
+            let call = Call::new(state, &["init", "--quiet", "--template=", "--bare"])
                 .arg(format!("--object-format={}", main.format))
                 .arg(&new);
             git.output(call).await?;

@@ -35,7 +35,7 @@ impl Scratch {
         main: &Main,
         task: &TaskDir,
     ) -> Result<Self, WorkspaceError> {
-        let directory = task.temporary("scratch-")?;
+        let directory = task.scratch("scratch-")?;
         borrowing(git, main, directory.path(), &["--bare"]).await?;
         Ok(Self { git: git.clone(), directory })
     }

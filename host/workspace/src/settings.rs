@@ -34,7 +34,7 @@ pub struct WorkspaceSettings {
     /// How long each script of the tear-down may take.
     pub teardown_time: Duration,
     /// Whether a task does not begin when its set-up fails. Upstream begins it; the failure is logged, and what was
-    /// printed is in the file `set-up` beside the clone.
+    /// printed is in the file `set-up` of the clone's state.
     pub setup_must_succeed: bool,
     /// Where the variables `LINEAR_ISSUE_…` come from; without it there are none.
     pub issues: Option<Arc<dyn Issues>>,

@@ -9,12 +9,12 @@
 //! | the operator's tear-down | the configuration | after that | 2 minutes |
 //!
 //! They run in the sandbox at the top of the clone, with bash where there is one, with the environment of the checks,
-//! their home, and `LINEAR_ISSUE_ID`, `LINEAR_ISSUE_IDENTIFIER` and `LINEAR_ISSUE_TITLE` (the tear-down: only the
+//! a home and a `TMPDIR` of their own, and `LINEAR_ISSUE_ID`, `LINEAR_ISSUE_IDENTIFIER` and `LINEAR_ISSUE_TITLE` (the tear-down: only the
 //! identifier). `$0` is the script's place in the clone. A failure does not stop the task unless
-//! [`WorkspaceSettings::setup_must_succeed`] says so; what was printed is kept beside the clone.
+//! [`WorkspaceSettings::setup_must_succeed`] says so; what was printed is kept with the state of the clone.
 
 use crate::{
-    confined::{Confined, Order},
+    confined::{Confined, Order, Place},
     error::io,
     layout::TaskDir,
     object::ObjectId,
@@ -119,14 +119,14 @@ impl Stage<'_> {
 
     async fn run(&self, order: Order) -> Result<(), WorkspaceError> {
         let (name, time) = (order.name.clone(), order.time);
-        let root = self.task.workspace();
-        let ended = self.confined().run(self.task, &root, order).await?;
+        let place = Place::new(self.task.workspace(), &self.task.setup_dir());
+        let ended = self.confined().run(&place, order).await?;
         if ended.success() {
             return Ok(());
         }
         let said = ended.stdout.text().trim().to_owned();
         let cause = if said.is_empty() { "it printed nothing".to_owned() } else { said };
-        let what = format!("{name} {} in {}", end(&ended, time), root.display());
+        let what = format!("{name} {} in {}", end(&ended, time), place.root.display());
         Err(WorkspaceError::Io { what, cause })
     }
 

@@ -1,11 +1,11 @@
 use crate::{
-    confined::{Confined, Order},
+    confined::{Confined, Order, Place},
     definition::Definition,
     detect::{Detected, READ, TopLevel, detect},
     environment::CheckEnvironment,
     findings::{Examination, finding},
     git::Git,
-    layout::TaskDir,
+    layout::{Roots, TaskDir, private_dir, remove_tree},
     object::ObjectId,
     repository::Main,
     rules::DiffRules,
@@ -31,6 +31,7 @@ const CHECK_FAILED: &str = "check-failed";
 /// [`DiffRules::protected_paths`]. The checks run in the sandbox as programs that nobody trusts.
 #[derive(Clone, Debug)]
 pub struct CommandValidator {
+    roots: Roots,
     git: Git,
     configured: Vec<Check>,
     confined: Confined,
@@ -41,12 +42,13 @@ impl CommandValidator {
     /// Runs the `configured` checks, or when there are none those that are detected; and holds diffs to the `rules`.
     pub fn new(
         launcher: Launcher,
+        roots: Roots,
         git: Git,
         configured: Vec<Check>,
         environment: CheckEnvironment,
         rules: DiffRules,
     ) -> Self {
-        Self { git, configured, confined: Confined::new(launcher, environment), rules }
+        Self { roots, git, configured, confined: Confined::new(launcher, environment), rules }
     }
 
     /// What is at the top of the base commit.
@@ -69,8 +71,8 @@ impl CommandValidator {
         check: &Check,
         definition: Option<Definition>,
     ) -> Result<CheckReport, WorkspaceError> {
-        let root = &subject.workspace.workspace.root;
-        let task = TaskDir::around(root);
+        let task = TaskDir::of(&self.roots, &subject.workspace.spec);
+        let place = Place::new(task.workspace(), &task.check_dir());
         let command = definition.as_ref().map_or(&check.command, |known| &known.command);
         let order = Order {
             name: format!("the check `{}`", check.command),
@@ -79,7 +81,7 @@ impl CommandValidator {
             variables: vec![("CI".into(), "true".into())],
             time: check.timeout,
         };
-        let ended = self.confined.run(&task, root, order).await?;
+        let ended = self.confined.run(&place, order).await?;
         let exit_code = match ended.exit {
             Exit::Code(code) if !ended.timed_out => Some(code),
             _ => None,
@@ -123,11 +125,13 @@ impl Validator for CommandValidator {
         let (base, result) = (base_commit(&spec.base)?, commit(subject.commit)?);
         // First, because a check may write into the workspace.
         let mut findings = Examination::new(&main, &self.rules, subject).await?.findings().await?;
-        let task = TaskDir::around(&subject.workspace.workspace.root);
+        let beside = TaskDir::of(&self.roots, spec).check_dir();
         let mut reports = Vec::new();
         for check in checks {
             observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
-            let definition = Definition::find(&main, (&base, &result), check, &task).await?;
+            remove_tree(&beside)?;
+            private_dir(&beside)?;
+            let definition = Definition::find(&main, (&base, &result), check, &beside).await?;
             let report = self.run(subject, check, definition).await?;
             observer.on_event(report.clone().into());
             findings.extend(failure(&report));

@@ -2,8 +2,9 @@ use crate::{
     clone::{self, Existing},
     commit::NewCommit,
     error::{in_background, io},
+    former,
     git::Git,
-    layout::{TaskDir, directories, remove_tree},
+    layout::{Roots, TaskDir},
     object::ObjectId,
     place::Place,
     refs,
@@ -18,7 +19,6 @@ use cyrus_core::{
     Base, Collected, PreparedWorkspace, SessionId, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::{RemoteBranch, WorkProduct, Workspace};
-use cyrus_sandbox::AbsolutePath;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -27,7 +27,7 @@ use std::{
 /// The port [`Workspaces`] with git. See the crate's documentation for how, and for what it withstands.
 #[derive(Clone)]
 pub struct GitWorkspaces {
-    sessions: AbsolutePath,
+    roots: Roots,
     git: Git,
     settings: WorkspaceSettings,
 }
@@ -35,25 +35,32 @@ pub struct GitWorkspaces {
 impl GitWorkspaces {
     /// The directories with the homes of the programs that were launched for a session.
     pub fn homes(&self, session: &SessionId) -> Result<Vec<PathBuf>, WorkspaceError> {
-        let sessions = self.sessions.as_path();
-        let clones = TaskDir::of_session(sessions, session)?;
-        let home = |(task, token)| TaskDir::new(sessions, session, &task, token).home();
+        let clones = TaskDir::of_session(&self.roots, session)?;
+        let home = |(task, token)| TaskDir::new(&self.roots, session, &task, token).home();
         Ok(clones.into_iter().map(home).collect())
     }
 
-    /// Keeps its clones below `sessions` (`$CYRUS_HOME/sessions`), which is made when it is not there. Several
-    /// processes may share it.
-    pub fn new(sessions: AbsolutePath, git: Git, settings: WorkspaceSettings) -> Self {
-        Self { sessions, git, settings }
+    /// Keeps clones, and what it knows of them, below these roots. Several processes may share them.
+    pub fn new(roots: Roots, git: Git, settings: WorkspaceSettings) -> Self {
+        Self { roots, git, settings }
+    }
+
+    /// The sessions that have clones in a directory as clones were laid out up to 0.1, `$CYRUS_HOME/sessions`.
+    pub fn former(&self, former: &Path) -> Result<Vec<SessionId>, WorkspaceError> {
+        former::sessions(former)
+    }
+
+    /// Moves a session's clones from there to where clones are now.
+    pub fn take_over(&self, former: &Path, session: &SessionId) -> Result<(), WorkspaceError> {
+        former::take_over(former, &self.roots, session)
     }
 
     /// Removes what is left of a session that nobody knows any more, as [`Workspaces::clear`] does: each clone says
     /// itself which repository it is of. One whose repository is gone too only goes.
     pub async fn sweep(&self, session: &SessionId) -> Result<(), WorkspaceError> {
-        let clones = TaskDir::of_session(self.sessions.as_path(), session)?;
-        let dirs = clones
-            .iter()
-            .map(|(task, token)| TaskDir::new(self.sessions.as_path(), session, task, *token));
+        let clones = TaskDir::of_session(&self.roots, session)?;
+        let dirs =
+            clones.iter().map(|(task, token)| TaskDir::new(&self.roots, session, task, *token));
         let base = dirs.filter_map(|dir| fs::read(dir.about()).ok());
         let mut base = base.filter_map(|text| serde_json::from_slice::<WorkspaceSpec>(&text).ok());
         if let Some(spec) = base.find(|spec| spec.session == *session)
@@ -65,12 +72,12 @@ impl GitWorkspaces {
     }
 
     fn task(&self, spec: &WorkspaceSpec) -> TaskDir {
-        TaskDir::of(self.sessions.as_path(), spec)
+        TaskDir::of(&self.roots, spec)
     }
 
     async fn remove_session(&self, session: &SessionId) -> Result<(), WorkspaceError> {
-        let all = self.sessions.as_path().join(session.as_str());
-        in_background("remove the session's files", move || remove_tree(&all)).await
+        let (roots, session) = (self.roots.clone(), session.clone());
+        in_background("remove the session's files", move || roots.remove_session(&session)).await
     }
 
     async fn opened(&self, spec: &WorkspaceSpec) -> Result<Opened, WorkspaceError> {
@@ -207,7 +214,7 @@ impl Workspaces for GitWorkspaces {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let dir = self.task(spec);
-        let workspace = Workspace { root: dir.workspace(), home: dir.home() };
+        let workspace = Workspace { root: dir.workspace(), home: dir.home(), tmp: dir.tmp() };
         let prepared = PreparedWorkspace { spec: spec.clone(), workspace };
         dir.create()?;
         if dir.is_made() && dir.set_up().exists() {
@@ -265,7 +272,7 @@ impl Workspaces for GitWorkspaces {
     }
 
     async fn clear(&self, base: &Base, session: &SessionId) -> Result<(), WorkspaceError> {
-        for (task, token) in TaskDir::of_session(self.sessions.as_path(), session)? {
+        for (task, token) in TaskDir::of_session(&self.roots, session)? {
             let start = base.repository.base_commit.clone();
             let spec =
                 WorkspaceSpec { session: session.clone(), task, token, base: base.clone(), start };
@@ -280,10 +287,7 @@ impl Workspaces for GitWorkspaces {
     }
 
     async fn present(&self) -> Result<Vec<SessionId>, WorkspaceError> {
-        let names = directories(self.sessions.as_path())?;
-        let mut sessions: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        sessions.sort();
-        Ok(sessions)
+        self.roots.sessions()
     }
 }
 

@@ -15,7 +15,7 @@ async fn a_clone_has_the_base_on_its_branch_and_no_secrets() {
     world.write("main", &[(".git/info/exclude", "*.local\n")]);
     let prepared = world.prepare().await;
     let root = &prepared.workspace.root;
-    assert_eq!(root, &world.path("cyrus/sessions/s-one/t1/1/workspace"));
+    assert_eq!(root, &world.path("work/s-one/t1/1/workspace"));
     let shown = |args: &[&str]| world.run(root, args);
     assert_eq!(shown(&["status", "--porcelain", "--branch"]), "## cyrus/s-one");
     assert_eq!(shown(&["branch", "--format=%(refname:short)"]), "cyrus/s-one\nmain");
@@ -164,7 +164,7 @@ async fn two_sessions_on_one_repository_do_not_meet() {
         assert_eq!(world.content(&format!("cyrus/{session}"), "file"), session);
         assert_eq!(world.content(&format!("refs/cyrus/{session}/t1"), "file"), session);
     }
-    assert_eq!(fs::read_dir(world.path("cyrus/sessions")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(world.path("work")).unwrap().count(), 0);
 }
 
 #[tokio::test]

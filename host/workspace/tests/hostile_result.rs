@@ -44,6 +44,7 @@ async fn the_checks_are_those_of_the_base_whatever_the_result_says() {
         let collected = world.collect(&prepared).await;
         let validator = CommandValidator::new(
             Launcher::unsupervised(),
+            world.roots.clone(),
             world.git.clone(),
             vec![],
             common::checks(),

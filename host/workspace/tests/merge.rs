@@ -218,7 +218,7 @@ async fn an_old_git_is_told_of() {
     let path = std::env::var_os("PATH").unwrap();
     let environment = GitEnvironment { path, ..GitEnvironment::default() };
     let git = Git::new(Launcher::unsupervised(), absolute(old), environment);
-    let integration = GitIntegration::new(absolute(world.path("cyrus/sessions")), git);
+    let integration = GitIntegration::new(world.roots.clone(), git);
     let session = "s-one".parse().unwrap();
     let error = integration.merge(&base, &session, &task("t2"), &one, &two, "x").await.unwrap_err();
     let error = error.to_string();

@@ -76,9 +76,8 @@ async fn a_clone_is_set_up_once_and_torn_down_at_the_end() {
 async fn a_set_up_that_fails_does_not_stop_the_task_unless_it_has_to() {
     let world = World::new();
     world.commit("main", &[("cyrus-setup.sh", "echo out\necho why >&2\nexit 3\n")]);
-    let prepared = world.prepare().await;
-    let said = prepared.workspace.root.with_file_name("set-up");
-    let said = fs::read_to_string(said).unwrap();
+    world.prepare().await;
+    let said = fs::read_to_string(world.path("cyrus/state/s-one/t1/1/set-up")).unwrap();
     assert!(said.contains("failed with exit code 3") && said.contains("out\nwhy"), "{said}");
 
     let world = world.with(WorkspaceSettings { setup_must_succeed: true, ..settings() });
@@ -182,7 +181,8 @@ async fn a_clone_that_was_lost_goes_on_from_what_was_collected() {
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
     let collected = world.collect(&prepared).await;
-    fs::remove_dir_all(world.path("cyrus/sessions")).unwrap();
+    fs::remove_dir_all(world.path("work")).unwrap();
+    fs::remove_dir_all(world.path("cyrus/state")).unwrap();
     let again = world.workspaces.prepare(&prepared.spec).await.unwrap();
     assert!(again.workspace.root.join("new").exists());
     assert_eq!(world.collect(&again).await, collected);
@@ -210,7 +210,7 @@ async fn a_session_that_failed_keeps_its_results_and_nothing_else() {
 async fn what_nobody_knows_any_more_is_swept() {
     let world = world();
     let prepared = world.prepare().await;
-    world.write(".", &[("cyrus/sessions/s-odd/t1/9/rubbish", ""), ("cyrus/sessions/.git-x/y", "")]);
+    world.write(".", &[("work/s-odd/t1/9/rubbish", ""), ("cyrus/state/.git-x/y", "")]);
     let present = world.workspaces.present().await.unwrap();
     assert_eq!(present, ["s-odd", "s-one"].map(|id| id.parse().unwrap()));
     for session in &present {

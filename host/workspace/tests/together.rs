@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{World, absolute, settings, spec};
+use common::{World, settings, spec};
 use cyrus_core::{Base, Integration, Merge, SessionId, WorkspaceSpec, Workspaces};
 use cyrus_executor::WorkProduct;
 use cyrus_workspace::{GitIntegration, GitWorkspaces};
@@ -20,9 +20,9 @@ struct Hands {
 
 impl Hands {
     fn new(world: &World) -> Self {
-        let sessions = absolute(world.path("cyrus/sessions"));
-        let workspaces = GitWorkspaces::new(sessions.clone(), world.git.clone(), settings());
-        let integration = GitIntegration::new(sessions, world.git.clone());
+        let roots = world.roots.clone();
+        let workspaces = GitWorkspaces::new(roots.clone(), world.git.clone(), settings());
+        let integration = GitIntegration::new(roots, world.git.clone());
         Self { workspaces: Arc::new(workspaces), integration: Arc::new(integration) }
     }
 

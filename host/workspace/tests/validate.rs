@@ -19,6 +19,7 @@ fn validator(world: &World, configured: Vec<Check>) -> CommandValidator {
 fn ruled(world: &World, configured: Vec<Check>, rules: DiffRules) -> CommandValidator {
     CommandValidator::new(
         Launcher::unsupervised(),
+        world.roots.clone(),
         world.git.clone(),
         configured,
         common::checks(),
@@ -126,7 +127,7 @@ async fn a_check_sees_its_own_environment_and_nothing_else() {
         "CI=true",
         "LANG=C.UTF-8",
         "TOOL=t",
-        &format!("HOME={}", task.join("check-home").display()),
+        &format!("HOME={}", task.join("check/home").display()),
         &prepared.workspace.root.display().to_string(),
     ] {
         assert!(output.lines().any(|l| l == line), "{line} is not in {output}");

@@ -66,7 +66,7 @@ fn a_result_that_fails_its_checks_is_neither_pushed_nor_proposed() {
 
 /// The sessions that have clones.
 fn kept(world: &World) -> usize {
-    let sessions = fs::read_dir(world.home().join("sessions"));
+    let sessions = fs::read_dir(world.work());
     sessions.map_or(0, |entries| {
         entries.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir()).count()
     })

@@ -98,9 +98,8 @@ fn two_at_once_on_one_home_and_one_repository_do_not_meet() {
         assert_eq!(world.repo().file(branch, "greet.sh"), MENDED.trim());
     }
     assert_eq!(world.sessions().len(), 2);
-    let left = std::fs::read_dir(world.home().join("sessions")).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name.to_str().unwrap().starts_with('.')), "no clone: {left:?}");
+    let left: Vec<_> = std::fs::read_dir(world.work()).unwrap().collect();
+    assert!(left.is_empty(), "no clone: {left:?}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
     fs::write(root.join("file"), "inside").unwrap();
     fs::write(directory.path().join("secret"), "outside").unwrap();
     let mut request = request(prompt);
-    request.workspace = Some(Workspace { root, home: directory.path().join("home") });
+    let beside = |name: &str| directory.path().join(name);
+    request.workspace = Some(Workspace { root, home: beside("home"), tmp: beside("tmp") });
     request
 }
 
@@ -108,6 +109,7 @@ async fn there_is_no_environment_no_socket_and_no_other_file() {
 async fn a_relative_workspace_is_refused() {
     let tested = Setup::new().build().await;
     let mut request = request("echo x");
-    request.workspace = Some(Workspace { root: "tree".into(), home: "/home".into() });
+    request.workspace =
+        Some(Workspace { root: "tree".into(), home: "/home".into(), tmp: "/tmp".into() });
     assert_eq!(tested.outcome(request).await.unwrap_err().kind, ErrorKind::InvalidRequest);
 }

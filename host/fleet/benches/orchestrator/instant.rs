@@ -48,7 +48,7 @@ impl Workspaces for InstantRepository {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let root = format!("/clones/{}/{}-{}", spec.session, spec.task, spec.token);
-        let workspace = Workspace { root: root.into(), home: "/home".into() };
+        let workspace = Workspace { root: root.into(), home: "/home".into(), tmp: "/tmp".into() };
         Ok(PreparedWorkspace { spec: spec.clone(), workspace })
     }
 

@@ -84,9 +84,10 @@ impl Workspaces for SimWorkspaces {
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let root = root(spec);
         let home = PathBuf::from(format!("/homes/{}/{}", spec.session, spec.task));
+        let tmp = home.join("tmp");
         let prepared = PreparedWorkspace {
             spec: spec.clone(),
-            workspace: Workspace { root: root.clone(), home },
+            workspace: Workspace { root: root.clone(), home, tmp },
         };
         let what = ["clone", spec.session.as_str(), spec.task.as_str()];
         let is_there = self.0.world.outside().clones.contains_key(&root);

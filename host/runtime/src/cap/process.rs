@@ -130,11 +130,17 @@ async fn prepare(
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("cyrus-").tempdir().map_err(|e| io(&e))?),
     };
-    let (directory, private) = match (workspace, &scratch) {
-        (Some(workspace), _) => (workspace.root.clone(), workspace.home.clone()),
-        (None, Some(scratch)) => (scratch.path().to_owned(), scratch.path().join("private")),
+    let (directory, private, tmp) = match (workspace, &scratch) {
+        (Some(workspace), _) => {
+            (workspace.root.clone(), workspace.home.clone(), workspace.tmp.clone())
+        }
+        (None, Some(scratch)) => {
+            let beside = |name: &str| scratch.path().join(name);
+            (scratch.path().to_owned(), beside("private"), beside("tmp"))
+        }
         (None, None) => return Err(io(&"there is no directory to work in")),
     };
+    tokio::fs::create_dir_all(&tmp).await.map_err(|e| io(&e))?;
     let home = Home::open(&private, &host.home, &process.home_files, scratch).await;
     let home = home.map_err(|e| io(&e))?;
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
@@ -143,6 +149,7 @@ async fn prepare(
         .args(args)
         .env("PATH", host.path.clone())
         .env("HOME", home.path().as_path())
+        .env("TMPDIR", tmp)
         .env("LANG", "C.UTF-8")
         .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
         .stdin(cyrus_sandbox::Input::Pipe);

@@ -10,7 +10,7 @@ use cyrus_core::{
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::{AbsolutePath, Launcher, find_program};
 use cyrus_workspace::{
-    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, WorkspaceSettings,
+    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, Roots, WorkspaceSettings,
 };
 use std::{
     fs,
@@ -29,6 +29,7 @@ pub struct World {
     pub git: Git,
     pub workspaces: GitWorkspaces,
     pub integration: GitIntegration,
+    pub roots: Roots,
 }
 
 pub fn absolute(path: impl Into<PathBuf>) -> AbsolutePath {
@@ -43,6 +44,11 @@ pub fn checks() -> CheckEnvironment {
         variables: vec![("PATH".into(), path), ("TOOL".into(), "t".into())],
         timeout: TIMEOUT,
     }
+}
+
+/// Where clones are, and what the host keeps of them.
+pub fn roots(place: &Path) -> Roots {
+    Roots::new(absolute(place.join("cyrus/state")), absolute(place.join("work"))).unwrap()
 }
 
 pub fn settings() -> WorkspaceSettings {
@@ -76,10 +82,10 @@ impl World {
         let environment =
             GitEnvironment { path, home: Some(absolute(home)), ..GitEnvironment::default() };
         let git = Git::new(Launcher::unsupervised(), program, environment);
-        let sessions = absolute(directory.path().join("cyrus/sessions"));
-        let workspaces = GitWorkspaces::new(sessions.clone(), git.clone(), settings());
-        let integration = GitIntegration::new(sessions, git.clone());
-        let world = Self { directory, git, workspaces, integration };
+        let roots = roots(&directory.path().canonicalize().unwrap());
+        let workspaces = GitWorkspaces::new(roots.clone(), git.clone(), settings());
+        let integration = GitIntegration::new(roots.clone(), git.clone());
+        let world = Self { directory, git, workspaces, integration, roots };
         fs::create_dir(world.path("main")).unwrap();
         world.run("main", &["init", "--quiet", "--initial-branch=main", "."]);
         world
@@ -167,8 +173,7 @@ impl World {
 
     /// The same world with other settings.
     pub fn with(self, settings: WorkspaceSettings) -> Self {
-        let sessions = absolute(self.path("cyrus/sessions"));
-        let workspaces = GitWorkspaces::new(sessions, self.git.clone(), settings);
+        let workspaces = GitWorkspaces::new(self.roots.clone(), self.git.clone(), settings);
         Self { workspaces, ..self }
     }
 
