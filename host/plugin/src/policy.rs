@@ -132,6 +132,11 @@ impl Policy {
         })
     }
 
+    /// The headers that secrets of this plugin go into, granted or not.
+    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
+        self.manifest.requests.secrets.iter().map(|request| request.inject.header.as_str())
+    }
+
     /// The first secret that the plugin cannot do without and was not granted.
     pub fn missing_secret(&self) -> Option<Denied> {
         let mut missing = self.manifest.requests.secrets.iter().filter(|request| !request.optional);

@@ -132,7 +132,34 @@ async fn a_component_brings_no_credentials_of_its_own() {
         let error = tested.failure(&format!("get {} {header} own", server.url("/echo"))).await;
         assert!(error.message.contains("Forbidden"), "{header}: {error}");
     }
+    // Not to a host that gets no secret either.
+    let own = format!("get {} authorization own", server.url("/echo"));
+    assert_eq!(granted(&server).await.failure(&own).await.kind, ErrorKind::Denied);
     assert!(server.seen().is_empty());
+}
+
+/// However a service sends the secret back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_comes_back_in_no_form() {
+    let server = Server::start().await;
+    let tested = with_secret(&server).await;
+    for (how, shows) in [
+        ("latin", "[secret]"),
+        ("chunks", "authorization: bearer [secret]"),
+        ("trailer", "authorization: bearer [secret]"),
+        ("percent", "[secret]"),
+        ("name", "200\n"),
+    ] {
+        let url = server.url(&format!("/hidden/{how}"));
+        let told = tested.summary(&format!("get {url} range bytes=0-3")).await;
+        assert!(told.contains(shows) && !told.contains(TOKEN), "{how}: {told}");
+        assert!(!server.seen().last().unwrap().contains("range"), "a part hides the rest");
+    }
+    for how in ["twice", "list", "transfer"] {
+        let url = server.url(&format!("/hidden/{how}"));
+        let error = tested.failure(&format!("get {url}")).await;
+        assert!(error.message.contains("HttpResponseContentCoding"), "{how}: {error}");
+    }
 }
 
 /// An answer that cannot be searched for the secret is not passed on.

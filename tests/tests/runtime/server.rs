@@ -91,10 +91,7 @@ async fn answer(connection: &mut TcpStream, path: &str, head: &str, body: usize)
     let (name, rest) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
     let (status, headers, body) = match name {
         // The request's head comes back as the body and, what of it fits, as a header.
-        "echo" => {
-            let line = head.lines().find(|line| line.starts_with("authorization"));
-            (200, format!("x-echo: {}\r\n", line.unwrap_or("none")), head.to_owned())
-        }
+        "echo" => (200, format!("x-echo: {}\r\n", credentials(head)), head.to_owned()),
         "length" => (200, String::new(), body.to_string()),
         "redirect" => (302, "location: /echo\r\n".to_owned(), String::new()),
         "large" => (200, String::new(), "x".repeat(rest.parse::<usize>().ok()? << 10)),
@@ -105,6 +102,11 @@ async fn answer(connection: &mut TcpStream, path: &str, head: &str, body: usize)
         "packed" => (200, "content-encoding: gzip\r\n".to_owned(), "not really".to_owned()),
         "hang" => {
             std::future::pending::<()>().await;
+            return None;
+        }
+        // The credentials come back as `rest` says, in a header that is no UTF-8, in chunks of one byte, in a trailer.
+        "hidden" => {
+            connection.write_all(&hidden(rest, credentials(head))).await.ok()?;
             return None;
         }
         // A body that begins, and never ends.
@@ -125,4 +127,33 @@ async fn answer(connection: &mut TcpStream, path: &str, head: &str, body: usize)
     let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
     connection.write_all(head.as_bytes()).await.ok()?;
     connection.write_all(body.as_bytes()).await.ok()
+}
+
+fn credentials(head: &str) -> &str {
+    head.lines().find(|line| line.starts_with("authorization")).unwrap_or("none")
+}
+
+fn hidden(how: &str, credentials: &str) -> Vec<u8> {
+    let ok = b"HTTP/1.1 200 OK\r\nconnection: close\r\n";
+    let secret = credentials.rsplit(' ').next().unwrap_or_default();
+    let chunks = |last: String| {
+        let each = credentials.chars().map(|c| format!("1\r\n{c}\r\n")).collect::<String>();
+        format!("transfer-encoding: chunked\r\n\r\n{each}0\r\n{last}\r\n").into_bytes()
+    };
+    let headers = |lines: &[u8]| [lines, b"content-length: 0\r\n\r\n"].concat();
+    let rest = match how {
+        "latin" => headers(&[b"x-echo: caf\xe9 ", credentials.as_bytes(), b"\r\n"].concat()),
+        "name" => headers(format!("x-{secret}: here\r\n").as_bytes()),
+        "chunks" => chunks(String::new()),
+        "trailer" => chunks(format!("x-echo: {credentials}\r\n")),
+        "twice" => headers(b"content-encoding: identity\r\ncontent-encoding: gzip\r\n"),
+        "list" => headers(b"content-encoding: identity, gzip\r\n"),
+        "transfer" => b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
+        "percent" => {
+            let each = secret.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+            [b"\r\n".to_vec(), each.into_bytes()].concat()
+        }
+        _ => headers(b""),
+    };
+    [ok.to_vec(), rest].concat()
 }

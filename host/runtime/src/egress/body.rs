@@ -50,7 +50,7 @@ impl Response {
         }
     }
 
-    fn take(&mut self, piece: Bytes) -> Result<Bytes, Error> {
+    fn take(&mut self, piece: &Bytes) -> Result<Bytes, Error> {
         let left = self.left.checked_sub(piece.len() as u64);
         self.left = left.ok_or(Error::HttpResponseBodySize(Some(self.most)))?;
         Ok(self.redacted.push(piece))
@@ -78,7 +78,7 @@ impl Body for Response {
         loop {
             let Some(pieces) = &mut this.pieces else { return Poll::Ready(None) };
             let given = match pieces.as_mut().poll_next(cx) {
-                Poll::Ready(Some(piece)) => piece.and_then(|piece| this.take(piece)),
+                Poll::Ready(Some(piece)) => piece.and_then(|piece| this.take(&piece)),
                 Poll::Ready(None) => {
                     this.pieces = None;
                     let rest = this.redacted.finish();

@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use wasmtime_wasi_http::Error;
 use zeroize::Zeroizing;
 
+/// Headers that say who sends a request.
+const CREDENTIALS: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+
 /// A secret that a request gets.
 pub(super) struct Injected {
     injection: Injection,
@@ -26,27 +30,25 @@ pub(super) fn of(
     known.collect()
 }
 
-/// Refuses credentials of the component's own where the host's go.
+/// Refuses credentials of the component's own: what it may say of who it is, the host says for it.
 pub(super) fn refuse_own(
     headers: &HeaderMap,
-    injected: &[Injected],
+    policy: &Policy,
     to: &Destination,
 ) -> Result<(), Denied> {
-    if injected.is_empty() {
-        return Ok(());
-    }
     let carries = |name: &HeaderName| {
-        let known = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
-        known.contains(name)
+        CREDENTIALS.contains(name)
             || name == "x-api-key"
-            || injected.iter().any(|i| name.as_str().eq_ignore_ascii_case(&i.injection.header))
+            || policy.credential_headers().any(|own| name.as_str().eq_ignore_ascii_case(own))
     };
     match headers.keys().find(|name| carries(name)) {
         None => Ok(()),
         Some(name) => Err(Denied {
             capability: Capability::Secret,
             wanted: format!("header {name} in a request to {to}"),
-            hint: "The host puts the credentials into requests to this host; the plugin has to leave the header out".to_owned(),
+            hint: "The host puts credentials into requests: the plugin has to leave the header out, and to name \
+                   what goes into it in requests.secrets of its plugin.toml"
+                .to_owned(),
         }),
     }
 }
@@ -66,6 +68,8 @@ pub(super) fn inject(headers: &mut HeaderMap, injected: Vec<Injected>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cyrus_plugin::{ExecutorConfig, HostMaximum, Manifest};
+    use std::sync::Arc;
 
     fn injected() -> Vec<Injected> {
         vec![Injected {
@@ -74,19 +78,39 @@ mod tests {
         }]
     }
 
+    /// A policy of a plugin whose one secret goes into the header X-Token, and which may be granted or not.
+    fn policy(grants: &str) -> Policy {
+        const MANIFEST: &str = r#"
+            name = "example"
+            version = "0.1.0"
+            contract = "0.1"
+            component = "example.wasm"
+            placement = "cloud"
+            [[requests.secrets]]
+            handle = "example"
+            audience = ["https://api.example.com"]
+            inject = { header = "X-Token" }
+        "#;
+        let manifest = Arc::new(Manifest::parse(MANIFEST.as_bytes()).unwrap());
+        let mut config = ExecutorConfig::new("ex", "example");
+        config.grants = serde_json::from_str(grants).unwrap();
+        Policy::new(manifest, &config, HostMaximum::default())
+    }
+
     #[test]
-    fn a_component_cannot_bring_credentials_where_the_host_does() {
-        let to = Destination::of(&"https://api.example.com".parse().unwrap()).unwrap();
-        for name in ["authorization", "cookie", "x-api-key", "x-token", "proxy-authorization"] {
-            let mut headers = HeaderMap::new();
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("own"));
-            let denied = refuse_own(&headers, &injected(), &to).unwrap_err();
-            assert!(denied.wanted.contains(name), "{denied}");
-            assert_eq!(refuse_own(&headers, &[], &to), Ok(()), "no secret is at stake");
+    fn a_component_cannot_bring_credentials_of_its_own() {
+        let to = Destination::of(&"https://other.example.com".parse().unwrap()).unwrap();
+        for policy in [policy("{}"), policy(r#"{"secrets": {"example": "abcdef"}}"#)] {
+            for name in ["authorization", "cookie", "x-api-key", "x-token", "proxy-authorization"] {
+                let mut headers = HeaderMap::new();
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static("own"));
+                let denied = refuse_own(&headers, &policy, &to).unwrap_err();
+                assert!(denied.wanted.contains(name), "{denied}");
+            }
+            let mut harmless = HeaderMap::new();
+            harmless.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+            assert_eq!(refuse_own(&harmless, &policy, &to), Ok(()));
         }
-        let mut harmless = HeaderMap::new();
-        harmless.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        assert_eq!(refuse_own(&harmless, &injected(), &to), Ok(()));
     }
 
     #[test]

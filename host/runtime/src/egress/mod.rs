@@ -11,12 +11,15 @@ mod credentials;
 
 pub(crate) use client::{Clients, Tls};
 
-use crate::run::{Run, Slot};
+use crate::{
+    redact::Redactor,
+    run::{Run, Slot},
+};
 use bytes::Bytes;
 use cyrus_plugin::Destination;
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -108,7 +111,6 @@ impl Times {
 struct Ready {
     sending: client::Sending,
     slot: Slot,
-    has_secret: bool,
 }
 
 async fn prepare(
@@ -125,8 +127,8 @@ async fn prepare(
         Error::HttpRequestDenied
     };
     policy.http(&to).map_err(deny)?;
+    credentials::refuse_own(&parts.headers, &policy, &to).map_err(deny)?;
     let injected = credentials::of(&policy, &run.executor.secrets, &to);
-    credentials::refuse_own(&parts.headers, &injected, &to).map_err(deny)?;
 
     let limits = &run.executor.config.limits;
     let slot = Slot::take(&run.requests, limits.concurrent_requests);
@@ -142,17 +144,20 @@ async fn prepare(
     run.allow();
 
     let mut headers = headers(parts.headers);
-    let has_secret = !injected.is_empty();
-    credentials::inject(&mut headers, injected)?;
-    if has_secret {
-        // What is compressed cannot be searched for the secret.
-        headers.insert(header::ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
+    if !injected.is_empty() {
+        // A part of an answer may hold a part of the secret.
+        headers.remove(header::RANGE);
     }
+    if !run.executor.redactor.is_empty() {
+        // What is compressed cannot be searched for a secret, and any service may have got to know one.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    credentials::inject(&mut headers, injected)?;
     tracing::debug!(executor = policy.executor(), execution = run.id(), method = %parts.method, %to, "request");
     let client =
         run.executor.clients.get(&run.executor.runtime.tls, &to, addresses, connect_time)?;
     let sending = client.send(parts.method, url, headers, body);
-    Ok(Ready { sending, slot, has_secret })
+    Ok(Ready { sending, slot })
 }
 
 /// Sends what will be ready, and waits for the response.
@@ -162,10 +167,10 @@ async fn exchange(
     first_byte: Duration,
     between_bytes: Duration,
 ) -> Result<Response<WasiBody>, Error> {
-    let Ready { sending, slot, has_secret } = ready.await?;
+    let Ready { sending, slot } = ready.await?;
     let response = timeout(first_byte, sending).await;
     let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
-    receive(run, response, slot, between_bytes, has_secret)
+    receive(run, response, slot, between_bytes)
 }
 
 /// Reads a request's body to its end: it goes out in one piece, with its true length.
@@ -194,33 +199,98 @@ fn receive(
     response: client::Received,
     slot: Slot,
     silence: Duration,
-    has_secret: bool,
 ) -> Result<Response<WasiBody>, Error> {
     let client::Received { status, headers, body } = response;
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > RESPONSE_HEADER_BYTES || headers.len() > RESPONSE_HEADERS {
         return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));
     }
-    let encoded = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity");
-    if let (true, Some(coding)) = (has_secret, encoded) {
-        let coding = coding.to_str().ok().map(str::to_owned);
-        return Err(Error::HttpResponseContentCoding(coding));
-    }
     let redactor = &run.executor.redactor;
+    if let (false, Some(coding)) = (redactor.is_empty(), unreadable_coding(&headers)) {
+        return Err(Error::HttpResponseContentCoding(Some(coding)));
+    }
     let mut response = Response::new(body::Response::new(run, body, slot, silence));
     *response.status_mut() = status;
-    for (name, value) in &headers {
-        // Redaction changes lengths, and the connection's own headers mean nothing to the component.
-        if OURS.contains(name) {
-            continue;
-        }
-        let value = match value.to_str() {
-            Ok(text) if !redactor.is_empty() => redactor.text(text.to_owned()).parse().ok(),
-            _ => Some(value.clone()),
+    *response.headers_mut() = readable(&headers, redactor);
+    Ok(response.map(BodyExt::boxed_unsync))
+}
+
+/// The first coding of a body in which a secret would not be found.
+fn unreadable_coding(headers: &HeaderMap) -> Option<String> {
+    let values = [header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
+    let values = values.iter().flat_map(|name| headers.get_all(name));
+    let mut codings = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let named = |value: Cow<'_, str>| {
+        let mut codings = value.split(',').map(|coding| coding.trim().to_ascii_lowercase());
+        codings.find(|coding| !matches!(coding.as_str(), "" | "identity" | "chunked"))
+    };
+    codings.find_map(named)
+}
+
+/// The headers that a component sees of a response. Redaction changes lengths, and the connection's own headers
+/// mean nothing to it.
+fn readable(headers: &HeaderMap, redactor: &Redactor) -> HeaderMap {
+    let is_shown =
+        |name: &HeaderName| !OURS.contains(name) && !redactor.finds_in(name.as_str().as_bytes());
+    let shown = headers.iter().filter(|(name, _)| is_shown(name)).filter_map(|(name, value)| {
+        let value = match redactor.bytes(value.as_bytes()) {
+            Cow::Borrowed(_) => value.clone(),
+            Cow::Owned(clean) => HeaderValue::from_bytes(&clean).ok()?,
         };
-        if let Some(value) = value {
-            response.headers_mut().append(name, value);
+        Some((name.clone(), value))
+    });
+    let mut all = HeaderMap::new();
+    for (name, value) in shown {
+        all.append(name, value);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn headers(all: &[(&str, &[u8])]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in all {
+            let name = HeaderName::try_from(*name).unwrap();
+            map.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn every_coding_that_hides_bytes_is_noticed() {
+        for (codings, unreadable) in [
+            (&[("content-encoding", &b"gzip"[..])][..], true),
+            (&[("content-encoding", b"identity"), ("content-encoding", b"gzip")], true),
+            (&[("content-encoding", b"identity, GZIP")], true),
+            (&[("content-encoding", b"\xff")], true),
+            (&[("transfer-encoding", b"gzip, chunked")], true),
+            (&[("transfer-encoding", b"Chunked"), ("content-encoding", b"Identity,")], false),
+            (&[("content-type", b"application/gzip")], false),
+        ] {
+            assert_eq!(unreadable_coding(&headers(codings)).is_some(), unreadable, "{codings:?}");
         }
     }
-    Ok(response.map(BodyExt::boxed_unsync))
+
+    #[test]
+    fn headers_are_redacted_as_bytes_and_by_name() {
+        let redactor = Redactor::new([Zeroizing::new("s3cret-Key".to_owned())]);
+        let seen = headers(&[
+            ("x-echo", b"caf\xe9 Bearer s3cret-Key"),
+            ("x-echo", b"s3cret%2dKey"),
+            ("x-s3cret-key", b"here"),
+            ("content-length", b"7"),
+            ("x-other", b"\xff"),
+        ]);
+        let shown = readable(&seen, &redactor);
+        let clean = headers(&[
+            ("x-echo", b"caf\xe9 Bearer [secret]"),
+            ("x-echo", b"[secret]"),
+            ("x-other", b"\xff"),
+        ]);
+        assert_eq!(shown, clean);
+    }
 }
