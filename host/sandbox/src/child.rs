@@ -1,6 +1,7 @@
 //! A launched program, as the host holds it.
 
 use std::fmt;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -163,12 +164,20 @@ pub struct Child {
     stdin: Option<ChildStdin>,
     stdout: Option<ChildOutput>,
     stderr: Option<ChildOutput>,
+    outlets: Vec<TcpListener>,
     handle: Handle,
 }
 
 impl Child {
-    pub(crate) fn new(ours: crate::stdio::Ours, handle: Handle) -> Self {
-        Self { stdin: ours.stdin, stdout: ours.stdout, stderr: ours.stderr, handle }
+    pub(crate) fn new(ours: crate::stdio::Ours, outlets: Vec<TcpListener>, handle: Handle) -> Self {
+        let crate::stdio::Ours { stdin, stdout, stderr } = ours;
+        Self { stdin, stdout, stderr, outlets, handle }
+    }
+
+    /// The listeners of its [`Outlets`](crate::Outlets), non-blocking, in the order of their ports. Once. Nobody but
+    /// the program, and where it has no network of its own the other programs of this machine, connects to them.
+    pub fn take_outlets(&mut self) -> Vec<TcpListener> {
+        std::mem::take(&mut self.outlets)
     }
 
     /// Its standard input, when it was launched with [`Input::Pipe`](crate::Input::Pipe). Once.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Profile;
+
 /// What holds a launched program's descendants together, from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,11 +37,57 @@ pub struct Confinement {
     pub fresh_proc: bool,
     /// Why there is no process namespace, when one was wanted and the system refused.
     pub refused: Option<String>,
+    /// The layers of its sandbox. `None`: it was launched without.
+    pub sandbox: Option<Layers>,
+}
+
+/// The layers of a sandbox that are in force for a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Layers {
+    /// The profile that was asked for.
+    pub profile: Profile,
+    /// Whether the program has a file system of its own, in which nothing is but what it was given.
+    pub view: bool,
+    /// Whether it has a network of its own.
+    pub network: bool,
+    /// The version of Landlock that restricts its files as well; 0 when there is none.
+    pub landlock: i32,
+    /// Whether its system calls are filtered.
+    pub system_calls: bool,
+    /// The number of the user that it is.
+    pub user: u32,
+    /// What is missing, each in words for an operator. Empty: the sandbox is whole.
+    pub missing: Vec<String>,
+}
+
+impl Layers {
+    /// None of them, for this reason.
+    pub(crate) fn none(profile: Profile, reason: &str) -> Self {
+        Self {
+            profile,
+            view: false,
+            network: false,
+            landlock: 0,
+            system_calls: false,
+            user: nix::unistd::geteuid().as_raw(),
+            missing: vec![format!("all of it: {reason}")],
+        }
+    }
 }
 
 impl Confinement {
     /// What this containment cannot do, in a sentence or two for an operator.
     pub fn limits(&self) -> String {
+        if let Some(Layers { view: true, missing, .. }) = &self.sandbox {
+            let whole = "Programs see the files they were given, have a network of their own, and end with everything \
+                         they start, also when the host is killed.";
+            return if missing.is_empty() {
+                whole.to_owned()
+            } else {
+                format!("{whole} Missing: {}.", missing.join("; "))
+            };
+        }
         let limits = match (self.containment, self.fresh_proc) {
             (Containment::PidNamespace, true) => {
                 "Everything a program starts ends with it, also when the host is killed. \

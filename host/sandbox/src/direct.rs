@@ -14,19 +14,27 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::sync::{oneshot, watch};
 
 use crate::child::{Ending, Exit, Handle, Mailbox, Signal};
-use crate::containment::{Confinement, Containment};
+use crate::containment::{Confinement, Containment, Layers};
 use crate::error::{Lost, SpawnError};
 use crate::launch::Launch;
 use crate::session;
 use crate::stdio::Theirs;
 
-pub(crate) fn start(launch: &Launch, theirs: Theirs) -> Result<Handle, SpawnError> {
+pub(crate) fn start(
+    launch: &Launch,
+    theirs: Theirs,
+    sandbox: Option<Layers>,
+) -> Result<Handle, SpawnError> {
     let (program, ended) = spawn(launch, theirs)?;
     let mailbox = Arc::new(Mailbox::default());
     let (sender, ending) = watch::channel(None);
     tokio::spawn(keep(program, ended, mailbox.clone(), sender));
-    let confinement =
-        Confinement { containment: Containment::ProcessGroup, fresh_proc: false, refused: None };
+    let confinement = Confinement {
+        containment: Containment::ProcessGroup,
+        fresh_proc: false,
+        refused: None,
+        sandbox,
+    };
     Ok(Handle::new(mailbox, ending, confinement))
 }
 

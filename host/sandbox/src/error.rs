@@ -52,6 +52,14 @@ pub enum SpawnError {
         /// What went wrong.
         problem: String,
     },
+    /// The program's sandbox cannot be had.
+    #[error("cannot start {program} in its sandbox: {problem}")]
+    Sandbox {
+        /// What was to be launched.
+        program: AbsolutePath,
+        /// What is missing, and what to do.
+        problem: String,
+    },
     /// The system refused something else: descriptors, memory, processes.
     #[error("cannot launch {program}: {source}")]
     System {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::path::AbsolutePath;
+use crate::policy::{Profile, Sandbox};
 
 /// Where a program's standard input comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +33,6 @@ pub enum Output {
 /// A program to launch. Its environment is empty but for the variables named here, it has a session of its own and
 /// no terminal, it ignores no signal because the host does, and from a supervisor it gets no descriptor but the
 /// standard three.
-#[derive(Clone)]
 pub struct Launch {
     pub(crate) program: AbsolutePath,
     pub(crate) directory: AbsolutePath,
@@ -42,6 +42,7 @@ pub struct Launch {
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     pub(crate) trusted: bool,
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Launch {
@@ -56,6 +57,7 @@ impl Launch {
             stdout: Output::default(),
             stderr: Output::default(),
             trusted: false,
+            sandbox: None,
         }
     }
 
@@ -76,6 +78,13 @@ impl Launch {
             }
         }
         launch
+    }
+
+    /// Puts it into a sandbox. Without one, and with [`Profile::Off`], it reads and writes what its user may.
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = (sandbox.profile() != Profile::Off).then_some(sandbox);
+        self
     }
 
     /// Adds an argument.
@@ -149,6 +158,11 @@ impl Launch {
                 return Some(format!("the variable {} holds a zero byte", name.display()));
             }
         }
+        if let Some(sandbox) = &self.sandbox
+            && sandbox.outlets.ports().len() > crate::policy::MOST_OUTLETS
+        {
+            return Some(format!("the host serves at most {} ports", crate::policy::MOST_OUTLETS));
+        }
         None
     }
 }
@@ -162,6 +176,7 @@ impl std::fmt::Debug for Launch {
             .field("args", &self.args.len())
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("trusted", &self.trusted)
+            .field("sandbox", &self.sandbox.as_ref().map(Sandbox::profile))
             .finish_non_exhaustive()
     }
 }

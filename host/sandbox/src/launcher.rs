@@ -1,13 +1,22 @@
 //! Starts programs, with the strongest containment that the system allows.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::OnceCell;
+
 use crate::child::{Child, Handle};
-use crate::containment::{Confinement, Containment};
+use crate::containment::{Confinement, Containment, Layers};
 use crate::error::SpawnError;
 use crate::launch::{Input, Launch, Output};
 use crate::path::AbsolutePath;
+use crate::policy::{Outlets, Plan, Profile, Sandbox, system};
+#[cfg(target_os = "linux")]
+use crate::supervised::{self, Awaited, Starting};
+#[cfg(target_os = "linux")]
+use crate::supervisor::Part;
 use crate::{direct, stdio};
 
 /// An executable that supervises when it is asked to.
@@ -52,7 +61,13 @@ struct Inner {
     /// Why the system refuses process namespaces, once it has.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are none to refuse"))]
     refused: OnceLock<String>,
+    /// Whether sandboxes with namespaces can be had, or why not.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are none to refuse"))]
+    namespaces: OnceCell<Result<(), String>>,
 }
+
+/// A program that runs, and the listeners of its network.
+type Started = (Handle, Vec<TcpListener>);
 
 impl Launcher {
     /// With a supervisor beside each program. On other systems than Linux there is none, and this is the same as
@@ -72,6 +87,7 @@ impl Launcher {
             supervisor: supervisor.filter(|_| cfg!(target_os = "linux")),
             strongest,
             refused: OnceLock::new(),
+            namespaces: OnceCell::new(),
         }))
     }
 
@@ -91,31 +107,38 @@ impl Launcher {
         let (theirs, mut ours) = stdio::open(&launch)
             .map_err(|source| SpawnError::System { program: launch.program.clone(), source })?;
         let input = std::mem::take(&mut launch.stdin);
-        let handle = self.start(&launch, theirs).await?;
+        let bound =
+            launch.sandbox.as_mut().map(|sandbox| std::mem::take(&mut sandbox.outlets.bound));
+        let (handle, sent) = self.start(&launch, theirs).await?;
+        let outlets = bound.filter(|bound| !bound.is_empty()).unwrap_or(sent);
         ours.feed(input);
         tracing::debug!(
             program = %launch.program,
             containment = %handle.confinement().containment,
             "launched"
         );
-        Ok(Child::new(ours, handle))
+        Ok(Child::new(ours, outlets, handle))
     }
 
     #[cfg(target_os = "linux")]
-    async fn start(&self, launch: &Launch, theirs: stdio::Theirs) -> Result<Handle, SpawnError> {
-        use crate::supervised::{self, Awaited};
-
+    async fn start(&self, launch: &Launch, theirs: stdio::Theirs) -> Result<Started, SpawnError> {
         let inner = &*self.0;
-        let Some(Supervisor(supervisor)) = &inner.supervisor else {
-            return direct::start(launch, theirs);
+        let supervisor = inner.supervisor.as_ref();
+        let Some(Supervisor(supervisor)) =
+            supervisor.filter(|_| inner.strongest > Containment::ProcessGroup)
+        else {
+            return unsupervised(launch, theirs);
         };
-        if inner.strongest == Containment::ProcessGroup {
-            return direct::start(launch, theirs);
+        if let Some(sandbox) = &launch.sandbox {
+            return self.start_sandboxed(supervisor, launch, sandbox, theirs).await;
         }
         let wanted = inner.strongest == Containment::PidNamespace && !launch.trusted;
         if wanted && inner.refused.get().is_none() {
-            match supervised::await_ready(supervisor, Containment::PidNamespace, launch).await? {
-                Awaited::Ready(ready) => return ready.start(launch, theirs, None).await,
+            match supervised::await_ready(supervisor, Part::Outer, launch).await? {
+                Awaited::Ready(ready) => {
+                    let starting = Starting { launch, plan: None, refused: None };
+                    return ready.start(starting, theirs).await;
+                }
                 Awaited::Refused(reason) => {
                     tracing::warn!(%reason, "no process namespace for programs: using a subreaper");
                     inner.refused.get_or_init(|| reason);
@@ -123,18 +146,94 @@ impl Launcher {
             }
         }
         let refused = inner.refused.get().filter(|_| wanted).cloned();
-        match supervised::await_ready(supervisor, Containment::Subreaper, launch).await? {
-            Awaited::Ready(ready) => ready.start(launch, theirs, refused).await,
-            Awaited::Refused(problem) => {
-                Err(SpawnError::Supervisor { supervisor: supervisor.clone(), problem })
-            }
+        let starting = Starting { launch, plan: None, refused };
+        with_subreaper(supervisor, starting, theirs).await
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn start_sandboxed(
+        &self,
+        supervisor: &Path,
+        launch: &Launch,
+        sandbox: &Sandbox,
+        theirs: stdio::Theirs,
+    ) -> Result<Started, SpawnError> {
+        let plan = Plan::new(sandbox, system(), launch.env.get(OsStr::new("HOME")));
+        let reason = match self.namespaces(supervisor).await? {
+            Ok(()) => match supervised::await_ready(supervisor, Part::Sandbox, launch).await? {
+                Awaited::Ready(ready) => {
+                    let starting = Starting { launch, plan: Some(plan), refused: None };
+                    return ready.start(starting, theirs).await;
+                }
+                Awaited::Refused(reason) => reason,
+            },
+            Err(reason) => reason.clone(),
+        };
+        if sandbox.profile() == Profile::Strict {
+            let problem = format!(
+                "the profile `strict` needs namespaces, and {reason}. Allow this user or container to make them, or \
+                 choose the profile `standard`, which is weaker here"
+            );
+            return Err(SpawnError::Sandbox { program: launch.program.clone(), problem });
         }
+        let starting = Starting { launch, plan: Some(plan), refused: Some(reason) };
+        with_subreaper(supervisor, starting, theirs).await
+    }
+
+    /// Whether sandboxes with namespaces can be had, found out once, by making one.
+    #[cfg(target_os = "linux")]
+    async fn namespaces(&self, supervisor: &Path) -> Result<&Result<(), String>, SpawnError> {
+        let rehearse = async || {
+            if self.0.strongest < Containment::PidNamespace {
+                return Ok(Err("they are not to be used".to_owned()));
+            }
+            let launch = self.nothing().stdout(Output::Null).stderr(Output::Null);
+            let system_error =
+                |source| SpawnError::System { program: launch.program.clone(), source };
+            let (theirs, _ours) = stdio::open(&launch).map_err(system_error)?;
+            let tried = match supervised::await_ready(supervisor, Part::Sandbox, &launch).await? {
+                Awaited::Refused(reason) => Err(reason),
+                Awaited::Ready(ready) => {
+                    let plan = Plan::new(&Sandbox::new(Profile::Standard), system(), None);
+                    ready.rehearse(&launch, plan, theirs).await?
+                }
+            };
+            if let Err(reason) = &tried {
+                tracing::warn!(%reason, "no namespaces for programs: their sandbox is weaker");
+            }
+            Ok(tried)
+        };
+        self.0.namespaces.get_or_try_init(rehearse).await
+    }
+
+    /// Chooses ports of a program's loopback interface that the host will serve it.
+    pub async fn outlets(&self, count: u16) -> Result<Outlets, SpawnError> {
+        #[cfg(target_os = "linux")]
+        if let Some(Supervisor(supervisor)) = &self.0.supervisor
+            && self.namespaces(supervisor).await?.is_ok()
+        {
+            return Ok(Outlets::inside(count));
+        }
+        let program = AbsolutePath::parse("/").expect("it is absolute");
+        Outlets::on_host(count).map_err(|source| SpawnError::System { program, source })
     }
 
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unused_async, reason = "the same signature as with a supervisor")]
-    async fn start(&self, launch: &Launch, theirs: stdio::Theirs) -> Result<Handle, SpawnError> {
-        direct::start(launch, theirs)
+    async fn start(&self, launch: &Launch, theirs: stdio::Theirs) -> Result<Started, SpawnError> {
+        unsupervised(launch, theirs)
+    }
+
+    /// Finds out, by making one, which layers of a sandbox programs get here.
+    pub async fn probe_sandbox(&self, profile: Profile) -> Result<Confinement, SpawnError> {
+        let program = AbsolutePath::parse("/bin/sh").expect("it is absolute");
+        let root = AbsolutePath::parse("/").expect("it is absolute");
+        let launch = Launch::new(program, root).args(["-c", ":"]).sandbox(Sandbox::new(profile));
+        let child = self.spawn(launch.stdout(Output::Null).stderr(Output::Null)).await?;
+        let confinement = child.confinement().clone();
+        // How it ends is of no interest.
+        let _ = child.wait().await;
+        Ok(confinement)
     }
 
     /// Finds out, by launching a program that does nothing, which containment programs get here.
@@ -151,11 +250,37 @@ impl Launcher {
         let root = path(PathBuf::from("/"));
         #[cfg(target_os = "linux")]
         if let Some(Supervisor(supervisor)) = &self.0.supervisor {
-            use crate::supervisor::{ASKED, Part};
+            use crate::supervisor::ASKED;
             return Launch::new(path(supervisor.clone()), root)
                 .args([ASKED, Part::Nothing.argument()])
                 .stdin(Input::Null);
         }
         Launch::new(path(PathBuf::from("/bin/sh")), root).args(["-c", ":"]).stdin(Input::Null)
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn with_subreaper(
+    supervisor: &Path,
+    starting: Starting<'_>,
+    theirs: stdio::Theirs,
+) -> Result<Started, SpawnError> {
+    match supervised::await_ready(supervisor, Part::Subreaper, starting.launch).await? {
+        Awaited::Ready(ready) => ready.start(starting, theirs).await,
+        Awaited::Refused(problem) => {
+            Err(SpawnError::Supervisor { supervisor: supervisor.to_owned(), problem })
+        }
+    }
+}
+
+/// A program without a supervisor has no sandbox.
+fn unsupervised(launch: &Launch, theirs: stdio::Theirs) -> Result<Started, SpawnError> {
+    const REASON: &str = "no supervisor runs beside the program";
+    let profile = launch.sandbox.as_ref().map(Sandbox::profile);
+    if profile == Some(Profile::Strict) {
+        let problem = format!("the profile `strict` needs all of it, and {REASON}");
+        return Err(SpawnError::Sandbox { program: launch.program.clone(), problem });
+    }
+    let layers = profile.map(|profile| Layers::none(profile, REASON));
+    Ok((direct::start(launch, theirs, layers)?, Vec::new()))
 }

@@ -17,6 +17,7 @@ mod home;
 mod launch;
 mod launcher;
 mod path;
+mod policy;
 mod run;
 mod session;
 mod signals;
@@ -30,10 +31,13 @@ mod wire;
 
 pub use capture::Captured;
 pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
-pub use containment::{Confinement, Containment};
+pub use containment::{Confinement, Containment, Layers};
 pub use error::{Lost, RunError, SpawnError};
 pub use home::{HomeError, HomeFile, NotAHomeFile, PrivateHome, Returned};
 pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};
 pub use path::{AbsolutePath, NotAbsolute, find_program};
+pub use policy::{
+    Access, Mount, Network, Outlets, Profile, Sandbox, Toolchain, UnknownProfile, private_parts,
+};
 pub use run::{Finished, Limits, Stream};

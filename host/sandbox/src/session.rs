@@ -19,3 +19,13 @@ pub(crate) fn own_session(command: &mut Command) -> &mut Command {
     // SAFETY: between fork and exec this makes system calls only, allocates nothing and takes no lock.
     unsafe { command.pre_exec(lead) }
 }
+
+/// Does something in the child between fork and exec. The calling process must have one thread.
+#[cfg(target_os = "linux")]
+pub(crate) fn before_exec(
+    command: &mut Command,
+    work: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: the process has one thread, so that nothing holds a lock which the child would wait for.
+    unsafe { command.pre_exec(work) };
+}

@@ -1,7 +1,8 @@
 //! The host's side of a supervisor.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,11 @@ use std::sync::Arc;
 
 use nix::sys::signal::{self, killpg};
 use nix::unistd::Pid;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,12 +23,13 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::child::{Ending, Exit, Handle, Mailbox};
-use crate::containment::{Confinement, Containment};
+use crate::containment::{Confinement, Containment, Layers};
 use crate::error::{Lost, SpawnError};
 use crate::launch::Launch;
+use crate::policy::{Plan, Profile, Sandbox};
 use crate::stdio::Theirs;
 use crate::supervisor::{ASKED, Part};
-use crate::wire::{Failure, Order, Report, Request};
+use crate::wire::{Enforced, Failure, MOST_OUTLETS, Order, Report, Request};
 
 /// A supervisor whose containment stands, waiting for its order.
 pub(crate) struct Ready {
@@ -34,6 +40,14 @@ pub(crate) struct Ready {
     reports: Lines<BufReader<OwnedReadHalf>>,
     /// The only hold on the host's end of the socket, but for the one that reads: when it closes, all ends.
     requests: OwnedWriteHalf,
+}
+
+/// What is started, and what of it the host has to send along.
+pub(crate) struct Starting<'a> {
+    pub(crate) launch: &'a Launch,
+    pub(crate) plan: Option<Plan>,
+    /// Why the containment is no stronger.
+    pub(crate) refused: Option<String>,
 }
 
 /// What became of asking for a containment.
@@ -47,18 +61,20 @@ pub(crate) enum Awaited {
 /// not told to anybody yet.
 pub(crate) async fn await_ready(
     supervisor: &Path,
-    containment: Containment,
+    part: Part,
     launch: &Launch,
 ) -> Result<Awaited, SpawnError> {
-    let (process, socket) =
-        spawn(supervisor, containment).map_err(|source| SpawnError::Supervisor {
-            supervisor: supervisor.to_owned(),
-            problem: format!("cannot be started to launch {}: {source}", launch.program),
-        })?;
+    let (process, socket) = spawn(supervisor, part).map_err(|source| SpawnError::Supervisor {
+        supervisor: supervisor.to_owned(),
+        problem: format!("cannot be started to launch {}: {source}", launch.program),
+    })?;
     let (reader, requests) = socket.into_split();
     let mut ready = Ready {
         supervisor: supervisor.to_owned(),
-        containment,
+        containment: match part {
+            Part::Subreaper => Containment::Subreaper,
+            _ => Containment::PidNamespace,
+        },
         fresh_proc: false,
         process,
         reports: BufReader::new(reader).lines(),
@@ -74,14 +90,10 @@ pub(crate) async fn await_ready(
     }
 }
 
-fn spawn(supervisor: &Path, containment: Containment) -> io::Result<(Child, UnixStream)> {
+fn spawn(supervisor: &Path, part: Part) -> io::Result<(Child, UnixStream)> {
     // Both ends are closed on exec from their first moment, so no other child can hold the host's end open.
     let (ours, theirs) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    let part = match containment {
-        Containment::PidNamespace => Part::Outer,
-        _ => Part::Subreaper,
-    };
     let process = Command::new(supervisor)
         .arg0("cyrus-supervisor")
         .args([ASKED, part.argument()])
@@ -99,41 +111,64 @@ impl Ready {
     /// Gives the order and waits until the program runs.
     pub(crate) async fn start(
         mut self,
-        launch: &Launch,
+        starting: Starting<'_>,
         theirs: Theirs,
-        refused: Option<String>,
-    ) -> Result<Handle, SpawnError> {
-        if let Err(error) = self.order(launch, theirs).await {
+    ) -> Result<(Handle, Vec<TcpListener>), SpawnError> {
+        let Starting { launch, plan, refused } = starting;
+        let profile = launch.sandbox.as_ref().map(Sandbox::profile);
+        let (courier, letters) =
+            StdUnixStream::pair().map_err(|error| self.broken(error.to_string()))?;
+        let mut descriptors: Vec<OwnedFd> = theirs.into();
+        descriptors.push(courier.into());
+        let order = order(launch, plan, false);
+        if let Err(error) = self.order(&order, &descriptors).await {
             return Err(self.broken(format!("it does not take its order: {error}")));
         }
-        let pid = match self.report().await? {
-            Report::Started { pid } => pid,
-            Report::Failed(failure) => return Err(failed(launch, &failure)),
+        // The supervisor has its own by now.
+        drop(descriptors);
+        let (pid, enforced) = match self.report().await? {
+            Report::Started { pid, enforced } => (pid, enforced),
+            Report::Failed(failure) => return Err(failed(launch, failure)),
             other => return Err(self.broken(format!("it answered its order with {other:?}"))),
         };
-        let confinement =
-            Confinement { containment: self.containment, fresh_proc: self.fresh_proc, refused };
+        let outlets = receive(&letters).map_err(|error| self.broken(error.to_string()))?;
+        let fresh_proc = self.fresh_proc || enforced.as_ref().is_some_and(|enforced| enforced.view);
+        let sandbox = profile.zip(enforced).map(|(profile, enforced)| layers(profile, enforced));
+        let containment = self.containment;
+        let confinement = Confinement { containment, fresh_proc, refused, sandbox };
         let mailbox = Arc::new(Mailbox::default());
         let (ended, ending) = watch::channel(None);
         tokio::spawn(self.keep(pid, mailbox.clone(), ended));
-        Ok(Handle::new(mailbox, ending, confinement))
+        Ok((Handle::new(mailbox, ending, confinement), outlets))
     }
 
-    async fn order(&mut self, launch: &Launch, theirs: Theirs) -> io::Result<()> {
-        let order = Order {
-            program: launch.program.as_path().into(),
-            args: launch.args.clone(),
-            env: launch.env.clone().into_iter().collect(),
-            directory: launch.directory.as_path().into(),
-            may_gain_privileges: launch.trusted,
+    /// Tries a sandbox and starts nothing in it. Fails with what the system refuses.
+    pub(crate) async fn rehearse(
+        mut self,
+        launch: &Launch,
+        plan: Plan,
+        theirs: Theirs,
+    ) -> Result<Result<(), String>, SpawnError> {
+        let order = order(launch, Some(plan), true);
+        let sent = self.order(&order, &theirs).await;
+        sent.map_err(|error| self.broken(format!("it does not take its order: {error}")))?;
+        let tried = match self.report().await? {
+            Report::Started { .. } => Ok(()),
+            Report::Failed(Failure::Sandbox(problem)) => Err(problem),
+            other => return Err(self.broken(format!("it answered its order with {other:?}"))),
         };
-        let mut line = serde_json::to_vec(&order)?;
+        let _ = self.process.wait().await;
+        Ok(tried)
+    }
+
+    async fn order(&mut self, order: &Order, descriptors: &[OwnedFd]) -> io::Result<()> {
+        let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
         let socket: &UnixStream = self.requests.as_ref();
-        let descriptors = theirs.each_ref().map(AsFd::as_fd);
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         let sent = socket
             .async_io(Interest::WRITABLE, || {
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
                 let mut ancillary = SendAncillaryBuffer::new(&mut space);
                 ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
                 // A part of the line may go, but then all the descriptors went with it.
@@ -203,8 +238,51 @@ impl Ready {
     }
 }
 
-fn failed(launch: &Launch, failure: &Failure) -> SpawnError {
-    match *failure {
+fn order(launch: &Launch, plan: Option<Plan>, rehearsal: bool) -> Order {
+    Order {
+        program: launch.program.as_path().into(),
+        args: launch.args.clone(),
+        env: launch.env.clone().into_iter().collect(),
+        directory: launch.directory.as_path().into(),
+        may_gain_privileges: launch.trusted && plan.is_none(),
+        plan,
+        rehearsal,
+    }
+}
+
+fn layers(profile: Profile, enforced: Enforced) -> Layers {
+    let Enforced { view, landlock, user, isolated, missing } = enforced;
+    let network = view && isolated;
+    Layers { profile, view, network, landlock, system_calls: true, user, missing }
+}
+
+/// The listeners that the supervisor sent before it said that the program runs. None: there are none.
+fn receive(letters: &StdUnixStream) -> io::Result<Vec<TcpListener>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_OUTLETS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    match recvmsg(letters, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags) {
+        Ok(_) | Err(Errno::AGAIN) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut listeners = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            listeners.extend(rights.map(TcpListener::from));
+        }
+    }
+    for listener in &listeners {
+        listener.set_nonblocking(true)?;
+    }
+    Ok(listeners)
+}
+
+fn failed(launch: &Launch, failure: Failure) -> SpawnError {
+    match failure {
+        Failure::Sandbox(problem) => {
+            SpawnError::Sandbox { program: launch.program.clone(), problem }
+        }
         Failure::Directory(number) => SpawnError::Directory {
             directory: launch.directory.clone(),
             source: io::Error::from_raw_os_error(number),

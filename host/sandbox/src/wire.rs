@@ -6,8 +6,12 @@ use std::ffi::OsString;
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Exit, Signal};
+use crate::policy::Plan;
 
-/// The one order a supervisor gets, with the program's standard input, output and error beside it.
+pub(crate) use crate::policy::MOST_OUTLETS;
+
+/// The one order a supervisor gets, with the program's standard input, output and error beside it, and a socket over
+/// which the listeners of its network are sent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) program: OsString,
@@ -16,6 +20,10 @@ pub(crate) struct Order {
     pub(crate) directory: OsString,
     /// Whether the program may gain privileges that its user does not have, by a set-user-id bit or otherwise.
     pub(crate) may_gain_privileges: bool,
+    /// The sandbox, when it gets one.
+    pub(crate) plan: Option<Plan>,
+    /// Whether the sandbox is only tried: nothing is started.
+    pub(crate) rehearsal: bool,
 }
 
 /// What the host asks for after the order.
@@ -36,7 +44,7 @@ pub(crate) enum Report {
     /// The program did not start. The supervisor ends.
     Failed(Failure),
     /// The program runs, under this id as the supervisor sees it.
-    Started { pid: i32 },
+    Started { pid: i32, enforced: Option<Enforced> },
     /// The program ended so. What it started is being ended.
     Ended(Exit),
 }
@@ -47,4 +55,19 @@ pub(crate) enum Report {
 pub(crate) enum Failure {
     Directory(i32),
     Exec(i32),
+    /// The sandbox, in words.
+    Sandbox(String),
+}
+
+/// What a supervisor enforces of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Enforced {
+    /// Whether the program has a view of files and namespaces of its own.
+    pub(crate) view: bool,
+    /// The version of Landlock; 0 when there is none.
+    pub(crate) landlock: i32,
+    pub(crate) user: u32,
+    pub(crate) isolated: bool,
+    /// What the system did not give, in words for an operator.
+    pub(crate) missing: Vec<String>,
 }

@@ -1,8 +1,10 @@
 //! What the sandbox's tests launch, and launch with. Its first argument says what to do.
 #![expect(
     unsafe_code,
-    reason = "ignoring a signal and ending one thread have no safe way in a library"
+    reason = "ignoring a signal, ending one thread and what attackers do have no safe way in a library"
 )]
+
+mod attack;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -20,9 +22,11 @@ fn main() -> ExitCode {
         ["leaderless"] => leaderless(),
         ["probe"] => probe(supervisor),
         ["descriptors"] => descriptors(),
+        ["talk-to-itself"] => talk_to_itself(),
+        ["attack", name, ref args @ ..] => attack::run(name, args),
         _ => {
             eprintln!("usage: sandbox-test-program [ignoring SIGNALS] host CONTAINMENT SCRIPT");
-            eprintln!("       sandbox-test-program leaderless | probe | descriptors");
+            eprintln!("       sandbox-test-program leaderless | probe | descriptors | attack NAME");
             ExitCode::from(2)
         }
     }
@@ -106,5 +110,17 @@ fn descriptors() -> ExitCode {
         .collect();
     open.sort_unstable();
     println!("{}", open.join(" "));
+    ExitCode::SUCCESS
+}
+
+/// Serves on a loopback port and connects to it, by TCP and UDP.
+fn talk_to_itself() -> ExitCode {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = server.local_addr().expect("an address");
+    std::net::TcpStream::connect(to).expect("a connection");
+    server.accept().expect("the connection");
+    let names = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    names.send_to(b"x", names.local_addr().expect("an address")).expect("a packet");
+    names.recv(&mut [0; 8]).expect("the packet");
     ExitCode::SUCCESS
 }

@@ -4,10 +4,8 @@
 mod common;
 
 use std::fs::{self, File, Permissions};
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use common::{PROGRAM, SUPERVISED, Wake, launcher, path, sh, soon};
@@ -327,21 +325,9 @@ async fn where_a_namespace_is_refused_a_subreaper_takes_over_and_the_reason_is_k
 
 #[test]
 fn a_supervisor_that_no_host_started_ends_by_itself() {
-    for part in ["outer", "inner", "subreaper", "else"] {
+    for part in ["outer", "sandbox", "subreaper", "else"] {
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         let status = Command::new(PROGRAM).args(["__supervise", part]).stdin(null).status();
         assert_eq!(status.unwrap().code(), Some(1), "{part}");
     }
-}
-
-/// Outside a namespace of its own, "all others" would be the whole system.
-#[test]
-fn a_first_process_that_is_not_the_first_does_not_serve() {
-    let (mut host, theirs) = UnixStream::pair().unwrap();
-    let status =
-        Command::new(PROGRAM).args(["__supervise", "inner"]).stdin(OwnedFd::from(theirs)).status();
-    assert_eq!(status.unwrap().code(), Some(1));
-    let mut said = String::new();
-    host.read_to_string(&mut said).unwrap();
-    assert_eq!(said, "");
 }

@@ -8,23 +8,30 @@
 //! namespace's first process, and waits. When the first process ends, the kernel kills all others, and the outer
 //! one's wait returns only after that. Without a namespace there is one, a child subreaper.
 
+mod files;
+mod identity;
 mod inherited;
 mod namespace;
+mod network;
 mod requests;
+mod restrict;
 mod serve;
+mod sys;
+mod syscalls;
 mod tree;
+mod view;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use self::identity::Identity;
 use crate::signals;
 use crate::wire::Report;
 
@@ -39,8 +46,8 @@ pub(crate) const OWN_EXECUTABLE: &str = "/proc/self/exe";
 pub(crate) enum Part {
     /// Makes the namespaces and waits.
     Outer,
-    /// The first process of the namespace.
-    Inner,
+    /// The same, for a program that gets a sandbox.
+    Sandbox,
     /// The only process where there is no namespace.
     Subreaper,
     /// Nothing but an exit code of 0: what a probe launches.
@@ -51,14 +58,14 @@ impl Part {
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Self::Outer => "outer",
-            Self::Inner => "inner",
+            Self::Sandbox => "sandbox",
             Self::Subreaper => "subreaper",
             Self::Nothing => "nothing",
         }
     }
 
     fn parse(argument: &OsStr) -> Option<Self> {
-        [Self::Outer, Self::Inner, Self::Subreaper, Self::Nothing]
+        [Self::Outer, Self::Sandbox, Self::Subreaper, Self::Nothing]
             .into_iter()
             .find(|part| argument == part.argument())
     }
@@ -68,8 +75,8 @@ impl Part {
 /// problem.
 pub(crate) fn run(part: Option<&OsStr>) -> i32 {
     let played = match part.and_then(Part::parse) {
-        Some(Part::Outer) => outer(),
-        Some(Part::Inner) => inner(),
+        Some(Part::Outer) => outer(false),
+        Some(Part::Sandbox) => outer(true),
         Some(Part::Subreaper) => subreaper(),
         Some(Part::Nothing) => Ok(()),
         None => Err(io::ErrorKind::InvalidInput.into()),
@@ -77,45 +84,44 @@ pub(crate) fn run(part: Option<&OsStr>) -> i32 {
     i32::from(played.is_err())
 }
 
-fn outer() -> io::Result<()> {
+fn outer(sandboxed: bool) -> io::Result<()> {
     let control = control()?;
     inherited::close_on_exec()?;
     signals::make_default()?;
     nix::unistd::setsid()?;
+    // While this process's children are where it is, and can be found by their numbers.
+    let identity = sandboxed.then(Identity::new);
     if let Err(error) = namespace::enter() {
         let reason = format!("the system refuses one ({error})");
         return report(&control, &Report::Refused(reason));
     }
-    let inner = Command::new(OWN_EXECUTABLE)
-        .arg0("cyrus-supervisor")
-        .args([ASKED, Part::Inner.argument()])
-        .env_clear()
-        .spawn();
-    match inner.and_then(|mut inner| inner.wait()) {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => {
-            let reason = format!("its first process failed ({status})");
-            report(&control, &Report::Refused(reason))
-        }
-        Err(error) => {
-            let reason = format!("its first process cannot be started ({error})");
-            report(&control, &Report::Refused(reason))
-        }
-    }
+    let reason = match sys::fork() {
+        Ok(None) => std::process::exit(i32::from(inner(control, identity).is_err())),
+        Ok(Some(inner)) => match waitpid(inner, None) {
+            Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
+            Ok(status) => format!("its first process failed ({status:?})"),
+            Err(error) => format!("its first process is lost ({error})"),
+        },
+        Err(error) => format!("its first process cannot be started ({error})"),
+    };
+    report(&control, &Report::Refused(reason))
 }
 
-fn inner() -> io::Result<()> {
+fn inner(control: UnixStream, identity: Option<Identity>) -> io::Result<()> {
     // What it does to everybody else in its namespace must not be done in one that is not its own.
     if nix::unistd::getpid() != Pid::from_raw(1) {
         return Err(io::Error::other("this is not the first process of a namespace"));
     }
-    let control = control()?;
     nix::unistd::setsid()?;
     // The outer one has no threads, so its death is what this tells of; and when it died before, the host saw that.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let fresh_proc = namespace::mount_proc().is_ok();
-    namespace::drop_capabilities()?;
-    serve::serve(control, serve::Reach::Namespace, fresh_proc)
+    let mut fresh_proc = false;
+    // A sandbox has a `/proc` of its own, and gives up more.
+    if identity.is_none() {
+        fresh_proc = namespace::mount_proc().is_ok();
+        namespace::drop_capabilities()?;
+    }
+    serve::serve(control, serve::Reach::Namespace, identity, fresh_proc)
 }
 
 fn subreaper() -> io::Result<()> {
@@ -124,7 +130,7 @@ fn subreaper() -> io::Result<()> {
     signals::make_default()?;
     nix::unistd::setsid()?;
     prctl::set_child_subreaper(true)?;
-    serve::serve(control, serve::Reach::Descendants, false)
+    serve::serve(control, serve::Reach::Descendants, Some(Identity::new()), false)
 }
 
 /// The socket to the host: it came as standard input.

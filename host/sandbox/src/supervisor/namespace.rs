@@ -6,10 +6,6 @@ use std::io;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
-use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, set_capabilities,
-};
 
 /// Leaves for new namespaces: the next child is the first process of one. For a user who is not root this takes a
 /// user namespace, in which that user and group keep their numbers and nobody else has one.
@@ -24,17 +20,7 @@ pub(super) fn enter() -> io::Result<()> {
     // A group may be mapped without privilege only by those who gave up dropping groups.
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-    // An exec takes this namespace's capabilities from a user who is not root; ambient ones stay. Without it there
-    // is only no /proc of one's own.
-    let _ = keep_across_exec(CapabilitySet::SYS_ADMIN);
     Ok(())
-}
-
-fn keep_across_exec(capability: CapabilitySet) -> rustix::io::Result<()> {
-    let mut sets = capabilities(None)?;
-    sets.inheritable |= capability;
-    set_capabilities(None, sets)?;
-    configure_capability_in_ambient_set(capability, true)
 }
 
 /// Puts a `/proc` of this process's own namespace over the old one.
@@ -47,16 +33,7 @@ pub(super) fn mount_proc() -> io::Result<()> {
     Ok(())
 }
 
-/// Gives up what [`enter`] kept. Root keeps what it had: it is no other namespace's root.
+/// Gives up what [`enter`] gave. Root keeps what it had: it is no other namespace's root.
 pub(super) fn drop_capabilities() -> io::Result<()> {
-    if geteuid().is_root() {
-        return Ok(());
-    }
-    clear_ambient_capability_set()?;
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    Ok(set_capabilities(None, none)?)
+    if geteuid().is_root() { Ok(()) } else { super::restrict::drop_capabilities() }
 }

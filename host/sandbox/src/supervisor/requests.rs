@@ -27,8 +27,8 @@ impl Requests {
         &self.socket
     }
 
-    /// Waits for the order. None: the host is gone.
-    pub(super) fn order(&mut self) -> io::Result<Option<(Order, Theirs)>> {
+    /// Waits for the order, and a socket for listeners that may come with it. None: the host is gone.
+    pub(super) fn order(&mut self) -> io::Result<Option<(Order, Theirs, Option<OwnedFd>)>> {
         let mut descriptors = Vec::new();
         let line = loop {
             if let Some(line) = self.line() {
@@ -39,9 +39,10 @@ impl Requests {
             }
         };
         let order = serde_json::from_slice(&line)?;
+        let courier = if descriptors.len() > 3 { descriptors.pop() } else { None };
         let theirs = Theirs::try_from(descriptors)
-            .map_err(|_| io::Error::other("an order comes with three descriptors"))?;
-        Ok(Some((order, theirs)))
+            .map_err(|_| io::Error::other("an order comes with three descriptors or four"))?;
+        Ok(Some((order, theirs, courier)))
     }
 
     /// Reads what has come, and returns the requests it completes. None: the host is gone.
@@ -75,7 +76,7 @@ impl Requests {
     /// Receives bytes and descriptors; false at the end.
     fn receive(&mut self, descriptors: &mut Vec<OwnedFd>) -> io::Result<bool> {
         let mut chunk = [0; 16 * 1024];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(
             &self.socket,

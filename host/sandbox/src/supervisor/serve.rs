@@ -1,7 +1,7 @@
 //! One program, from the order that starts it to the end of all that it started.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,11 +14,15 @@ use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
+use super::identity::Identity;
 use super::requests::Requests;
-use super::{report, tree};
+use super::view::Failed;
+use super::{network, report, restrict, tree, view};
 use crate::child::{Exit, Signal};
+use crate::policy::Plan;
+use crate::session;
 use crate::stdio::Theirs;
-use crate::wire::{Failure, Order, Report, Request};
+use crate::wire::{Enforced, Failure, Order, Report, Request};
 
 /// How everything that a program started is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +52,130 @@ impl Reach {
 
 /// Says that it is ready, starts what it is told to, serves the host's requests, and returns when the program has
 /// ended or the host is gone, and nothing of the program is left (or, in a namespace, will be when this returns).
-pub(super) fn serve(control: UnixStream, reach: Reach, fresh_proc: bool) -> io::Result<()> {
+///
+/// `identity`: who a sandboxed program is. In a namespace, none says that programs get no sandbox there.
+pub(super) fn serve(
+    control: UnixStream,
+    reach: Reach,
+    identity: Option<Identity>,
+    fresh_proc: bool,
+) -> io::Result<()> {
     // A program of the same user could otherwise attach to this process and speak for it.
     prctl::set_dumpable(false)?;
     report(&control, &Report::Ready { fresh_proc })?;
     let mut requests = Requests::new(control);
-    let Some((order, theirs)) = requests.order()? else {
+    let Some((order, theirs, courier)) = requests.order()? else {
         return Ok(());
     };
-    let program = match start(&order, theirs) {
-        Ok(program) => program,
+    let started = match (&order.plan, identity) {
+        (Some(plan), Some(identity)) => {
+            confined(&order, plan, identity, reach, theirs, courier.as_ref())
+        }
+        (None, _) => start(&order, theirs, |_| {}).map(|program| (Some(program), None)),
+        (Some(_), None) => Err(Failure::Sandbox("this supervisor makes none".into())),
+    };
+    // When the host reads of the program, everything that it was sent is there.
+    drop(courier);
+    let (program, enforced) = match started {
+        Ok(started) => started,
         Err(failure) => return report(requests.socket(), &Report::Failed(failure)),
     };
     drop(order);
-    let supervised = supervise(&mut requests, program, reach);
+    let Some(program) = program else {
+        return report(requests.socket(), &Report::Started { pid: 0, enforced });
+    };
+    let supervised = supervise(&mut requests, program, enforced, reach);
     reach.end();
     supervised
 }
 
-fn supervise(requests: &mut Requests, program: Pid, reach: Reach) -> io::Result<()> {
+/// Starts a program in its sandbox; or nothing, when that is only tried.
+fn confined(
+    order: &Order,
+    plan: &Plan,
+    mut identity: Identity,
+    reach: Reach,
+    theirs: Theirs,
+    courier: Option<&OwnedFd>,
+) -> Result<(Option<Pid>, Option<Enforced>), Failure> {
+    if reach == Reach::Namespace {
+        // This process is restricted, and the program with it: the first process of a namespace has to be no better
+        // a target than what it started.
+        let failed = |Failed { step, error }| Failure::Sandbox(format!("cannot {step} ({error})"));
+        view::enter(plan, &identity).map_err(failed)?;
+        network::enter(plan, courier).map_err(|error| {
+            Failure::Sandbox(format!("cannot give it a network of its own ({error})"))
+        })?;
+        let enforced = restrict::apply(plan, &identity, true).map_err(Failure::Sandbox)?;
+        // Another user's process would no longer end with its parent, and could be traced.
+        let again =
+            prctl::set_pdeathsig(signal::Signal::SIGKILL).and_then(|()| prctl::set_dumpable(false));
+        again.map_err(|error| Failure::Sandbox(error.to_string()))?;
+        let program = if order.rehearsal { None } else { Some(start(order, theirs, |_| {})?) };
+        return Ok((program, Some(enforced)));
+    }
+    let directory = Path::new(&order.directory);
+    let writable: Vec<_> = plan.binds.iter().filter(|bind| bind.writable).collect();
+    if !writable.iter().all(|bind| identity.reaches(&bind.source)) || !identity.reaches(directory) {
+        identity.stay();
+    }
+    for bind in writable {
+        identity.give(&bind.source).map_err(|error| {
+            Failure::Sandbox(format!(
+                "cannot change the owner of {} ({error})",
+                bind.source.display()
+            ))
+        })?;
+    }
+    without_view(order, plan.clone(), identity, theirs)
+}
+
+/// Starts a program that restricts itself between fork and exec. This process stays what it is: out of the program's
+/// reach, which may signal nothing outside of its Landlock domain.
+fn without_view(
+    order: &Order,
+    plan: Plan,
+    identity: Identity,
+    theirs: Theirs,
+) -> Result<(Option<Pid>, Option<Enforced>), Failure> {
+    let lost = |error: io::Error| Failure::Sandbox(error.to_string());
+    let (mut from, mut to) = io::pipe().map_err(lost)?;
+    let restrict = move || {
+        let applied = restrict::apply(&plan, &identity, false);
+        serde_json::to_writer(&mut to, &applied)?;
+        applied.map(drop).map_err(io::Error::other)
+    };
+    let started = if order.rehearsal {
+        drop(theirs);
+        rehearse(restrict).map(|()| None)
+    } else {
+        start(order, theirs, |command| session::before_exec(command, restrict)).map(Some)
+    };
+    let mut said = Vec::new();
+    from.read_to_end(&mut said).map_err(lost)?;
+    match serde_json::from_slice::<Result<Enforced, String>>(&said) {
+        Ok(Ok(enforced)) => started.map(|program| (program, Some(enforced))),
+        Ok(Err(problem)) => Err(Failure::Sandbox(problem)),
+        Err(_) => {
+            Err(started.err().unwrap_or_else(|| Failure::Sandbox("it did not answer".into())))
+        }
+    }
+}
+
+fn rehearse(mut restrict: impl FnMut() -> io::Result<()>) -> Result<(), Failure> {
+    let forked = super::sys::fork().map_err(|error| Failure::Sandbox(error.to_string()))?;
+    let Some(child) = forked else { std::process::exit(i32::from(restrict().is_err())) };
+    // What it could not do, it said.
+    let _ = nix::sys::wait::waitpid(child, None);
+    Ok(())
+}
+
+fn supervise(
+    requests: &mut Requests,
+    program: Pid,
+    enforced: Option<Enforced>,
+    reach: Reach,
+) -> io::Result<()> {
     // Blocked only now: the program would have inherited it. A child that ended before is found by the first look.
     let mut child_ended = SigSet::empty();
     child_ended.add(signal::Signal::SIGCHLD);
@@ -74,7 +183,7 @@ fn supervise(requests: &mut Requests, program: Pid, reach: Reach) -> io::Result<
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let bell = SignalFd::with_flags(&child_ended, flags)?;
 
-    let started = Report::Started { pid: program.as_raw() };
+    let started = Report::Started { pid: program.as_raw(), enforced };
     let mut told = report(requests.socket(), &started);
     while told.is_ok() {
         if let Some(exit) = reap(program) {
@@ -97,7 +206,11 @@ fn supervise(requests: &mut Requests, program: Pid, reach: Reach) -> io::Result<
     Ok(())
 }
 
-fn start(order: &Order, [stdin, stdout, stderr]: Theirs) -> Result<Pid, Failure> {
+fn start(
+    order: &Order,
+    [stdin, stdout, stderr]: Theirs,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<Pid, Failure> {
     let number = |error: io::Error| error.raw_os_error().unwrap_or_default();
     // Entered by this process and inherited, so that a bad directory is told from a bad program.
     std::env::set_current_dir(Path::new(&order.directory))
@@ -105,7 +218,8 @@ fn start(order: &Order, [stdin, stdout, stderr]: Theirs) -> Result<Pid, Failure>
     if !order.may_gain_privileges {
         prctl::set_no_new_privs().map_err(|error| Failure::Exec(error as i32))?;
     }
-    let spawned = Command::new(&order.program)
+    let mut command = Command::new(&order.program);
+    command
         .args(&order.args)
         .env_clear()
         .envs(order.env.iter().map(|(name, value)| (name, value)))
@@ -113,8 +227,9 @@ fn start(order: &Order, [stdin, stdout, stderr]: Theirs) -> Result<Pid, Failure>
         .stdout(stdout)
         .stderr(stderr)
         // A program may signal its own group; this process is not to be in it.
-        .process_group(0)
-        .spawn();
+        .process_group(0);
+    prepare(&mut command);
+    let spawned = command.spawn();
     let _ = std::env::set_current_dir("/");
     match spawned {
         Ok(program) => Ok(Pid::from_raw(program.id().cast_signed())),

@@ -2,12 +2,15 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File, Permissions};
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cyrus_sandbox::{AbsolutePath, Containment, Launch, Launcher, Supervisor};
+use cyrus_sandbox::{
+    AbsolutePath, Containment, Finished, Launch, Launcher, Limits, Profile, Sandbox, Supervisor,
+};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
@@ -104,4 +107,51 @@ pub(crate) fn litter(wake: &Wake, last: &str) -> String {
          {last}",
         fifo = wake.fifo().display()
     )
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits::within(Duration::from_mins(1))
+}
+
+/// A host's directory: a workspace and a home for a program, and what is none of its business.
+pub(crate) struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        // As a directory that other users may enter, for where nothing but permissions can be had.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).unwrap();
+        let place = Self { directory };
+        for name in ["workspace", "home", "secret"] {
+            fs::create_dir(place.at(name)).unwrap();
+        }
+        fs::set_permissions(place.at("workspace"), Permissions::from_mode(0o700)).unwrap();
+        fs::write(place.at("secret/key"), "the key").unwrap();
+        place
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
+    }
+
+    pub(crate) fn sandbox(&self, profile: Profile) -> Sandbox {
+        Sandbox::new(profile)
+            .read_write(path(self.at("workspace")))
+            .read_write(path(self.at("home")))
+    }
+
+    pub(crate) fn script(&self, script: &str) -> Launch {
+        let workspace = path(self.at("workspace"));
+        Launch::new(path("/bin/sh"), workspace)
+            .args(["-c", script])
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.at("home"))
+    }
+
+    pub(crate) async fn run(&self, launcher: &Launcher, script: &str) -> Finished {
+        let launch = self.script(script).sandbox(self.sandbox(Profile::Standard));
+        soon(launcher.run_to_end(launch, &limits())).await.unwrap()
+    }
 }

@@ -1,0 +1,15 @@
+//! What a launched program may see and reach: pure policy, applied by the supervisor.
+
+mod plan;
+mod profile;
+mod sandbox;
+mod system;
+mod toolchain;
+
+pub(crate) use plan::Step;
+pub(crate) use plan::{Bind, Plan};
+pub use profile::{Profile, UnknownProfile};
+pub(crate) use sandbox::MOST_OUTLETS;
+pub use sandbox::{Access, Mount, Network, Outlets, Sandbox};
+pub(crate) use system::system;
+pub use toolchain::{Toolchain, private_parts};

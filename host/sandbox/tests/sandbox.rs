@@ -1,0 +1,207 @@
+//! What a sandboxed program sees and reaches.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use common::{LITTER, PROGRAM, Place, Wake, launcher, limits, litter, path, soon};
+use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Profile, SpawnError};
+
+const ENVIRONMENTS: [Containment; 2] = [Containment::PidNamespace, Containment::Subreaper];
+
+async fn has_view(launcher: &Launcher) -> bool {
+    launcher.probe_sandbox(Profile::Standard).await.unwrap().sandbox.unwrap().view
+}
+
+#[tokio::test]
+async fn a_program_works_in_its_workspace_and_its_home() {
+    for environment in ENVIRONMENTS {
+        let place = Place::new();
+        fs::write(place.at("workspace/given"), "given").unwrap();
+        let script = "set -e; cat given; echo made >made; mkdir -p below; mv made below/made
+                      echo home >$HOME/file; ln below/made linked; echo >/dev/null; : </dev/zero
+                      test -r /etc/passwd; echo ok";
+        let ended = place.run(&launcher(environment), script).await;
+        assert_eq!(ended.stdout.text(), "givenok\n", "{ended:?}");
+        assert_eq!(fs::read_to_string(place.at("workspace/below/made")).unwrap(), "made\n");
+        assert_eq!(fs::read_to_string(place.at("home/file")).unwrap(), "home\n");
+    }
+}
+
+#[tokio::test]
+async fn a_program_of_root_is_another_user_without_capabilities() {
+    let root = nix::unistd::geteuid().is_root();
+    for environment in ENVIRONMENTS {
+        let place = Place::new();
+        let script = "id -u; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; id -G";
+        let ended = place.run(&launcher(environment), script).await;
+        let said = ended.stdout.text();
+        let mut lines = said.lines();
+        let user: u32 = lines.next().unwrap().parse().unwrap();
+        assert_eq!(root, user >= 0x7000_0000, "{user}");
+        for line in lines {
+            let (name, value) = line.split_once(':').unwrap_or(("groups", line));
+            match name {
+                "NoNewPrivs" => assert_eq!(value.trim(), "1"),
+                "Seccomp" => assert_eq!(value.trim(), "2"),
+                "groups" if root => assert_eq!(value, user.to_string()),
+                // An ordinary user may not lower it, and without new privileges has nothing of it.
+                "groups" | "CapBnd" if !root => {}
+                _ => assert!(value.trim().bytes().all(|digit| digit == b'0'), "{line}"),
+            }
+        }
+    }
+}
+
+/// The host goes on with what the program made, and the next program with both.
+#[tokio::test]
+async fn what_a_program_makes_is_the_hosts_and_the_next_programs() {
+    let launcher = launcher(Containment::PidNamespace);
+    let place = Place::new();
+    place.run(&launcher, "mkdir -m 700 deep; echo one >deep/file; chmod 600 deep/file").await;
+    if has_view(&launcher).await {
+        let own = fs::metadata(place.at("workspace")).unwrap().uid();
+        assert_eq!(fs::metadata(place.at("workspace/deep/file")).unwrap().uid(), own);
+    }
+    fs::write(place.at("workspace/deep/host"), "host\n").unwrap();
+    for environment in ENVIRONMENTS {
+        let ended = place
+            .run(&self::launcher(environment), "cat deep/file deep/host; echo two >>deep/file")
+            .await;
+        assert!(ended.success() && ended.stdout.text().starts_with("one\n"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_view_holds_the_system_and_what_was_given() {
+    let launcher = launcher(Containment::PidNamespace);
+    if !has_view(&launcher).await {
+        return;
+    }
+    let place = Place::new();
+    let above = place.at("");
+    let script = format!(
+        "ls -d /usr/bin /etc/ssl >/dev/null; ls /home /root /run /srv /mnt; ls {}; ls /tmp; cut -d : -f 1 /etc/passwd",
+        above.display()
+    );
+    let ended = place.run(&launcher, &script).await;
+    let said = ended.stdout.text();
+    assert!(said.contains("home\nworkspace\n") && !said.contains("secret"), "{said}");
+    assert!(said.ends_with("root\ncyrus\nnobody\n"), "{said}");
+}
+
+/// The path is one that a program could have replaced.
+#[tokio::test]
+async fn a_source_that_became_a_link_is_an_error() {
+    let launcher = launcher(Containment::PidNamespace);
+    if !has_view(&launcher).await {
+        return;
+    }
+    let place = Place::new();
+    for replaced in ["workspace", "home"] {
+        fs::remove_dir(place.at(replaced)).unwrap();
+        symlink(place.at("secret"), place.at(replaced)).unwrap();
+        let launch = place.script("cat key").sandbox(place.sandbox(Profile::Standard));
+        let error = soon(launcher.spawn(launch)).await.unwrap_err();
+        assert!(matches!(error, SpawnError::Sandbox { .. }), "{error}");
+        assert!(error.to_string().contains("without following a link"), "{error}");
+        fs::remove_file(place.at(replaced)).unwrap();
+        fs::create_dir(place.at(replaced)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_host_serves_the_ports_it_chose() {
+    for environment in ENVIRONMENTS {
+        let launcher = launcher(environment);
+        let place = Place::new();
+        let outlets = launcher.outlets(2).await.unwrap();
+        let ports = outlets.ports().to_vec();
+        let program = path(PROGRAM);
+        let launch = Launch::new(program.clone(), path(place.at("workspace")))
+            .args(["attack".to_owned(), "connect".to_owned(), format!("127.0.0.1:{}", ports[1])])
+            .sandbox(place.sandbox(Profile::Standard).program(&program, &[]).outlets(outlets));
+        let mut child = launcher.spawn(launch).await.unwrap();
+        let listeners = child.take_outlets();
+        assert_eq!(listeners.len(), 2);
+        assert!(child.take_outlets().is_empty());
+        let served =
+            tokio::net::TcpListener::from_std(listeners.into_iter().nth(1).unwrap()).unwrap();
+        soon(served.accept()).await.unwrap();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Code(0)));
+    }
+}
+
+/// A test that starts a server of its own and talks to it.
+#[tokio::test]
+async fn a_server_inside_is_reached_from_inside() {
+    let launcher = launcher(Containment::PidNamespace);
+    if !has_view(&launcher).await {
+        return;
+    }
+    let place = Place::new();
+    let program = path(PROGRAM);
+    let launch = Launch::new(program.clone(), path(place.at("workspace")))
+        .arg("talk-to-itself")
+        .sandbox(place.sandbox(Profile::Strict).program(&program, &[]));
+    let ended = soon(launcher.run_to_end(launch, &limits())).await.unwrap();
+    assert!(ended.success(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn strict_does_not_start_what_it_cannot_confine() {
+    let place = Place::new();
+    for launcher in [launcher(Containment::Subreaper), Launcher::unsupervised()] {
+        let launch = place.script("echo >started").sandbox(place.sandbox(Profile::Strict));
+        let error = soon(launcher.spawn(launch)).await.unwrap_err();
+        assert!(matches!(error, SpawnError::Sandbox { .. }), "{error}");
+        assert!(error.to_string().contains("strict"), "{error}");
+        assert!(!place.at("workspace/started").exists());
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said() {
+    let place = Place::new();
+    for (launcher, parts) in [
+        (launcher(Containment::Subreaper), &["its own view", "a network of its own"][..]),
+        (Launcher::unsupervised(), &["all of it"]),
+    ] {
+        let launch = place.script(":").sandbox(place.sandbox(Profile::Standard));
+        let child = launcher.spawn(launch).await.unwrap();
+        let missing = child.confinement().sandbox.as_ref().unwrap().missing.join("\n");
+        for part in parts {
+            assert!(missing.contains(part), "{missing}");
+        }
+        soon(child.wait()).await.unwrap();
+    }
+    let launch = place.script(":").sandbox(place.sandbox(Profile::Off));
+    let child = launcher(Containment::PidNamespace).spawn(launch).await.unwrap();
+    assert_eq!(child.confinement().sandbox, None);
+    soon(child.wait()).await.unwrap();
+}
+
+/// What is done to kill a program outside of a sandbox works inside of one.
+#[tokio::test]
+async fn everything_ends_with_the_program() {
+    for environment in ENVIRONMENTS {
+        let place = Place::new();
+        let mut wake = Wake::new();
+        let fifo = wake.directory().to_owned();
+        let launch = place.script(&litter(&wake, "read line; exit 3")).stdin(Input::Pipe).sandbox(
+            place.sandbox(Profile::Standard).read_write(path(fifo.canonicalize().unwrap())),
+        );
+        let launcher = launcher(environment);
+        if environment == Containment::Subreaper && nix::unistd::geteuid().is_root() {
+            // The pipe's directory is root's alone.
+            fs::set_permissions(&fifo, Permissions::from_mode(0o711)).unwrap();
+        }
+        let mut child = launcher.spawn(launch).await.unwrap();
+        wake.all_here(&LITTER).await;
+        drop(child.take_stdin());
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Code(3)));
+        assert_eq!(wake.all_gone().await, "");
+    }
+}
