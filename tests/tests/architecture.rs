@@ -150,3 +150,58 @@ fn nothing_ambient_is_handed_to_a_component() {
         assert_eq!(naming(&host_sources(), word), BTreeSet::new(), "{word}");
     }
 }
+
+/// Whatever prints past the writers would print text from outside as it is.
+#[test]
+fn only_the_writers_print() {
+    const WRITERS: [&str; 3] = [
+        "host/cli/src/output/log.rs",
+        "host/cli/src/output/print.rs",
+        "host/cli/src/output/terminal.rs",
+    ];
+    let mut files = host_sources();
+    // The stand-in for `claude` is another program: what it prints is read by a plugin.
+    files.retain(|(name, _)| !name.starts_with("host/simulate/src/claude/"));
+    for word in [
+        "println!",
+        "eprintln!",
+        "print!(",
+        "dbg!(",
+        "stdout()",
+        "stderr()",
+        "io::stdout",
+        "io::stderr",
+        ".println(",
+        "/dev/tty",
+        "/dev/std",
+        "tracing_subscriber",
+        "set_hook",
+    ] {
+        let users = naming(&files, word);
+        let stray: Vec<_> = users
+            .iter()
+            .filter(|file| !WRITERS.contains(&file.as_str()))
+            .filter(|file| !(word == "set_hook" && *file == "host/cli/src/lib.rs"))
+            .filter(|file| !(word.starts_with("std") && is_of_a_child(&files, file, word)))
+            .collect();
+        assert!(stray.is_empty(), "{word} in {stray:?}: use the writers of host/cli/src/output/");
+    }
+}
+
+/// Whether every use of a word in a file is a child process's pipe, and not this process's own.
+fn is_of_a_child(files: &[(String, String)], file: &str, word: &str) -> bool {
+    let (_, text) = files.iter().find(|(name, _)| name == file).unwrap();
+    text.match_indices(word).all(|(at, _)| text[..at].ends_with("take_"))
+}
+
+/// Serialised text may hold anything: it is printed by the functions for JSON, which know what to escape.
+#[test]
+fn lines_are_made_in_one_place() {
+    let files = host_sources();
+    let writing = naming(&files, "struct Line(String)");
+    assert_eq!(writing, BTreeSet::from(["host/executor/src/text/line.rs".to_owned()]));
+    // Its field is private, and this is the only constructor.
+    let (_, line) =
+        files.iter().find(|(name, _)| name == "host/executor/src/text/line.rs").unwrap();
+    assert_eq!(line.matches("Self(").count(), 1, "every line goes through the escaper");
+}

@@ -1,3 +1,4 @@
+use crate::output::print_interrupted;
 use cyrus_executor::StopMode;
 use cyrus_orchestrator::{StopSignal, StopSwitch, stop_switch};
 use std::sync::{
@@ -57,10 +58,6 @@ fn hear(heard: &AtomicBool, switch: &StopSwitch) {
     if heard.swap(true, Ordering::Relaxed) {
         std::process::exit(130);
     }
-    // Standard error may be gone with the terminal; that must not stop the stop.
-    let _ = std::io::Write::write_all(
-        &mut std::io::stderr(),
-        b"\nStopping; once more to end at once.\n",
-    );
+    print_interrupted();
     switch.stop(StopMode::Cancel);
 }

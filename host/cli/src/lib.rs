@@ -22,16 +22,14 @@ use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use exit::{Exit, UsageError};
-use std::{
-    io::{IsTerminal as _, stderr},
-    process::ExitCode,
-};
-use tracing_subscriber::EnvFilter;
+use output::{print_error, print_generated, print_panic, start_log};
+use std::process::ExitCode;
 
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
     let supervisor = supervise_if_asked();
     let cli = Cli::parse();
+    std::panic::set_hook(Box::new(print_panic));
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -56,7 +54,9 @@ async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
         Command::Doctor(args) => command::doctor(open, args).await,
         Command::Simulate(which) => command::simulate(which).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "cyrus", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cyrus", &mut script);
+            print_generated(&script);
             Ok(Exit::Done)
         }
     }
@@ -64,22 +64,7 @@ async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
 
 /// Says what went wrong, with its causes, and how the process ends.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("cyrus: {error:#}");
+    print_error(error);
     let usage = error.is::<UsageError>();
     if usage { Exit::Usage } else { Exit::NotDone }.into()
-}
-
-fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "warn,cyrus=debug,plugin=debug",
-        _ => "debug,cyrus=trace,plugin=trace",
-    };
-    let filter = EnvFilter::try_from_env("CYRUS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
-        .with_target(false)
-        .init();
 }

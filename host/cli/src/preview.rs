@@ -1,15 +1,15 @@
 //! What would be done with an issue: the plan, who would have each task and why, what that is expected to cost and how
 //! long it takes at least.
 
-use crate::output::table;
+use crate::output::{add_line, table};
 use cyrus_core::{
     Analysis, Check, CheckSource, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord,
 };
-use cyrus_executor::{MicroUsd, TaskId};
+use cyrus_executor::{Line, MicroUsd, TaskId};
 use cyrus_orchestrator::{
     Circuits, Planning, Site, Situation, analyse, critical_path, mermaid, plan, select,
 };
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 /// How long a task is taken to last, where nothing is known: only relations between them matter.
 const TASK: Duration = Duration::from_mins(10);
@@ -96,33 +96,33 @@ impl Preview {
     }
 
     /// All of it, for people.
-    pub(crate) fn text(&self, issue: &Issue, checks: &[Check]) -> String {
-        let mut text = format!(
-            "  issue     {}\n  kind      {} ({}), complexity {}\n",
-            issue.title, self.analysis.kind, self.analysis.because, self.analysis.complexity
-        );
+    pub(crate) fn text(&self, issue: &Issue, checks: &[Check]) -> Vec<Line> {
+        let Analysis { kind, because, complexity, .. } = &self.analysis;
+        let mut lines = Vec::new();
+        add_line!(lines, "  issue     {}", issue.title);
+        add_line!(lines, "  kind      {kind} ({because}), complexity {complexity}");
         if let Some(note) = &self.plan.note {
-            let _ = writeln!(text, "  plan      {note}");
+            add_line!(lines, "  plan      {note}");
         }
         if self.asks_for_plan {
-            text.push_str("  plan      an executor is asked for it first\n");
+            add_line!(lines, "  plan      an executor is asked for it first");
         }
         for warning in &self.warnings {
-            let _ = writeln!(text, "  warning   {warning}");
+            add_line!(lines, "  warning   {warning}");
         }
         for check in checks {
-            let _ = writeln!(text, "  check     `{}` ({})", check.command, source(&check.source));
+            add_line!(lines, "  check     `{}` ({})", check.command, source(&check.source));
         }
         if checks.is_empty() {
-            text.push_str("  check     none: the result would be unverified\n");
+            add_line!(lines, "  check     none: the result would be unverified");
         }
         let path: Vec<_> = self.critical_path.iter().map(TaskId::as_str).collect();
-        let _ = writeln!(text, "  cost      about {}", self.expected_cost);
-        let _ = writeln!(text, "  longest   {}", path.join(" → "));
-        text.push_str("tasks:\n");
+        add_line!(lines, "  cost      about {}", self.expected_cost);
+        add_line!(lines, "  longest   {}", path.join(" → "));
+        add_line!(lines, "tasks:");
         let rows: Vec<_> = self.plan.tasks.iter().zip(&self.receipts).map(row).collect();
-        text.push_str(&table(&rows));
-        text.push_str("considered:\n");
+        lines.extend(table(&rows));
+        add_line!(lines, "considered:");
         let mut rows = Vec::new();
         for (task, receipt) in self.plan.tasks.iter().zip(&self.receipts) {
             let because = receipt.because.clone();
@@ -135,8 +135,8 @@ impl Preview {
                 vec![mark.into(), String::new(), line.executor.clone(), why.unwrap_or_default()]
             }));
         }
-        text.push_str(&table(&rows));
-        text
+        lines.extend(table(&rows));
+        lines
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     interrupt::Interrupts,
     keeper::Keeper,
     log::{Both, Log},
-    output::{Telling, summary},
+    output::{Telling, print_all, summary},
     site::site,
     sweep::sweep,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn work(app: &App, work: Work, format: Format) -> anyhow::Resul
     // Everything told is written before the summary is.
     drop(telling);
     if format == Format::Text {
-        print!("{}", summary(&report));
+        print_all(&summary(&report));
     }
     Ok(Exit::of_session(report.outcome, interrupts.came()))
 }

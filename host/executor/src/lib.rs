@@ -11,6 +11,7 @@
 //! * [`Event`], [`Usage`], [`Outcome`], [`ExecutionError`]: what comes back.
 //! * [`TaskExecutor`], [`Execution`]: how an executor is called.
 //! * [`ExecutionHost`]: what an execution may call back for while it runs.
+//! * [`text`]: the forms in which text from outside may be printed or published.
 
 mod error;
 mod event;
@@ -23,6 +24,7 @@ mod port;
 mod question;
 mod request;
 mod task;
+pub mod text;
 mod usage;
 
 pub use error::{ErrorKind, ExecutionError, HostVerdict};
@@ -42,4 +44,5 @@ pub use request::{
     Access, Attachment, AttachmentSource, ExecutionRequest, Finding, Limits, Repository, Workspace,
 };
 pub use task::{InvalidTaskId, Task, TaskId, TaskKind};
+pub use text::Line;
 pub use usage::{Cost, CostSource, Usage};

@@ -22,6 +22,7 @@ use crate::{
     settings::WorkspaceSettings,
 };
 use cyrus_core::{Issue, WorkspaceError, WorkspaceSpec};
+use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished};
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, time::Duration};
 
@@ -138,12 +139,13 @@ impl Stage<'_> {
         };
         let Some(Issue { identifier, title, .. }) = issue else { return Vec::new() };
         let value = |ending: &str| match ending {
-            "TITLE" => Some(title.clone()),
+            "TITLE" => Some(&title),
             // Linear takes the identifier wherever it takes an id.
-            _ => identifier.clone(),
+            _ => identifier.as_ref(),
         };
         let variable = |ending: &&str| {
-            let value = value(ending)?.replace('\0', "");
+            // One line: a script may well print it, or write it to a file of lines.
+            let value = String::from(Line::new(value(ending)?));
             Some((format!("LINEAR_ISSUE_{ending}").into(), value.into()))
         };
         endings.iter().filter_map(variable).collect()

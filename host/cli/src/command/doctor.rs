@@ -3,8 +3,10 @@ use crate::{
     app::{App, Opening},
     args::JsonArgs,
     exit::Exit,
+    output::{print_all, print_json_pretty, say},
 };
 use anyhow::Result;
+use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Containment, Launch, Launcher, Limits, find_program};
 use serde::Serialize;
 use std::{env, fs, path::Path, time::Duration};
@@ -66,7 +68,7 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
     }
     let missing = findings.iter().any(|finding| finding.state == State::Missing);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        print_json_pretty(&findings)?;
     } else {
         findings.iter().for_each(show);
     }
@@ -79,9 +81,10 @@ fn show(finding: &Finding) {
         State::Less => "less",
         State::Missing => "MISS",
     };
-    println!("{mark}  {}: {}", finding.what, finding.seen);
+    let seen = format!("{mark}  {}: ", finding.what);
+    print_all(&Line::block(&seen, "      | ", &finding.seen));
     if !finding.mend.is_empty() {
-        println!("      -> {}", finding.mend);
+        say!("      -> {}", finding.mend);
     }
 }
 

@@ -2,15 +2,18 @@ use crate::{
     app::App,
     args::{ExecutorCommand, JsonArgs},
     exit::{Exit, usage},
-    output::table,
+    output::{print_all, print_json_pretty, say, table},
 };
 use anyhow::Result;
-use cyrus_executor::{Descriptor, ExecutionError, ExecutorInfo, Health, TaskExecutor};
+use cyrus_executor::{Descriptor, ExecutionError, ExecutorInfo, Health, Line, TaskExecutor};
 use cyrus_plugin::explain;
 use futures::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
+
+/// The longest state that is shown in a table, in characters.
+const STATE: usize = 400;
 
 /// `cyrus executor …`
 pub(crate) async fn executor(app: &App, command: ExecutorCommand) -> Result<Exit> {
@@ -91,7 +94,7 @@ async fn ask(
 async fn list(app: &App, json: bool, probe: bool) -> Result<Exit> {
     let all = survey(app, probe).await;
     if json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_json_pretty(&all)?;
         return Ok(Exit::Done);
     }
     let mut rows = vec![["EXECUTOR", "PLACEMENT", "PLUGIN", "STATE"].map(str::to_owned).to_vec()];
@@ -102,10 +105,10 @@ async fn list(app: &App, json: bool, probe: bool) -> Result<Exit> {
             of_info(|info| info.placement.to_string()).unwrap_or_else(|| "-".to_owned()),
             of_info(|info| format!("{} {}", info.plugin, info.version))
                 .unwrap_or_else(|| "-".to_owned()),
-            listed.state(),
+            Line::excerpt(listed.state(), STATE).into(),
         ]);
     }
-    print!("{}", table(&rows));
+    print_all(&table(&rows));
     Ok(Exit::Done)
 }
 
@@ -126,7 +129,7 @@ fn explained(app: &App, name: &str, json: bool) -> Result<Exit> {
             .collect();
         let all = json!({"executor": name, "plugin": config.plugin, "digest": plugin.digest.to_string(),
             "settings": config.settings, "grants": config.grants.concealed(), "capabilities": rows});
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_json_pretty(&all)?;
         return Ok(Exit::Done);
     }
     let mut cells =
@@ -134,10 +137,12 @@ fn explained(app: &App, name: &str, json: bool) -> Result<Exit> {
     cells.extend(
         rows.into_iter().map(|row| vec![row.capability, row.requested, row.granted, row.effective]),
     );
-    println!(
+    say!(
         "executor {name}: plugin {} {} ({})",
-        config.plugin, plugin.manifest.version, plugin.digest
+        config.plugin,
+        plugin.manifest.version,
+        plugin.digest
     );
-    print!("{}", table(&cells));
+    print_all(&table(&cells));
     Ok(Exit::Done)
 }

@@ -2,8 +2,9 @@ use crate::{
     app::App,
     args::{JsonArgs, PluginCommand},
     exit::Exit,
-    output::table,
+    output::{print_all, print_json_pretty, table},
 };
+use cyrus_executor::Line;
 use cyrus_plugin::{BrokenPlugin, DiscoveredPlugin};
 use serde_json::{Value, json};
 
@@ -16,16 +17,17 @@ pub(crate) async fn plugin(app: &App, command: PluginCommand) -> anyhow::Result<
         let hidden = found.shadowed.iter().map(|plugin| described(plugin, true));
         let broken = found.broken.iter().map(described_broken);
         let all: Vec<Value> = good.chain(hidden).chain(broken).collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_json_pretty(&all)?;
         return Ok(Exit::Done);
     }
     let head = ["NAME", "VERSION", "PLACEMENT", "CONTRACT", "DIGEST", "WHERE"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(found.plugins.values().map(|plugin| row(plugin, "")));
     rows.extend(found.shadowed.iter().map(|plugin| row(plugin, " (hidden by the one above)")));
-    print!("{}", table(&rows));
+    print_all(&table(&rows));
     for BrokenPlugin { name, origin, error } in &found.broken {
-        println!("{name} cannot be used: {error} ({origin})");
+        let text = format!("{name} cannot be used: {error} ({origin})");
+        print_all(&Line::block("", "  | ", &text));
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@ use crate::{
     args::{PlanArgs, RunArgs, TaskArgs},
     exit::{Exit, UsageError, usage},
     intake,
+    output::{note, print_all, print_json, say},
     preview::{Asked, Preview},
     site::site,
     work::{self, Work},
@@ -33,7 +34,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
         return Err(usage(why));
     }
     if session.base.dirty {
-        eprintln!(
+        note!(
             "cyrus: {} has changes that are not committed; the work starts from the last commit and does not see them",
             session.base.path.display()
         );
@@ -77,19 +78,16 @@ fn as_usage(error: WorkspaceError) -> anyhow::Error {
 async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result<Exit> {
     let Intended { session, preview, .. } = intended;
     if graph {
-        print!("{}", preview.graph());
+        preview.graph().lines().for_each(|line| say!("{line}"));
         return Ok(Exit::Done);
     }
     let checks = checks(app, &session.base).await?;
     if json {
-        println!("{}", shown(intended, &checks));
+        print_json(&shown(intended, &checks))?;
     } else {
         let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
-        println!(
-            "Nothing was done. From {commit} of {} this would be:",
-            session.base.path.display()
-        );
-        print!("{}", preview.text(&session.issue, &checks));
+        say!("Nothing was done. From {commit} of {} this would be:", session.base.path.display());
+        print_all(&preview.text(&session.issue, &checks));
     }
     Ok(Exit::Done)
 }

@@ -2,7 +2,7 @@ use crate::{
     app::App,
     args::{JsonArgs, LogsArgs, SessionCommand},
     exit::{Exit, usage},
-    output::{summary, table, told},
+    output::{note, print_all, print_json, print_json_pretty, say, summary, table, told},
     work::{self, Work},
 };
 use anyhow::Result;
@@ -72,7 +72,7 @@ async fn resume_all(app: &App, json: JsonArgs) -> Result<Exit> {
         let (lease, snapshot) = match take(app, &session.id).await {
             Ok(taken) => taken,
             Err(error) => {
-                eprintln!("cyrus: session {}: {error:#}", session.id);
+                note!("cyrus: session {}: {error:#}", session.id);
                 continue;
             }
         };
@@ -87,7 +87,7 @@ async fn resume_all(app: &App, json: JsonArgs) -> Result<Exit> {
             Ok(_) => worst = Exit::NotDone,
             // One session that cannot be worked on is no reason to leave the others.
             Err(error) => {
-                eprintln!("cyrus: session {}: {error:#}", session.id);
+                note!("cyrus: session {}: {error:#}", session.id);
                 worst = Exit::NotDone;
             }
         }
@@ -99,7 +99,7 @@ async fn resume_all(app: &App, json: JsonArgs) -> Result<Exit> {
 async fn set_aside(app: &App, lease: &cyrus_core::Lease, id: &SessionId) -> Result<()> {
     let paused = cyrus_core::Change::State(SessionState::Paused, None);
     app.store().await?.commit(lease, vec![paused]).await?;
-    eprintln!(
+    note!(
         "cyrus: session {id} was cut off {FRUITLESS} times without anything coming of it; it is paused, and `cyrus session resume {id}` goes on"
     );
     Ok(())
@@ -109,7 +109,7 @@ async fn list(app: &App, json: bool) -> Result<Exit> {
     let sessions = app.store().await?.sessions().await?;
     if json {
         let all: Vec<Value> = sessions.iter().map(described).collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_json_pretty(&all)?;
         return Ok(Exit::Done);
     }
     let mut rows = vec![["SESSION", "STATE", "REPOSITORY", "TITLE"].map(str::to_owned).to_vec()];
@@ -121,7 +121,7 @@ async fn list(app: &App, json: bool) -> Result<Exit> {
             found.session.issue.title.clone(),
         ]
     }));
-    print!("{}", table(&rows));
+    print_all(&table(&rows));
     Ok(Exit::Done)
 }
 
@@ -153,12 +153,12 @@ async fn show(app: &App, id: &SessionId, json: bool) -> Result<Exit> {
     let found = store.snapshot(id).await.map_err(as_usage)?;
     let held = store.sessions().await?.iter().any(|one| one.session.id == *id && one.held);
     if json {
-        println!("{}", serde_json::to_string_pretty(&whole(&found, held))?);
+        print_json_pretty(&whole(&found, held))?;
         return Ok(Exit::Done);
     }
     let Snapshot { session, state, tasks, executions, open_effects, report, .. } = &found;
-    println!("{}  {}: {}", session.id, word(*state, held), session.issue.title);
-    println!("  {} from {}", session.base.path.display(), session.base.repository.base_commit);
+    say!("{}  {}: {}", session.id, word(*state, held), session.issue.title);
+    say!("  {} from {}", session.base.path.display(), session.base.repository.base_commit);
     let rows: Vec<_> = tasks
         .iter()
         .map(|task| {
@@ -173,12 +173,12 @@ async fn show(app: &App, id: &SessionId, json: bool) -> Result<Exit> {
             ]
         })
         .collect();
-    print!("{}", table(&rows));
+    print_all(&table(&rows));
     for effect in open_effects {
-        println!("  not known to be done: {}", effect.key);
+        say!("  not known to be done: {}", effect.key);
     }
     if let Some(report) = report {
-        print!("{}", summary(report));
+        print_all(&summary(report));
     }
     Ok(Exit::Done)
 }
@@ -232,11 +232,11 @@ async fn stop(app: &App, id: &SessionId, mode: StopMode) -> Result<Exit> {
         tokio::time::sleep(LOOK).await;
         waited += LOOK;
         if waited == LONG {
-            eprintln!("cyrus: session {id} is still stopping; what it runs is given time to end");
+            note!("cyrus: session {id} is still stopping; what it runs is given time to end");
         }
     }
     let state = store.snapshot(id).await?.state;
-    println!("session {id} is {}", word(state, false));
+    say!("session {id} is {}", word(state, false));
     Ok(Exit::Done)
 }
 
@@ -253,12 +253,12 @@ async fn cancel(app: &App, id: &SessionId, task: &TaskId) -> Result<Exit> {
         let tasks = store.snapshot(id).await?.tasks;
         let found = tasks.iter().find(|record| record.planned.id() == task);
         match found.map(|record| &record.state).filter(|state| state.is_over()) {
-            Some(state) => println!("task {task} of session {id} is {}", state.as_str()),
+            Some(state) => say!("task {task} of session {id} is {}", state.as_str()),
             None if held => {
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
-            None => println!("task {task} is cancelled when session {id} is resumed"),
+            None => say!("task {task} is cancelled when session {id} is resumed"),
         }
         return Ok(Exit::Done);
     }
@@ -281,11 +281,9 @@ pub(crate) async fn logs(app: &App, args: &LogsArgs) -> Result<Exit> {
         after = last.number;
         for line in page.iter().filter(|line| concerns(&line.event, args.task.as_ref())) {
             if args.json.json {
-                println!("{}", serde_json::to_string(line)?);
+                print_json(line)?;
             } else {
-                for text in told(&line.event) {
-                    println!("{text}");
-                }
+                print_all(&told(&line.event));
             }
         }
     }

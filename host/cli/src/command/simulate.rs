@@ -1,7 +1,7 @@
 use crate::{
     args::{FleetArgs, SimulateArgs, SimulateCommand},
     exit::{Exit, usage},
-    output::table,
+    output::{note, print_all, print_json_pretty, say, table},
 };
 use cyrus_core::Strategy;
 use cyrus_executor::MicroUsd;
@@ -57,8 +57,8 @@ fn refused(error: &cyrus_simulate::StartError) -> anyhow::Error {
 
 /// Says where it is, on standard output for whoever started it, and waits for an interrupt.
 async fn serve(what: &str, url: &str) -> std::io::Result<()> {
-    println!("{url}");
-    eprintln!("A simulated {what} listens on {url}. Ctrl-C ends it.");
+    say!("{url}");
+    note!("A simulated {what} listens on {url}. Ctrl-C ends it.");
     tokio::signal::ctrl_c().await
 }
 
@@ -74,14 +74,14 @@ fn fleet(args: &FleetArgs) -> anyhow::Result<()> {
     let Ok(comparison) = compared.join() else { anyhow::bail!("the simulation broke off") };
     let comparison = comparison?;
     if args.json.json {
-        println!("{}", serde_json::to_string_pretty(&comparison)?);
+        print_json_pretty(&comparison)?;
     } else {
-        print!("{}", shown(&comparison));
+        print_all(&shown(&comparison));
     }
     Ok(())
 }
 
-fn shown(comparison: &Comparison) -> String {
+fn shown(comparison: &Comparison) -> Vec<cyrus_executor::Line> {
     let headings =
         ["STRATEGY", "VALIDATED", "WALL TIME", "MEDIAN", "COST", "PER RESULT", "LOCAL", "CLOUD"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];

@@ -1,9 +1,9 @@
-use crate::output::{Teller, piece, table};
+use crate::output::{Teller, piece, print_all, say, table};
 use cyrus_core::{
     Excluded, ExecutionReport, Plan, Receipt, SessionEvent, Standing, TaskOrigin, TaskState,
     ValidationReport, ValidationVerdict,
 };
-use cyrus_executor::TaskId;
+use cyrus_executor::{Line, TaskId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
@@ -36,11 +36,12 @@ impl Narrator {
 impl Teller for Narrator {
     fn tell(&mut self, event: SessionEvent) {
         if let SessionEvent::Planned(plan) = &event {
-            println!("{}", planned(plan));
+            print_all(&planned(plan));
+            say!("");
         }
         let at = self.begun.elapsed();
         for line in self.lines(&event) {
-            println!("  {:>6}  {line}", seconds(at));
+            say!("  {:>6}  {line}", seconds(at));
         }
     }
 }
@@ -69,7 +70,7 @@ impl Narrator {
             SessionEvent::TaskWaits { task, time, because } => {
                 vec![told(task, &format!("waits {}: {}", seconds(*time), piece(because)))]
             }
-            SessionEvent::Warning { message } => vec![told(&"note", &piece(message))],
+            SessionEvent::Warning { message } => vec![told(&"note", piece(message).as_str())],
             _ => Vec::new(),
         }
     }
@@ -154,12 +155,12 @@ fn told(of: &dyn Display, what: &str) -> String {
 }
 
 /// The plan, a line for each task.
-fn planned(plan: &Plan) -> String {
+fn planned(plan: &Plan) -> Vec<Line> {
     let rows = plan.tasks.iter().map(|task| {
         let after: Vec<_> = task.after.iter().map(TaskId::as_str).collect();
         let after =
             if after.is_empty() { String::new() } else { format!("after {}", after.join(", ")) };
-        vec![String::new(), task.id().to_string(), piece(&task.task.title), after]
+        vec![String::new(), task.id().to_string(), piece(&task.task.title).into(), after]
     });
     table(&rows.collect::<Vec<_>>())
 }

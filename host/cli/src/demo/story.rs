@@ -10,7 +10,7 @@ use crate::{
     args::Format,
     exit::Exit,
     interrupt::Interrupts,
-    output::{Telling, summary, table},
+    output::{Telling, add_line, print, print_all, print_json, say, summary, table},
     site::site,
     work::{Work, follow},
 };
@@ -19,10 +19,9 @@ use cyrus_core::{
     Issue, Session, SessionEvent, SessionId, SessionOutcome, SessionReport, TaskReport,
     Workspaces as _,
 };
-use cyrus_executor::{Limits, TaskId};
+use cyrus_executor::{Limits, Line, TaskId};
 use serde_json::{Value, json};
 use std::{
-    fmt::Write as _,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -39,19 +38,28 @@ pub(super) async fn play(
     let interrupts = Interrupts::listen()?;
     let say = |text: &str| {
         if format == Format::Text {
-            println!("{text}");
+            print(&Line::new(text));
+        }
+    };
+    let show = |printed: &str| {
+        if format == Format::Text {
+            print_all(&Line::block("  ", "  ", printed));
+            say!("");
         }
     };
     say(
         "A repository was made, with a bare one as its remote. Its tests, before anything is done:",
     );
     let (_, printed) = stage.test().await?;
-    say(&indented(&printed));
-    say(PLANNED);
+    show(&printed);
+    PLANNED.lines().for_each(say);
+    say("");
     let (report, speed_up) = work(&app, stage, format, &interrupts).await?;
     let id = report.session.clone();
     if format == Format::Text {
-        println!("\n{}", ended(&report, speed_up.as_ref()));
+        say("");
+        print_all(&ended(&report, speed_up.as_ref()));
+        say("");
     } else {
         finish(report.clone(), speed_up.as_ref())?;
     }
@@ -61,7 +69,7 @@ pub(super) async fn play(
     stage.accept(report.branch.as_deref().unwrap_or_default()).await?;
     say("Its branch is merged into main and pushed, as its owner would. The tests now:");
     let (passed, printed) = stage.test().await?;
-    say(&indented(&printed));
+    show(&printed);
     Ok((if passed { Exit::Done } else { Exit::NotDone }, id))
 }
 
@@ -114,36 +122,38 @@ fn finish(report: SessionReport, speed_up: Option<&SpeedUp>) -> Result<()> {
         if let Value::Object(fields) = &mut line {
             fields.insert("type".to_owned(), json!("speed-up"));
         }
-        println!("{line}");
+        print_json(&line)?;
     }
-    println!("{}", serde_json::to_string(&SessionEvent::SessionFinished(Box::new(report)))?);
+    print_json(&SessionEvent::SessionFinished(Box::new(report)))?;
     Ok(())
 }
 
 /// What it came to, for people.
-fn ended(report: &SessionReport, speed_up: Option<&SpeedUp>) -> String {
+fn ended(report: &SessionReport, speed_up: Option<&SpeedUp>) -> Vec<Line> {
     let Some(speed_up) = speed_up.filter(|_| report.outcome == SessionOutcome::Validated) else {
         return summary(report);
     };
     let checks = report.validation.iter().flat_map(|validation| &validation.checks);
     let checks: Vec<_> = checks.map(|check| format!("`{}`", check.check.command)).collect();
-    let mut text = format!("Validated: everything merged passes {}.\n", checks.join(", "));
+    let mut lines = Vec::new();
+    add_line!(lines, "Validated: everything merged passes {}.", checks.join(", "));
     if let (Some(branch), Some(diff)) = (&report.branch, &report.diff) {
-        let _ = writeln!(
-            text,
+        add_line!(
+            lines,
             "  branch        {branch} ({} files, +{} -{})",
-            diff.files, diff.insertions, diff.deletions
+            diff.files,
+            diff.insertions,
+            diff.deletions
         );
     }
     let cost = &report.cost;
-    let _ =
-        writeln!(text, "  cost          {} reported, {} estimated", cost.reported, cost.estimated);
-    text.push_str(&times(report, speed_up));
-    text
+    add_line!(lines, "  cost          {} reported, {} estimated", cost.reported, cost.estimated);
+    lines.extend(times(report, speed_up));
+    lines
 }
 
 /// How long each task took and how long all of them, at once and one at a time.
-fn times(report: &SessionReport, speed_up: &SpeedUp) -> String {
+fn times(report: &SessionReport, speed_up: &SpeedUp) -> Vec<Line> {
     let rows = speed_up.tasks.iter().map(|task| {
         let title = report.tasks.iter().find(|known| known.id == task.task);
         let title = title.map(|known| known.title.clone()).unwrap_or_default();
@@ -155,16 +165,18 @@ fn times(report: &SessionReport, speed_up: &SpeedUp) -> String {
             title,
         ]
     });
-    let rows = table(&rows.collect::<Vec<_>>());
     let path: Vec<_> = speed_up.critical_path.iter().map(TaskId::as_str).collect();
     let SpeedUp { sum, longest, session, times_as_fast, possible, reached, .. } = speed_up;
-    format!(
-        "  one at a time {sum}, which is the time of all tasks together:\n{rows}  longest path  {longest}, which is {path}\n  at once       {session}: {times_as_fast:.1} times as fast. The plan allows {possible:.1}, so that is {reached:.2} of what is possible.\n",
-        sum = seconds(*sum),
-        longest = seconds(*longest),
-        path = path.join(" → "),
-        session = seconds(*session),
-    )
+    let (sum, longest, session) = (seconds(*sum), seconds(*longest), seconds(*session));
+    let mut lines = Vec::new();
+    add_line!(lines, "  one at a time {sum}, which is the time of all tasks together:");
+    lines.extend(table(&rows.collect::<Vec<_>>()));
+    add_line!(lines, "  longest path  {longest}, which is {}", path.join(" → "));
+    add_line!(
+        lines,
+        "  at once       {session}: {times_as_fast:.1} times as fast. The plan allows {possible:.1}, so that is {reached:.2} of what is possible."
+    );
+    lines
 }
 
 /// Who worked on a task and on its conflict, in the order of their attempts.
@@ -191,29 +203,23 @@ fn who(report: &SessionReport, task: &TaskId) -> String {
 
 /// What was real, what was not, and where to look.
 pub(super) fn epilogue(kept: Option<&Path>, session: &SessionId) {
-    println!(
-        "\
+    REAL.lines().for_each(|line| say!("{line}"));
+    match kept {
+        Some(path) => {
+            let path = path.display();
+            say!(
+                "Everything is in {path}: the repository in words, its remote in origin.git, Cyrus's home in cyrus-home."
+            );
+            say!("  git -C {path}/words log --graph --oneline");
+            say!("  cyrus --cyrus-home {path}/cyrus-home session show {session}");
+        }
+        None => say!("It was removed again; `cyrus demo --keep` leaves it there to look at."),
+    }
+    say!("For real work: `cyrus doctor`, then `cyrus run \"what is to be done\"` in a repository.");
+}
+
+const REAL: &str = "\
 Real: the orchestrator, both executors (WebAssembly components in their sandbox), the clones, the commits, the
 branches that the cloud pushed, the merges, the checks, the store. Simulated: the `claude` program, its model, and
 the Codegen service; so the money was not spent either. That it runs out of tokens, that a first result is wrong and
-that two tasks change the same line was arranged."
-    );
-    match kept {
-        Some(path) => println!(
-            "\
-Everything is in {path}: the repository in words, its remote in origin.git, Cyrus's home in cyrus-home.
-  git -C {path}/words log --graph --oneline
-  cyrus --cyrus-home {path}/cyrus-home session show {session}",
-            path = path.display()
-        ),
-        None => println!("It was removed again; `cyrus demo --keep` leaves it there to look at."),
-    }
-    println!(
-        "For real work: `cyrus doctor`, then `cyrus run \"what is to be done\"` in a repository."
-    );
-}
-
-fn indented(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(|line| format!("  {line}")).collect();
-    lines.join("\n") + "\n"
-}
+that two tasks change the same line was arranged.";

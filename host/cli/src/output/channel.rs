@@ -24,7 +24,7 @@ pub(crate) struct Telling {
 impl Telling {
     pub(crate) fn new(format: Format) -> Self {
         match format {
-            Format::Json => Self::to(Json::default()),
+            Format::Json => Self::to(Json),
             Format::Text => Self::to(Terminal::default()),
         }
     }

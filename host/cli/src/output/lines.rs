@@ -4,13 +4,17 @@ use cyrus_core::{
     CheckReport, ExecutionOutcome, ExecutionReport, Plan, Receipt, SessionEvent, TaskState,
     ValidationReport, ValidationVerdict,
 };
-use cyrus_executor::{Event, TaskId};
+use cyrus_executor::{Event, Line, TaskId};
 
 /// The longest piece of an agent's text that is shown, in characters.
 const SHOWN: usize = 100;
 
 /// The lines that stay of an event.
-pub(crate) fn told(event: &SessionEvent) -> Vec<String> {
+pub(crate) fn told(event: &SessionEvent) -> Vec<Line> {
+    texts(event).into_iter().map(Line::new).collect()
+}
+
+fn texts(event: &SessionEvent) -> Vec<String> {
     match event {
         SessionEvent::SessionStarted { session, title, repository, resumed, .. } => {
             let verb = if *resumed { "Going on with" } else { "Session" };
@@ -33,13 +37,14 @@ pub(crate) fn told(event: &SessionEvent) -> Vec<String> {
             vec!["  no checks were found: the result will be unverified".to_owned()]
         }
         SessionEvent::ChecksPlanned { checks } => {
-            let commands: Vec<_> = checks.iter().map(|c| format!("`{}`", c.command)).collect();
+            let commands: Vec<_> =
+                checks.iter().map(|c| format!("`{}`", piece(&c.command))).collect();
             vec![format!("  checks: {}", commands.join(", "))]
         }
         SessionEvent::ExecutionEvent { event, .. } => shown(event),
         SessionEvent::ExecutionFinished(report) => vec![finished(report)],
         SessionEvent::CheckFinished(report) => vec![check(report)],
-        SessionEvent::Warning { message } => vec![format!("  warning: {message}")],
+        SessionEvent::Warning { message } => vec![format!("  warning: {}", reason(message))],
         SessionEvent::Analysed(_)
         | SessionEvent::ExecutionStarted { .. }
         | SessionEvent::CheckStarted { .. }
@@ -67,8 +72,8 @@ fn planned(plan: &Plan) -> Vec<String> {
 
 fn changed(task: &TaskId, state: &TaskState) -> Vec<String> {
     match state {
-        TaskState::Failed { reason } => vec![format!("  {task}: failed: {reason}")],
-        TaskState::Held { reason } => vec![format!("  {task}: held: {reason}")],
+        TaskState::Failed { reason } => vec![format!("  {task}: failed: {}", self::reason(reason))],
+        TaskState::Held { reason } => vec![format!("  {task}: held: {}", self::reason(reason))],
         TaskState::Blocked { by } => vec![format!("  {task}: blocked by {by}")],
         TaskState::Cancelled => vec![format!("  {task}: cancelled")],
         TaskState::Waiting | TaskState::Active | TaskState::Done { .. } => Vec::new(),
@@ -98,14 +103,16 @@ fn validated(task: &TaskId, report: &ValidationReport) -> Vec<String> {
 fn shown(event: &Event) -> Vec<String> {
     match event {
         Event::Warning(warning) => vec![format!("  warning: {}", piece(&warning.message))],
-        Event::Link(link) => vec![format!("  {}: {}", link.kind, piece(&link.url))],
+        Event::Link(link) => {
+            vec![format!("  {}: {}", piece(&link.kind), piece(&link.url))]
+        }
         _ => Vec::new(),
     }
 }
 
 fn finished(report: &ExecutionReport) -> String {
     let how = match (&report.error, report.outcome) {
-        (Some(error), _) => error.to_string(),
+        (Some(error), _) => reason(&error.to_string()).into(),
         (None, ExecutionOutcome::Suspended) => "goes on remotely".to_owned(),
         (None, _) => format!("done: {}", piece(&report.summary)),
     };
@@ -114,29 +121,15 @@ fn finished(report: &ExecutionReport) -> String {
 
 fn check(report: &CheckReport) -> String {
     let verdict = if report.passed { "passed" } else { "failed" };
-    format!("  check `{}` {verdict}", report.check.command)
+    format!("  check `{}` {verdict}", piece(&report.check.command))
 }
 
-/// The beginning of a text on one line, without anything that a terminal would obey.
-pub(crate) fn piece(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut line: String = plain.skip_while(|c| c.is_whitespace()).take(SHOWN + 1).collect();
-    if line.chars().count() > SHOWN {
-        line.pop();
-        line.push('…');
-    }
-    line
+/// The beginning of a text on one line.
+pub(crate) fn piece(text: &str) -> Line {
+    Line::excerpt(text, SHOWN)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agents_text_cannot_steer_the_terminal_or_flood_it() {
-        assert_eq!(piece("\n \u{1b}[2Jdone\r\nmore"), "[2Jdone  more");
-        let long = piece(&"é".repeat(500));
-        assert_eq!(long.chars().count(), SHOWN + 1);
-        assert!(long.ends_with('…'));
-    }
+/// More of a text on one line: of what went wrong, the end may be what matters.
+fn reason(text: &str) -> Line {
+    Line::excerpt(text, SHOWN * 4)
 }

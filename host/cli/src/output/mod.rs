@@ -1,8 +1,10 @@
-//! How a session is told of: lines of JSON for machines, live lines and a summary for people.
+//! Everything that the command prints: lines of JSON for machines, live lines and a summary for people, and the log.
 
 mod channel;
 mod json;
 mod lines;
+mod log;
+mod print;
 mod summary;
 mod table;
 mod teller;
@@ -10,6 +12,11 @@ mod terminal;
 
 pub(crate) use channel::Telling;
 pub(crate) use lines::{piece, told};
+pub(crate) use log::start_log;
+pub(crate) use print::{
+    add_line, note, print, print_all, print_error, print_generated, print_interrupted, print_json,
+    print_json_pretty, print_note, print_panic, say,
+};
 pub(crate) use summary::summary;
 pub(crate) use table::table;
 pub(crate) use teller::Teller;

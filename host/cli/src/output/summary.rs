@@ -1,76 +1,79 @@
+use super::print::add_line;
 use crate::preview::source;
 use cyrus_core::{
     CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport,
     TaskReport,
 };
-use cyrus_executor::{Cost, CostSource, MicroUsd};
-use std::{fmt::Write, sync::Arc};
+use cyrus_executor::{Cost, CostSource, Line, MicroUsd};
+use std::sync::Arc;
+
+/// What further lines of a text are behind, in the column of the first.
+const GUTTER: &str = "            | ";
 
 /// What a session came to, for people: the result first, then how it was come by.
-pub(crate) fn summary(report: &SessionReport) -> String {
-    let mut text = String::new();
-    let _ = writeln!(text, "{}", headline(report));
+pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
+    let mut lines = Vec::new();
+    add_line!(lines, "{}", headline(report));
     if let Some(reason) = &report.reason {
-        let _ = writeln!(text, "  why       {reason}");
+        lines.extend(Line::block("  why       ", GUTTER, reason));
     }
     if let (Some(branch), Some(diff)) = (&report.branch, &report.diff) {
-        let _ = writeln!(text, "  branch    {branch}  ({})", diff_stat(diff));
+        add_line!(lines, "  branch    {branch}  ({})", diff_stat(diff));
     }
     if let (None, Some(last)) = (&report.branch, report.executions.last()) {
-        answer(&mut text, &last.summary);
+        let said = last.summary.trim();
+        if !said.is_empty() {
+            // Whole: without a branch it is the result.
+            lines.extend(Line::block("  answer    | ", GUTTER, said));
+        }
     }
     if let Some(address) = &report.pull_request {
-        let _ = writeln!(text, "  pull request {address}");
+        add_line!(lines, "  pull request {address}");
     }
     if report.tasks.len() > 1 {
-        tasks(&mut text, &report.tasks);
+        tasks(&mut lines, &report.tasks);
     }
     for execution in &report.executions {
-        let _ = writeln!(text, "  execution {}", execution_line(execution));
+        add_line!(lines, "  execution {}", execution_line(execution));
         for denial in &execution.denials {
-            let _ = writeln!(text, "    not allowed: {} ({})", denial.tool, denial.reason);
+            add_line!(lines, "    not allowed: {} ({})", denial.tool, denial.reason);
         }
         for link in &execution.links {
-            let _ = writeln!(text, "    {}: {}", link.kind, link.url);
+            add_line!(lines, "    {}: {}", link.kind, link.url);
         }
     }
     for check in report.validation.iter().flat_map(|validation| &validation.checks) {
-        let _ = writeln!(text, "  check     {}", check_line(check));
+        add_line!(lines, "  check     {}", check_line(check));
         if !check.passed {
-            check.output.lines().rev().take(12).collect::<Vec<_>>().iter().rev().for_each(|line| {
-                let _ = writeln!(text, "    | {line}");
-            });
+            lines.extend(Line::block("    | ", "    | ", last_lines(&check.output, 12)));
         }
     }
     for finding in report.validation.iter().flat_map(|validation| &validation.findings) {
         let place = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
-        let _ = writeln!(text, "  finding   {}{place}", finding.message);
+        add_line!(lines, "  finding   {}{place}", finding.message);
     }
     if report.outcome == SessionOutcome::Paused {
-        let _ = writeln!(text, "  go on     cyrus session resume {}", report.session);
+        add_line!(lines, "  go on     cyrus session resume {}", report.session);
     }
-    text
+    lines
 }
 
 /// How each task ended.
-fn tasks(text: &mut String, tasks: &[TaskReport]) {
+fn tasks(lines: &mut Vec<Line>, tasks: &[TaskReport]) {
     for task in tasks {
         let who = task.executor.as_deref().map(|who| format!(" by {who}")).unwrap_or_default();
         let attempts =
             if task.attempts > 1 { format!(", {} attempts", task.attempts) } else { String::new() };
         let state = task.state.as_str();
-        let _ = writeln!(text, "  task      {}: {state}{who}{attempts}: {}", task.id, task.title);
+        add_line!(lines, "  task      {}: {state}{who}{attempts}: {}", task.id, task.title);
     }
 }
 
-/// What an executor answered in words, whole: without a branch it is the result.
-fn answer(text: &mut String, said: &str) {
-    let printable = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    let said: String = said.trim().chars().filter(printable).collect();
-    for (index, line) in said.lines().enumerate() {
-        let label = if index == 0 { "answer" } else { "" };
-        let _ = writeln!(text, "  {label:<9} {line}");
-    }
+/// The last lines of a text.
+fn last_lines(text: &str, most: usize) -> &str {
+    let text = text.trim_end();
+    let start = text.rmatch_indices('\n').nth(most - 1).map_or(0, |(at, _)| at + 1);
+    &text[start..]
 }
 
 fn headline(report: &SessionReport) -> String {

@@ -1,9 +1,10 @@
 use super::{
     lines::{piece, told},
+    print::print_note,
     teller::Teller,
 };
 use cyrus_core::SessionEvent;
-use cyrus_executor::{Event, StepState};
+use cyrus_executor::{Event, Line, StepState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{collections::HashMap, time::Duration};
 
@@ -29,18 +30,19 @@ impl Terminal {
     fn follow(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::ExecutionStarted { execution, executor, task } => {
-                let line =
-                    self.begin(&format!("{task} {} ({})", executor.name, executor.placement));
+                let what = format_args!("{task} {} ({})", executor.name, executor.placement);
+                let line = self.begin(&Line::new(what));
                 self.live.insert(execution.clone(), line);
             }
             SessionEvent::ExecutionEvent { execution, event } => {
                 if let (Some(line), Some(doing)) = (self.live.get(execution), doing(event)) {
-                    line.set_message(doing);
+                    line.set_message(String::from(doing));
                 }
             }
             SessionEvent::ExecutionFinished(report) => self.end(&report.id),
             SessionEvent::CheckStarted { check } => {
-                let line = self.begin(&format!("check `{}`", check.command));
+                let line =
+                    self.begin(&Line::new(format_args!("check `{}`", piece(&check.command))));
                 self.live.insert(check.command.clone(), line);
             }
             SessionEvent::CheckFinished(report) => self.end(&report.check.command),
@@ -55,32 +57,32 @@ impl Terminal {
         }
     }
 
-    fn say(&self, line: &str) {
+    fn say(&self, line: &Line) {
         // `println` of the lines writes nothing where there is no terminal.
         if self.lines.is_hidden() {
-            eprintln!("{line}");
+            print_note(line);
         } else {
-            let _ = self.lines.println(line);
+            let _ = self.lines.println(line.as_str());
         }
     }
 
-    fn begin(&self, what: &str) -> ProgressBar {
+    fn begin(&self, what: &Line) -> ProgressBar {
         let style = ProgressStyle::with_template("  {spinner} {prefix} {elapsed} {wide_msg}");
         let line = self.lines.add(ProgressBar::new_spinner());
         line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        line.set_prefix(what.to_owned());
+        line.set_prefix(what.to_string());
         line.enable_steady_tick(Duration::from_millis(120));
         line
     }
 }
 
 /// What an executor is doing, in a few words.
-fn doing(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Message(text) => piece(text),
+fn doing(event: &Event) -> Option<Line> {
+    let doing = match event {
+        Event::Message(text) => return Some(piece(text)),
         Event::Thought(text) => format!("thinks: {}", piece(text)),
         Event::ToolUse(call) => format!("{} {}", piece(&call.tool), piece(&call.input.to_string())),
-        Event::Progress(progress) => piece(&progress.message),
+        Event::Progress(progress) => return Some(piece(&progress.message)),
         Event::Plan(steps) => {
             let done = steps.iter().filter(|step| step.state == StepState::Completed).count();
             let now = steps.iter().find(|step| step.state == StepState::InProgress);
@@ -88,5 +90,6 @@ fn doing(event: &Event) -> Option<String> {
             format!("step {done}/{}: {now}", steps.len())
         }
         _ => return None,
-    })
+    };
+    Some(Line::new(doing))
 }

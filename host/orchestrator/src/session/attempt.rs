@@ -12,6 +12,7 @@ use cyrus_core::{
 };
 use cyrus_executor::{
     ExecutionRequest, Finding, Limits, MicroUsd, Placement, Repository, TaskId, Usage,
+    text::{is_issue_key, subject},
 };
 use std::sync::{Arc, PoisonError};
 
@@ -290,12 +291,8 @@ pub(super) async fn discard(desk: &Desk<'_>, planned: &PlannedTask) {
 
 fn commit_message(desk: &Desk<'_>, planned: &PlannedTask) -> String {
     let session = desk.session;
-    let issue = session.issue.identifier.as_ref().map(|id| format!("Issue: {id}\n"));
-    format!(
-        "{}\n\n{}Cyrus-Session: {}\nCyrus-Task: {}\n",
-        planned.task.title,
-        issue.unwrap_or_default(),
-        session.id,
-        planned.id()
-    )
+    let key = session.issue.identifier.as_ref().filter(|key| is_issue_key(key));
+    let issue = key.map(|key| format!("Issue: {key}\n")).unwrap_or_default();
+    let title = subject(&planned.task.title);
+    format!("{title}\n\n{issue}Cyrus-Session: {}\nCyrus-Task: {}\n", session.id, planned.id())
 }

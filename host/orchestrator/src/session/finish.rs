@@ -7,7 +7,10 @@ use cyrus_core::{
     SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin, TaskRecord,
     TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
-use cyrus_executor::{Task, TaskKind};
+use cyrus_executor::{
+    Task, TaskKind,
+    text::{code_block, code_span, is_issue_key, subject},
+};
 use std::{fmt::Write as _, time::Duration};
 
 /// The task that the merged result is checked as.
@@ -259,7 +262,7 @@ async fn publish(
     let request = PullRequest {
         head: branch,
         into: base.repository.base_branch.clone(),
-        title: session.issue.title.clone(),
+        title: subject(&session.issue.title),
         body: body(desk),
     };
     // Looked for first: writing the intent then shows that nobody took the session over meanwhile.
@@ -274,16 +277,18 @@ async fn publish(
     Ok(())
 }
 
-/// What a pull request says.
+/// What a pull request says. Everything in it that others wrote is code, which a forge shows and does not act on.
 fn body(desk: &Desk<'_>) -> String {
     let session = desk.session;
-    let mut text = session.issue.text();
-    text.push_str("\n\n---\n");
-    if let Some(identifier) = &session.issue.identifier {
-        let _ = writeln!(text, "Issue: {identifier}");
+    let mut text = code_block(&session.issue.text());
+    text.push('\n');
+    if let Some(key) = &session.issue.identifier {
+        let key = if is_issue_key(key) { key.clone() } else { code_span(key) };
+        let _ = writeln!(text, "Issue: {key}\n");
     }
     for record in desk.board().tasks() {
-        let _ = writeln!(text, "- {}: {}", record.planned.id(), record.planned.task.title);
+        let title = code_span(&record.planned.task.title);
+        let _ = writeln!(text, "- {}: {title}", record.planned.id());
     }
     let _ = write!(text, "\nCyrus session {}", session.id);
     text

@@ -10,7 +10,7 @@ use cyrus_core::{
     Change, EffectKind, Merge, Needs, PlannedTask, Progress, SessionEvent, TaskOrigin, TaskRecord,
     TaskState,
 };
-use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
+use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind, text::subject};
 
 /// Conflicts that are resolved on the way of one result. Each means that others merged meanwhile in the same place.
 const MOST_CONFLICTS: u32 = 3;
@@ -121,8 +121,8 @@ async fn attempt_merge(
     let id = planned.id();
     let _one_at_a_time = desk.merging.lock().await;
     let ours = desk.head();
-    let message =
-        format!("Merge task {id}: {}\n\nCyrus-Session: {}\n", planned.task.title, desk.session.id);
+    let title = subject(&planned.task.title);
+    let message = format!("Merge task {id}: {title}\n\nCyrus-Session: {}\n", desk.session.id);
     let (session, ports) = (desk.session, desk.ports());
     let what = format!("{ours}..{theirs}");
     let effect = Effect { kind: EffectKind::Merge, task: Some(id), what: &what };

@@ -1,0 +1,155 @@
+//! Forms for what is published: commit messages and descriptions of pull requests.
+
+use super::Line;
+
+/// The longest title and the longest code within a line, in characters.
+const LONGEST_TITLE: usize = 200;
+
+/// The longest block, in characters: forges take descriptions of 65536.
+const LONGEST_BLOCK: usize = 40_000;
+
+/// The title of a commit or a pull request that says this: one line of at most 200 characters, in which nothing
+/// refers to a person, a team, an issue or a pull request. A forge acts on such references (`fixes #12` closes, `@name`
+/// notifies), and who wrote the text has not the right to that. A blank is put into each: `fixes # 12`.
+///
+/// It is no trailer either: git takes trailers from the last paragraph, and what follows a title is another.
+pub fn subject(text: &str) -> String {
+    let line = String::from(Line::excerpt(text, LONGEST_TITLE));
+    let line = if line.is_empty() { "(no title)".to_owned() } else { line };
+    let mut apart = String::with_capacity(line.len());
+    for (at, c) in line.char_indices() {
+        apart.push(c);
+        let (before, after) = (&line[..at], line[at + c.len_utf8()..].chars().next());
+        if after.is_some_and(|after| refers(before, c, after)) {
+            apart.push(' ');
+        }
+    }
+    apart
+}
+
+/// Whether a reference begins with `c` between these: `@name`, `#12`, `GH-12`, `…/issues/12`.
+fn refers(before: &str, c: char, after: char) -> bool {
+    let word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let ends = |with: &str| {
+        let start = before.len().checked_sub(with.len()).and_then(|at| before.get(at..));
+        start.is_some_and(|end| end.eq_ignore_ascii_case(with))
+    };
+    match c {
+        '@' => !word && after.is_alphanumeric(),
+        // An issue, also behind a repository's name, and a merge request of GitLab.
+        '#' | '!' => after.is_ascii_digit(),
+        '-' => after.is_ascii_digit() && ends("gh"),
+        '/' => {
+            let kinds = ["/issues", "/pull", "/pulls", "/discussions", "/merge_requests"];
+            after.is_ascii_digit() && kinds.iter().any(|kind| ends(kind))
+        }
+        _ => false,
+    }
+}
+
+/// Whether this is how trackers call an issue, as in `CYR-12`: letters and digits, a dash, a number. Such a key may
+/// be published as it is, for the tracker to find.
+pub fn is_issue_key(text: &str) -> bool {
+    let Some((team, number)) = text.split_once('-') else { return false };
+    let team = (1..=16).contains(&team.len())
+        && team.starts_with(|c: char| c.is_ascii_alphabetic())
+        && team.chars().all(|c| c.is_ascii_alphanumeric());
+    let number = (1..=10).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    // A forge takes it for a reference of its own.
+    team && number && !text[..2].eq_ignore_ascii_case("gh")
+}
+
+/// A text as Markdown code within a line: shown as it is, on one line of at most 200 characters, and neither
+/// formatted nor acted on.
+pub fn code_span(text: &str) -> String {
+    let line = String::from(Line::excerpt(text, LONGEST_TITLE));
+    let fence = "`".repeat(longest_run(&line, '`') + 1);
+    let line = if line.is_empty() { " ".to_owned() } else { line };
+    // The blanks are not part of it, and keep its own backticks from the fence.
+    format!("{fence} {line} {fence}")
+}
+
+/// A text as a block of Markdown code: shown as it is, and neither formatted nor acted on. It ends with a line end;
+/// of a long text it has the beginning.
+pub fn code_block(text: &str) -> String {
+    let cut = text.char_indices().nth(LONGEST_BLOCK).map(|(at, _)| at);
+    let text = &text[..cut.unwrap_or(text.len())];
+    let fence = "`".repeat((longest_run(text, '`') + 1).max(3));
+    let mut block = format!("{fence}text\n");
+    for line in Line::block("", "", text) {
+        block.extend([line.as_str(), "\n"]);
+    }
+    block.push_str(if cut.is_some() { "…\n" } else { "" });
+    block + &fence + "\n"
+}
+
+/// The most times that `c` follows itself.
+fn longest_run(text: &str, c: char) -> usize {
+    text.split(|other| other != c).map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_title_refers_to_nothing() {
+        for (text, title) in [
+            ("Fixes #12: tabs", "Fixes # 12: tabs"),
+            ("closes a/b#3 and GH-4", "closes a/b# 3 and GH- 4"),
+            ("ask @team/core or me@example.com", "ask @ team/core or me@example.com"),
+            ("fix https://github.com/a/b/issues/7", "fix https://github.com/a/b/issues/ 7"),
+            ("x\n\nSigned-off-by: Mallory <m@x>", "x Signed-off-by: Mallory <m@x>"),
+            ("C# and #[derive] and CYR-12!", "C# and #[derive] and CYR-12!"),
+            ("\u{1b}[2J", r"\u{1b}[2J"),
+            (" \n", "(no title)"),
+        ] {
+            assert_eq!(subject(text), title);
+        }
+    }
+
+    #[test]
+    fn keys_of_trackers_are_known() {
+        for key in ["CYR-12", "a1-1"] {
+            assert!(is_issue_key(key), "{key}");
+        }
+        for other in
+            ["", "CYR", "CYR-", "-1", "GH-12", "CYR-1\n", "CYR-1 x", "1A-2", "É-1", "CYR-1-2"]
+        {
+            assert!(!is_issue_key(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(code_span("a `b` ``c``"), "``` a `b` ``c`` ```");
+        assert_eq!(code_span(""), "`   `");
+        let block = code_block("<img src=x>\n````\n@team fixes #1\n");
+        assert_eq!(block, "`````text\n<img src=x>\n````\n@team fixes #1\n`````\n");
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_ends_where_it_should(text in "[`~ \n\ta<@#\u{1b}]{0,60}") {
+            let block = code_block(&text);
+            let fence = block.split_once("text\n").unwrap().0;
+            let lines: Vec<_> = block.lines().skip(1).collect();
+            let closing = |line: &&&str| {
+                let line = line.trim();
+                line.starts_with(fence) && line.chars().all(|c| c == '`')
+            };
+            prop_assert_eq!(lines.iter().filter(closing).count(), 1, "{}", block);
+            prop_assert_eq!(lines.last().copied(), Some(fence));
+        }
+
+        #[test]
+        fn a_title_is_one_line_that_nobody_is_named_in(text in "[@#! \na-z0-9/-]{0,40}") {
+            let title = subject(&text);
+            prop_assert!(!title.contains('\n'));
+            for pair in title.as_bytes().windows(2) {
+                prop_assert!(!(pair[0] == b'#' && pair[1].is_ascii_digit()), "{}", title);
+            }
+        }
+    }
+}
