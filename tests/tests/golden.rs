@@ -217,6 +217,7 @@ fn usage() -> Usage {
         cache_write_tokens: Some(4),
         turns: Some(5),
         cost: Some(Cost { amount: MicroUsd(6), source: CostSource::Estimated }),
+        claimed: None,
     }
 }
 

@@ -9,6 +9,8 @@ pub enum CostSource {
     Reported,
     /// Somebody worked it out.
     Estimated,
+    /// The model gateway counted it as it passed, by the prices it knows. A plugin cannot say this.
+    Gateway,
 }
 
 /// An amount of money and where it comes from.
@@ -43,6 +45,9 @@ pub struct Usage {
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What the executor says it cost, where the host counted something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Cost>,
 }
 
 impl Usage {

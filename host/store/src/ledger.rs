@@ -155,7 +155,9 @@ pub(crate) async fn settle(
     };
     let mut addition = Addition { reserved: -reserved.amount, ..Addition::default() };
     match settlement.source {
-        CostSource::Reported => addition.reported = row::amount(settlement.amount),
+        CostSource::Reported | CostSource::Gateway => {
+            addition.reported = row::amount(settlement.amount);
+        }
         CostSource::Estimated => addition.estimated = row::amount(settlement.amount),
     }
     for (_, heading) in reserved.account.headings() {

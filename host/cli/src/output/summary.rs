@@ -103,6 +103,11 @@ fn execution_line(execution: &ExecutionReport) -> String {
         None => "cost not known".to_owned(),
         Some(Cost { amount, source: CostSource::Reported }) => format!("{amount} reported"),
         Some(Cost { amount, source: CostSource::Estimated }) => format!("{amount} estimated"),
+        Some(Cost { amount, source: CostSource::Gateway }) => format!("{amount} counted"),
+    };
+    let cost = match execution.usage.claimed {
+        Some(claimed) => format!("{cost} (it reports {})", claimed.amount),
+        None => cost,
     };
     let how = match (&execution.outcome, &execution.error) {
         (_, Some(error)) => error.to_string(),

@@ -34,7 +34,7 @@ impl Entry {
     fn share<'a>(&self, spending: &'a mut Spending) -> (&'a mut MicroUsd, MicroUsd) {
         match self.settled {
             None => (&mut spending.reserved, self.reservation.amount),
-            Some(Settlement { amount, source: CostSource::Reported }) => {
+            Some(Settlement { amount, source: CostSource::Reported | CostSource::Gateway }) => {
                 (&mut spending.reported, amount)
             }
             Some(Settlement { amount, source: CostSource::Estimated }) => {

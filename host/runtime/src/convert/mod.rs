@@ -40,6 +40,7 @@ pub(crate) fn usage(usage: types::Usage) -> Usage {
         cache_write_tokens: usage.cache_write_tokens,
         turns: usage.turns,
         cost,
+        claimed: None,
     }
 }
 
