@@ -70,6 +70,36 @@ pub(crate) fn raw(output: &[u8]) -> Option<Vec<Change>> {
     Some(changes)
 }
 
+/// What of a tree is no file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Special {
+    /// The symbolic links: their paths, and the objects that hold their targets.
+    pub(crate) links: Vec<(Vec<u8>, ObjectId)>,
+    /// The submodules: their paths, and their commits.
+    pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
+}
+
+/// Reads `ls-tree -r -z`: `<mode> <type> <object>\t<path>\0`.
+pub(crate) fn special(output: &[u8]) -> Option<Special> {
+    let mut special = Special::default();
+    for entry in output.split(|b| *b == 0).filter(|entry| !entry.is_empty()) {
+        let into = match entry.get(..7)? {
+            b"120000 " => &mut special.links,
+            b"160000 " => &mut special.modules,
+            _ => continue,
+        };
+        let tab = entry.iter().position(|b| *b == b'\t')?;
+        let object = std::str::from_utf8(&entry[..tab]).ok()?.rsplit(' ').next()?;
+        into.push((entry[tab + 1..].to_vec(), ObjectId::parse(object)?));
+    }
+    Some(special)
+}
+
+/// Reads `cat-file --batch-check=%(objectsize)` of objects that are there.
+pub(crate) fn sizes(output: &[u8]) -> Option<Vec<u64>> {
+    std::str::from_utf8(output).ok()?.lines().map(|line| line.parse().ok()).collect()
+}
+
 /// Reads what `cat-file --batch` says of objects that are there: `<name> <type> <size>\n<content>\n`.
 pub(crate) fn batch(mut output: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut contents = Vec::new();
@@ -105,6 +135,24 @@ mod tests {
         for broken in [&b"aa missing\n"[..], b"aa blob 9\nshort\n", b"aa blob 1\nxy\n"] {
             assert_eq!(batch(broken), None);
         }
+    }
+
+    #[test]
+    fn reads_what_of_a_tree_is_no_file() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let output = format!(
+            "100644 blob {a}\tfile\x00120000 blob {b}\ta\tlink\n\x00160000 commit {a}\tsub\0"
+        );
+        let found = special(output.as_bytes()).unwrap();
+        let expected = Special {
+            links: vec![(b"a\tlink\n".to_vec(), ObjectId::parse(&b).unwrap())],
+            modules: vec![(b"sub".to_vec(), ObjectId::parse(&a).unwrap())],
+        };
+        assert_eq!(found, expected);
+        assert_eq!(special(b""), Some(Special::default()));
+        assert_eq!(special(b"120000 blob x\ty\0"), None);
+        assert_eq!(sizes(b"3\n0\n"), Some(vec![3, 0]));
+        assert_eq!(sizes(b"x missing\n"), None);
     }
 
     #[test]

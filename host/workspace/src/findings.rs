@@ -3,12 +3,13 @@
 use crate::{
     diff::{Change, Mode},
     error::{in_background, io},
+    links::Leads,
     object::ObjectId,
     refs,
     repository::Main,
     rules::{
         CONFLICT_MARKER, DiffRules, EMPTY_DIFF, OUTSIDE_WORKSPACE, PROTECTED_PATH, TOO_LARGE,
-        conflicts, escapes,
+        conflicts,
     },
     workspaces::{base_commit, commit},
 };
@@ -69,7 +70,7 @@ impl<'a> Examination<'a> {
         }
         let mut found = self.size().await?;
         found.extend(self.protected().await?);
-        found.extend(self.links(&changes).await?);
+        found.extend(self.links().await?);
         found.extend(self.repositories(&changes).await?);
         found.extend(self.conflicts(changes).await?);
         Ok(found)
@@ -108,19 +109,15 @@ impl<'a> Examination<'a> {
         Ok(changes.iter().take(MAX_FINDINGS).map(tell).collect())
     }
 
-    async fn links(&self, changes: &[Change]) -> Result<Vec<Finding>, WorkspaceError> {
-        let links: Vec<_> = changes.iter().filter(|c| c.mode == Mode::Symlink).collect();
-        let objects: Vec<_> = links.iter().map(|link| &link.object).collect();
-        let targets = self.main.blobs(&objects).await?;
-        let out = links.iter().zip(&targets).filter(|(link, target)| escapes(&link.path, target));
-        let tell = |(link, target): (&&Change, &Vec<u8>)| {
-            let path = String::from_utf8_lossy(&link.path);
-            let target = String::from_utf8_lossy(target);
-            let message =
-                format!("the symbolic link {path} leads out of the repository, to {target}");
-            finding(OUTSIDE_WORKSPACE, message, Some(&path), None)
-        };
-        Ok(out.take(MAX_FINDINGS).map(tell).collect())
+    /// Links that lead out, by themselves or through others, and did not before.
+    async fn links(&self) -> Result<Vec<Finding>, WorkspaceError> {
+        let (before, after) =
+            (self.main.links(&self.from).await?, self.main.links(&self.result).await?);
+        let found = in_background("follow symbolic links", move || {
+            let out = after.leading_out(&before).into_iter().take(MAX_FINDINGS);
+            Ok(out.map(|(path, leads)| led_out(path, &leads)).collect())
+        });
+        found.await
     }
 
     /// Repositories inside of this one that are no submodules: what is in them is not in the result.
@@ -171,6 +168,21 @@ impl<'a> Examination<'a> {
         }
         Ok(found)
     }
+}
+
+/// What is said of a link that leads out.
+fn led_out(path: &[u8], leads: &Leads) -> Finding {
+    let path = String::from_utf8_lossy(path);
+    let message = match leads {
+        Leads::Out(step) => format!(
+            "the symbolic link {path} leads out of the repository, by way of {}: make it lead to a file of the repository, or remove it",
+            String::from_utf8_lossy(step)
+        ),
+        _ => format!(
+            "where the symbolic link {path} leads cannot be told: there are too many links, or their targets are too long"
+        ),
+    };
+    finding(OUTSIDE_WORKSPACE, message, Some(&path), None)
 }
 
 /// The conflicts in a file of the workspace; `None` when there are none, or no plain file is there.

@@ -105,6 +105,7 @@ mod harvest;
 mod include;
 mod integration;
 mod layout;
+mod links;
 mod merge;
 mod neutral;
 mod object;

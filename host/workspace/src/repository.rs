@@ -1,9 +1,10 @@
 //! The repository that work starts from, as git describes it.
 
 use crate::{
-    diff::{Change, batch, numstat, raw},
+    diff::{Change, batch, numstat, raw, sizes, special},
     error::unreadable,
     git::{Call, Git},
+    links::{self, Links},
     object::ObjectId,
     remote,
 };
@@ -13,6 +14,9 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
+
+/// The most of the targets of a commit's links that is read, in bytes.
+const MAX_TARGETS: u64 = 32 << 20;
 
 /// The user's repository. What git is asked here, it is asked with the user's own configuration of this repository,
 /// hardened like every run.
@@ -208,6 +212,45 @@ impl Main {
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         let call = self.call(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
         batch(&self.git.output(call).await?).ok_or_else(|| unreadable("cat-file --batch"))
+    }
+
+    /// The symbolic links of a commit with their targets, and its submodules. Targets that are longer than a path can
+    /// be are not read, nor are those beyond [`MAX_TARGETS`] bytes in all.
+    pub(crate) async fn links(&self, commit: &ObjectId) -> Result<Links, WorkspaceError> {
+        let call = self.call(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
+        let found = special(&self.git.output(call).await?).ok_or_else(|| unreadable("ls-tree"))?;
+        let objects: Vec<_> = found.links.iter().map(|(_, object)| object).collect();
+        let mut left = MAX_TARGETS;
+        let sizes = self.sizes(&objects).await?;
+        let readable: Vec<bool> = sizes
+            .into_iter()
+            .map(|size| {
+                let short = size <= links::LONGEST as u64 && size <= left;
+                left -= if short { size } else { 0 };
+                short
+            })
+            .collect();
+        let read = objects.iter().zip(&readable).filter(|(_, short)| **short);
+        let read: Vec<_> = read.map(|(object, _)| *object).collect();
+        let mut targets = self.blobs(&read).await?.into_iter();
+        let links =
+            found.links.iter().zip(&readable).map(|((path, _), short)| {
+                (path.clone(), if *short { targets.next() } else { None })
+            });
+        let modules = found.modules.into_iter().map(|(path, commit)| (path, commit.to_string()));
+        Ok(Links::new(links, modules))
+    }
+
+    /// How large each of these objects is, in bytes.
+    async fn sizes(&self, names: &[&ObjectId]) -> Result<Vec<u64>, WorkspaceError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
+        let call = self.call(&["cat-file", "--batch-check=%(objectsize)"]).await?;
+        let output = self.git.output(call.stdin(list.into_bytes())).await?;
+        let sizes = sizes(&output).filter(|sizes| sizes.len() == names.len());
+        sizes.ok_or_else(|| unreadable("cat-file --batch-check"))
     }
 
     /// The paths of a commit's submodules, as its `.gitmodules` has them.

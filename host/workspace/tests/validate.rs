@@ -205,6 +205,36 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
     assert_eq!(found, expected);
 }
 
+/// Links of which none leads out by its own words: all of them together do.
+#[tokio::test]
+async fn links_that_lead_out_through_others_are_found() {
+    let world = World::new();
+    symlink("/opt/vendor", world.path("main/vendor")).unwrap();
+    symlink("lib/../../x", world.path("main/src/up")).unwrap();
+    std::fs::create_dir(world.path("main/src/lib")).unwrap();
+    world.commit("main", &[("src/lib/a", "x\n"), ("deep/er/b", "x\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let down = "d/".repeat(20);
+    std::fs::create_dir_all(root.join(&down)).unwrap();
+    symlink("../".repeat(20).trim_end_matches('/'), root.join(format!("{down}top"))).unwrap();
+    symlink(format!("{down}top/{}etc/passwd", "../".repeat(20)), root.join("notes")).unwrap();
+    symlink("README.md", root.join("fine")).unwrap();
+    symlink("vendor/lib", root.join("by-the-base")).unwrap();
+    symlink("src/.GIT/config", root.join("hidden")).unwrap();
+    // What the base's own link goes through is another directory now.
+    std::fs::remove_dir_all(root.join("src/lib")).unwrap();
+    symlink("..", root.join("src/lib")).unwrap();
+    let collected = world.collect(&prepared).await;
+
+    let report = validate(&world, &prepared, &collected, &[]).await;
+    let found: Vec<_> = report.findings.iter().map(|f| (&*f.code, f.path.as_deref())).collect();
+    let expected = ["by-the-base", "hidden", "notes", "src/up"];
+    assert_eq!(found, expected.map(|path| ("outside-workspace", Some(path))));
+    let notes = &report.findings[2].message;
+    assert!(notes.contains("notes leads out of the repository"), "{notes}");
+}
+
 #[tokio::test]
 async fn there_must_be_a_result() {
     let world = World::new();
