@@ -205,3 +205,74 @@ fn lines_are_made_in_one_place() {
         files.iter().find(|(name, _)| name == "host/executor/src/text/line.rs").unwrap();
     assert_eq!(line.matches("Self(").count(), 1, "every line goes through the escaper");
 }
+
+/// What opens a connection to another machine, or has a program open one: the word it is found by, the files that
+/// may, and why. A new place belongs into `cyrus-egress`, or behind its proxy.
+const CONNECTIONS: [(&[&str], &[&str], &str); 7] = [
+    (
+        &["TcpStream::connect", "TcpSocket", "lookup_host"],
+        &["host/egress/src/resolve.rs"],
+        "the addresses were checked there",
+    ),
+    (
+        &["reqwest"],
+        &["host/runtime/src/egress/client.rs"],
+        "a client of one destination, bound to checked addresses",
+    ),
+    (
+        &[
+            "ToSocketAddrs",
+            "to_socket_addrs",
+            "UdpSocket",
+            "UnixStream::connect",
+            "UnixDatagram",
+            "hyper::client",
+            "hyper_util::client",
+            "TcpStream::connect_timeout",
+            "ureq::",
+            "hickory",
+            "socket::connect",
+            "net::connect",
+        ],
+        &[],
+        "nothing needs them",
+    ),
+    (
+        &["AnyPoolOptions::new", "PgPool", "PgConnection", "SqlitePool"],
+        &["host/store/src/postgres.rs", "host/store/src/sqlite.rs"],
+        "the store: a file, or the database whose address the operator configured",
+    ),
+    (
+        // The one way to give git another protocol than that of local files.
+        &[".network("],
+        &["host/workspace/src/push.rs", "host/workspace/src/scratch.rs"],
+        "git on remotes",
+    ),
+    (
+        &["[\"fetch\"", "[\"push\"", "[\"ls-remote\"", "[\"clone\"", "[\"pull\"", "\"fetch-pack\""],
+        &[
+            "host/cli/src/demo/stage.rs",
+            "host/fleet/src/world/integration.rs",
+            "host/fleet/src/world/workspaces.rs",
+            "host/simulate/src/codegen/push.rs",
+            "host/workspace/src/push.rs",
+            "host/workspace/src/scratch.rs",
+        ],
+        "git between directories of this machine, or the places of `.network(`; the demo, the simulator and the fleet have repositories of their own",
+    ),
+    (
+        &["find_program(\"gh\""],
+        &["host/cli/src/app.rs"],
+        "`gh`, with the operator's login, for pull requests on `origin`",
+    ),
+];
+
+#[test]
+fn every_place_that_opens_a_connection_is_known() {
+    let files = host_sources();
+    for (words, places, why) in CONNECTIONS {
+        let found: BTreeSet<_> = words.iter().flat_map(|word| naming(&files, word)).collect();
+        let known: BTreeSet<_> = places.iter().map(ToString::to_string).collect();
+        assert_eq!(found, known, "{words:?} ({why})");
+    }
+}

@@ -36,6 +36,7 @@ const CONFIG: Keys = Object(&[
     ("integration", INTEGRATION),
     ("limits", Object(&[("deadlineSeconds", Open), ("maxCost", Open), ("maxTurns", Open)])),
     ("maximum", Open),
+    ("network", NETWORK),
     ("planning", Open),
     ("pluginDirs", Open),
     ("retention", Object(&[("days", Open), ("keepFailed", Open)])),
@@ -106,6 +107,7 @@ const REPOSITORY: Keys = Object(&[
     ("codegen", CODEGEN),
     ("hooks", HOOKS),
     ("integration", INTEGRATION),
+    ("network", NETWORK),
     ("planning", Open),
     (
         "scheduling",
@@ -183,6 +185,8 @@ const EXECUTOR: Keys = Object(&[
 
 const ATTEMPTS: Keys =
     Object(&[("most", Open), ("retries", Open), ("backoffSeconds", Open), ("rounds", Open)]);
+
+const NETWORK: Keys = Object(&[("checks", Open), ("setup", Open)]);
 
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 

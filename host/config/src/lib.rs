@@ -9,6 +9,7 @@
 //! * [`Config`], [`Sources`]: the file as a whole.
 //! * [`RepositoryConfig`]: what of it holds for one repository: executors, models, tools, and the sections below.
 //! * [`Selection`], [`Terms`], [`Budget`], [`Scheduling`], [`Attempts`], [`Planning`]: what the orchestrator decides by.
+//! * [`Network`]: which hosts set-up and checks reach.
 //! * [`DiffRules`], [`Review`], [`Publishing`], [`Hooks`], [`Retention`]: what becomes of results and clones.
 //! * [`Problem`], [`ConfigError`]: what is wrong with it.
 
@@ -22,6 +23,7 @@ mod home;
 mod hooks;
 mod known;
 mod labels;
+mod network;
 mod planning;
 mod publishing;
 mod reader;
@@ -40,6 +42,7 @@ pub use config::{BundledExecutor, Config, Sources};
 pub use error::{ConfigError, Problem};
 pub use home::{CONFIG_FILE, home};
 pub use hooks::Hooks;
+pub use network::{Network, NetworkAccess};
 pub use planning::Planning;
 pub use publishing::Publishing;
 pub use repository::{RepositoryConfig, Tools};

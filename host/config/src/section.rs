@@ -3,6 +3,7 @@ use crate::{
     budget::BudgetSection,
     codegen::{CODEGEN, CodegenSection},
     hooks::HooksSection,
+    network::NetworkSection,
     publishing::IntegrationSection,
     reader::At,
     scheduling::{AttemptsSection, SchedulingSection},
@@ -34,6 +35,7 @@ pub(crate) struct Section {
     pub(crate) integration: IntegrationSection,
     pub(crate) planning: Option<Planning>,
     pub(crate) hooks: HooksSection,
+    pub(crate) network: NetworkSection,
 }
 
 /// Tools for one kind of task.
@@ -56,6 +58,7 @@ impl Section {
             integration: IntegrationSection::read(&at.get("integration")),
             planning: at.get("planning").read(),
             hooks: HooksSection::read(&at.get("hooks"), sources),
+            network: NetworkSection::read(&at.get("network")),
             ..Self::default()
         }
     }

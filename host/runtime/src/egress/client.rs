@@ -2,6 +2,7 @@
 
 use super::body::Pieces;
 use bytes::Bytes;
+use cyrus_egress::CheckedAddresses;
 use cyrus_plugin::{Destination, Scheme};
 use futures::{TryStreamExt as _, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode};
@@ -78,9 +79,10 @@ impl Clients {
         &self,
         tls: &Tls,
         to: &Destination,
-        mut addresses: Vec<SocketAddr>,
+        addresses: &CheckedAddresses,
         connect_time: Duration,
     ) -> Result<Client, Error> {
+        let mut addresses = addresses.as_slice().to_vec();
         addresses.sort_unstable();
         let key = (to.clone(), connect_time);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,9 @@
 //! The one way out: every HTTP request of every component goes through [`Egress::send_request`].
 //!
-//! In order: policy → credentials → body → resolve → addresses → inject → connect to a checked address → cap and
-//! redact the response. No redirects, no proxies, and headers of our own making. This is the only module that
-//! names an HTTP client.
+//! In order: policy → credentials → body → resolve and check the addresses (`cyrus-egress`) → inject → connect to a
+//! checked address → cap and redact the response. No redirects, no proxies, and headers of our own making. This is the
+//! only module that names an HTTP client.
 
-mod address;
 mod body;
 mod client;
 mod credentials;
@@ -16,6 +15,7 @@ use crate::{
     run::{Run, Slot},
 };
 use bytes::Bytes;
+use cyrus_egress::{SystemResolver, Unresolved};
 use cyrus_plugin::Destination;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -134,12 +134,18 @@ async fn prepare(
     let slot = Slot::take(&run.requests, limits.concurrent_requests);
     let slot = slot.ok_or(Error::ConnectionLimitReached)?;
     let body = collect(body, limits.request_kib as usize * 1024).await?;
-    let addresses = address::resolve(&policy, &to, connect_time).await.map_err(|e| match e {
-        address::Unresolved::Denied(denied) => {
+    let private = |at: &Destination| policy.private_address(&to, at);
+    let addresses = cyrus_egress::resolve(&SystemResolver, &to, connect_time, private).await;
+    let addresses = addresses.map_err(|unresolved| match unresolved {
+        Unresolved::Refused(denied) => {
             run.deny(denied);
             Error::DestinationIpProhibited
         }
-        address::Unresolved::Failed(error) => error,
+        Unresolved::NotFound => Error::DestinationNotFound,
+        Unresolved::TimedOut => Error::DnsTimeout,
+        Unresolved::Failed(error) => {
+            Error::DnsError { rcode: Some(error.to_string()), info_code: None }
+        }
     })?;
     run.allow();
 
@@ -155,7 +161,7 @@ async fn prepare(
     credentials::inject(&mut headers, injected)?;
     tracing::debug!(executor = policy.executor(), execution = run.id(), method = %parts.method, %to, "request");
     let client =
-        run.executor.clients.get(&run.executor.runtime.tls, &to, addresses, connect_time)?;
+        run.executor.clients.get(&run.executor.runtime.tls, &to, &addresses, connect_time)?;
     let sending = client.send(parts.method, url, headers, body);
     Ok(Ready { sending, slot })
 }

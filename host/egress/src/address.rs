@@ -1,59 +1,10 @@
-//! Which addresses may be connected to.
+//! Which addresses are in the Internet.
 
-use cyrus_plugin::{Denied, Destination, Policy};
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
-use tokio::{net::lookup_host, time::timeout};
-use url::Host;
-use wasmtime_wasi_http::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why there is no address to connect to.
-pub(super) enum Unresolved {
-    /// There is none that is allowed.
-    Denied(Denied),
-    /// There is none.
-    Failed(Error),
-}
-
-/// The addresses of a destination, every one of them checked. If only some may be connected to, those are used.
-pub(super) async fn resolve(
-    policy: &Policy,
-    to: &Destination,
-    time: Duration,
-) -> Result<Vec<SocketAddr>, Unresolved> {
-    let found: Vec<SocketAddr> = match &to.host {
-        Host::Ipv4(v4) => vec![(*v4, to.port).into()],
-        Host::Ipv6(v6) => vec![(*v6, to.port).into()],
-        Host::Domain(name) => look_up(name, to.port, time).await.map_err(Unresolved::Failed)?,
-    };
-    let mut denied = None;
-    let mut allowed = Vec::with_capacity(found.len());
-    for address in found {
-        match check(policy, to, address.ip()) {
-            Ok(()) => allowed.push(address),
-            Err(error) => denied = Some(error),
-        }
-    }
-    match denied {
-        _ if !allowed.is_empty() => Ok(allowed),
-        Some(denied) => Err(Unresolved::Denied(denied)),
-        None => Err(Unresolved::Failed(Error::DestinationNotFound)),
-    }
-}
-
-async fn look_up(name: &str, port: u16, time: Duration) -> Result<Vec<SocketAddr>, Error> {
-    let found = timeout(time, lookup_host((name, port))).await.map_err(|_| Error::DnsTimeout)?;
-    let failed =
-        |error: std::io::Error| Error::DnsError { rcode: Some(error.to_string()), info_code: None };
-    Ok(found.map_err(failed)?.collect())
-}
-
-fn check(policy: &Policy, to: &Destination, address: IpAddr) -> Result<(), Denied> {
-    // An address within an address is what the packet will go to in the end.
-    let address = embedded(address.to_canonical());
-    if is_public(address) { Ok(()) } else { policy.private_address(to, &to.at(address)) }
+/// The address that a packet to this one goes to in the end: an IPv4 address within an IPv6 one is taken out.
+pub(crate) fn effective(address: IpAddr) -> IpAddr {
+    embedded(address.to_canonical())
 }
 
 /// The IPv4 address that an IPv6 address stands for: NAT64 and 6to4.
@@ -74,7 +25,7 @@ fn embedded(address: IpAddr) -> IpAddr {
 }
 
 /// Whether an address is somewhere in the Internet, and not here, in this network, or nowhere.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
@@ -116,7 +67,7 @@ mod tests {
     use super::*;
 
     fn public(text: &str) -> bool {
-        is_public(embedded(text.parse::<IpAddr>().unwrap().to_canonical()))
+        is_public(effective(text.parse().unwrap()))
     }
 
     #[test]

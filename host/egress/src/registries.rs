@@ -1,0 +1,55 @@
+//! The preset `registries`.
+
+/// Hosts that package managers and version managers of languages download from, each with what it is. All are
+/// reached over TLS at port 443.
+///
+/// A proxy that tunnels cannot see what is asked of a host. So where a registry takes uploads at a host of its own,
+/// that host is not here: `crates.io` (its index and its files are elsewhere), `upload.pypi.org`,
+/// `test.pypi.org`, `central.sonatype.com`, `packagist.org`, `hex.pm`. The others take them at the host that
+/// downloads come from (npm, pub.dev, rubygems.org): there a program that brings a login of its own can publish. Stores
+/// where everybody has space of their own, such as storage.googleapis.com, are left out.
+pub(crate) const REGISTRIES: &[(&str, &str)] = &[
+    ("index.crates.io", "Rust: the sparse index"),
+    ("static.crates.io", "Rust: packages"),
+    ("static.rust-lang.org", "Rust: toolchains"),
+    ("registry.npmjs.org", "JavaScript: npm"),
+    ("registry.yarnpkg.com", "JavaScript: Yarn"),
+    ("repo.yarnpkg.com", "JavaScript: Yarn releases, for Corepack"),
+    ("npm.jsr.io", "JavaScript: JSR for npm"),
+    ("jsr.io", "JavaScript: JSR"),
+    ("deno.land", "JavaScript: Deno modules"),
+    ("dl.deno.land", "JavaScript: Deno releases"),
+    ("nodejs.org", "JavaScript: Node.js releases and headers"),
+    ("pypi.org", "Python: the index"),
+    ("files.pythonhosted.org", "Python: packages"),
+    ("www.python.org", "Python: releases, for pyenv"),
+    ("conda.anaconda.org", "Python: conda"),
+    ("repo.anaconda.com", "Python: conda"),
+    ("proxy.golang.org", "Go: modules"),
+    ("sum.golang.org", "Go: checksums"),
+    ("go.dev", "Go: toolchains"),
+    ("dl.google.com", "Go: toolchains"),
+    ("rubygems.org", "Ruby: gems"),
+    ("index.rubygems.org", "Ruby: the index"),
+    ("cache.ruby-lang.org", "Ruby: releases"),
+    ("repo.maven.apache.org", "Java: Maven Central"),
+    ("repo1.maven.org", "Java: Maven Central"),
+    ("maven.google.com", "Java: Android"),
+    ("plugins.gradle.org", "Java: Gradle plugins"),
+    ("plugins-artifacts.gradle.org", "Java: Gradle plugins' files"),
+    ("services.gradle.org", "Java: Gradle releases"),
+    ("downloads.gradle.org", "Java: Gradle releases"),
+    ("api.nuget.org", ".NET: packages"),
+    ("globalcdn.nuget.org", ".NET: packages"),
+    ("builds.dotnet.microsoft.com", ".NET: releases"),
+    ("repo.packagist.org", "PHP: the index"),
+    ("repo.hex.pm", "Elixir and Erlang: packages"),
+    ("builds.hex.pm", "Elixir: releases"),
+    ("pub.dev", "Dart"),
+    ("hackage.haskell.org", "Haskell: packages"),
+    ("www.cpan.org", "Perl"),
+    ("cpan.metacpan.org", "Perl"),
+    ("fastapi.metacpan.org", "Perl: the index"),
+    ("cran.r-project.org", "R"),
+    ("cloud.r-project.org", "R"),
+];
