@@ -9,7 +9,10 @@ use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
 use cyrus_core::{Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::TaskExecutor;
 use cyrus_orchestrator::{Ports, Scheduling};
-use cyrus_plugin::{BundledPlugin, Discovery, ExecutorConfig, PluginOrigin, discover};
+use cyrus_plugin::{
+    Approvals, BundledPlugin, DiscoveredPlugin, Discovery, ExecutorConfig, PluginOrigin, Purpose,
+    discover,
+};
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _};
 use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
@@ -215,40 +218,66 @@ impl App {
         )))
     }
 
-    /// The executor of this name, ready to be called. Not being able to make it is a matter of configuration.
+    /// The executor of this name, ready for this purpose. Not being able to make it is a matter of configuration.
     pub(crate) async fn executor(
         &self,
         name: &str,
         repository: &Path,
+        purpose: Purpose,
     ) -> Result<Arc<dyn TaskExecutor>> {
         let config = self.executor_config(name, repository)?;
-        let made = self.make(config).await;
+        let made = self.make(config, purpose).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
     }
 
-    async fn make(&self, config: ExecutorConfig) -> Result<PluginExecutor> {
-        let found = self.discovery();
-        let Some(plugin) = found.plugins.get(&config.plugin) else {
-            let broken = found.broken.iter().find(|broken| broken.name == config.plugin);
-            let why = broken.map_or("there is no such plugin".to_owned(), |b| b.error.to_string());
-            anyhow::bail!("plugin {}: {why} (`cyrus plugin list`)", config.plugin);
-        };
-        if carried(&config.plugin)
-            && plugin.origin != PluginOrigin::Bundled
-            && config.grants.digest.is_none()
-        {
-            anyhow::bail!(
-                "plugin {} of {} hides the one that comes with Cyrus, and nothing is granted by installing: to grant it what that one has, add \"digest\": \"{}\" to executors.{}.grants in {}",
-                config.plugin,
-                plugin.origin,
-                plugin.digest,
-                config.name,
-                self.config.file().display()
-            );
-        }
+    async fn make(&self, config: ExecutorConfig, purpose: Purpose) -> Result<PluginExecutor> {
+        let plugin = self.plugin(&config.plugin)?;
+        self.refuse_hidden_grants(&config, plugin)?;
+        self.approvals().check(&config, plugin, purpose)?;
         let runtime = self.runtime().await?;
         let plugin = runtime.load(plugin).await?;
         Ok(runtime.executor(&plugin, config).await?)
+    }
+
+    /// The installed plugin of this name.
+    pub(crate) fn plugin(&self, name: &str) -> Result<&DiscoveredPlugin> {
+        let found = self.discovery();
+        found.plugins.get(name).ok_or_else(|| {
+            let broken = found.broken.iter().find(|broken| broken.name == name);
+            let why = broken.map_or("there is no such plugin".to_owned(), |b| b.error.to_string());
+            usage(format!("plugin {name}: {why} (`cyrus plugin list`)"))
+        })
+    }
+
+    /// The file of a program as a grant names it.
+    pub(crate) fn program(&self, program: &Path) -> Option<PathBuf> {
+        let found = find_program(&program.to_string_lossy(), &self.path)?;
+        Some(found.as_path().to_owned())
+    }
+
+    /// Which plugins were approved for which executors.
+    pub(crate) fn approvals(&self) -> Approvals {
+        Approvals::in_home(&self.home)
+    }
+
+    /// A plugin that hides a bundled one does not inherit what that one is granted by default.
+    fn refuse_hidden_grants(
+        &self,
+        config: &ExecutorConfig,
+        plugin: &DiscoveredPlugin,
+    ) -> Result<()> {
+        let hides = carried(&config.plugin) && plugin.origin != PluginOrigin::Bundled;
+        if !hides || config.grants.digest.is_some() {
+            return Ok(());
+        }
+        anyhow::bail!(
+            "plugin {} of {} hides the one that comes with Cyrus, and nothing is granted by installing: to grant it what that one has, add \"digest\": \"{}\" to executors.{}.grants in {}",
+            config.plugin,
+            plugin.origin,
+            plugin.digest,
+            config.name,
+            self.config.file().display()
+        )
     }
 
     /// What sessions in this repository are worked on with.

@@ -225,6 +225,14 @@ pub(crate) enum SessionCommand {
 pub(crate) enum PluginCommand {
     /// List the plugins there are, with where they are and what is wrong with them
     List(JsonArgs),
+    /// Approve a plugin that changed: show what changed, and let its executors have their grants again
+    Approve {
+        /// The plugin
+        name: String,
+        /// Approve without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -49,7 +49,7 @@ async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
         Command::Logs(args) => command::logs(&open.app()?, &args).await,
         Command::Demo(args) => demo::run(open, args).await,
         Command::Session(which) => command::session(&open.app()?, which).await,
-        Command::Plugin(which) => command::plugin(&open.app()?, which).await,
+        Command::Plugin(which) => command::plugin(&open.app()?, &which),
         Command::Executor(which) => command::executor(&open.app()?, which).await,
         Command::Doctor(args) => command::doctor(open, args).await,
         Command::Simulate(which) => command::simulate(which).await,

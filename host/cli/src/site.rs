@@ -11,6 +11,7 @@ use cyrus_orchestrator::{
     Member, PlanLimits, PlanSettings, PlanningMode, Priors, RequestTemplate, Scrutiny,
     SelectionPolicy, SelectionRule, Site, ToolPolicy, WhenOver,
 };
+use cyrus_plugin::Purpose;
 use futures::future::join_all;
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -19,14 +20,19 @@ const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Who works in this repository, and by which rules. `only` is the executor that was asked for by name: no other is
 /// made ready, and it is not probed, because how it fails is for the execution to say.
-pub(crate) async fn site(app: &App, repository: &Path, only: Option<&str>) -> Result<Site> {
+pub(crate) async fn site(
+    app: &App,
+    repository: &Path,
+    only: Option<&str>,
+    purpose: Purpose,
+) -> Result<Site> {
     let configured = app.repository(repository);
     let members = match only {
         Some(name) => {
-            let executor = app.executor(name, repository).await?;
+            let executor = app.executor(name, repository, purpose).await?;
             vec![member(&configured, name, Ok(executor)).await]
         }
-        None => members(app, &configured, repository).await,
+        None => members(app, &configured, repository, purpose).await,
     };
     let budget = budget(app, &configured);
     let rules = analysis_rules(&configured);
@@ -68,10 +74,15 @@ pub(crate) async fn site(app: &App, repository: &Path, only: Option<&str>) -> Re
     })
 }
 
-async fn members(app: &App, configured: &RepositoryConfig<'_>, repository: &Path) -> Vec<Member> {
+async fn members(
+    app: &App,
+    configured: &RepositoryConfig<'_>,
+    repository: &Path,
+    purpose: Purpose,
+) -> Vec<Member> {
     let executors = configured.executors();
     let made = executors.iter().map(async |config| {
-        let executor = app.executor(&config.name, repository).await;
+        let executor = app.executor(&config.name, repository, purpose).await;
         let executor = executor.map_err(|error| format!("{error:#}"));
         let ready = match executor {
             Ok(executor) => match executor.probe().await {

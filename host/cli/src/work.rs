@@ -13,6 +13,7 @@ use crate::{
 };
 use cyrus_core::{Lease, Observer, Session, SessionReport, Snapshot};
 use cyrus_orchestrator::{Orchestrator, Site};
+use cyrus_plugin::Purpose;
 use std::sync::Arc;
 
 /// What is to be worked on.
@@ -67,7 +68,7 @@ pub(crate) async fn follow(
             Box::pin(orchestrator.start(&session, &site, observer, stop)).await
         }
         Work::Resume(lease, snapshot) => {
-            let site = site(app, &repository, None).await?;
+            let site = site(app, &repository, None, Purpose::Work).await?;
             Box::pin(orchestrator.resume(lease, *snapshot, &site, observer, stop)).await
         }
     };

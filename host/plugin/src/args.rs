@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Which arguments may be passed to a program. Closed: what is not named is refused.
 ///
@@ -144,7 +147,81 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+impl ValuePattern {
+    /// What both allow.
+    fn intersection(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Any, some) | (some, Self::Any) => some.clone(),
+            (Self::OneOf(one), Self::OneOf(other)) => {
+                Self::OneOf(one.iter().filter(|value| other.contains(value)).cloned().collect())
+            }
+        }
+    }
+}
+
+impl FlagPattern {
+    /// What both allow. `None`: one takes a value and the other none, so it cannot be passed at all.
+    fn intersection(&self, other: &Self) -> Option<Self> {
+        let value = match (&self.value, &other.value) {
+            (None, None) => None,
+            (Some(one), Some(other)) => Some(one.intersection(other)),
+            (Some(_), None) | (None, Some(_)) => return None,
+        };
+        Some(Self { value, repeat: self.repeat && other.repeat })
+    }
+}
+
+impl fmt::Display for ValuePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("(any)"),
+            Self::OneOf(values) => {
+                f.write_str(&values.iter().map(|value| plain(value)).collect::<Vec<_>>().join("|"))
+            }
+        }
+    }
+}
+
+/// A value as it is, or quoted where it could be taken for something else.
+fn plain(value: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&b);
+    if !value.is_empty() && value.bytes().all(plain) {
+        value.to_owned()
+    } else {
+        format!("{value:?}")
+    }
+}
+
+/// What may be passed, in a line: positional arguments, then flags.
+impl fmt::Display for ArgsPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let positionals: Vec<_> = self.positionals.iter().map(ToString::to_string).collect();
+        let flag = |(name, flag): (&String, &FlagPattern)| {
+            let value = flag.value.as_ref().map_or_else(String::new, |value| format!("={value}"));
+            format!("{name}{value}{}", if flag.repeat { " (repeated)" } else { "" })
+        };
+        let flags: Vec<_> = self.flags.iter().map(flag).collect();
+        let parts = [positionals.join(" "), flags.join(", ")];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(if parts.is_empty() { "none" } else { "" })?;
+        f.write_str(&parts.join("; "))
+    }
+}
+
 impl ArgsPattern {
+    /// What both allow.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let common = |(name, flag): (&String, &FlagPattern)| {
+            Some((name.clone(), flag.intersection(other.flags.get(name)?)?))
+        };
+        let positionals = self.positionals.iter().zip(&other.positionals);
+        Self {
+            flags: self.flags.iter().filter_map(common).collect(),
+            positionals: positionals.map(|(one, other)| one.intersection(other)).collect(),
+        }
+    }
+
     /// Whether these arguments may be passed.
     pub(crate) fn check(&self, args: &[String]) -> Result<(), ArgRefused> {
         let mut positionals = self.positionals.iter();

@@ -2,10 +2,22 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{fmt, fmt::Write as _, str::FromStr};
 
-/// The SHA-256 of a component's bytes, written `sha256:` and 64 lower-case hexadecimal digits.
+/// A SHA-256, written `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
+
+/// The identity of a plugin: one SHA-256 over its manifest and its component, as [`Digest`] writes it.
+///
+/// It covers `cyrus plugin 1` with a line end, then the manifest and then the component, each as its length in
+/// bytes (64 bits, most significant first) and its bytes. So a change of either file changes it, and no byte can
+/// move from one file to the other without changing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PluginDigest(Digest);
+
+/// Separates this digest from every other use of SHA-256.
+const PLUGIN_DOMAIN: &[u8] = b"cyrus plugin 1\n";
 
 /// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +28,37 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl PluginDigest {
+    /// The digest of a plugin with this manifest and this component.
+    pub fn of(manifest: &[u8], component: &[u8]) -> Self {
+        let mut hash = Sha256::new_with_prefix(PLUGIN_DOMAIN);
+        for part in [manifest, component] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(Digest(hash.finalize().into()))
+    }
+
+    /// Whether `other`, which was computed over something else, has the same text.
+    pub fn reads_like(self, other: Digest) -> bool {
+        self.0 == other
+    }
+}
+
+impl fmt::Display for PluginDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PluginDigest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 
@@ -77,6 +120,19 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse(), Ok(Digest::of(b"")));
         assert_eq!(empty.to_uppercase().replace("SHA256", "sha256").parse(), Ok(Digest::of(b"")));
+    }
+
+    #[test]
+    fn a_plugins_digest_covers_both_files_and_where_one_ends() {
+        // Computed with: printf 'cyrus plugin 1\n' + 8 bytes of length + "ab" + 8 bytes of length + "c", sha256sum.
+        let known = "sha256:da419eb16dcd9713a0456b99d87f81d51b46243150948d881495e1a60372324f";
+        assert_eq!(PluginDigest::of(b"ab", b"c").to_string(), known);
+        for (manifest, component) in
+            [(&b"a"[..], &b"bc"[..]), (b"abc", b""), (b"", b"abc"), (b"c", b"ab")]
+        {
+            assert_ne!(PluginDigest::of(manifest, component), PluginDigest::of(b"ab", b"c"));
+        }
+        assert!(!PluginDigest::of(b"", b"c").reads_like(Digest::of(b"c")));
     }
 
     #[test]

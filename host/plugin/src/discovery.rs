@@ -1,4 +1,4 @@
-use crate::{Digest, Manifest, ManifestError};
+use crate::{Digest, MAX_MANIFEST_BYTES, Manifest, ManifestError, PluginDigest};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
@@ -54,12 +54,16 @@ pub enum ComponentSource {
 /// A plugin that can be loaded.
 #[derive(Clone, Debug)]
 pub struct DiscoveredPlugin {
-    /// What it says of itself.
+    /// What it says of itself: what [`DiscoveredPlugin::manifest_text`] says, and nothing that was read later.
     pub manifest: Arc<Manifest>,
+    /// The text of its `plugin.toml`, as it was read and hashed.
+    pub manifest_text: Arc<str>,
     /// Where it was found.
     pub origin: PluginOrigin,
+    /// Its digest, over manifest and component, when it was found.
+    pub digest: PluginDigest,
     /// Its component's digest when it was found.
-    pub digest: Digest,
+    pub component_digest: Digest,
     /// Where its component is.
     pub component: ComponentSource,
 }
@@ -89,11 +93,16 @@ pub enum PluginError {
     /// Its manifest is wrong.
     #[error("plugin.toml: {0}")]
     Manifest(#[from] ManifestError),
-    /// Its component is too large.
-    #[error("{}: larger than {} MiB, the most a component may be", .0.display(), MAX_COMPONENT_BYTES >> 20)]
-    TooLarge(PathBuf),
-    /// Its component is not the one that was found, or that grants are bound to.
-    #[error("the component is {found}, not {expected}: it was changed")]
+    /// One of its files is too large.
+    #[error("{}: larger than {most} bytes, the most that is read of it", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most it may be long, in bytes.
+        most: u64,
+    },
+    /// Its component is not the one that was found.
+    #[error("the component is {found}, not {expected}: it was changed since the plugin was found")]
     Changed {
         /// What it should be.
         expected: Digest,
@@ -174,47 +183,59 @@ fn plugin_directories(directory: &Path) -> Vec<PathBuf> {
     plugins
 }
 
-fn read_directory(directory: &Path) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
+type Read = Result<DiscoveredPlugin, (Option<String>, PluginError)>;
+
+fn read_directory(directory: &Path) -> Read {
     let path = directory.join(MANIFEST);
-    let bytes =
-        fs::read(&path).map_err(|source| (None, PluginError::Unreadable { path, source }))?;
-    let manifest = Manifest::parse(&bytes).map_err(|e| (None, e.into()))?;
-    let component = ComponentSource::File(directory.join(&manifest.component));
+    let text = read_file(&path, MAX_MANIFEST_BYTES as u64).map_err(|e| (None, e))?;
     let origin = PluginOrigin::Directory(directory.to_owned());
-    describe(manifest, origin, component)
+    let file = |manifest: &Manifest| ComponentSource::File(directory.join(&manifest.component));
+    describe(&text, origin, file)
 }
 
-fn read_bundled(plugin: &BundledPlugin) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
-    let manifest = Manifest::parse(plugin.manifest).map_err(|e| (None, e.into()))?;
-    describe(manifest, PluginOrigin::Bundled, ComponentSource::Bundled(plugin.component))
+fn read_bundled(plugin: &BundledPlugin) -> Read {
+    let component = ComponentSource::Bundled(plugin.component);
+    describe(plugin.manifest, PluginOrigin::Bundled, |_| component)
 }
 
 fn describe(
-    manifest: Manifest,
+    text: &[u8],
     origin: PluginOrigin,
-    component: ComponentSource,
-) -> Result<DiscoveredPlugin, (Option<String>, PluginError)> {
+    component: impl FnOnce(&Manifest) -> ComponentSource,
+) -> Read {
+    let (manifest, text) = Manifest::parse_text(text).map_err(|e| (None, e.into()))?;
+    let component = component(&manifest);
     let bytes = component.read().map_err(|e| (Some(manifest.name.to_string()), e))?;
-    let digest = Digest::of(&bytes);
-    Ok(DiscoveredPlugin { manifest: Arc::new(manifest), origin, digest, component })
+    Ok(DiscoveredPlugin {
+        digest: PluginDigest::of(text.as_bytes(), &bytes),
+        component_digest: Digest::of(&bytes),
+        manifest: Arc::new(manifest),
+        manifest_text: text.into(),
+        origin,
+        component,
+    })
+}
+
+/// Reads a file of at most so many bytes.
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, PluginError> {
+    let unreadable = |source| PluginError::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that a file that grows while it is read is noticed too.
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(PluginError::TooLarge { path: path.to_owned(), most });
+    }
+    Ok(bytes)
 }
 
 impl ComponentSource {
     /// The component's bytes, as they are now.
     pub fn read(&self) -> Result<Cow<'static, [u8]>, PluginError> {
-        let path = match self {
-            Self::Bundled(bytes) => return Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => path,
-        };
-        let unreadable = |source| PluginError::Unreadable { path: path.clone(), source };
-        let mut bytes = Vec::new();
-        // One byte more than is allowed, so that a file that grows while it is read is noticed too.
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_COMPONENT_BYTES {
-            return Err(PluginError::TooLarge(path.clone()));
+        match self {
+            Self::Bundled(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File(path) => read_file(path, MAX_COMPONENT_BYTES).map(Cow::Owned),
         }
-        Ok(Cow::Owned(bytes))
     }
 }
 
@@ -223,10 +244,10 @@ impl DiscoveredPlugin {
     pub fn read_component(&self) -> Result<Cow<'static, [u8]>, PluginError> {
         let bytes = self.component.read()?;
         let found = Digest::of(&bytes);
-        if found == self.digest {
+        if found == self.component_digest {
             Ok(bytes)
         } else {
-            Err(PluginError::Changed { expected: self.digest, found })
+            Err(PluginError::Changed { expected: self.component_digest, found })
         }
     }
 }
@@ -309,12 +330,27 @@ mod tests {
     }
 
     #[test]
+    fn the_digest_is_that_of_what_is_used() {
+        let root = tempfile::tempdir().unwrap();
+        let text = manifest("alpha", "1.0.0");
+        install(root.path(), "a", &text, Some(b"good"));
+        let found = || discover(&[root.path().to_owned()], &[]).plugins.remove("alpha").unwrap();
+        let before = found();
+        assert_eq!(before.digest, PluginDigest::of(text.as_bytes(), b"good"));
+        assert_eq!(&*before.manifest_text, text);
+        install(root.path(), "a", &format!("{text}\n# a word\n"), Some(b"good"));
+        let after = found();
+        assert_eq!(before.component_digest, after.component_digest);
+        assert_ne!(before.digest, after.digest, "one byte of the manifest is another plugin");
+    }
+
+    #[test]
     fn a_component_has_a_size_limit() {
         let root = tempfile::tempdir().unwrap();
         install(root.path(), "a", &manifest("alpha", "1.0.0"), Some(b""));
         let file = File::options().write(true).open(root.path().join("a/c.wasm")).unwrap();
         file.set_len(MAX_COMPONENT_BYTES + 1).unwrap();
         let found = discover(&[root.path().to_owned()], &[]);
-        assert!(matches!(found.broken[0].error, PluginError::TooLarge(_)));
+        assert!(matches!(found.broken[0].error, PluginError::TooLarge { .. }));
     }
 }

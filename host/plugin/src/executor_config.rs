@@ -1,4 +1,6 @@
-use crate::{ExecutorLimits, Grants};
+use crate::{
+    Digest, DigestMismatch, DiscoveredPlugin, ExecutorLimits, Grants, PluginDigest, PluginName,
+};
 use cyrus_executor::Placement;
 use serde_json::Value;
 
@@ -30,5 +32,28 @@ impl ExecutorConfig {
             grants: Grants::default(),
             limits: ExecutorLimits::default(),
         }
+    }
+
+    /// Checks that its grants are not bound to another plugin than this one.
+    pub fn bound_to(&self, plugin: &DiscoveredPlugin) -> Result<(), DigestMismatch> {
+        self.bound_to_digest(&plugin.manifest.name, plugin.digest, plugin.component_digest)
+    }
+
+    /// The same, of a plugin with these digests.
+    pub fn bound_to_digest(
+        &self,
+        plugin: &PluginName,
+        found: PluginDigest,
+        component: Digest,
+    ) -> Result<(), DigestMismatch> {
+        let Some(granted) = self.grants.digest.filter(|granted| *granted != found) else {
+            return Ok(());
+        };
+        let (executor, plugin) = (self.name.clone(), plugin.clone());
+        Err(if granted.reads_like(component) {
+            DigestMismatch::ComponentOnly { executor, plugin, granted, found }
+        } else {
+            DigestMismatch::Other { executor, plugin, granted, found }
+        })
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Digest, HostPattern, ProcessGrant, SecretGrant, SecretRef};
+use crate::{HostPattern, PluginDigest, ProcessGrant, SecretGrant, SecretRef};
 use cyrus_executor::Access;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Grants {
-    /// Binds these grants to one component: with another they do not hold, and it is not loaded.
+    /// Binds these grants to one manifest and one component: with others they do not hold, and the executor does
+    /// not start.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
+    pub digest: Option<PluginDigest>,
     /// Hosts that may be spoken to. A private, loopback or metadata address is reached only where it is
     /// written here as an address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -29,6 +30,11 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// Whether nothing is granted. A digest alone grants nothing.
+    pub fn is_empty(&self) -> bool {
+        Self { digest: None, ..self.clone() } == Self::default()
+    }
+
     /// The same, to be shown: what is written in the clear, a secret or a program's variable, is left out of it.
     #[must_use]
     pub fn concealed(&self) -> Self {

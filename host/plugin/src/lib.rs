@@ -1,5 +1,6 @@
 //! Plugins as policy: what a plugin says it is and asks for, what the operator allows it, and what of it
-//! holds. Pure: no WebAssembly engine, no network, no process. The only I/O is reading plugin directories.
+//! holds. Pure: no WebAssembly engine, no network, no process. The only I/O is reading plugin directories and keeping
+//! the file of approvals.
 //!
 //! Authority is the intersection of three things, worked out when it is used:
 //! what the manifest requests ([`Requests`]) ∩ what the operator grants ([`Grants`]) ∩ what the host permits
@@ -9,13 +10,17 @@
 //!
 //! * [`Manifest`], [`Requests`]: what `plugin.toml` says.
 //! * [`discover`], [`DiscoveredPlugin`]: which plugins there are.
+//! * [`PluginDigest`], [`Approvals`], [`Difference`]: which state of a plugin grants are bound to, and what changed.
 //! * [`ExecutorConfig`], [`Grants`], [`ExecutorLimits`]: what the operator says.
 //! * [`Policy`], [`PolicyHandle`], [`Denied`]: what holds, and the line that would change it.
 //! * [`HostPattern`], [`ArgsPattern`]: the two pattern languages.
 
+mod approvals;
 mod args;
+mod authority;
 mod denied;
 mod destination;
+mod difference;
 mod digest;
 mod discovery;
 mod executor_config;
@@ -26,12 +31,18 @@ mod limits;
 mod manifest;
 mod policy;
 mod process_grant;
+mod program_kind;
 mod secret;
 
+pub use approvals::{
+    Approval, Approvals, ApprovalsError, Binding, DigestMismatch, NotApproved, Purpose,
+};
 pub use args::{ArgsPattern, FlagPattern, ValuePattern};
+pub use authority::{Authority, ProgramAuthority, SecretAuthority};
 pub use denied::{Capability, Denied};
 pub use destination::{Destination, Scheme};
-pub use digest::{Digest, ParseDigestError};
+pub use difference::Difference;
+pub use digest::{Digest, ParseDigestError, PluginDigest};
 pub use discovery::{
     BrokenPlugin, BundledPlugin, ComponentSource, DiscoveredPlugin, Discovery, MAX_COMPONENT_BYTES,
     PluginError, PluginOrigin, discover,
@@ -42,8 +53,10 @@ pub use grants::{Grants, HostMaximum};
 pub use host_pattern::{HostPattern, ParseHostPatternError};
 pub use limits::ExecutorLimits;
 pub use manifest::{
-    ContractVersion, HttpRequest, Manifest, ManifestError, PluginName, ProcessRequest, Requests,
+    ContractVersion, HttpRequest, MAX_MANIFEST_BYTES, Manifest, ManifestError, PluginName,
+    ProcessRequest, Requests,
 };
 pub use policy::{Policy, PolicyHandle};
 pub use process_grant::ProcessGrant;
+pub use program_kind::ProgramKind;
 pub use secret::{Injection, SecretGrant, SecretRef, SecretRequest};

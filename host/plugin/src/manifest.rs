@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// The most that a manifest may be long, in bytes.
-const MAX_MANIFEST_BYTES: usize = 64 * 1024;
+pub const MAX_MANIFEST_BYTES: usize = 64 * 1024;
 
 /// What a plugin says it is, and what it asks for: `plugin.toml`. It is a request, never authority.
 ///
@@ -131,6 +131,11 @@ pub enum ManifestError {
 impl Manifest {
     /// Reads `plugin.toml`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        Self::parse_text(bytes).map(|(manifest, _)| manifest)
+    }
+
+    /// Reads `plugin.toml`, and returns the text that it read as well.
+    pub(crate) fn parse_text(bytes: &[u8]) -> Result<(Self, &str), ManifestError> {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLong(bytes.len()));
         }
@@ -153,7 +158,7 @@ impl Manifest {
                 return Err(ManifestError::TwoSecrets(secret.handle.clone()));
             }
         }
-        Ok(manifest)
+        Ok((manifest, text))
     }
 }
 

@@ -13,7 +13,7 @@ use cyrus_executor::{
     Descriptor, ErrorKind, Execution, ExecutionError, ExecutionHandle, ExecutionHost,
     ExecutionRequest, ExecutorInfo, Health, TaskExecutor, Unattended, event_channel,
 };
-use cyrus_plugin::{Denied, Digest, ExecutorConfig, PolicyHandle};
+use cyrus_plugin::{Denied, DigestMismatch, ExecutorConfig, PolicyHandle};
 use futures::future::{BoxFuture, FutureExt as _};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::task::AbortOnDropHandle;
@@ -25,20 +25,9 @@ pub enum ExecutorError {
     /// The settings are no object.
     #[error("executors.{0}.settings in config.json is not an object")]
     Settings(String),
-    /// The grants are bound to another component.
-    #[error(
-        "executors.{executor}.grants.digest in config.json is {granted}, but plugin {plugin} is {found}: look at what changed, then put the new digest there"
-    )]
-    Digest {
-        /// The executor.
-        executor: String,
-        /// Its plugin.
-        plugin: String,
-        /// What the grants are bound to.
-        granted: Digest,
-        /// What the component is.
-        found: Digest,
-    },
+    /// The grants are bound to another plugin.
+    #[error(transparent)]
+    Digest(#[from] DigestMismatch),
     /// A secret that the plugin cannot do without is not granted.
     #[error("denied: {0}")]
     SecretNotGranted(Denied),

@@ -2,10 +2,11 @@
 
 use crate::{
     bindings::{self, ExecutorPluginPre},
+    cap::files,
     contract::{self, ContractError},
     state::{HasState, State},
 };
-use cyrus_plugin::{Digest, DiscoveredPlugin, Manifest, PluginError};
+use cyrus_plugin::{Digest, DiscoveredPlugin, Manifest, PluginDigest, PluginError};
 use std::sync::Arc;
 use wasmtime::{
     Engine,
@@ -28,8 +29,8 @@ pub enum LoadError {
     Compile {
         /// The plugin.
         plugin: String,
-        /// Its component's digest.
-        digest: Digest,
+        /// Its digest.
+        digest: PluginDigest,
         /// What is wrong.
         problem: String,
     },
@@ -38,8 +39,8 @@ pub enum LoadError {
     Contract {
         /// The plugin.
         plugin: String,
-        /// Its component's digest.
-        digest: Digest,
+        /// Its digest.
+        digest: PluginDigest,
         /// What is wrong.
         problem: String,
     },
@@ -69,7 +70,8 @@ impl Loaded {
 #[derive(Clone)]
 pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) digest: Digest,
+    pub(crate) digest: PluginDigest,
+    pub(crate) component_digest: Digest,
     pub(crate) loaded: Arc<Loaded>,
 }
 
@@ -79,8 +81,8 @@ impl Plugin {
         &self.manifest
     }
 
-    /// Its component's digest.
-    pub fn digest(&self) -> Digest {
+    /// Its digest, over manifest and component.
+    pub fn digest(&self) -> PluginDigest {
         self.digest
     }
 
@@ -127,8 +129,10 @@ pub(crate) fn load(
 pub(crate) fn new_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    files::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    // Of WASI 0.3 only what executors use: it is young, and outside of the engine's promise of patches.
+    // Of WASI 0.3 only what executors use: it is young, and outside of the engine's promise of patches. Its file
+    // system is not offered: that would be a second one, with git's directories in it.
     wasmtime_wasi::p3::clocks::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     bindings::ExecutorPlugin::add_to_linker::<_, HasState>(&mut linker, |state| state)?;

@@ -2,7 +2,7 @@
 
 use crate::{cap::log::LogBudget, executor::Shared, state::Stderr};
 use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
-use cyrus_plugin::{Denied, Policy};
+use cyrus_plugin::{Denied, Digest, Policy};
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use std::{
     collections::HashMap,
@@ -20,6 +20,13 @@ const PROGRAM_END: Duration = Duration::from_secs(10);
 
 /// What a component's answer to a question is, whoever waits for it.
 pub(crate) type AnswerFuture = SharedFuture<BoxFuture<'static, Answer>>;
+
+/// A question that was put.
+pub(crate) struct AskedQuestion {
+    /// The digest of what it asks.
+    pub(crate) content: Digest,
+    pub(crate) answer: AnswerFuture,
+}
 
 /// One execution, or one call of `describe` or `probe`. Shared by everything that serves it.
 pub(crate) struct Run {
@@ -63,8 +70,8 @@ pub(crate) struct Notes {
     pub(crate) event_bytes: u64,
     /// Which limit of the host was passed, where the host itself did not trap on it.
     pub(crate) limit: Option<&'static str>,
-    /// Questions by id.
-    pub(crate) questions: HashMap<String, AnswerFuture>,
+    /// Questions by the digest of their id.
+    pub(crate) questions: HashMap<Digest, AskedQuestion>,
 }
 
 impl Run {

@@ -12,7 +12,7 @@ use crate::{
 };
 use cyrus_executor::ExecutorInfo;
 use cyrus_plugin::{
-    Digest, DiscoveredPlugin, ExecutorConfig, HostMaximum, Policy, PolicyHandle, SecretRef,
+    DiscoveredPlugin, ExecutorConfig, HostMaximum, PluginDigest, Policy, PolicyHandle, SecretRef,
 };
 use cyrus_sandbox::Launcher;
 use std::{
@@ -86,7 +86,7 @@ struct Inner {
     common: Arc<Common>,
     maximum: HostMaximum,
     secrets: Arc<dyn SecretResolver>,
-    loaded: Mutex<HashMap<Digest, Arc<Loaded>>>,
+    loaded: Mutex<HashMap<PluginDigest, Arc<Loaded>>>,
     /// Compiling takes every core and cannot be interrupted: one at a time.
     compiling: Semaphore,
     _ticker: Ticker,
@@ -112,12 +112,13 @@ impl Runtime {
         })))
     }
 
-    /// Checks, compiles and links a plugin's component. Done once for each component; the compiled code is
-    /// kept in the cache.
+    /// Checks, compiles and links a plugin's component. Done once for each plugin; the compiled code is kept in
+    /// the cache.
     pub async fn load(&self, plugin: &DiscoveredPlugin) -> Result<Plugin, LoadError> {
         let ready = |loaded| Plugin {
             manifest: Arc::clone(&plugin.manifest),
             digest: plugin.digest,
+            component_digest: plugin.component_digest,
             loaded,
         };
         let host = |problem: &dyn std::fmt::Display| LoadError::Host {
@@ -137,7 +138,7 @@ impl Runtime {
         Ok(ready(loaded))
     }
 
-    fn known(&self, digest: Digest) -> Option<Arc<Loaded>> {
+    fn known(&self, digest: PluginDigest) -> Option<Arc<Loaded>> {
         let known = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&digest).cloned()
     }
@@ -152,11 +153,7 @@ impl Runtime {
         if !config.settings.is_object() {
             return Err(ExecutorError::Settings(config.name));
         }
-        if let Some(granted) = config.grants.digest.filter(|granted| *granted != plugin.digest) {
-            let (executor, plugin_name) = (config.name, plugin.manifest.name.to_string());
-            let found = plugin.digest;
-            return Err(ExecutorError::Digest { executor, plugin: plugin_name, granted, found });
-        }
+        config.bound_to_digest(&plugin.manifest.name, plugin.digest, plugin.component_digest)?;
         let policy = Policy::new(Arc::clone(&plugin.manifest), &config, self.0.maximum.clone());
         if let Some(denied) = policy.missing_secret() {
             return Err(ExecutorError::SecretNotGranted(denied));

@@ -1,9 +1,10 @@
 //! A plugin that somebody drops into the plugin directory: there at once, allowed nothing, allowed exactly what the
 //! message of its denial says.
 
+use cyrus_plugin::Digest;
 use cyrus_tests::{Report, World, world};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// A component that does what its task says.
 const PROBE: &[u8] = include_bytes!(env!("CYRUS_GUEST_PROBE"));
@@ -222,7 +223,82 @@ fn a_plugin_with_a_bundled_name_gets_none_of_its_grants_until_its_digest_is_gran
     let report = world.run(args).code(1).report().outcome("unverified");
     assert_eq!(report.execution()["summary"], "hello");
 
+    let component_only = Digest::of(PROBE).to_string();
+    world.configure(
+        json!({ "executors": { "claude": { "grants": { "digest": component_only } } } }),
+    );
+    let refused = world.run(args).code(2).complains("plugin.toml too");
+    let _ = refused.complains(&format!("\"digest\": \"{digest}\""));
+
     let other = format!("sha256:{}", "0".repeat(64));
     world.configure(json!({ "executors": { "claude": { "grants": { "digest": other } } } }));
     let _ = world.run(args).code(2).complains(digest);
+}
+
+/// A probe with a grant that was used once, so that its state is approved.
+fn with_approved_probe() -> World {
+    let grants = json!({ "grants": { "workspace": "read-only" } });
+    let world = with_probe().config(json!({ "executors": { "probe": grants } }));
+    assert_eq!(answer(&world, "echo first use"), "first use");
+    world
+}
+
+const RUN: [&str; 6] = ["run", "--executor", "probe", "--kind", "scoper", "echo hello"];
+
+#[test]
+fn a_plugin_that_changed_has_no_grants_until_it_is_approved() {
+    let world = with_approved_probe();
+    let directory = world.home().join("plugins/probe");
+    let other_component = [PROBE, b"\0\x02\x01x"].concat();
+    let wider =
+        MANIFEST.replace("ask = true", "ask = true\n\n[requests.process.sh]\nprogram = \"sh\"");
+    let changes: [(&str, &[u8], &str); 3] = [
+        ("plugin.toml", wider.as_bytes(), "+ requests.process.sh.program = \"sh\""),
+        ("probe.wasm", &other_component, "+ sha256:"),
+        ("plugin.toml", MANIFEST.as_bytes(), "- requests.process.sh.program = \"sh\""),
+    ];
+    for (file, bytes, shows) in changes {
+        fs::write(directory.join(file), bytes).unwrap();
+        let refused = world.run(RUN).code(2).complains("changed since it was approved");
+        let _ = refused.complains(shows).complains("`cyrus plugin approve probe`");
+        let listed = world.run(["executor", "list", "--json"]).code(0).json();
+        let error = named(&listed, "probe").unwrap()["error"].as_str().unwrap();
+        assert!(error.contains(shows), "{error}");
+
+        // Not at a terminal, it takes the word that nobody has to be asked.
+        let _ = world.run(["plugin", "approve", "probe"]).code(2).prints(shows).complains("--yes");
+        let _ = world.run(RUN).code(2);
+        let _ = world.run(["plugin", "approve", "probe", "--yes"]).code(0).prints(shows);
+        assert_eq!(answer(&world, "echo hello"), "hello");
+    }
+    let _ = world.run(["plugin", "approve", "probe", "--yes"]).code(0).prints("needs no approval");
+    let _ =
+        world.run(["plugin", "approve", "claude", "--yes"]).code(2).complains("comes with Cyrus");
+    let _ = world.run(["plugin", "approve", "nothing"]).code(2).complains("no such plugin");
+}
+
+#[test]
+fn only_work_approves_at_first_use_and_what_has_no_grant_is_not_bound() {
+    let mut world = with_probe();
+    let approvals = world.home().join("approvals.json");
+    assert_eq!(answer(&world, "echo hello"), "hello");
+    assert!(!approvals.exists(), "nothing is granted, so nothing is bound");
+
+    world.configure(json!({ "executors": { "probe": { "grants": { "ask": true } } } }));
+    for look in [
+        &["executor", "list"][..],
+        &["executor", "explain", "probe"],
+        &["plan", "--executor", "probe", "echo hello"],
+        &["run", "--dry-run", "--executor", "probe", "echo hello"],
+        &["doctor"],
+    ] {
+        let _ = world.run(look);
+        assert!(!approvals.exists(), "{look:?}");
+    }
+    assert_eq!(answer(&world, "echo hello"), "hello");
+    let mode = fs::metadata(&approvals).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    fs::write(&approvals, "{").unwrap();
+    let _ = world.run(RUN).code(2).complains("approvals.json");
 }

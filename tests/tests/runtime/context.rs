@@ -189,6 +189,31 @@ async fn questions_are_asked_once_and_only_if_granted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_was_answered_answers_nothing_else() {
+    let host = Arc::new(Recorder::default());
+    let said = summary_with(&host, r#"{"ask": true}"#, "ask-other q1").await;
+    let said: Vec<_> = said.lines().collect();
+    let (first, others) = said.split_first().unwrap();
+    let (again, others) = others.split_last().unwrap();
+    assert_eq!((*first, *again), (r#"Answer::Text("because")"#, *first));
+    assert_eq!(others.len(), 5);
+    for other in others {
+        assert!(other.starts_with("Answer::Deny") && other.contains("other content"), "{other}");
+    }
+    assert_eq!(host.questions.lock().unwrap().len(), 1, "no other was put");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_too_long_is_not_cut_and_not_put() {
+    let host = Arc::new(Recorder::default());
+    let said = summary_with(&host, r#"{"ask": true}"#, "ask-large 256").await;
+    assert!(said.starts_with("Answer::Deny") && said.contains("256 KiB"), "{said}");
+    assert!(host.questions.lock().unwrap().is_empty());
+    let said = summary_with(&host, r#"{"ask": true}"#, "ask-large 255").await;
+    assert_eq!(said, r#"Answer::Text("because")"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_nobody_answers_is_denied_at_its_deadline() {
     let host = Arc::new(Recorder { silent: true, ..Recorder::default() });
     let denied = summary_with(&host, r#"{"ask": true}"#, "ask q tool 20").await;

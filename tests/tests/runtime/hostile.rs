@@ -1,15 +1,15 @@
 //! Components that misbehave, and ones that do not fit. The host carries on.
 
-use crate::harness::{PROBE, Setup, Tested};
+use crate::harness::{MANIFEST, PROBE, Setup, Tested};
 use cyrus_executor::{ErrorKind, Event, ExecutionError, HostVerdict};
-use cyrus_plugin::Digest;
+use cyrus_plugin::{Digest, DigestMismatch, PluginDigest};
 use cyrus_runtime::{ExecutorError, LoadError};
 
 fn limit(error: &ExecutionError) -> &str {
     match error.host.as_deref() {
         Some(HostVerdict::Limit { plugin, digest, export, which }) => {
             assert_eq!((plugin.as_str(), export.as_str()), ("probe", "execute-streaming"));
-            assert_eq!(*digest, Digest::of(PROBE).to_string());
+            assert_eq!(*digest, PluginDigest::of(MANIFEST.as_bytes(), PROBE).to_string());
             which
         }
         other => panic!("{other:?}: {error}"),
@@ -168,13 +168,22 @@ async fn another_contract_is_named_with_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grants_bound_to_another_component_do_not_hold() {
-    let other = Digest::of(b"other");
-    let grants = format!(r#"{{"digest": "{other}"}}"#);
-    let error = Setup::new().grants(&grants).try_build().await.unwrap_err();
-    assert!(matches!(error, ExecutorError::Digest { .. }), "{error}");
-    let own = format!(r#"{{"digest": "{}"}}"#, Digest::of(PROBE));
-    still_works(&Setup::new().grants(&own).build().await).await;
+async fn grants_bound_to_another_plugin_do_not_hold() {
+    let bound = |digest: String| Setup::new().grants(&format!(r#"{{"digest": "{digest}"}}"#));
+    let manifest = MANIFEST.as_bytes();
+    let own = PluginDigest::of(manifest, PROBE).to_string();
+    still_works(&bound(own.clone()).build().await).await;
+    for (digest, component_only) in [
+        (PluginDigest::of(manifest, b"other").to_string(), false),
+        (PluginDigest::of(b"other", PROBE).to_string(), false),
+        (Digest::of(PROBE).to_string(), true),
+    ] {
+        let error = bound(digest).try_build().await.unwrap_err();
+        let ExecutorError::Digest(mismatch) = &error else { panic!("{error}") };
+        let named = matches!(mismatch, DigestMismatch::ComponentOnly { .. });
+        assert_eq!(named, component_only, "{error}");
+        assert!(error.to_string().contains(&own), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,158 @@ async fn nothing_leads_out_of_it() {
     assert!(content.starts_with("error"), "{content}");
 }
 
+/// A workspace that is a clone, with a clone inside, and links that the base commit or a program left.
+fn clone_with_links(directory: &TempDir) {
+    let root = directory.path().join("tree");
+    for git in [".git/hooks", "sub/.git"] {
+        fs::create_dir_all(root.join(git)).unwrap();
+    }
+    for file in [".git/config", "sub/.git/config", "sub/file", ".gitignore"] {
+        fs::write(root.join(file), "as it was").unwrap();
+    }
+    for (target, link) in
+        [(".git", "to-git"), (".git/config", "to-config"), ("../.git", "sub/up"), ("sub", "to-sub")]
+    {
+        std::os::unix::fs::symlink(target, root.join(link)).unwrap();
+    }
+}
+
+/// Everything below the workspace's `.git` directories, with content.
+fn state_of_git(directory: &TempDir) -> String {
+    let root = directory.path().join("tree");
+    let list = |git: &str| {
+        let entries = fs::read_dir(root.join(git)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        (names, fs::read_to_string(root.join(git).join("config")).unwrap())
+    };
+    let hooks = fs::read_dir(root.join(".git/hooks")).unwrap().count();
+    format!("{:?} {:?} {hooks}", list(".git"), list("sub/.git"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_git_in_it_whatever_the_operation() {
+    let directory = tempfile::tempdir().unwrap();
+    clone_with_links(&directory);
+    let before = state_of_git(&directory);
+    let tested = Setup::new().grants(r#"{"workspace": "read-write"}"#).build().await;
+    let spellings = [
+        ".git",
+        ".GIT",
+        ".git.",
+        ".git/",
+        "./.git",
+        "sub/../.git",
+        "sub/.git",
+        "to-git",
+        "to-sub/.git",
+        "sub/up",
+        "sub/.git/.",
+        "file/../.git",
+    ];
+    let mut tried = Vec::new();
+    for git in spellings {
+        let at = |rest: &str| format!("/workspace/{git}{rest}");
+        let (config, new, git) = (at("/config"), at("/new"), at(""));
+        for operation in [
+            format!("read {config}"),
+            format!("write {config} changed"),
+            format!("truncate {config}"),
+            format!("touch {config}"),
+            format!("stat {config}"),
+            format!("lstat {config}"),
+            format!("remove {config}"),
+            format!("rename {config} /workspace/stolen"),
+            format!("rename /workspace/file {config}"),
+            format!("link {config} /workspace/stolen"),
+            format!("link /workspace/file {new}"),
+            format!("symlink x {new}"),
+            format!("symlink {git} /workspace/mine"),
+            format!("create {new}"),
+            format!("mkdir {new}"),
+            format!("rmdir {git}/hooks"),
+            format!("list {git}/"),
+            format!("remove-all {git}/"),
+            format!("write {git}/hooks/pre-commit x"),
+        ] {
+            tried.push(operation);
+        }
+    }
+    tried.extend(
+        [
+            "read /workspace/to-config",
+            "write /workspace/to-config changed",
+            "stat /workspace/to-config",
+            "rename /workspace/sub /workspace/.git",
+            "rename /workspace/.git /workspace/moved",
+            "rename /workspace/sub/.git /workspace/moved",
+            "remove-all /workspace/sub",
+            "mkdir /workspace/.Git",
+            "write /workspace/.git text",
+            "symlink /workspace/.git /workspace/mine",
+            "symlink ../.git/hooks /workspace/sub/mine",
+            "symlink sub /workspace/.git",
+            "write /workspace/git~1 text",
+        ]
+        .map(str::to_owned),
+    );
+    let said = told(&tested, &format!("fs-all {}", tried.join(" ;; ")), &directory).await;
+    let said: Vec<_> = said.lines().collect();
+    assert_eq!(said.len(), tried.len());
+    for (operation, came) in tried.iter().zip(said) {
+        assert!(came.starts_with("error"), "{operation}: {came}");
+    }
+    assert_eq!(state_of_git(&directory), before);
+    let listed = told(&tested, "fs list /workspace", &directory).await;
+    assert_eq!(
+        listed, "done: .gitignore,file,sub,to-config,to-git,to-sub",
+        "and nothing is left over"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_else_of_a_clone_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    clone_with_links(&directory);
+    let tested = Setup::new().grants(r#"{"workspace": "read-write"}"#).build().await;
+    for (operation, came) in [
+        ("read /workspace/.gitignore", "done: as it was"),
+        ("write /workspace/.gitignore new", "done: "),
+        ("read /workspace/to-sub/file", "done: as it was"),
+        ("write /workspace/to-sub/new text", "done: "),
+        ("list /workspace/sub", "done: file,new,up"),
+        ("mkdir /workspace/made", "done: "),
+        ("mkdir /workspace/made/deep/", "done: "),
+        ("rename /workspace/sub/new /workspace/made/deep/moved", "done: "),
+        ("read /workspace/made/../made/./deep/moved", "done: text"),
+        ("link /workspace/made/deep/moved /workspace/made/linked", "done: "),
+        ("symlink deep/moved /workspace/made/link", "done: "),
+        ("read /workspace/made/link", "done: text"),
+        ("readlink /workspace/made/link", "done: deep/moved"),
+        ("readlink /workspace/to-git", "done: .git"),
+        ("remove /workspace/to-git", "done: "),
+        ("remove /workspace/made/link", "done: "),
+        ("read /workspace/made/deep/moved", "done: text"),
+        ("remove-all /workspace/made", "done: "),
+        ("list /workspace", "done: .gitignore,file,sub,to-config,to-sub"),
+    ] {
+        let said = told(&tested, &format!("fs {operation}"), &directory).await;
+        assert_eq!(said, came, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_to_read_has_no_git_either() {
+    let directory = tempfile::tempdir().unwrap();
+    clone_with_links(&directory);
+    let tested = Setup::new().grants(r#"{"workspace": "read-only"}"#).build().await;
+    for path in [".git/config", "to-git/config", "to-config", "sub/.git/config", "sub/up/config"] {
+        let said = told(&tested, &format!("fs read /workspace/{path}"), &directory).await;
+        assert!(said.starts_with("error"), "{path}: {said}");
+    }
+    assert_eq!(told(&tested, "fs read /workspace/sub/file", &directory).await, "done: as it was");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attachments_can_be_read_and_not_written() {
     let directory = tempfile::tempdir().unwrap();

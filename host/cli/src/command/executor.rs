@@ -1,15 +1,16 @@
+mod explain;
+
 use crate::{
     app::App,
     args::{ExecutorCommand, JsonArgs},
-    exit::{Exit, usage},
-    output::{print_all, print_json_pretty, say, table},
+    exit::Exit,
+    output::{print_all, print_json_pretty, table},
 };
 use anyhow::Result;
 use cyrus_executor::{Descriptor, ExecutionError, ExecutorInfo, Health, Line, TaskExecutor};
-use cyrus_plugin::explain;
+use cyrus_plugin::Purpose;
 use futures::future::join_all;
 use serde::Serialize;
-use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 
 /// The longest state that is shown in a table, in characters.
@@ -21,7 +22,9 @@ pub(crate) async fn executor(app: &App, command: ExecutorCommand) -> Result<Exit
         ExecutorCommand::List { json: JsonArgs { json }, no_probe } => {
             list(app, json, !no_probe).await
         }
-        ExecutorCommand::Explain { name, json: JsonArgs { json } } => explained(app, &name, json),
+        ExecutorCommand::Explain { name, json: JsonArgs { json } } => {
+            explain::explain(app, &name, json)
+        }
     }
 }
 
@@ -67,7 +70,7 @@ pub(crate) async fn survey(app: &App, probe: bool) -> Vec<Listed> {
 
 async fn look(app: &App, name: &str, enabled: bool, probe: bool) -> Listed {
     let mut listed = Listed::new(name, enabled);
-    match app.executor(name, Path::new(".")).await {
+    match app.executor(name, Path::new("."), Purpose::Inspect).await {
         Ok(executor) => {
             listed.info = Some(executor.info().clone());
             if let Err(error) = ask(executor.as_ref(), probe, &mut listed).await {
@@ -109,40 +112,5 @@ async fn list(app: &App, json: bool, probe: bool) -> Result<Exit> {
         ]);
     }
     print_all(&table(&rows));
-    Ok(Exit::Done)
-}
-
-fn explained(app: &App, name: &str, json: bool) -> Result<Exit> {
-    let config = app.executor_config(name, Path::new("."))?;
-    let plugin = app.discovery().plugins.get(&config.plugin);
-    let plugin = plugin.ok_or_else(|| usage(format!("there is no plugin {}", config.plugin)))?;
-    let rows = explain(&plugin.manifest, &config, app.config().maximum());
-    if json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                json!({
-                    "capability": row.capability, "requested": row.requested,
-                    "granted": row.granted, "effective": row.effective,
-                })
-            })
-            .collect();
-        let all = json!({"executor": name, "plugin": config.plugin, "digest": plugin.digest.to_string(),
-            "settings": config.settings, "grants": config.grants.concealed(), "capabilities": rows});
-        print_json_pretty(&all)?;
-        return Ok(Exit::Done);
-    }
-    let mut cells =
-        vec![["CAPABILITY", "REQUESTED", "GRANTED", "HOLDS"].map(str::to_owned).to_vec()];
-    cells.extend(
-        rows.into_iter().map(|row| vec![row.capability, row.requested, row.granted, row.effective]),
-    );
-    say!(
-        "executor {name}: plugin {} {} ({})",
-        config.plugin,
-        plugin.manifest.version,
-        plugin.digest
-    );
-    print_all(&table(&cells));
     Ok(Exit::Done)
 }

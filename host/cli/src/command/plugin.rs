@@ -1,3 +1,5 @@
+mod approve;
+
 use crate::{
     app::App,
     args::{JsonArgs, PluginCommand},
@@ -9,8 +11,14 @@ use cyrus_plugin::{BrokenPlugin, DiscoveredPlugin};
 use serde_json::{Value, json};
 
 /// `cyrus plugin …`
-pub(crate) async fn plugin(app: &App, command: PluginCommand) -> anyhow::Result<Exit> {
-    let PluginCommand::List(JsonArgs { json }) = command;
+pub(crate) fn plugin(app: &App, command: &PluginCommand) -> anyhow::Result<Exit> {
+    match command {
+        PluginCommand::List(JsonArgs { json }) => list(app, *json),
+        PluginCommand::Approve { name, yes } => approve::approve(app, name, *yes),
+    }
+}
+
+fn list(app: &App, json: bool) -> anyhow::Result<Exit> {
     let found = app.discovery();
     if json {
         let good = found.plugins.values().map(|plugin| described(plugin, false));

@@ -13,6 +13,7 @@ use cyrus_core::{
     Base, Check, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _,
 };
 use cyrus_orchestrator::Site;
+use cyrus_plugin::Purpose;
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
@@ -25,7 +26,8 @@ struct Intended {
 
 /// `cyrus run`
 pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
-    let intended = intend(app, &args.task).await?;
+    let purpose = if args.dry_run { Purpose::Inspect } else { Purpose::Work };
+    let intended = intend(app, &args.task, purpose).await?;
     if args.dry_run {
         return show(app, &intended, args.json.json, false).await;
     }
@@ -44,17 +46,17 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
 
 /// `cyrus plan`
 pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<Exit> {
-    let intended = intend(app, &args.task).await?;
+    let intended = intend(app, &args.task, Purpose::Inspect).await?;
     show(app, &intended, args.json.json, args.graph).await
 }
 
-async fn intend(app: &App, args: &TaskArgs) -> Result<Intended> {
+async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended> {
     let issue = intake::issue(args)?;
     let plan = intake::plan(args)?;
     let id = SessionId::generate(SystemTime::now());
     let workspaces = app.workspaces(&args.repo, None)?;
     let base = workspaces.base(&args.repo, &id.branch()).await.map_err(as_usage)?;
-    let site = site(app, &base.path, args.executor.as_deref()).await?;
+    let site = site(app, &base.path, args.executor.as_deref(), purpose).await?;
     let asked = Asked {
         kind: args.kind(),
         executor: args.executor.clone(),

@@ -20,6 +20,7 @@ use cyrus_core::{
     Workspaces as _,
 };
 use cyrus_executor::{Limits, Line, TaskId};
+use cyrus_plugin::Purpose;
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -101,7 +102,7 @@ async fn work(
         limits: Limits { deadline: Some(Duration::from_mins(5)), ..Limits::default() },
         created: SystemTime::now(),
     };
-    let site = site(app, &session.base.path, None).await?;
+    let site = site(app, &session.base.path, None, Purpose::Work).await?;
     let telling = match format {
         Format::Json => Telling::new(format),
         Format::Text => Telling::to(Narrator::new()),

@@ -2,14 +2,15 @@
 
 use crate::{
     bindings::{context as wit, types},
-    bound::{self, CHECKPOINT_BYTES},
+    bound::CHECKPOINT_BYTES,
     convert,
-    run::{AnswerFuture, Run},
+    run::{AnswerFuture, AskedQuestion, Run},
     state::{ATTACHMENTS_PATH, HasState, State, WORKSPACE_PATH},
 };
 use cyrus_executor::{
     Answer, AttachmentSource, ExecutionRequest, HostError, Question, SpendVerdict,
 };
+use cyrus_plugin::Digest;
 use futures::FutureExt as _;
 use std::{collections::hash_map::Entry, path::Path, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -21,6 +22,9 @@ use wasmtime::{
 
 /// Questions that one execution may put.
 const QUESTIONS: usize = 1000;
+
+/// The most that one question may be long, in bytes, all of its texts together.
+const QUESTION_BYTES: usize = 256 * 1024;
 
 /// How long an answer may take where neither the question nor the execution has a limit.
 const LONGEST_ANSWER: Duration = Duration::from_hours(24);
@@ -272,21 +276,55 @@ async fn ask(run: &Arc<Run>, question: wit::Question) -> wit::Answer {
     convert::answer(run.unless_stopped(answer, Answer::Cancelled).await)
 }
 
-/// The answer to this question: the one that was given before under its id, or a new one.
+/// The answer to this question: the one that was given before to the very same question, or a new one.
+///
+/// What is remembered is remembered of an id *and* its content: an agent may choose ids, and must not have something
+/// else allowed under one that was allowed.
 fn known_or_new(
     run: &Arc<Run>,
     question: wit::Question,
 ) -> std::result::Result<AnswerFuture, String> {
+    if question_size(&question) > QUESTION_BYTES {
+        // Cut it would be another question, and the answer to that one is no answer to this.
+        return Err(format!("a question is at most {} KiB long", QUESTION_BYTES / 1024));
+    }
+    let id = Digest::of(question.id.as_bytes());
+    let content = content(&question);
     let question = convert::question(question, &run.executor.redactor);
     let mut notes = run.notes();
     let asked = notes.questions.len();
-    match notes.questions.entry(question.id.clone()) {
-        Entry::Occupied(known) => Ok(known.get().clone()),
+    match notes.questions.entry(id) {
+        Entry::Occupied(known) if known.get().content == content => Ok(known.get().answer.clone()),
+        Entry::Occupied(_) => Err(format!(
+            "the question {:?} was put before with other content; every question needs an id of its own",
+            question.id
+        )),
         Entry::Vacant(_) if asked >= QUESTIONS => {
             Err(format!("an execution may put {QUESTIONS} questions"))
         }
-        Entry::Vacant(free) => Ok(free.insert(put(run, question)).clone()),
+        Entry::Vacant(free) => {
+            let answer = put(run, question);
+            Ok(free.insert(AskedQuestion { content, answer }).answer.clone())
+        }
     }
+}
+
+/// Everything that an answer depends on. Its time limit is not part of it.
+fn content(question: &wit::Question) -> Digest {
+    let wit::Question { id: _, kind, subject, input, choices, deadline: _ } = question;
+    let kind = match kind {
+        wit::QuestionKind::ToolPermission => "tool-permission",
+        wit::QuestionKind::UserQuestion => "user-question",
+    };
+    let choices: Vec<_> = choices.iter().map(|choice| (&choice.id, &choice.label)).collect();
+    // As JSON, in which no part can pass for another.
+    Digest::of(serde_json::json!([kind, subject, input, choices]).to_string().as_bytes())
+}
+
+fn question_size(question: &wit::Question) -> usize {
+    let wit::Question { id, kind: _, subject, input, choices, deadline: _ } = question;
+    let choices: usize = choices.iter().map(|choice| choice.id.len() + choice.label.len()).sum();
+    id.len() + subject.len() + input.len() + choices
 }
 
 fn put(run: &Run, question: Question) -> AnswerFuture {
@@ -305,6 +343,3 @@ fn put(run: &Run, question: Question) -> AnswerFuture {
     .boxed()
     .shared()
 }
-
-/// How long a word in a question may be, in bytes.
-pub(crate) const QUESTION_BYTES: usize = bound::MESSAGE_BYTES;

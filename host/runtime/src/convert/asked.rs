@@ -4,7 +4,6 @@ use super::json;
 use crate::{
     bindings::{context as wit, types},
     bound,
-    cap::context::QUESTION_BYTES,
     redact::Redactor,
 };
 use cyrus_executor::{Answer, Choice, Finding, Question, QuestionKind, Repository, Task};
@@ -30,7 +29,8 @@ pub(crate) fn finding(finding: &Finding) -> wit::Finding {
 }
 
 pub(crate) fn question(question: wit::Question, redactor: &Redactor) -> Question {
-    let clean = |text| bound::text(redactor.text(text), QUESTION_BYTES);
+    // Whole: what is too long is not put at all.
+    let clean = |text| bound::text(redactor.text(text), usize::MAX);
     let choice = |choice: wit::Choice| Choice { id: clean(choice.id), label: clean(choice.label) };
     Question {
         id: clean(question.id),

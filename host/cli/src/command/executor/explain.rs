@@ -1,0 +1,82 @@
+use crate::{
+    app::App,
+    exit::Exit,
+    output::{print_all, print_json_pretty, say, table},
+};
+use anyhow::Result;
+use cyrus_executor::Line;
+use cyrus_plugin::{Authority, Binding, Explanation, NotApproved, Purpose, explain as rows};
+use serde_json::json;
+use std::path::Path;
+
+/// `cyrus executor explain NAME`: what its plugin requests, what is granted, what holds, and what that means.
+pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
+    let config = app.executor_config(name, Path::new("."))?;
+    let plugin = app.plugin(&config.plugin)?;
+    let maximum = app.config().maximum();
+    let rows = rows(&plugin.manifest, &config, maximum);
+    let resolve = |program: &Path| app.program(program);
+    let authority = Authority::of(&plugin.manifest, &config, maximum, &resolve);
+    let binding = app.approvals().check(&config, plugin, Purpose::Inspect);
+    if json {
+        let capabilities: Vec<_> = rows.iter().map(capability).collect();
+        let all = json!({
+            "executor": name,
+            "plugin": config.plugin,
+            "origin": plugin.origin.to_string(),
+            "digest": plugin.digest.to_string(),
+            "componentDigest": plugin.component_digest.to_string(),
+            "binding": binding.as_ref().ok(),
+            "problem": binding.as_ref().err().map(ToString::to_string),
+            "settings": config.settings,
+            "grants": config.grants.concealed(),
+            "capabilities": capabilities,
+            "authority": authority,
+        });
+        print_json_pretty(&all)?;
+        return Ok(Exit::Done);
+    }
+    say!(
+        "executor {name}: plugin {} {} ({}), {}",
+        config.plugin,
+        plugin.manifest.version,
+        plugin.digest,
+        plugin.origin
+    );
+    print_all(&Line::block("", "  | ", &bound(&binding)));
+    let mut cells =
+        vec![["CAPABILITY", "REQUESTED", "GRANTED", "HOLDS"].map(str::to_owned).to_vec()];
+    cells.extend(
+        rows.into_iter().map(|row| vec![row.capability, row.requested, row.granted, row.effective]),
+    );
+    print_all(&table(&cells));
+    for line in authority.to_string().lines() {
+        say!("{line}");
+    }
+    Ok(Exit::Done)
+}
+
+fn capability(row: &Explanation) -> serde_json::Value {
+    json!({
+        "capability": row.capability,
+        "requested": row.requested,
+        "granted": row.granted,
+        "effective": row.effective,
+    })
+}
+
+/// What the grants are bound to, for people.
+fn bound(binding: &Result<Binding, NotApproved>) -> String {
+    match binding {
+        Ok(Binding::Bundled) => "its plugin is part of the program".to_owned(),
+        Ok(Binding::Configured) => {
+            "its grants are bound to this digest by the configuration".to_owned()
+        }
+        Ok(Binding::Approved) => {
+            "its grants are bound to this digest, which was approved".to_owned()
+        }
+        Ok(Binding::FirstUse) => "its first use will approve this digest".to_owned(),
+        Ok(Binding::NothingGranted) => "nothing is granted, so nothing is bound".to_owned(),
+        Err(problem) => format!("it does not start: {problem}"),
+    }
+}

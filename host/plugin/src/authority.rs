@@ -1,0 +1,288 @@
+use crate::{
+    ArgsPattern, ExecutorConfig, HostMaximum, HostPattern, HttpRequest, Manifest, Policy,
+    ProgramKind, SecretRef,
+};
+use cyrus_executor::Access;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What an executor may do after all: what its plugin requests, the operator grants and the host permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authority {
+    /// The programs that it may launch.
+    pub programs: Vec<ProgramAuthority>,
+    /// The hosts that it may send requests to.
+    pub http: Vec<String>,
+    /// The secrets that are put into its requests.
+    pub secrets: Vec<SecretAuthority>,
+    /// What it may do with the workspace, which it sees without git's own directories.
+    pub workspace: Option<Access>,
+    /// Whether it may put questions.
+    pub ask: bool,
+}
+
+/// A program that an executor may launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgramAuthority {
+    /// The name of the grant, by which the plugin asks for it.
+    pub grant: String,
+    /// The program as the configuration names it.
+    pub program: PathBuf,
+    /// The file that is run. `None`: there is no such program now.
+    pub resolved: Option<PathBuf>,
+    /// What programs of its kind can do.
+    pub kind: ProgramKind,
+    /// The same in plain words.
+    pub meaning: String,
+    /// The arguments that it may get: those that are both requested and granted.
+    pub args: ArgsPattern,
+    /// Its variables, by name, and where each value comes from.
+    pub env: BTreeMap<String, String>,
+    /// The files of the operator's home that it sees.
+    pub home_files: Vec<PathBuf>,
+}
+
+/// A secret that is put into an executor's requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretAuthority {
+    /// Its name in manifest and grant.
+    pub handle: String,
+    /// The hosts whose requests get it.
+    pub audience: Vec<String>,
+    /// The header that carries it.
+    pub header: String,
+    /// Where the value comes from.
+    pub source: String,
+}
+
+impl Authority {
+    /// What this executor may do. `resolve` finds the file of a granted program.
+    pub fn of(
+        manifest: &Arc<Manifest>,
+        config: &ExecutorConfig,
+        maximum: &HostMaximum,
+        resolve: &dyn Fn(&Path) -> Option<PathBuf>,
+    ) -> Self {
+        let policy = Policy::new(Arc::clone(manifest), config, maximum.clone());
+        let secrets = policy.secrets().map(|(request, grant, audience)| SecretAuthority {
+            handle: request.handle.clone(),
+            audience: audience.iter().map(ToString::to_string).collect(),
+            header: request.inject.header.clone(),
+            source: grant.source.to_string(),
+        });
+        Self {
+            programs: programs(manifest, config, &policy, resolve),
+            http: http(manifest, config, maximum),
+            secrets: secrets.collect(),
+            workspace: policy.workspace(),
+            ask: policy.ask().is_ok(),
+        }
+    }
+}
+
+fn programs(
+    manifest: &Manifest,
+    config: &ExecutorConfig,
+    policy: &Policy,
+    resolve: &dyn Fn(&Path) -> Option<PathBuf>,
+) -> Vec<ProgramAuthority> {
+    let requested = &manifest.requests.process;
+    let granted = config.grants.process.iter();
+    let effective = granted.filter_map(|(name, grant)| {
+        let request = requested.get(name)?;
+        policy.process(name, &[]).ok()?;
+        let resolved = resolve(&grant.program);
+        let target = resolved.as_deref().and_then(|file| file.canonicalize().ok());
+        let files = [Some(grant.program.as_path()), resolved.as_deref(), target.as_deref()];
+        let kind = files.into_iter().flatten().map(ProgramKind::of).max();
+        let kind = kind.unwrap_or(ProgramKind::Unknown);
+        let called = grant.program.file_name().map(|name| name.to_string_lossy().into_owned());
+        let args = match &request.args {
+            Some(asked) => asked.intersection(&grant.args),
+            None => grant.args.clone(),
+        };
+        let source = |value: &SecretRef| value.to_string();
+        Some(ProgramAuthority {
+            grant: name.clone(),
+            program: grant.program.clone(),
+            resolved,
+            kind,
+            meaning: kind.meaning(&called.unwrap_or_else(|| name.clone())),
+            args,
+            env: grant.env.iter().map(|(name, value)| (name.clone(), source(value))).collect(),
+            home_files: grant.home_files.clone(),
+        })
+    });
+    effective.collect()
+}
+
+fn http(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> Vec<String> {
+    let asked = &manifest.requests.http;
+    let granted = &config.grants.http;
+    let mut both: Vec<&HostPattern> = if asked.contains(&HttpRequest::Granted) {
+        granted.iter().collect()
+    } else {
+        let asked = asked.iter().filter_map(|request| match request {
+            HttpRequest::Hosts(hosts) => Some(hosts),
+            HttpRequest::Granted => None,
+        });
+        common(asked, granted)
+    };
+    if let Some(most) = &maximum.http {
+        both = common(both, most);
+    }
+    let mut names: Vec<_> = both.into_iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// What both sides open: of each two that overlap, the narrower.
+fn common<'a>(
+    one: impl IntoIterator<Item = &'a HostPattern>,
+    other: &'a [HostPattern],
+) -> Vec<&'a HostPattern> {
+    let narrower = |a: &'a HostPattern| {
+        other.iter().filter_map(move |b| match (a.covers(b), b.covers(a)) {
+            (true, _) => Some(b),
+            (false, true) => Some(a),
+            (false, false) => None,
+        })
+    };
+    one.into_iter().flat_map(narrower).collect()
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { programs, http, secrets, workspace, ask } = self;
+        let mut may = Vec::new();
+        may.extend(programs.iter().map(ToString::to_string));
+        may.extend(http.iter().map(|host| format!("send requests to {host}")));
+        may.extend(secrets.iter().map(|secret| {
+            let SecretAuthority { handle, audience, header, source } = secret;
+            let to = if audience.is_empty() { "nobody".to_owned() } else { audience.join(", ") };
+            format!("have the secret {handle:?} ({source}) put into requests to {to}, as header {header:?}, without seeing it")
+        }));
+        may.extend(workspace.map(|access| match access {
+            Access::ReadOnly => "read the workspace, without git's own directories".to_owned(),
+            Access::ReadWrite => {
+                "read and write the workspace, without git's own directories".to_owned()
+            }
+        }));
+        may.extend(ask.then(|| "put questions to a person".to_owned()));
+        if may.is_empty() {
+            return f.write_str("It may do nothing but compute and log.");
+        }
+        f.write_str("It may:")?;
+        may.iter().try_for_each(|line| write!(f, "\n* {line}"))
+    }
+}
+
+impl fmt::Display for ProgramAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { grant, program, resolved, meaning, args, env, home_files, .. } = self;
+        match resolved {
+            Some(file) => write!(f, "launch {} as {grant:?}", file.display())?,
+            None => write!(f, "launch {} as {grant:?}, which is not installed", program.display())?,
+        }
+        write!(f, "\n    {meaning}\n    arguments: {args}")?;
+        let variables: Vec<_> =
+            env.iter().map(|(name, source)| format!("{name} ({source})")).collect();
+        let files: Vec<_> = home_files.iter().map(|file| file.display().to_string()).collect();
+        for (what, list) in [("variables", variables), ("files of your home", files)] {
+            let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+            write!(f, "\n    {what}: {list}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+name = "example"
+version = "0.1.0"
+contract = "0.1"
+component = "example.wasm"
+placement = "local"
+[requests]
+http = ["*.example.com", "https://a.test"]
+workspace = "read-write"
+[requests.process.agent]
+program = "claude"
+args = { flags = { "-p" = "none", "--model" = ["a", "b"], "--asked" = "any" }, positionals = ["any", "any"] }
+[requests.process.other]
+program = "other"
+[[requests.secrets]]
+handle = "key"
+audience = ["https://api.example.com"]
+inject = { header = "authorization", prefix = "Bearer " }
+"#;
+
+    fn authority(grants: &str, maximum: &str) -> Authority {
+        let mut config = ExecutorConfig::new("ex", "example");
+        config.grants = serde_json::from_str(grants).unwrap();
+        let manifest = Arc::new(Manifest::parse(MANIFEST.as_bytes()).unwrap());
+        let maximum = serde_json::from_str(maximum).unwrap();
+        Authority::of(&manifest, &config, &maximum, &|program| {
+            (program != Path::new("missing")).then(|| Path::new("/opt").join(program))
+        })
+    }
+
+    #[test]
+    fn only_what_all_three_sides_allow_is_effective() {
+        let found = authority(
+            r#"{"http": ["https://api.example.com", "https://evil.test", "*.b.example.com"],
+                "workspace": "read-write", "ask": true, "secrets": {"key": {"env": "K"}, "more": "x"},
+                "process": {"agent": {"program": "claude", "homeFiles": [".login"], "env": {"A": "hunter2", "K": {"env": "K"}},
+                    "args": {"flags": {"-p": "none", "--model": "any", "--granted": "any"}, "positionals": [["auth"]]}},
+                    "sh": {"program": "sh"}}}"#,
+            r#"{"http": ["https://*.b.example.com", "https://api.example.com"], "workspace": "read-only"}"#,
+        );
+        assert_eq!(found.http, ["https://*.b.example.com", "https://api.example.com"]);
+        assert_eq!((found.workspace, found.ask), (Some(Access::ReadOnly), false));
+        assert_eq!(found.secrets.len(), 1);
+        assert_eq!(found.programs.len(), 1, "sh is not requested");
+        let agent = &found.programs[0];
+        assert_eq!(agent.args.to_string(), "auth; --model=a|b, -p");
+        assert_eq!(agent.resolved.as_deref(), Some(Path::new("/opt/claude")));
+        let text = found.to_string();
+        for part in [
+            "* launch /opt/claude as \"agent\"",
+            "`claude` runs shell commands: this grant is a shell inside the sandbox",
+            "variables: A (a value in the configuration), K (environment variable K)",
+            "files of your home: .login",
+            "* have the secret \"key\" (environment variable K) put into requests to https://api.example.com",
+            "* read the workspace, without git's own directories",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let json = serde_json::to_string(&found).unwrap();
+        assert!(!text.contains("hunter2") && !json.contains("hunter2"), "{json}");
+    }
+
+    #[test]
+    fn nothing_granted_is_nothing() {
+        let found = authority("{}", "{}");
+        assert_eq!(found.to_string(), "It may do nothing but compute and log.");
+        let none =
+            authority(r#"{"process": {"other": {"program": "missing"}}}"#, r#"{"process": false}"#);
+        assert_eq!(none, found);
+        let missing =
+            authority(r#"{"process": {"other": {"program": "missing"}}}"#, "{}").to_string();
+        assert!(
+            missing.contains("which is not installed") && missing.contains("arguments: none"),
+            "{missing}"
+        );
+    }
+}
