@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 /// The package of each component, and the variable that tests find it by.
-const GUESTS: [(&str, &str); 4] = [
+const GUESTS: [(&str, &str); 5] = [
+    ("cyrus-guest-hostile", "CYRUS_GUEST_HOSTILE"),
     ("cyrus-guest-probe", "CYRUS_GUEST_PROBE"),
     ("cyrus-guest-measured", "CYRUS_GUEST_MEASURED"),
     ("cyrus-example-acp", "CYRUS_EXAMPLE_ACP"),

@@ -27,7 +27,8 @@ impl Repository {
     }
 
     /// Makes a bare copy of it that is its remote `origin`, and gives the copy.
-    pub(crate) fn publish(&self, path: &Path) -> Self {
+    #[must_use]
+    pub fn publish(&self, path: &Path) -> Self {
         let bare = path.to_str().expect("a path that can be written");
         self.git(["clone", "--quiet", "--bare", ".", bare]);
         self.git(["remote", "add", "origin", bare]);

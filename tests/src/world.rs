@@ -194,7 +194,7 @@ impl World {
     #[must_use]
     pub fn codegen(mut self, script: Value) -> Self {
         let remote = self.path("origin.git");
-        self.repo().publish(&remote);
+        let _origin = self.repo().publish(&remote);
         let mut all = json!({
             "token": TOKEN,
             "organizations": [{ "id": ORGANIZATION, "repositories": [
