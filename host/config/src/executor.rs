@@ -1,6 +1,6 @@
 use crate::{reader::At, terms::TermsEntry};
 use cyrus_executor::Placement;
-use cyrus_plugin::{ExecutorConfig, ExecutorLimits, Grants, SecretRef};
+use cyrus_plugin::{ExecutorConfig, ExecutorLimits, GatewayConfig, Grants, SecretRef};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, path::Path};
 
@@ -17,6 +17,8 @@ pub(crate) struct ExecutorEntry {
     pub(crate) granted: BTreeSet<Capability>,
     /// As written; it can be read over the default limits.
     pub(crate) limits: Map<String, Value>,
+    /// As a whole.
+    pub(crate) gateway: Option<GatewayConfig>,
     pub(crate) terms: TermsEntry,
 }
 
@@ -62,6 +64,7 @@ impl ExecutorEntry {
             plugin: at.get("plugin").text().map(str::to_owned),
             enabled: at.get("enabled").flag(),
             placement: at.get("placement").read(),
+            gateway: at.get("gateway").read(),
             settings: at.get("settings").object().cloned().unwrap_or_default(),
             terms: TermsEntry::read(at),
             ..Self::default()
@@ -107,6 +110,7 @@ impl ExecutorEntry {
         merged.plugin = over.plugin.clone().or(merged.plugin);
         merged.enabled = over.enabled.or(merged.enabled);
         merged.placement = over.placement.or(merged.placement);
+        merged.gateway = over.gateway.clone().or(merged.gateway);
         merged.terms = merged.terms.overlaid(&over.terms);
         merge(&mut merged.settings, &over.settings);
         merge(&mut merged.limits, &over.limits);
@@ -128,6 +132,7 @@ impl ExecutorEntry {
         config.placement = self.placement;
         config.settings = Value::Object(self.settings);
         config.grants = self.grants;
+        config.gateway = self.gateway.unwrap_or_default();
         // Each entry's limits were read by themselves, so together they can be read too.
         config.limits = serde_json::from_value(json!(self.limits)).unwrap_or_default();
         config

@@ -173,6 +173,7 @@ const EXECUTOR: Keys = Object(&[
     ("billing", Open),
     ("enabled", Open),
     ("expectedCost", Open),
+    ("gateway", Open),
     ("grants", Open),
     ("kinds", Open),
     ("limits", Open),

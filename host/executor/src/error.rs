@@ -103,6 +103,8 @@ pub enum HostVerdict {
     Deadline,
     /// The host was asked to stop it, and the component did not let go in time.
     Killed,
+    /// The model gateway counted more than the execution may spend.
+    Budget,
 }
 
 /// How an execution ended when something went wrong. Failed work costs money too, and may have got somewhere.

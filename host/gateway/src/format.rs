@@ -107,7 +107,8 @@ impl fmt::Display for Format {
 impl Refusal {
     fn status(self) -> StatusCode {
         match self {
-            // Claude Code and Codex give up on a 400 at once; a 402, 403 or 429 they try again, or sign in for.
+            // Codex ends its turn at a 400, and Claude Code after it has tried with fewer features; a 403 is tried again by
+            // the one and taken for a login that is missing by the other.
             Self::Invalid | Self::Budget => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,

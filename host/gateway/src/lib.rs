@@ -9,6 +9,7 @@
 
 mod access;
 mod account;
+mod content;
 mod count;
 mod exchange;
 mod facts;

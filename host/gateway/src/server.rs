@@ -83,7 +83,7 @@ impl Gateway {
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes / exchange::PERMIT_BYTES)),
         });
         let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, exchange)));
-        Ok(Lease { address, token, _ends: ends.drop_guard(), _task: task })
+        Ok(Lease { address, token, ends: ends.drop_guard(), task })
     }
 }
 
@@ -98,8 +98,8 @@ impl fmt::Debug for Gateway {
 pub struct Lease {
     address: SocketAddr,
     token: Token,
-    _ends: DropGuard,
-    _task: AbortOnDropHandle<()>,
+    ends: DropGuard,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Lease {
@@ -112,6 +112,12 @@ impl Lease {
     pub fn token(&self) -> &str {
         self.token.as_str()
     }
+
+    /// Ends the lease, and waits until every request of it is settled.
+    pub async fn end(self) {
+        drop(self.ends);
+        let _ended_or_panicked = self.task.await;
+    }
 }
 
 async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
@@ -119,8 +125,16 @@ async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = exchange.ends.cancelled() => break,
+            next = next => next,
+        };
+        match accepted {
             Ok((stream, peer)) if peer.ip().to_canonical().is_loopback() => {
                 let exchange = Arc::clone(&exchange);
                 connections.spawn(async move {
@@ -138,6 +152,8 @@ async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
             }
         }
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 async fn converse(stream: TcpStream, exchange: Arc<Exchange>) {

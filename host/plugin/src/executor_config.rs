@@ -1,5 +1,6 @@
 use crate::{
-    Digest, DigestMismatch, DiscoveredPlugin, ExecutorLimits, Grants, PluginDigest, PluginName,
+    Digest, DigestMismatch, DiscoveredPlugin, ExecutorLimits, GatewayConfig, Grants, PluginDigest,
+    PluginName,
 };
 use cyrus_executor::Placement;
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub struct ExecutorConfig {
     pub grants: Grants,
     /// What it may use.
     pub limits: ExecutorLimits,
+    /// The model gateway of the programs it launches.
+    pub gateway: GatewayConfig,
 }
 
 impl ExecutorConfig {
@@ -31,6 +34,7 @@ impl ExecutorConfig {
             settings: Value::Object(serde_json::Map::new()),
             grants: Grants::default(),
             limits: ExecutorLimits::default(),
+            gateway: GatewayConfig::default(),
         }
     }
 

@@ -29,6 +29,7 @@ mod grants;
 mod host_pattern;
 mod limits;
 mod manifest;
+mod model;
 mod policy;
 mod process_grant;
 mod program_kind;
@@ -56,6 +57,7 @@ pub use manifest::{
     ContractVersion, HttpRequest, MAX_MANIFEST_BYTES, Manifest, ManifestError, PluginName,
     ProcessRequest, Requests,
 };
+pub use model::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
 pub use policy::{Policy, PolicyHandle};
 pub use process_grant::ProcessGrant;
 pub use program_kind::ProgramKind;

@@ -1,4 +1,4 @@
-use crate::{ArgsPattern, HostPattern, SecretRequest, grants::access};
+use crate::{ArgsPattern, HostPattern, ModelRequest, SecretRequest, grants::access};
 use cyrus_executor::{Access, Placement};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,9 @@ pub struct ProcessRequest {
     /// Variables it would like the operator to set, by name.
     #[serde(default)]
     pub env: Vec<String>,
+    /// How it is pointed at its model's service, if it uses one.
+    #[serde(default)]
+    pub model: Option<ModelRequest>,
     /// Files of the user's home that the program needs.
     #[serde(default)]
     pub home_files: Vec<PathBuf>,
@@ -123,6 +126,16 @@ pub enum ManifestError {
     /// One handle names two secrets.
     #[error("two secrets have the handle {0:?}")]
     TwoSecrets(String),
+    /// The variables of a model's service are none, or one.
+    #[error(
+        "model: key = {key:?} and base-url = {base_url:?} have to be the names of two variables, in capitals"
+    )]
+    Model {
+        /// The variable of the key.
+        key: String,
+        /// The variable of the address.
+        base_url: String,
+    },
     /// A secret with nobody to send it to.
     #[error("the secret {0:?} has no audience: name the hosts it is for")]
     NoAudience(String),
@@ -149,6 +162,9 @@ impl Manifest {
         {
             return Err(ManifestError::Component(component.clone()));
         }
+        let models =
+            manifest.requests.process.values().filter_map(|program| program.model.as_ref());
+        models.into_iter().try_for_each(ModelRequest::check)?;
         let secrets = &manifest.requests.secrets;
         for (i, secret) in secrets.iter().enumerate() {
             if secret.audience.is_empty() {

@@ -94,7 +94,10 @@ impl StreamConsumer<State> for EventSink {
         source.read(&mut store, &mut incoming)?;
         self.count(&incoming)?;
         let redactor = &self.run.executor.redactor;
-        let batch = incoming.into_iter().map(|event| convert::event(event, redactor));
+        let batch = incoming.into_iter().map(|event| match convert::event(event, redactor) {
+            Event::Usage(claimed) => Event::Usage(self.run.counted(claimed)),
+            event => event,
+        });
         // Without a reader the execution goes on unobserved.
         if reader_is_there {
             let batch = batch.collect();

@@ -1,13 +1,14 @@
 //! A configured plugin, as the port sees it.
 
 use crate::{
+    cap::model::GatedModel,
     control::{Control, EndGuard, Handle},
     convert, execution,
     plugin::Loaded,
     redact::Redactor,
     run::Run,
     runtime::Common,
-    segment, verdict,
+    segment, spending, verdict,
 };
 use cyrus_executor::{
     Descriptor, ErrorKind, Execution, ExecutionError, ExecutionHandle, ExecutionHost,
@@ -31,6 +32,14 @@ pub enum ExecutorError {
     /// A secret that the plugin cannot do without is not granted.
     #[error("denied: {0}")]
     SecretNotGranted(Denied),
+    /// The model gateway cannot be used.
+    #[error("executors.{executor}.gateway in config.json: {problem}")]
+    Gateway {
+        /// The executor.
+        executor: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A secret, or a program's variable, has no value.
     #[error("executors.{executor}.grants.{place} in config.json: {problem}")]
     NoValue {
@@ -55,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) secrets: BTreeMap<String, Zeroizing<String>>,
     /// Variables by name, by the grant they belong to.
     pub(crate) variables: BTreeMap<String, Vec<(String, Zeroizing<String>)>>,
+    /// Models behind the gateway, by the grant of the program that uses them.
+    pub(crate) models: BTreeMap<String, GatedModel>,
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) runtime: Arc<Common>,
     pub(crate) clients: crate::egress::Clients,
@@ -148,6 +159,7 @@ impl PluginExecutor {
         }
         let time = self.0.config.limits.deadline(request.limits.deadline);
         let run = Arc::new(Run::new(Arc::clone(&self.0), Some(request), host, true, time));
+        spending::report(&run);
         let control = Control::new();
         let (sender, events) = event_channel();
         let work = {

@@ -34,6 +34,7 @@ mod run;
 mod runtime;
 mod secrets;
 mod segment;
+mod spending;
 mod state;
 mod verdict;
 

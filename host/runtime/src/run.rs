@@ -1,7 +1,8 @@
 //! What one execution holds on the host's side, from its first instance to its last.
 
-use crate::{cap::log::LogBudget, executor::Shared, state::Stderr};
+use crate::{cap::log::LogBudget, executor::Shared, spending, state::Stderr};
 use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
+use cyrus_gateway::Account;
 use cyrus_plugin::{Denied, Digest, Policy};
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use std::{
@@ -54,6 +55,8 @@ pub(crate) struct Run {
     pub(crate) programs: TaskTracker,
     /// HTTP requests that are under way.
     pub(crate) requests: Arc<AtomicU32>,
+    /// What its programs spend at their models, where the gateway stands between.
+    pub(crate) account: Option<Arc<Account>>,
     notes: Mutex<Notes>,
 }
 
@@ -85,7 +88,11 @@ impl Run {
     ) -> Self {
         let log = LogBudget::new(executor.config.limits.log_lines);
         let checkpoint = request.as_ref().and_then(|request| request.resume.clone());
+        let most = request.as_ref().and_then(|request| request.limits.max_cost);
+        let is_gated = !executor.models.is_empty();
+        let account = is_gated.then(|| spending::account(request.is_some(), most));
         Self {
+            account,
             executor,
             request,
             host,

@@ -1,8 +1,11 @@
 //! The runtime: loads plugins and makes executors of them.
 
 use crate::{
-    cap::log::PluginLog,
-    egress::{Clients, Tls},
+    cap::{
+        log::PluginLog,
+        model::{GatedModel, Variables},
+    },
+    egress::{Clients, ModelUpstream, Tls},
     engine::{self, Ticker},
     executor::{ExecutorError, PluginExecutor, Shared},
     plugin::{self, LoadError, Loaded, Plugin},
@@ -11,8 +14,10 @@ use crate::{
     state::State,
 };
 use cyrus_executor::ExecutorInfo;
+use cyrus_gateway::Upstream;
 use cyrus_plugin::{
-    DiscoveredPlugin, ExecutorConfig, HostMaximum, PluginDigest, Policy, PolicyHandle, SecretRef,
+    DiscoveredPlugin, ExecutorConfig, HostMaximum, Manifest, PluginDigest, Policy, PolicyHandle,
+    SecretRef,
 };
 use cyrus_sandbox::Launcher;
 use std::{
@@ -73,7 +78,9 @@ pub(crate) struct Common {
     pub(crate) path: OsString,
     pub(crate) home: PathBuf,
     pub(crate) log_sink: Option<LogSink>,
-    pub(crate) tls: Tls,
+    pub(crate) tls: Arc<Tls>,
+    /// The gateway's way out.
+    pub(crate) models: Arc<dyn Upstream>,
 }
 
 /// Loads plugins and makes executors of them. One for the process. Cheap to clone.
@@ -99,7 +106,9 @@ impl Runtime {
         let linker = plugin::new_linker(&engine).map_err(RuntimeError::Engine)?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
         let RuntimeOptions { launcher, path, home, maximum, secrets, log_sink, .. } = options;
-        let common = Arc::new(Common { launcher, path, home, log_sink, tls: Tls::default() });
+        let tls = Arc::new(Tls::default());
+        let models = Arc::new(ModelUpstream::new(Arc::clone(&tls)));
+        let common = Arc::new(Common { launcher, path, home, log_sink, tls, models });
         Ok(Self(Arc::new(Inner {
             engine,
             linker,
@@ -159,7 +168,8 @@ impl Runtime {
             return Err(ExecutorError::SecretNotGranted(denied));
         }
         let secrets = self.secrets(&config).await?;
-        let (variables, hidden) = self.variables(&config).await?;
+        let (mut variables, mut hidden) = self.variables(&config).await?;
+        let models = self.models(&plugin.manifest, &config, &mut variables, &mut hidden)?;
         let info = ExecutorInfo {
             name: config.name.clone(),
             placement: config.placement.unwrap_or(plugin.manifest.placement),
@@ -174,11 +184,38 @@ impl Runtime {
             redactor: Redactor::new(secrets.values().cloned().chain(hidden)),
             secrets,
             variables,
+            models,
             plugin: Arc::clone(&plugin.loaded),
             runtime: Arc::clone(&self.0.common),
             clients: Clients::default(),
             config,
         })))
+    }
+
+    /// Models that programs use through the gateway. Their keys are taken out of the programs' variables.
+    fn models(
+        &self,
+        manifest: &Manifest,
+        config: &ExecutorConfig,
+        variables: &mut BTreeMap<String, Variables>,
+        hidden: &mut Hidden,
+    ) -> Result<BTreeMap<String, GatedModel>, ExecutorError> {
+        let mut models = BTreeMap::new();
+        for (grant, variables) in variables {
+            let asked = manifest.requests.process.get(grant);
+            let Some(request) = asked.and_then(|asked| asked.model.as_ref()) else { continue };
+            let key = variables.iter().find(|(name, _)| *name == request.key);
+            let key = key.map(|(_, value)| value.clone());
+            let upstream = &self.0.common.models;
+            let taken = GatedModel::take(request, &config.gateway, variables, upstream);
+            let problem =
+                |problem| ExecutorError::Gateway { executor: config.name.clone(), problem };
+            if let Some(model) = taken.map_err(problem)? {
+                hidden.extend(key);
+                models.insert(grant.clone(), model);
+            }
+        }
+        Ok(models)
     }
 
     async fn secrets(
@@ -196,7 +233,10 @@ impl Runtime {
 
     /// The variables of each granted program, and which of their values are to be hidden: those that the
     /// operator did not write in the clear. A variable that the host itself does not have is left out.
-    async fn variables(&self, config: &ExecutorConfig) -> Result<Variables, ExecutorError> {
+    async fn variables(
+        &self,
+        config: &ExecutorConfig,
+    ) -> Result<(BTreeMap<String, Variables>, Hidden), ExecutorError> {
         let (mut by_grant, mut hidden) = (BTreeMap::new(), Vec::new());
         for (grant, process) in &config.grants.process {
             let mut variables = Vec::new();
@@ -224,7 +264,7 @@ impl Runtime {
     }
 }
 
-type Variables = (BTreeMap<String, Vec<(String, Zeroizing<String>)>>, Vec<Zeroizing<String>>);
+type Hidden = Vec<Zeroizing<String>>;
 
 fn no_value(config: &ExecutorConfig, place: String, error: &SecretError) -> ExecutorError {
     let (executor, problem) = (config.name.clone(), error.to_string());

@@ -118,6 +118,7 @@ async fn watch(
         done = &mut work => return Ended::ByItself(done),
         mode = control.stop_asked() => (mode, false),
         () = deadline => (StopMode::Cancel, true),
+        () = run.overspent() => (StopMode::Cancel, false),
     };
     run.stopping.cancel();
     let _received_or_over = stop.send(mode);
@@ -163,7 +164,7 @@ fn settle(
     }
     let incoming = Incoming(&run.executor.redactor);
     let reported = reported.map(|reported| match reported {
-        Ok(outcome) => Ok(incoming.outcome(outcome)),
+        Ok(outcome) => Ok(counted(run, incoming.outcome(outcome))),
         Err(error) => Err(incoming.error(error)),
     });
     if matches!(ended, Ended::Killed) {
@@ -188,6 +189,16 @@ fn settle(
             Err(verdict::of_contract(run, "ended without an outcome"))
         }
     }
+}
+
+/// An outcome with what the gateway counted in place of what the plugin says.
+fn counted(run: &Run, mut outcome: Outcome) -> Outcome {
+    let used = match &mut outcome {
+        Outcome::Completed(result) => &mut result.usage,
+        Outcome::Suspended(suspension) => &mut suspension.usage,
+    };
+    *used = run.counted(std::mem::take(used));
+    outcome
 }
 
 /// Serves one instance.

@@ -85,6 +85,9 @@ pub(crate) fn of_kill(run: &Run) -> ExecutionError {
 /// what was denied.
 pub(crate) fn of_report(run: &Run, error: ExecutionError, stopping: bool) -> ExecutionError {
     let mut error = with_notes(run, error);
+    if error.host.as_deref() == Some(&HostVerdict::Budget) {
+        return error;
+    }
     if stopping {
         error.kind = ErrorKind::Cancelled;
         return error;
@@ -121,7 +124,22 @@ pub(crate) fn of_host(run: &Run, problem: &dyn std::fmt::Display) -> ExecutionEr
 /// Fills in what the host knows of usage and checkpoint, where the error does not say.
 fn with_notes(run: &Run, mut error: ExecutionError) -> ExecutionError {
     let notes = run.notes();
-    error.usage = error.usage.or_else(|| notes.usage.clone().map(Box::new));
+    let claimed = error.usage.take().or_else(|| notes.usage.clone().map(Box::new));
+    error.usage = match claimed {
+        Some(claimed) => Some(Box::new(run.counted(*claimed))),
+        None => run.counted_alone().map(Box::new),
+    };
     error.checkpoint = error.checkpoint.or_else(|| notes.checkpoint.clone());
-    error
+    drop(notes);
+    if let Some(partial) = &mut error.partial {
+        partial.usage = run.counted(std::mem::take(&mut partial.usage));
+    }
+    match run.over_budget() {
+        // What the plugin makes of a model that answers no more is not the reason.
+        Some(why) if matches!(error.host.as_deref(), None | Some(HostVerdict::Killed)) => {
+            ExecutionError { kind: ErrorKind::BudgetExceeded, message: why, ..error }
+                .by_host(HostVerdict::Budget)
+        }
+        _ => error,
+    }
 }

@@ -85,6 +85,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn gateway(mut self, json: &str) -> Self {
+        self.config.gateway = serde_json::from_str(json).unwrap();
+        self
+    }
+
     pub(crate) fn manifest(mut self, change: impl FnOnce(&str) -> String) -> Self {
         self.manifest = change(&self.manifest);
         self

@@ -4,6 +4,7 @@ mod context;
 mod harness;
 mod hostile;
 mod http;
+mod model;
 mod process;
 mod server;
 mod stopping;

@@ -67,6 +67,7 @@ fn of_error(error: &ExecutionError) -> Ending {
             HostVerdict::Trap { .. } | HostVerdict::Limit { .. } | HostVerdict::Contract { .. },
         ) => return Ending::PluginFault,
         Some(HostVerdict::Deadline) => return Ending::TimedOut,
+        Some(HostVerdict::Budget) => return Ending::BudgetExceeded,
         Some(HostVerdict::Killed) => {
             return match error.kind {
                 ErrorKind::TimedOut => Ending::TimedOut,

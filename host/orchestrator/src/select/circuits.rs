@@ -196,7 +196,7 @@ fn doubled(first: Duration, before: u32, longest: Duration) -> Duration {
 
 /// What the host saw of the plugin: who, which component, and where.
 fn fault(report: &ExecutionReport) -> String {
-    use cyrus_executor::HostVerdict::{Contract, Deadline, Killed, Limit, Trap};
+    use cyrus_executor::HostVerdict::{Budget, Contract, Deadline, Killed, Limit, Trap};
     let error = report.error.as_deref();
     let message = error.map_or("", |error| error.message.as_str());
     match error.and_then(|error| error.host.as_deref()) {
@@ -209,6 +209,6 @@ fn fault(report: &ExecutionReport) -> String {
         Some(Contract { plugin, digest }) => {
             format!("{plugin} ({digest}) does not keep to the contract: {message}")
         }
-        Some(Deadline | Killed) | None => message.to_owned(),
+        Some(Budget | Deadline | Killed) | None => message.to_owned(),
     }
 }

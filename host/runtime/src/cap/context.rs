@@ -250,7 +250,7 @@ async fn checkpoint(run: &Arc<Run>, token: String) -> Durable<()> {
 }
 
 async fn spend(run: &Run, usage: types::Usage) -> Durable<wit::SpendVerdict> {
-    let usage = convert::usage(usage);
+    let usage = run.counted(convert::usage(usage));
     run.notes().usage = Some(usage.clone());
     let verdict = durable(run, run.host.spend(usage)).await?;
     Ok(match verdict {

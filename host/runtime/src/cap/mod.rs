@@ -4,5 +4,6 @@ pub(crate) mod context;
 pub(crate) mod files;
 pub(crate) mod home;
 pub(crate) mod log;
+pub(crate) mod model;
 pub(crate) mod process;
 mod streams;

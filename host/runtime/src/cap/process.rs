@@ -2,6 +2,7 @@
 
 use super::{
     home::Home,
+    model,
     streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone},
 };
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     run::{Run, Slot},
     state::{HasState, State},
 };
+use cyrus_gateway::Lease;
 use cyrus_plugin::ProcessGrant;
 use cyrus_sandbox::{
     AbsolutePath, ChildOutput, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError,
@@ -83,12 +85,12 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     };
     let slot = Slot::take(&run.processes, limits.live_processes).ok_or_else(too_many)?;
     run.allow();
-    let (launch, home) = prepare(run, grant, process, args).await?;
+    let (launch, home, lease) = prepare(run, grant, process, args).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
     let launched = run.executor.runtime.launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
-    hold_until_gone(&run.programs, slot, home, program.clone());
+    hold_until_gone(&run.programs, slot, home, lease, program.clone());
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, program.clone());
     Ok(Child {
@@ -115,7 +117,7 @@ async fn prepare(
     grant: &str,
     process: &ProcessGrant,
     args: Vec<String>,
-) -> Outcome<(Launch, Home)> {
+) -> Outcome<(Launch, Home, Option<Lease>)> {
     let host = &run.executor.runtime;
     let program = process.program.to_string_lossy();
     let program = find_program(&program, &host.path).ok_or_else(|| {
@@ -141,9 +143,16 @@ async fn prepare(
         (None, None) => return Err(io(&"there is no directory to work in")),
     };
     tokio::fs::create_dir_all(&tmp).await.map_err(|e| io(&e))?;
-    let home = Home::open(&private, &host.home, &process.home_files, scratch).await;
+    let gated = run.executor.models.get(grant);
+    let files = model::home_files(&process.home_files, gated);
+    let home = Home::open(&private, &host.home, &files, scratch).await;
     let home = home.map_err(|e| io(&e))?;
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
+    let lease = match gated.zip(run.account.as_ref()) {
+        Some((gated, account)) => Some(gated.open(account).await.map_err(|e| io(&e))?),
+        None => None,
+    };
+    let of_model = gated.zip(lease.as_ref()).map(|(gated, lease)| gated.variables(lease));
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
         .args(args)
@@ -152,8 +161,9 @@ async fn prepare(
         .env("TMPDIR", tmp)
         .env("LANG", "C.UTF-8")
         .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
+        .envs(of_model.into_iter().flatten())
         .stdin(cyrus_sandbox::Input::Pipe);
-    Ok((launch, home))
+    Ok((launch, home, lease))
 }
 
 impl wit::HostChild for State {

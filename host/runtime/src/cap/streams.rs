@@ -3,6 +3,7 @@
 use super::home::Home;
 use crate::run::Slot;
 use bytes::BytesMut;
+use cyrus_gateway::Lease;
 use cyrus_sandbox::{ChildOutput, ChildStdin, Handle};
 use std::{
     io,
@@ -235,10 +236,20 @@ impl<D> StreamConsumer<D> for Input {
     }
 }
 
-/// Keeps a program's place among the live ones, and its home, until it is gone, whoever holds on to it until then.
-pub(crate) fn hold_until_gone(programs: &TaskTracker, slot: Slot, home: Home, program: Handle) {
+/// Keeps a program's place among the live ones, its home and its way to its model until it is gone, whoever holds on
+/// to it until then.
+pub(crate) fn hold_until_gone(
+    programs: &TaskTracker,
+    slot: Slot,
+    home: Home,
+    lease: Option<Lease>,
+    program: Handle,
+) {
     programs.spawn(async move {
         let _how = program.wait().await;
+        if let Some(lease) = lease {
+            lease.end().await;
+        }
         home.give_back().await;
         drop(slot);
     });

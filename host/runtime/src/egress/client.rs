@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_mins(1);
 pub(crate) struct Tls(OnceLock<Result<ClientConfig, String>>);
 
 impl Tls {
-    fn config(&self) -> Result<ClientConfig, Error> {
+    pub(super) fn config(&self) -> Result<ClientConfig, Error> {
         let made = self.0.get_or_init(|| {
             let provider = Arc::new(ring::default_provider());
             let builder = ClientConfig::builder_with_provider(provider);
@@ -148,7 +148,7 @@ impl Client {
 }
 
 /// A client for plain HTTP trusts nobody, and needs no certificates of the system.
-fn no_tls() -> Result<ClientConfig, Error> {
+pub(super) fn no_tls() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -157,7 +157,7 @@ fn no_tls() -> Result<ClientConfig, Error> {
 }
 
 /// What went wrong, without the address: it may hold what is nobody's business.
-fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &reqwest::Error) -> String {
     let sources = iter::successors(error.source(), |&error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

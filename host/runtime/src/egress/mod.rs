@@ -7,8 +7,10 @@
 mod body;
 mod client;
 mod credentials;
+mod model;
 
 pub(crate) use client::{Clients, Tls};
+pub(crate) use model::ModelUpstream;
 
 use crate::{
     redact::Redactor,
