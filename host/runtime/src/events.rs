@@ -93,7 +93,7 @@ impl StreamConsumer<State> for EventSink {
         let mut incoming = Vec::with_capacity(waiting.min(EVENT_BATCH));
         source.read(&mut store, &mut incoming)?;
         self.count(&incoming)?;
-        let redactor = &self.run.executor.redactor;
+        let redactor = &self.run.redactor;
         let batch = incoming.into_iter().map(|event| match convert::event(event, redactor) {
             Event::Usage(claimed) => Event::Usage(self.run.counted(claimed)),
             event => event,

@@ -119,8 +119,8 @@ impl TaskExecutor for PluginExecutor {
             let guest = instance.cyrus_executor_task_executor();
             async move { guest.call_describe(store, settings).await }.boxed()
         });
-        let described = apart(run, call);
-        async move { Ok(convert::descriptor(described.await?, &self.0.redactor)) }.boxed()
+        let described = apart(Arc::clone(&run), call);
+        async move { Ok(convert::descriptor(described.await?, &run.redactor)) }.boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Health, ExecutionError>> {
@@ -130,8 +130,8 @@ impl TaskExecutor for PluginExecutor {
             let guest = instance.cyrus_executor_task_executor();
             async move { guest.call_probe(store, settings).await }.boxed()
         });
-        let probed = apart(run, call);
-        async move { Ok(convert::health(probed.await?, &self.0.redactor)) }.boxed()
+        let probed = apart(Arc::clone(&run), call);
+        async move { Ok(convert::health(probed.await?, &run.redactor)) }.boxed()
     }
 
     fn execute_streaming(

@@ -1,6 +1,6 @@
 //! What one execution holds on the host's side, from its first instance to its last.
 
-use crate::{cap::log::LogBudget, executor::Shared, spending, state::Stderr};
+use crate::{cap::log::LogBudget, executor::Shared, redact::Redactor, spending, state::Stderr};
 use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
 use cyrus_gateway::Account;
 use cyrus_plugin::{Denied, Digest, Policy};
@@ -45,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) stopping: CancellationToken,
     /// Cancelled a moment later: what was begun before the stop is answered in its place.
     pub(crate) cut_off: CancellationToken,
+    /// Knows the executor's secrets, and those in the files that its programs were given.
+    pub(crate) redactor: Redactor,
     /// Lines it may still log.
     pub(crate) log: LogBudget,
     /// The end of what it wrote to its standard error.
@@ -93,6 +95,7 @@ impl Run {
         let account = is_gated.then(|| spending::account(request.is_some(), most));
         Self {
             account,
+            redactor: executor.redactor.fork(),
             executor,
             request,
             host,

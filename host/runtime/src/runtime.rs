@@ -9,7 +9,7 @@ use crate::{
     engine::{self, Ticker},
     executor::{ExecutorError, PluginExecutor, Shared},
     plugin::{self, LoadError, Loaded, Plugin},
-    redact::Redactor,
+    redact::{Redactor, is_secret},
     secrets::{SecretError, SecretResolver},
     state::State,
 };
@@ -232,7 +232,7 @@ impl Runtime {
     }
 
     /// The variables of each granted program, and which of their values are to be hidden: those that the
-    /// operator did not write in the clear. A variable that the host itself does not have is left out.
+    /// operator did not write in the clear, and of the others those that are secrets all the same. A variable that the host itself does not have is left out.
     async fn variables(
         &self,
         config: &ExecutorConfig,
@@ -243,7 +243,13 @@ impl Runtime {
             for (name, source) in &process.env {
                 let value = match source {
                     // Unlike a secret, a variable may well be empty.
-                    SecretRef::Value(value) => Zeroizing::new(value.clone()),
+                    SecretRef::Value(value) => {
+                        let value = Zeroizing::new(value.clone());
+                        if is_secret(name, &value) {
+                            hidden.push(value.clone());
+                        }
+                        value
+                    }
                     source => match self.0.secrets.resolve(source).await {
                         Ok(value) => {
                             hidden.push(value.clone());

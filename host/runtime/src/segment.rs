@@ -162,7 +162,7 @@ fn settle(
         run.notes().limit = Some("outcome");
         return Err(verdict::of_trap(run, EXECUTE, &wasmtime::Error::msg(problem), None));
     }
-    let incoming = Incoming(&run.executor.redactor);
+    let incoming = Incoming(&run.redactor);
     let reported = reported.map(|reported| match reported {
         Ok(outcome) => Ok(counted(run, incoming.outcome(outcome))),
         Err(error) => Err(incoming.error(error)),
@@ -375,7 +375,7 @@ pub(crate) async fn call<R: Send + 'static>(
         None => Err(verdict::of_deadline(&run, None)),
         Some(Err(error)) => Err(verdict::of_trap(&run, export, &error, passed)),
         Some(Ok(Err(error))) => {
-            let error = Incoming(&run.executor.redactor).error(error);
+            let error = Incoming(&run.redactor).error(error);
             Err(verdict::of_report(&run, error, false))
         }
         Some(Ok(Ok(answer))) => Ok(answer),

@@ -30,7 +30,7 @@ pub(crate) fn of_trap(
         message.push('\n');
         message.push_str(&bound::text(backtrace, BACKTRACE_BYTES));
     }
-    let message = bound::text(run.executor.redactor.text(message), bound::MESSAGE_BYTES);
+    let message = bound::text(run.redactor.text(message), bound::MESSAGE_BYTES);
     tracing::warn!(executor = %info.name, execution = run.id(), "{message}");
     let verdict = match limit {
         Some(which) => HostVerdict::Limit { plugin, digest, export, which: which.to_owned() },
@@ -116,7 +116,7 @@ pub(crate) fn of_report(run: &Run, error: ExecutionError, stopping: bool) -> Exe
 
 /// The host itself failed.
 pub(crate) fn of_host(run: &Run, problem: &dyn std::fmt::Display) -> ExecutionError {
-    let problem = run.executor.redactor.text(problem.to_string());
+    let problem = run.redactor.text(problem.to_string());
     let message = format!("the host failed: {}", bound::text(problem, bound::MESSAGE_BYTES / 2));
     with_notes(run, ExecutionError::new(ErrorKind::Failed, message))
 }

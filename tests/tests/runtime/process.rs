@@ -151,3 +151,94 @@ async fn a_probe_may_run_programs_and_a_description_may_not_wait_for_ever() {
         assert_eq!(error.kind, ErrorKind::TimedOut);
     }
 }
+
+/// What the component held in its memory of what a program printed that has a key, a login and a literal secret.
+async fn held(script: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let operator = directory.path().join("me");
+    fs::create_dir_all(operator.join(".tool")).unwrap();
+    fs::write(operator.join(".tool/login.json"), r#"{"token": "oauth-SECRET-1234567"}"#).unwrap();
+    fs::write(
+        operator.join(".tool/key.pem"),
+        "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n",
+    )
+    .unwrap();
+    fs::write(directory.path().join("key"), "sk-live-SECRET-abcdef").unwrap();
+    let file = directory.path().join("script");
+    fs::write(&file, script).unwrap();
+    let grants = json!({"process": {"sh": {
+        "program": "sh",
+        "args": {"positionals": ["any"]},
+        "env": {"API_KEY": {"file": directory.path().join("key")}, "CLEAR_TOKEN": "in-the-clear-98765",
+            "MODE": "production-mode"},
+        "homeFiles": [".tool/login.json", ".tool/key.pem", ".tool/new"],
+    }}});
+    let tested = Setup::new().grants(&grants.to_string()).home(&operator).build().await;
+    // An underscore is a blank to the probe, and a directory's name may have one.
+    let script = file.display().to_string();
+    assert!(!script.contains('_'), "{script}");
+    let backwards = tested.summary(&format!("run-backwards sh {script}")).await;
+    backwards.chars().rev().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_never_holds_what_its_programs_were_given() {
+    let secrets = [
+        "sk-live-SECRET-abcdef",
+        "oauth-SECRET-1234567",
+        "in-the-clear-98765",
+        "MIIEvQIBADANBgkq",
+        "oauth-RENEWED-7654321",
+        "made-meanwhile-11223",
+        // In base64 and in hexadecimal.
+        "c2stbGl2ZS1TRUNSRVQ",
+        "736b2d6c6976652d534543524554",
+    ];
+    for script in [
+        "echo $API_KEY; cat ~/.tool/login.json; echo $CLEAR_TOKEN",
+        "echo $API_KEY >&2; cat ~/.tool/login.json >&2",
+        "printf %s $API_KEY | base64; printf %s $API_KEY | od -An -tx1 | tr -d ' '",
+        "cat ~/.tool/key.pem",
+        // In pieces, each of which is passed on by itself.
+        "for c in s k - l i v e - S E C R E T - a b c d e f; do printf $c; sleep 0.02; done",
+        "printf '\"key\":\"sk-live-'; sleep 0.2; printf 'SECRET-abcdef\"'",
+        // Renewed, and made, while it runs.
+        "echo '{\"token\": \"oauth-RENEWED-7654321\"}' > ~/.tool/login.json; cat ~/.tool/login.json",
+        "echo 'password = made-meanwhile-11223' > ~/.tool/new; cat ~/.tool/new; echo $API_KEY",
+        // Much, of which only the end is kept.
+        "i=0; while [ $i -lt 5000 ]; do echo \"$i $API_KEY\" >&2; i=$((i+1)); done",
+    ] {
+        let held = held(script).await;
+        assert!(held.contains("[secret]"), "{script}: {held}");
+        for secret in secrets {
+            assert!(!held.contains(secret), "{script}: {held}");
+        }
+        assert!(!held.to_lowercase().contains("ecret-abc"), "nor a part of one: {held}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_secret_reaches_a_component_as_it_was_printed() {
+    let line = r#"{"type":"system","session_id":"0a1b2c3d-4e5f","model":"claude-opus-4-5","cwd":"/tmp/x"}"#;
+    let held = held(&format!("echo '{line}'; echo $MODE; echo '{{\"key\":\"'$API_KEY'\"}}'")).await;
+    let expected =
+        format!("Exit::Code(0) out={line}\nproduction-mode\n{{\"key\":\"[secret]\"}} err=");
+    assert_eq!(held, expected, "a line of JSON stays one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_may_begin_a_secret_is_not_held_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    // Its first line is what the program says before it waits to be interrupted.
+    fs::write(&key, "ready\nnot-all-of-it-yet").unwrap();
+    let grants = json!({"process": {"sh": {
+        "program": "sh",
+        "args": {"flags": {"-c": "any"}},
+        "env": {"KEY": {"file": key}},
+    }}});
+    let tested = Setup::new().grants(&grants.to_string()).build().await;
+    let script = "signal sh -c trap_'echo_caught;exit_7'_INT;echo_ready;while_:;do_sleep_0.01;done";
+    let told = tested.summary(script).await;
+    assert_eq!(told, "ready caught  Ok(Exit::Code(7)) Ok(Exit::Code(7))");
+}

@@ -239,7 +239,7 @@ async fn checkpoint(run: &Arc<Run>, token: String) -> Durable<()> {
         let problem = format!("a checkpoint is at most {CHECKPOINT_BYTES} bytes long");
         return Err(wit::HostError::Invalid(problem));
     }
-    let token = run.executor.redactor.text(token);
+    let token = run.redactor.text(token);
     let (write, noted) = (run.host.checkpoint(token.clone()), Arc::clone(run));
     let and_note = async move {
         write.await?;
@@ -290,7 +290,7 @@ fn known_or_new(
     }
     let id = Digest::of(question.id.as_bytes());
     let content = content(&question);
-    let question = convert::question(question, &run.executor.redactor);
+    let question = convert::question(question, &run.redactor);
     let mut notes = run.notes();
     let asked = notes.questions.len();
     match notes.questions.entry(id) {

@@ -73,7 +73,7 @@ impl wit::Host for State {
             wit::Level::Warn => LogLevel::Warn,
             wit::Level::Error => LogLevel::Error,
         };
-        let message = self.run.executor.redactor.text(message);
+        let message = self.run.redactor.text(message);
         write(&self.run, level, bound::text(message, bound::MESSAGE_BYTES));
         if left == 0 {
             let most = self.run.executor.config.limits.log_lines;

@@ -4,6 +4,8 @@ pub(crate) mod context;
 pub(crate) mod files;
 pub(crate) mod home;
 pub(crate) mod log;
+mod logins;
 pub(crate) mod model;
+mod output;
 pub(crate) mod process;
 mod streams;

@@ -1,8 +1,11 @@
-//! `process`: programs by grant name, through the sandbox.
+//! `process`: programs by grant name, through the sandbox. What they print reaches the component without the secrets that
+//! they were given.
 
 use super::{
     home::Home,
+    logins::Logins,
     model,
+    output::CleanOutput,
     streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone},
 };
 use crate::{
@@ -13,8 +16,7 @@ use crate::{
 use cyrus_gateway::Lease;
 use cyrus_plugin::ProcessGrant;
 use cyrus_sandbox::{
-    AbsolutePath, ChildOutput, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError,
-    find_program,
+    AbsolutePath, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError, find_program,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -22,6 +24,7 @@ use wasmtime::{
     Result,
     component::{Access, FutureReader, Resource, StreamReader},
 };
+use zeroize::Zeroizing;
 
 /// Arguments of one launch, and bytes of all of them.
 const ARGUMENTS: usize = 1024;
@@ -35,7 +38,7 @@ pub struct Child {
     run: Arc<Run>,
     program: Handle,
     stdin: Option<ChildStdin>,
-    stdout: Option<ChildOutput>,
+    stdout: Option<CleanOutput>,
     stderr: Option<StderrTaker>,
     output: OutputBudget,
 }
@@ -87,17 +90,20 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     run.allow();
     let (launch, home, lease) = prepare(run, grant, process, args).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
+    let logins = Arc::new(Logins::new(home.path().as_path(), &process.home_files));
+    logins.teach(&run.redactor);
     let launched = run.executor.runtime.launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
     hold_until_gone(&run.programs, slot, home, lease, program.clone());
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, program.clone());
+    let clean = |pipe| CleanOutput::new(pipe, output.clone(), &run.redactor, Arc::clone(&logins));
     Ok(Child {
         run: Arc::clone(run),
         stdin: child.take_stdin(),
-        stdout: child.take_stdout(),
-        stderr: child.take_stderr().map(|pipe| drain_stderr(pipe, output.clone())),
+        stdout: child.take_stdout().map(clean),
+        stderr: child.take_stderr().map(|pipe| drain_stderr(clean(pipe))),
         program,
         output,
     })
@@ -152,6 +158,9 @@ async fn prepare(
         Some((gated, account)) => Some(gated.open(account).await.map_err(|e| io(&e))?),
         None => None,
     };
+    if let Some(lease) = &lease {
+        run.redactor.learn([Zeroizing::new(lease.token().to_owned())]);
+    }
     let of_model = gated.zip(lease.as_ref()).map(|(gated, lease)| gated.variables(lease));
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
@@ -215,7 +224,7 @@ impl<T: Send + 'static> wit::HostChildWithStore<T> for HasState {
     ) -> Result<Outcome<StreamReader<u8>>> {
         let child = store.get().child(&child)?;
         let Some(pipe) = child.stdout.take() else { return Ok(Err(once("standard output"))) };
-        let output = Output::of_pipe(pipe, child.output.clone());
+        let output = Output::of_pipe(pipe);
         Ok(Ok(StreamReader::new(&mut store, output)?))
     }
 
@@ -228,7 +237,7 @@ impl<T: Send + 'static> wit::HostChildWithStore<T> for HasState {
         let (to, kept) = oneshot::channel();
         // Nobody drains any more only when the program printed too much.
         let _nothing_to_come = taker.send(to);
-        let output = Output::of_drain(kept, child.output.clone());
+        let output = Output::of_drain(kept);
         Ok(Ok(StreamReader::new(&mut store, output)?))
     }
 

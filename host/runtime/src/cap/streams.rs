@@ -1,11 +1,12 @@
 //! Between a program's pipes and a component's streams.
 
-use super::home::Home;
+use super::{home::Home, output::CleanOutput};
 use crate::run::Slot;
 use bytes::BytesMut;
 use cyrus_gateway::Lease;
-use cyrus_sandbox::{ChildOutput, ChildStdin, Handle};
+use cyrus_sandbox::{ChildStdin, Handle};
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{
@@ -14,18 +15,12 @@ use std::{
     },
     task::{Context, Poll, ready},
 };
-use tokio::{
-    io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
-    sync::oneshot,
-};
+use tokio::{io::AsyncWrite as _, sync::oneshot};
 use tokio_util::task::TaskTracker;
 use wasmtime::{
     Result, StoreContextMut,
     component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult},
 };
-
-/// Bytes that go over at once.
-const CHUNK: usize = 16 * 1024;
 
 /// What is kept of standard error for a component that asks for it late, in bytes.
 const STDERR_KEPT: usize = 64 * 1024;
@@ -49,7 +44,7 @@ impl OutputBudget {
     }
 
     /// Takes note of output. `false`: it is too much, and the program is killed.
-    fn take(&self, bytes: usize) -> bool {
+    pub(super) fn take(&self, bytes: usize) -> bool {
         let less = |left: u64| left.checked_sub(bytes as u64);
         let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
         if !fits {
@@ -61,27 +56,38 @@ impl OutputBudget {
 }
 
 /// Produces a program's output.
-pub(crate) struct Output {
-    source: OutputSource,
-    budget: OutputBudget,
-}
+pub(crate) struct Output(OutputSource);
 
 enum OutputSource {
-    Pipe(ChildOutput),
+    Pipe(Box<CleanOutput>),
     /// What was kept, then the pipe.
-    Late(oneshot::Receiver<(BytesMut, ChildOutput)>),
+    Late(oneshot::Receiver<(BytesMut, CleanOutput)>),
 }
 
 impl Output {
-    pub(crate) fn of_pipe(pipe: ChildOutput, budget: OutputBudget) -> Self {
-        Self { source: OutputSource::Pipe(pipe), budget }
+    pub(crate) fn of_pipe(pipe: CleanOutput) -> Self {
+        Self(OutputSource::Pipe(Box::new(pipe)))
     }
 
-    pub(crate) fn of_drain(
-        kept: oneshot::Receiver<(BytesMut, ChildOutput)>,
-        budget: OutputBudget,
-    ) -> Self {
-        Self { source: OutputSource::Late(kept), budget }
+    pub(crate) fn of_drain(kept: oneshot::Receiver<(BytesMut, CleanOutput)>) -> Self {
+        Self(OutputSource::Late(kept))
+    }
+
+    /// The next bytes. `None`: there are no more.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
+        if let OutputSource::Late(kept) = &mut self.0 {
+            let Ok((kept, pipe)) = ready!(Pin::new(kept).poll(cx)) else {
+                return Poll::Ready(None);
+            };
+            self.0 = OutputSource::Pipe(Box::new(pipe));
+            if !kept.is_empty() {
+                return Poll::Ready(Some(kept));
+            }
+        }
+        match &mut self.0 {
+            OutputSource::Pipe(pipe) => pipe.poll_next(cx).map(|next| next.map(BytesMut::from)),
+            OutputSource::Late(_) => Poll::Pending,
+        }
     }
 }
 
@@ -99,51 +105,30 @@ impl<D> StreamProducer<D> for Output {
         if destination.remaining(&mut store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        if let OutputSource::Late(kept) = &mut self.source {
-            match Pin::new(kept).poll(cx) {
-                Poll::Ready(Ok((kept, pipe))) => {
-                    self.source = OutputSource::Pipe(pipe);
-                    if !kept.is_empty() {
-                        destination.set_buffer(kept);
-                        return Poll::Ready(Ok(StreamResult::Completed));
-                    }
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
-                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        let this = &mut *self;
-        let OutputSource::Pipe(pipe) = &mut this.source else { return Poll::Pending };
-        let mut destination = destination.as_direct(store, CHUNK);
-        let mut buffer = ReadBuf::new(destination.remaining());
-        let read = match Pin::new(pipe).poll_read(cx, &mut buffer) {
-            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-        };
-        match read {
-            Ok(bytes @ 1..) if this.budget.take(bytes) => {
-                destination.mark_written(bytes);
+        match self.poll_next(cx) {
+            Poll::Ready(Some(bytes)) => {
+                destination.set_buffer(bytes);
                 Poll::Ready(Ok(StreamResult::Completed))
             }
-            _ => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
 /// A program's standard error until somebody takes it.
-pub(crate) type StderrTaker = oneshot::Sender<oneshot::Sender<(BytesMut, ChildOutput)>>;
+pub(crate) type StderrTaker = oneshot::Sender<oneshot::Sender<(BytesMut, CleanOutput)>>;
 
-/// Reads a program's standard error, so that the program never blocks on it, until it is taken.
-pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> StderrTaker {
+/// Reads a program's standard error, so that the program never blocks on it, until it is taken. What is kept has no
+/// secrets in it before its beginning is cut off: half of one would not be known any more.
+pub(crate) fn drain_stderr(mut pipe: CleanOutput) -> StderrTaker {
     let (taker, mut request) = oneshot::channel::<oneshot::Sender<_>>();
     tokio::spawn(async move {
         let mut kept = BytesMut::new();
         let mut wanted = true;
-        let mut piece = vec![0; CHUNK];
         loop {
-            let read = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 to = &mut request, if wanted => if let Ok(to) = to {
                     let _component_is_gone = to.send((kept, pipe));
@@ -152,22 +137,22 @@ pub(crate) fn drain_stderr(mut pipe: ChildOutput, budget: OutputBudget) -> Stder
                     wanted = false;
                     continue;
                 },
-                read = pipe.read(&mut piece) => read,
+                next = poll_fn(|cx| pipe.poll_next(cx)) => next,
             };
-            match read {
-                Ok(bytes @ 1..) if budget.take(bytes) => {
-                    kept.extend_from_slice(&piece[..bytes]);
+            match next {
+                Some(bytes) => {
+                    kept.extend_from_slice(&bytes);
                     let over = kept.len().saturating_sub(STDERR_KEPT);
                     drop(kept.split_to(over));
                 }
-                _ if wanted => {
+                None if wanted => {
                     // The program is done with it; what was kept may still be asked for.
                     if let Ok(to) = (&mut request).await {
                         let _component_is_gone = to.send((kept, pipe));
                     }
                     return;
                 }
-                _ => return,
+                None => return,
             }
         }
     });

@@ -34,7 +34,7 @@ pub(super) struct Response {
 impl Response {
     pub(super) fn new(run: &Run, pieces: Pieces, slot: Slot, silence: Duration) -> Self {
         let most = u64::from(run.executor.config.limits.response_kib) * 1024;
-        let redacted = run.executor.redactor.stream();
+        let redacted = run.redactor.stream();
         let cut_off = run.cut_off.clone();
         let stopped: Option<BoxFuture<'static, ()>> =
             (!run.stopping.is_cancelled()).then(|| Box::pin(cut_off.cancelled_owned()) as _);

@@ -156,7 +156,7 @@ async fn prepare(
         // A part of an answer may hold a part of the secret.
         headers.remove(header::RANGE);
     }
-    if !run.executor.redactor.is_empty() {
+    if !run.redactor.is_empty() {
         // What is compressed cannot be searched for a secret, and any service may have got to know one.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -213,7 +213,7 @@ fn receive(
     if size > RESPONSE_HEADER_BYTES || headers.len() > RESPONSE_HEADERS {
         return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));
     }
-    let redactor = &run.executor.redactor;
+    let redactor = &run.redactor;
     if let (false, Some(coding)) = (redactor.is_empty(), unreadable_coding(&headers)) {
         return Err(Error::HttpResponseContentCoding(Some(coding)));
     }

