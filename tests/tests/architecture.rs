@@ -216,8 +216,8 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 7] = [
     ),
     (
         &["reqwest"],
-        &["host/runtime/src/egress/client.rs"],
-        "a client of one destination, bound to checked addresses",
+        &["host/runtime/src/egress/client.rs", "host/runtime/src/egress/model.rs"],
+        "a client of one destination, bound to checked addresses; the model's service, at the operator's own address",
     ),
     (
         &[
