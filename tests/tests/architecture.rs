@@ -208,7 +208,7 @@ fn lines_are_made_in_one_place() {
 
 /// What opens a connection to another machine, or has a program open one: the word it is found by, the files that
 /// may, and why. A new place belongs into `cyrus-egress`, or behind its proxy.
-const CONNECTIONS: [(&[&str], &[&str], &str); 7] = [
+const CONNECTIONS: [(&[&str], &[&str], &str); 8] = [
     (
         &["TcpStream::connect", "TcpSocket", "lookup_host"],
         &["host/egress/src/resolve.rs"],
@@ -246,7 +246,7 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 7] = [
         // The one way to give git another protocol than that of local files.
         &[".network("],
         &["host/workspace/src/push.rs", "host/workspace/src/scratch.rs"],
-        "git on remotes",
+        "`origin`, as the operator configured it; and a granted remote, through the proxy",
     ),
     (
         &["[\"fetch\"", "[\"push\"", "[\"ls-remote\"", "[\"clone\"", "[\"pull\"", "\"fetch-pack\""],
@@ -264,6 +264,11 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 7] = [
         &["find_program(\"gh\""],
         &["host/cli/src/app.rs"],
         "`gh`, with the operator's login, for pull requests on `origin`",
+    ),
+    (
+        &["GrantedRemote::judged"],
+        &["host/plugin/src/policy.rs"],
+        "only policy grants a remote, and git fetches from no other",
     ),
 ];
 

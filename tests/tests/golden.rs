@@ -4,9 +4,9 @@
 //! never rebuilt: see the README there.
 
 use cyrus_executor::{
-    Access, Answer, Attachment, AttachmentSource, Choice, Cost, CostSource, Denial, ErrorKind,
-    Event, Execution, ExecutionError, ExecutionHost, ExecutionRequest, ExecutionResult, Finding,
-    HostError, Limits, Link, MicroUsd, OtherEvent, Outcome, PlanStep, Progress, Question,
+    Access, Answer, Attachment, AttachmentSource, BranchSource, Choice, Cost, CostSource, Denial,
+    ErrorKind, Event, Execution, ExecutionError, ExecutionHost, ExecutionRequest, ExecutionResult,
+    Finding, HostError, Limits, Link, MicroUsd, OtherEvent, Outcome, PlanStep, Progress, Question,
     QuestionKind, RemoteBranch, Repository, SpendVerdict, StepState, StopMode, StopResult, Task,
     TaskExecutor, TaskKind, ToolResult, ToolUse, Usage, Warning, WorkProduct, Workspace,
 };
@@ -377,7 +377,7 @@ async fn every_event_arrives() {
 async fn every_ending_arrives() {
     let bench = Bench::new(json!({})).await;
     let branch = RemoteBranch {
-        remote: Some("https://a.example/r.git".to_owned()),
+        source: BranchSource::Origin,
         name: "topic".to_owned(),
         commit: Some("0123456789012345678901234567890123456789".to_owned()),
     };

@@ -31,16 +31,18 @@ pub(crate) enum Capability {
     Workspace,
     Secrets,
     Ask,
+    Git,
 }
 
 impl Capability {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("digest", Self::Digest),
         ("http", Self::Http),
         ("process", Self::Process),
         ("workspace", Self::Workspace),
         ("secrets", Self::Secrets),
         ("ask", Self::Ask),
+        ("git", Self::Git),
     ];
 
     /// Takes this capability over from other grants.
@@ -52,6 +54,7 @@ impl Capability {
             Self::Workspace => to.workspace = from.workspace,
             Self::Secrets => to.secrets.clone_from(&from.secrets),
             Self::Ask => to.ask = from.ask,
+            Self::Git => to.git.clone_from(&from.git),
         }
     }
 }

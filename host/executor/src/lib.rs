@@ -37,7 +37,10 @@ pub use execution::{
 };
 pub use host::{ExecutionHost, HostError, SpendVerdict, Unattended};
 pub use money::{MicroUsd, ParseMoneyError};
-pub use outcome::{Denial, ExecutionResult, Outcome, RemoteBranch, Suspension, WorkProduct};
+pub use outcome::{
+    BranchSource, Denial, ExecutionResult, GrantedRemote, Outcome, RemoteBranch, Suspension,
+    WorkProduct,
+};
 pub use port::{Descriptor, ExecutorInfo, Health, Placement, TaskExecutor};
 pub use question::{Answer, Choice, Question, QuestionKind};
 pub use request::{

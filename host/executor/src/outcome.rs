@@ -14,12 +14,48 @@ pub struct Denial {
     pub reason: String,
 }
 
+/// A git remote other than the repository's own, which policy grants to the executor that named it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedRemote {
+    address: String,
+    credentials: bool,
+}
+
+impl GrantedRemote {
+    /// A remote that was judged. Only `Policy::git` of the plugin host calls this, and an architecture test holds
+    /// it: the host fetches from nothing else.
+    pub fn judged(address: impl Into<String>, credentials: bool) -> Self {
+        Self { address: address.into(), credentials }
+    }
+
+    /// Its address, which is an https URL without credentials.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether git may use the operator's credentials there.
+    pub fn with_credentials(&self) -> bool {
+        self.credentials
+    }
+}
+
+/// Where a branch was pushed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "value")]
+pub enum BranchSource {
+    /// The repository's own `origin`.
+    #[default]
+    Origin,
+    /// Another remote.
+    Granted(GrantedRemote),
+}
+
 /// A branch that holds a result somewhere else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteBranch {
-    /// The git remote's address; `None` is the repository's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote: Option<String>,
+    /// Where it is.
+    #[serde(default)]
+    pub source: BranchSource,
     /// The branch's name, without `refs/heads/`.
     pub name: String,
     /// The commit it was seen at.

@@ -1,6 +1,6 @@
 use crate::{
-    ArgsPattern, ExecutorConfig, HostMaximum, HostPattern, HttpRequest, Manifest, Policy,
-    ProgramKind, SecretRef,
+    ArgsPattern, ExecutorConfig, GitGrant, GitHost, HostMaximum, HostPattern, HttpRequest,
+    Manifest, Policy, ProgramKind, SecretRef,
 };
 use cyrus_executor::Access;
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub struct Authority {
     pub programs: Vec<ProgramAuthority>,
     /// The hosts that it may send requests to.
     pub http: Vec<String>,
+    /// The hosts that its results may be fetched from, besides the repository's own `origin`.
+    pub git: Vec<GitGrant>,
     /// The secrets that are put into its requests.
     pub secrets: Vec<SecretAuthority>,
     /// What it may do with the workspace, which it sees without git's own directories.
@@ -81,6 +83,7 @@ impl Authority {
         Self {
             programs: programs(manifest, config, &policy, resolve),
             http: http(manifest, config, maximum),
+            git: git(manifest, config, maximum),
             secrets: secrets.collect(),
             workspace: policy.workspace(),
             ask: policy.ask().is_ok(),
@@ -145,6 +148,23 @@ fn http(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> 
     names
 }
 
+fn git(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> Vec<GitGrant> {
+    let asked = || manifest.requests.git.iter().map(GitHost::pattern);
+    let most: Option<Vec<HostPattern>> =
+        maximum.git.as_ref().map(|most| most.iter().map(|host| host.pattern().clone()).collect());
+    let effective = config.grants.git.iter().flat_map(|grant| {
+        let both = common(asked(), std::slice::from_ref(grant.host.pattern()));
+        let both = match &most {
+            Some(most) => common(both, most),
+            None => both,
+        };
+        let host = |host: &HostPattern| GitHost::new(host.clone());
+        let grant_of = |pattern| GitGrant { host: host(pattern), credentials: grant.credentials };
+        both.into_iter().map(grant_of).collect::<Vec<_>>()
+    });
+    effective.collect()
+}
+
 /// What both sides open: of each two that overlap, the narrower.
 fn common<'a>(
     one: impl IntoIterator<Item = &'a HostPattern>,
@@ -162,10 +182,15 @@ fn common<'a>(
 
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { programs, http, secrets, workspace, ask } = self;
+        let Self { programs, http, git, secrets, workspace, ask } = self;
         let mut may = Vec::new();
         may.extend(programs.iter().map(ToString::to_string));
         may.extend(http.iter().map(|host| format!("send requests to {host}")));
+        may.extend(git.iter().map(|grant| {
+            let with =
+                if grant.credentials { "with your git credentials" } else { "without credentials" };
+            format!("have results fetched by git from {}, {with}", grant.host)
+        }));
         may.extend(secrets.iter().map(|secret| {
             let SecretAuthority { handle, audience, header, source } = secret;
             let to = if audience.is_empty() { "nobody".to_owned() } else { audience.join(", ") };
@@ -217,6 +242,7 @@ component = "example.wasm"
 placement = "local"
 [requests]
 http = ["*.example.com", "https://a.test"]
+git = ["git.example.com", "git.example.org"]
 workspace = "read-write"
 [requests.process.agent]
 program = "claude"
@@ -243,12 +269,16 @@ inject = { header = "authorization", prefix = "Bearer " }
     fn only_what_all_three_sides_allow_is_effective() {
         let found = authority(
             r#"{"http": ["https://api.example.com", "https://evil.test", "*.b.example.com"],
+                "git": ["*.example.com", {"host": "git.example.org", "credentials": true}, "evil.test"],
                 "workspace": "read-write", "ask": true, "secrets": {"key": {"env": "K"}, "more": "x"},
                 "process": {"agent": {"program": "claude", "homeFiles": [".login"], "env": {"A": "hunter2", "K": {"env": "K"}},
                     "args": {"flags": {"-p": "none", "--model": "any", "--granted": "any"}, "positionals": [["auth"]]}},
                     "sh": {"program": "sh"}}}"#,
-            r#"{"http": ["https://*.b.example.com", "https://api.example.com"], "workspace": "read-only"}"#,
+            r#"{"http": ["https://*.b.example.com", "https://api.example.com"], "workspace": "read-only",
+                "git": ["git.example.com"]}"#,
         );
+        let git: Vec<_> = found.git.iter().map(|grant| grant.host.to_string()).collect();
+        assert_eq!(git, ["https://git.example.com"]);
         assert_eq!(found.http, ["https://*.b.example.com", "https://api.example.com"]);
         assert_eq!((found.workspace, found.ask), (Some(Access::ReadOnly), false));
         assert_eq!(found.secrets.len(), 1);

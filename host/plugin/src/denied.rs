@@ -13,6 +13,8 @@ pub enum Capability {
     Secret,
     /// Putting a question to a person.
     Ask,
+    /// Having a result fetched from a remote other than `origin`.
+    Git,
 }
 
 impl fmt::Display for Capability {
@@ -23,6 +25,7 @@ impl fmt::Display for Capability {
             Self::Workspace => "workspace",
             Self::Secret => "secrets",
             Self::Ask => "ask",
+            Self::Git => "git",
         })
     }
 }

@@ -1,4 +1,4 @@
-use crate::{ExecutorConfig, HostMaximum, HostPattern, HttpRequest, Manifest, Policy};
+use crate::{ExecutorConfig, GitHost, HostMaximum, HostPattern, HttpRequest, Manifest, Policy};
 use cyrus_executor::Access;
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -30,6 +30,7 @@ pub fn explain(
 ) -> Vec<Explanation> {
     let policy = Policy::new(Arc::clone(manifest), config, maximum.clone());
     let mut rows = http(manifest, config, maximum);
+    rows.extend(git(manifest, config, maximum));
     let (asked, granted) = (&manifest.requests, &config.grants);
     for name in asked.process.keys().chain(granted.process.keys()).collect::<BTreeSet<_>>() {
         rows.push(row(
@@ -74,6 +75,23 @@ fn http(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> 
         let granted = covers(&name, &config.grants.http);
         let permitted = maximum.http.as_ref().is_none_or(|most| covers(&name, most));
         row(format!("http {name}"), requested, granted, requested && granted && permitted)
+    };
+    names.into_iter().map(explain_host).collect()
+}
+
+fn git(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> Vec<Explanation> {
+    let patterns = |hosts: &[GitHost]| -> Vec<HostPattern> {
+        hosts.iter().map(|host| host.pattern().clone()).collect()
+    };
+    let asked = patterns(&manifest.requests.git);
+    let granted: Vec<_> =
+        config.grants.git.iter().map(|grant| grant.host.pattern().clone()).collect();
+    let most = maximum.git.as_deref().map(patterns);
+    let names: BTreeSet<_> = asked.iter().chain(&granted).map(ToString::to_string).collect();
+    let explain_host = |name: String| {
+        let (is_asked, is_granted) = (covers(&name, &asked), covers(&name, &granted));
+        let is_permitted = most.as_ref().is_none_or(|most| covers(&name, most));
+        row(format!("git {name}"), is_asked, is_granted, is_asked && is_granted && is_permitted)
     };
     names.into_iter().map(explain_host).collect()
 }
@@ -124,7 +142,7 @@ program = "tool"
         let mut config = ExecutorConfig::new("ex", "example");
         config.grants = serde_json::from_str(
             r#"{"http": ["*.example.com", "evil.net"], "workspace": "read-only",
-                "secrets": {"other": "k"}}"#,
+                "git": ["git.example.com"], "secrets": {"other": "k"}}"#,
         )
         .unwrap();
         let rows = explain(&manifest, &config, &HostMaximum::default());
@@ -139,6 +157,7 @@ program = "tool"
                 ["http https://api.example.com", "yes", "yes", "yes"],
                 ["http https://b.example.com", "yes", "yes", "yes"],
                 ["http https://evil.net", "no", "yes", "no"],
+                ["git https://git.example.com", "no", "yes", "no"],
                 ["process tool", "yes", "no", "no"],
                 ["secret other", "no", "yes", "no"],
                 ["workspace", "read-write", "read-only", "read-only"],

@@ -1,4 +1,4 @@
-use crate::{HostPattern, PluginDigest, ProcessGrant, SecretGrant, SecretRef};
+use crate::{GitGrant, GitHost, HostPattern, PluginDigest, ProcessGrant, SecretGrant, SecretRef};
 use cyrus_executor::Access;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ pub struct Grants {
     /// Whether it may put questions to a person.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ask: bool,
+    /// Hosts that its results may be fetched from, besides the repository's own `origin`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub git: Vec<GitGrant>,
 }
 
 impl Grants {
@@ -65,11 +68,14 @@ pub struct HostMaximum {
     pub workspace: Option<Access>,
     /// Whether questions may be put.
     pub ask: bool,
+    /// The hosts that results may be fetched from, besides `origin`. Omitted: any that is granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<Vec<GitHost>>,
 }
 
 impl Default for HostMaximum {
     fn default() -> Self {
-        Self { http: None, process: true, workspace: Some(Access::ReadWrite), ask: true }
+        Self { http: None, process: true, workspace: Some(Access::ReadWrite), ask: true, git: None }
     }
 }
 

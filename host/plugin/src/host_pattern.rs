@@ -60,6 +60,11 @@ impl HostPattern {
             }
     }
 
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// The address, when the pattern is one. Only such a pattern opens private networks.
     pub fn address(&self) -> Option<IpAddr> {
         match self.host {

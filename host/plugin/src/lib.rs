@@ -25,6 +25,7 @@ mod digest;
 mod discovery;
 mod executor_config;
 mod explain;
+mod git_grant;
 mod grants;
 mod host_pattern;
 mod limits;
@@ -50,6 +51,7 @@ pub use discovery::{
 };
 pub use executor_config::ExecutorConfig;
 pub use explain::{Explanation, explain};
+pub use git_grant::{GitGrant, GitHost};
 pub use grants::{Grants, HostMaximum};
 pub use host_pattern::{HostPattern, ParseHostPatternError};
 pub use limits::ExecutorLimits;

@@ -1,4 +1,4 @@
-use crate::{ArgsPattern, HostPattern, ModelRequest, SecretRequest, grants::access};
+use crate::{ArgsPattern, GitHost, HostPattern, ModelRequest, SecretRequest, grants::access};
 use cyrus_executor::{Access, Placement};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ pub struct Requests {
     pub secrets: Vec<SecretRequest>,
     /// It wants to put questions to a person.
     pub ask: bool,
+    /// Hosts that it pushes results to, besides the repository's own `origin`.
+    pub git: Vec<GitHost>,
 }
 
 /// A host that a plugin wants to speak to.

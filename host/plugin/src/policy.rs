@@ -1,9 +1,10 @@
 use crate::{
     Capability, Denied, Destination, ExecutorConfig, Grants, HostMaximum, HostPattern, Manifest,
-    ProcessGrant, SecretGrant, SecretRequest, args::ArgRefused,
+    ProcessGrant, Scheme, SecretGrant, SecretRequest, args::ArgRefused,
 };
-use cyrus_executor::Access;
+use cyrus_executor::{Access, GrantedRemote};
 use std::sync::{Arc, PoisonError, RwLock};
+use url::Url;
 
 /// What one executor may do: its plugin's requests ∩ its grants ∩ the host's maximum.
 #[derive(Clone, Debug)]
@@ -122,6 +123,33 @@ impl Policy {
             return Err(self.not_granted(Capability::Ask, wanted, "ask", "true"));
         }
         if self.maximum.ask { Ok(()) } else { Err(Denied::above_maximum(Capability::Ask, wanted)) }
+    }
+
+    /// Whether a result may be fetched from this remote, which is not the repository's own.
+    pub fn git(&self, address: &str) -> Result<GrantedRemote, Denied> {
+        let url = Url::parse(address).ok();
+        let to = url.as_ref().and_then(Destination::of).filter(|to| to.scheme == Scheme::Https);
+        let (Some(url), Some(to)) = (url, to) else {
+            let wanted = format!("a result on the remote {address:?}");
+            let hint = "No grant allows it: besides the repository's own origin, results are fetched over https from a host that grants.git names";
+            return Err(Denied { capability: Capability::Git, wanted, hint: hint.to_owned() });
+        };
+        let (wanted, line) = (|| format!("a result on the remote {to}"), format!("\"{to}\""));
+        if !self.manifest.requests.git.iter().any(|host| host.pattern().matches(&to)) {
+            return Err(self.not_requested(Capability::Git, wanted(), "git", &line));
+        }
+        let mut granted = self.grants.git.iter().filter(|grant| grant.host.pattern().matches(&to));
+        let Some(first) = granted.next() else {
+            return Err(self.not_granted(Capability::Git, wanted(), "git", &line));
+        };
+        let credentials = first.credentials || granted.any(|grant| grant.credentials);
+        match &self.maximum.git {
+            Some(most) if !most.iter().any(|host| host.pattern().matches(&to)) => {
+                Err(Denied::above_maximum(Capability::Git, wanted()))
+            }
+            // What was judged is what is fetched from: the address as it was read, not as it was spelled.
+            _ => Ok(GrantedRemote::judged(url, credentials)),
+        }
     }
 
     /// The secrets that were asked for and granted, each with the hosts it is for.
@@ -313,6 +341,64 @@ inject = { header = "authorization", prefix = "Bearer " }
         let spelled = policy(r#"{"http": ["*.example.com", "10.0.0.7"]}"#);
         assert_eq!(spelled.private_address(&name, &at), Ok(()));
         assert!(spelled.private_address(&name, &to("https://10.0.0.8/")).is_err());
+    }
+
+    #[test]
+    fn a_remote_is_an_https_host_that_is_requested_and_granted_and_permitted() {
+        let with = |grants: &str, maximum: &str| {
+            let manifest = MANIFEST.replace(
+                "ask = true",
+                "ask = true\ngit = [\"git.example.com\", \"*.git.example.org\"]",
+            );
+            let mut config = ExecutorConfig::new("ex", "example");
+            config.grants = serde_json::from_str(grants).unwrap();
+            let maximum = serde_json::from_str(maximum).unwrap();
+            let manifest = Arc::new(Manifest::parse(manifest.as_bytes()).unwrap());
+            Policy::new(manifest, &config, maximum)
+        };
+        let all =
+            r#"{"git": ["git.example.com", {"host": "*.git.example.org", "credentials": true}]}"#;
+        let granted = with(all, "{}");
+        let remote = granted.git("https://GIT.example.com:443/a/../b").unwrap();
+        assert_eq!(
+            (remote.address(), remote.with_credentials()),
+            ("https://git.example.com/b", false)
+        );
+        assert!(granted.git("https://a.git.example.org/x").unwrap().with_credentials());
+        for bad in [
+            "http://git.example.com/a",
+            "ssh://git@git.example.com/a",
+            "git@git.example.com:a",
+            "git://git.example.com/a",
+            "ext::sh -c id",
+            "file:///srv/a",
+            "/srv/a",
+            "https://me@git.example.com/a",
+            "https://me:pw@git.example.com/a",
+            "https://git.example.com@evil.example/a",
+            "https://git.example.com:8443/a",
+            "https://git.example.com.evil.example/a",
+            "https://evil.example/git.example.com",
+            "https://git.example.org/a",
+            "https://127.0.0.1/a",
+            "-oProxyCommand=x",
+            "",
+        ] {
+            assert_eq!(granted.git(bad).unwrap_err().capability, Capability::Git, "{bad}");
+        }
+        let hint = |policy: &Policy| policy.git("https://git.example.com/a").unwrap_err().hint;
+        let none = hint(&with("{}", "{}"));
+        assert!(
+            none.ends_with(r#"executors.ex.grants.git: add "https://git.example.com""#),
+            "{none}"
+        );
+        let most = hint(&with(all, r#"{"git": []}"#));
+        assert!(most.contains("maximum.git"), "{most}");
+        let asked = hint(&policy(all));
+        assert!(
+            asked.contains("plugin.toml of example needs \"https://git.example.com\""),
+            "{asked}"
+        );
     }
 
     #[test]

@@ -162,9 +162,9 @@ fn settle(
         run.notes().limit = Some("outcome");
         return Err(verdict::of_trap(run, EXECUTE, &wasmtime::Error::msg(problem), None));
     }
-    let incoming = Incoming(&run.redactor);
+    let incoming = Incoming::of(run);
     let reported = reported.map(|reported| match reported {
-        Ok(outcome) => Ok(counted(run, incoming.outcome(outcome))),
+        Ok(outcome) => incoming.outcome(outcome).map(|outcome| counted(run, outcome)),
         Err(error) => Err(incoming.error(error)),
     });
     if matches!(ended, Ended::Killed) {
@@ -375,7 +375,7 @@ pub(crate) async fn call<R: Send + 'static>(
         None => Err(verdict::of_deadline(&run, None)),
         Some(Err(error)) => Err(verdict::of_trap(&run, export, &error, passed)),
         Some(Ok(Err(error))) => {
-            let error = Incoming(&run.redactor).error(error);
+            let error = Incoming::of(&run).error(error);
             Err(verdict::of_report(&run, error, false))
         }
         Some(Ok(Ok(answer))) => Ok(answer),

@@ -67,7 +67,7 @@
 //! | `cyrus-setup.sh`, `cyrus-teardown.sh`, `.worktreeinclude` | the base commit's count |
 //! | the test script of `package.json`, the makefile | run as the base commit has them when the result changed them |
 //! | links where the host writes | nothing is copied through one |
-//! | a remote named as a command, an option or another repository here | only https, ssh, and a directory that is `origin` |
+//! | a remote named as a command, an option, another repository here or another host | only `origin`, or an https host that policy grants: through the egress proxy, without redirects and without the user's settings |
 //!
 //! In every run the system's and the user's configuration are out of force, prompts are off, no protocol but the one
 //! needed is allowed, and submodules are left alone. Of the user's configuration exactly this is used: name and
@@ -101,6 +101,7 @@ mod findings;
 mod forge;
 mod former;
 mod git;
+mod granted;
 mod harvest;
 mod include;
 mod integration;

@@ -104,11 +104,6 @@ pub(crate) fn absolute(address: &str, repository: &Path) -> String {
     joined.canonicalize().unwrap_or(joined).to_string_lossy().into_owned()
 }
 
-/// The directory that a local address names.
-pub(crate) fn local_path(address: &str) -> &Path {
-    Path::new(address.strip_prefix("file://").unwrap_or(address))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

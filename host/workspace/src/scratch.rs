@@ -5,12 +5,15 @@
 use crate::{
     clone::borrowing,
     commit::NewCommit,
+    environment::GitEnvironment,
     error::{in_background, io, unreadable},
     git::{Call, Git},
+    granted::{self, GrantedWay},
     harvest,
     layout::{TaskDir, copy_index},
     object::ObjectId,
-    remote::{self, Transport},
+    place::Place,
+    remote,
     repository::Main,
 };
 use cyrus_core::WorkspaceError;
@@ -178,23 +181,52 @@ impl Scratch {
         new.make(&self.git, self.call(&[])).await
     }
 
-    /// Fetches a branch from a remote; gives its commit. The address may hold credentials: it is passed in the
-    /// environment, where other users cannot read it.
+    /// Fetches a branch; gives its commit. `connection` is the user's own settings.
     pub(crate) async fn fetch(
         &self,
-        address: &str,
-        transport: &Transport,
+        place: &Place,
         branch: &str,
-        connection: impl IntoIterator<Item = (String, String)>,
+        connection: &[(String, String)],
+    ) -> Result<ObjectId, WorkspaceError> {
+        let user = self.git.environment();
+        match place {
+            Place::Origin { address, transport } => {
+                self.fetch_from(address, transport.protocol(), branch, connection.to_vec(), user)
+                    .await
+            }
+            Place::Granted { address, rules, credentials } => {
+                let way = GrantedWay::open(rules.clone(), FETCH_TIME).await?;
+                let settings = way.settings(connection, *credentials)?;
+                let environment = granted::environment(user, self.path(), *credentials);
+                let fetched =
+                    self.fetch_from(address, "https", branch, settings, &environment).await;
+                fetched.map_err(|error| match way.problem() {
+                    None => error,
+                    Some(problem) => WorkspaceError::Unacceptable(format!(
+                        "cannot fetch {branch} from {address}: {problem}"
+                    )),
+                })
+            }
+        }
+    }
+
+    /// The address may hold credentials: it is passed in the environment, where other users cannot read it.
+    async fn fetch_from(
+        &self,
+        address: &str,
+        protocol: &'static str,
+        branch: &str,
+        settings: Vec<(String, String)>,
+        environment: &GitEnvironment,
     ) -> Result<ObjectId, WorkspaceError> {
         const FETCHED: &str = "refs/cyrus/fetched";
         let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "source"];
         let call = self
             .call(&args)
             .arg(format!("+refs/heads/{branch}:{FETCHED}"))
-            .settings(connection)
+            .settings(settings)
             .settings([("remote.source.url".to_owned(), address.to_owned())])
-            .network(transport.protocol(), self.git.environment(), FETCH_TIME);
+            .network(protocol, environment, FETCH_TIME);
         let mut answer = self.git.run(call).await?;
         if answer.code != 0 {
             answer.stderr = remote::redact(&answer.stderr, address);

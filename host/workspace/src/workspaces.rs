@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use cyrus_core::{
     Base, Collected, PreparedWorkspace, SessionId, WorkspaceError, WorkspaceSpec, Workspaces,
 };
-use cyrus_executor::{RemoteBranch, WorkProduct, Workspace};
+use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct, Workspace};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -156,14 +156,12 @@ impl GitWorkspaces {
             let problem = format!("{:?} cannot be a branch's name", branch.name);
             return Err(WorkspaceError::Unacceptable(problem));
         }
-        let origin = main.origin().await?;
-        let Place { address, transport, is_origin } =
-            Place::choose(branch.remote.as_deref(), origin.as_deref())
-                .map_err(WorkspaceError::Unacceptable)?;
+        let place = match &branch.source {
+            BranchSource::Origin => Place::origin(main.origin().await?)?,
+            BranchSource::Granted(remote) => Place::granted(remote)?,
+        };
         let scratch = Scratch::new(&self.git, main, task).await?;
-        // Credentials and headers are for the origin; another host, which the executor named, sees none.
-        let connection = if is_origin { opened.connection.clone() } else { Vec::new() };
-        let tip = scratch.fetch(&address, &transport, &branch.name, connection).await?;
+        let tip = scratch.fetch(&place, &branch.name, &opened.connection).await?;
         let commit = match &branch.commit {
             None => tip,
             Some(seen) => contained(&scratch, seen, &tip).await?.ok_or_else(|| {

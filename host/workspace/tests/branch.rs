@@ -4,7 +4,7 @@ mod common;
 
 use common::World;
 use cyrus_core::{WorkspaceError, Workspaces};
-use cyrus_executor::{RemoteBranch, WorkProduct};
+use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct};
 use std::fs;
 
 /// The main repository with a bare `origin`, and a clone that stands for the machine somewhere else.
@@ -18,7 +18,7 @@ fn world() -> World {
 
 fn product(name: &str, commit: Option<&str>) -> WorkProduct {
     WorkProduct::Branch(RemoteBranch {
-        remote: None,
+        source: BranchSource::Origin,
         name: name.to_owned(),
         commit: commit.map(ToOwned::to_owned),
     })

@@ -10,7 +10,7 @@ use common::{
 use cyrus_core::{
     Integration, Subject, ValidationVerdict, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
 };
-use cyrus_executor::{RemoteBranch, WorkProduct};
+use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
 use cyrus_sandbox::Launcher;
 use cyrus_workspace::{CommandValidator, DiffRules};
 use std::fs;
@@ -154,15 +154,20 @@ async fn a_claimed_remote_cannot_run_or_read_anything_here() {
     world.run("main", &["config", "protocol.ext.allow", "always"]);
     let prepared = world.prepare().await;
     let private = world.path("private").display().to_string();
-    for (remote, name) in [
-        (format!("ext::{}", trap.command()), "main"),
-        (format!("--upload-pack={}", trap.command()), "main"),
-        (private.clone(), "main"),
-        (format!("file://{private}"), "main"),
-        ("https://example.invalid/a".to_owned(), "--upload-pack=x"),
-        ("https://example.invalid/a".to_owned(), "a:refs/heads/main"),
+    // Even where policy were to grant it.
+    let granted = |remote: String| BranchSource::Granted(GrantedRemote::judged(remote, true));
+    for (source, name) in [
+        (granted(format!("ext::{}", trap.command())), "main"),
+        (granted(format!("--upload-pack={}", trap.command())), "main"),
+        (granted(private.clone()), "main"),
+        (granted(format!("file://{private}")), "main"),
+        (granted("ssh://git@example.invalid/a".to_owned()), "main"),
+        (granted("http://example.invalid/a".to_owned()), "main"),
+        (granted("git://example.invalid/a".to_owned()), "main"),
+        (BranchSource::Origin, "--upload-pack=x"),
+        (BranchSource::Origin, "a:refs/heads/main"),
     ] {
-        let branch = RemoteBranch { remote: Some(remote), name: name.to_owned(), commit: None };
+        let branch = RemoteBranch { source, name: name.to_owned(), commit: None };
         let product = WorkProduct::Branch(branch.clone());
         let error = world.workspaces.collect(&prepared, &product, "x").await.unwrap_err();
         assert!(matches!(&error, WorkspaceError::Unacceptable(_)), "{branch:?}: {error}");

@@ -5,7 +5,7 @@ mod common;
 use async_trait::async_trait;
 use common::{World, absolute, settings, spec};
 use cyrus_core::{Issue, SessionId, WorkspaceSpec, Workspaces};
-use cyrus_executor::{RemoteBranch, WorkProduct};
+use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct};
 use cyrus_workspace::{Issues, WorkspaceSettings};
 use std::{fs, os::unix::fs::symlink, sync::Arc, time::Duration};
 
@@ -112,7 +112,7 @@ async fn a_pushed_result_is_set_up_like_any_other() {
     let theirs = "touch ../stolen\n";
     world.commit("cloud", &[("new", "x\n"), ("cyrus-setup.sh", theirs)]);
     world.run("cloud", &["push", "--quiet", "origin", "HEAD:refs/heads/topic"]);
-    let branch = RemoteBranch { remote: None, name: "topic".into(), commit: None };
+    let branch = RemoteBranch { source: BranchSource::Origin, name: "topic".into(), commit: None };
     world.workspaces.collect(&prepared, &WorkProduct::Branch(branch), "").await.unwrap();
     assert!(prepared.workspace.root.join("generated").exists());
     assert_eq!(said(&world).len(), 4, "the base's scripts, twice");

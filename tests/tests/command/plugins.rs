@@ -4,7 +4,12 @@
 use cyrus_plugin::Digest;
 use cyrus_tests::{Report, World, world};
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    io::{ErrorKind, Read as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+};
 
 /// A component that does what its task says.
 const PROBE: &[u8] = include_bytes!(env!("CYRUS_GUEST_PROBE"));
@@ -301,4 +306,86 @@ fn only_work_approves_at_first_use_and_what_has_no_grant_is_not_bound() {
 
     fs::write(&approvals, "{").unwrap();
     let _ = world.run(RUN).code(2).complains("approvals.json");
+}
+
+/// A listener of this machine to which nothing may connect.
+struct Untouched(TcpListener);
+
+impl Untouched {
+    fn new() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
+
+    fn is_untouched(&self) -> bool {
+        matches!(self.0.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+#[test]
+fn git_goes_to_no_host_that_is_not_granted() {
+    let untouched = Untouched::new();
+    let port = untouched.port();
+    let world = with_probe().config(json!({ "executors": { "probe": { "grants": {} } } }));
+    world.repo().git(["remote", "add", "origin", &format!("https://127.0.0.1:{port}/own.git")]);
+    let trap = world.path("trap");
+    for remote in [
+        format!("https://127.0.0.1:{port}/loot"),
+        format!("https://localhost:{port}/loot"),
+        format!("https://me:pw@127.0.0.1:{port}/own.git"),
+        format!("https://127.0.0.1:{port}/own.git/../loot"),
+        format!("https://127.0.0.1:{port}/OWN.git"),
+        format!("http://127.0.0.1:{port}/own.git"),
+        format!("ssh://127.0.0.1:{port}/own.git"),
+        format!("ssh://127.0.0.1@127.0.0.1:{port}/own.git"),
+        format!("git://127.0.0.1:{port}/own.git"),
+        format!("127.0.0.1:{port}/own.git"),
+        format!("file://{}", world.path("repository").display()),
+        format!("ext::touch% {}", trap.display()),
+        format!("--upload-pack=touch:{}", trap.display()),
+    ] {
+        let remote = remote.replace(' ', "%20");
+        let report = ask(&world, &format!("branch topic {remote}")).outcome("failed");
+        assert_eq!(report.error()["kind"], "denied", "{remote}: {report:?}");
+        let denial = report.error()["message"].as_str().unwrap();
+        assert!(denial.contains("git: a result on the remote"), "{remote}: {denial}");
+    }
+    assert!(untouched.is_untouched() && !trap.exists());
+}
+
+#[test]
+fn a_remote_is_gone_to_when_the_manifest_and_the_operator_and_the_host_allow_it() {
+    let untouched = Untouched::new();
+    let url = format!("https://127.0.0.1:{}", untouched.port());
+    let task = format!("branch topic {url}/result.git");
+    let mut world = with_probe();
+    let manifest = MANIFEST.replace("ask = true", &format!("ask = true\ngit = [\"{url}\"]"));
+    install(&world, "probe", &manifest);
+    let denied = ask(&world, &task).outcome("failed");
+    let denial = denied.error()["message"].as_str().unwrap();
+    assert!(denial.contains("executors.probe.grants.git"), "{denial}");
+    obey(&mut world, denial);
+    world.configure(json!({ "maximum": { "git": [] } }));
+    let capped = ask(&world, &task).outcome("failed");
+    assert!(capped.error()["message"].as_str().unwrap().contains("maximum.git"), "{capped:?}");
+    assert!(untouched.is_untouched());
+
+    // Now git knocks; nothing there speaks TLS, so the fetch waits for the listener to go away.
+    world.configure(json!({ "maximum": { "git": [url] } }));
+    let listener = untouched.0;
+    listener.set_nonblocking(false).unwrap();
+    let knock = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut hello = [0; 3];
+        connection.read_exact(&mut hello).unwrap();
+        hello
+    });
+    let report = ask(&world, &task).outcome("failed");
+    assert_ne!(report.error()["kind"], "denied", "{report:?}");
+    assert_eq!(knock.join().unwrap()[..2], [0x16, 0x03], "the beginning of TLS");
 }

@@ -5,7 +5,7 @@ use crate::{
 };
 use cyrus_core::Clock as _;
 use cyrus_executor::{
-    ErrorKind, Event, ExecutionError, Outcome, Progress, RemoteBranch, WorkProduct,
+    BranchSource, ErrorKind, Event, ExecutionError, Outcome, Progress, RemoteBranch, WorkProduct,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -161,7 +161,8 @@ fn finish(run: &Run, ended: &RemoteRun) -> Result<Outcome, ExecutionError> {
         (RemoteEnding::Failure(kind), _) => failed(kind.clone()),
         (RemoteEnding::Branch, Some((name, commit))) => {
             let (name, commit) = (name.clone(), Some(commit.clone()));
-            let product = WorkProduct::Branch(RemoteBranch { remote: None, name, commit });
+            let product =
+                WorkProduct::Branch(RemoteBranch { source: BranchSource::Origin, name, commit });
             Ok(Outcome::Completed(local::result(run, product)))
         }
         (RemoteEnding::Answer, _) if run.request.output_schema.is_some() => {

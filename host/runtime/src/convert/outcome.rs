@@ -5,64 +5,106 @@ use crate::{
     bindings::types as wit,
     bound::{self, EVENT_TEXT_BYTES, MESSAGE_BYTES},
     redact::Redactor,
+    run::Run,
 };
 use cyrus_executor::{
-    Denial, Descriptor, ErrorKind, ExecutionError, ExecutionResult, Health, Outcome, RemoteBranch,
-    Suspension, WorkProduct,
+    BranchSource, Denial, Descriptor, ErrorKind, ExecutionError, ExecutionResult, Health, Outcome,
+    RemoteBranch, Suspension, WorkProduct,
 };
+use cyrus_plugin::Denied;
 use std::time::Duration;
 
 /// Takes what a component hands over at its end.
-pub(crate) struct Incoming<'a>(pub(crate) &'a Redactor);
+pub(crate) struct Incoming<'a> {
+    run: &'a Run,
+    redactor: &'a Redactor,
+}
 
-impl Incoming<'_> {
+impl<'a> Incoming<'a> {
+    /// Of this run.
+    pub(crate) fn of(run: &'a Run) -> Self {
+        Self { run, redactor: &run.redactor }
+    }
+
     fn short(&self, text: String) -> String {
-        bound::text(self.0.text(text), MESSAGE_BYTES)
+        bound::text(self.redactor.text(text), MESSAGE_BYTES)
     }
 
     fn long(&self, text: String) -> String {
-        bound::text(self.0.text(text), EVENT_TEXT_BYTES)
+        bound::text(self.redactor.text(text), EVENT_TEXT_BYTES)
     }
 
-    pub(crate) fn outcome(&self, outcome: wit::Outcome) -> Outcome {
+    /// The outcome; denied when the result is on a remote that policy does not grant.
+    pub(crate) fn outcome(&self, outcome: wit::Outcome) -> Result<Outcome, ExecutionError> {
         match outcome {
-            wit::Outcome::Completed(result) => Outcome::Completed(self.result(result)),
-            wit::Outcome::Suspended(suspended) => Outcome::Suspended(Suspension {
-                checkpoint: self.0.text(suspended.checkpoint),
+            wit::Outcome::Completed(result) => match self.result(result) {
+                (result, None) => Ok(Outcome::Completed(result)),
+                (result, Some(denied)) => Err(ExecutionError {
+                    usage: Some(Box::new(result.usage.clone())),
+                    checkpoint: result.checkpoint.clone(),
+                    partial: Some(Box::new(result)),
+                    ..ExecutionError::new(ErrorKind::Denied, self.run.deny(denied))
+                }),
+            },
+            wit::Outcome::Suspended(suspended) => Ok(Outcome::Suspended(Suspension {
+                checkpoint: self.redactor.text(suspended.checkpoint),
                 wake_after: Duration::from_millis(suspended.wake_after),
                 usage: usage(suspended.usage),
-            }),
+            })),
         }
     }
 
-    fn result(&self, result: wit::ExecutionResult) -> ExecutionResult {
+    /// A result, without its product where that was denied.
+    fn result(&self, result: wit::ExecutionResult) -> (ExecutionResult, Option<Denied>) {
+        let (product, denied) = match self.product(result.product) {
+            Ok(product) => (product, None),
+            Err(denied) => (WorkProduct::Nothing, Some(denied)),
+        };
         let denials = result.denials.into_iter().map(|denial| Denial {
             tool: self.short(denial.tool),
-            input: json(denial.input, self.0),
+            input: json(denial.input, self.redactor),
             reason: self.short(denial.reason),
         });
         let extensions = result.extensions.into_iter();
-        ExecutionResult {
+        let result = ExecutionResult {
             summary: self.long(result.summary),
-            structured: result.structured.map(|value| json(value, self.0)),
-            product: self.product(result.product),
+            structured: result.structured.map(|value| json(value, self.redactor)),
+            product,
             links: result.links.into_iter().map(|l| link(l, |text| self.short(text))).collect(),
             usage: usage(result.usage),
             denials: denials.collect(),
-            checkpoint: result.checkpoint.map(|token| self.0.text(token)),
-            extensions: extensions.map(|(k, v)| (self.short(k), json(v, self.0))).collect(),
-        }
+            checkpoint: result.checkpoint.map(|token| self.redactor.text(token)),
+            extensions: extensions.map(|(k, v)| (self.short(k), json(v, self.redactor))).collect(),
+        };
+        (result, denied)
     }
 
-    fn product(&self, product: wit::WorkProduct) -> WorkProduct {
-        match product {
+    fn product(&self, product: wit::WorkProduct) -> Result<WorkProduct, Denied> {
+        Ok(match product {
             wit::WorkProduct::Nothing => WorkProduct::Nothing,
             wit::WorkProduct::Workspace => WorkProduct::Workspace,
             wit::WorkProduct::Branch(branch) => WorkProduct::Branch(RemoteBranch {
-                remote: branch.remote.map(|text| self.short(text)),
+                source: self.source(branch.remote)?,
                 name: self.short(branch.name),
                 commit: branch.commit.map(|text| self.short(text)),
             }),
+        })
+    }
+
+    /// Where a pushed branch is: `origin` when that is what the component names, character by character, and
+    /// otherwise what policy grants.
+    fn source(&self, remote: Option<String>) -> Result<BranchSource, Denied> {
+        let origin = self
+            .run
+            .request
+            .as_ref()
+            .and_then(|request| request.repository.as_ref()?.remote.as_ref());
+        match remote.map(|remote| self.short(remote)) {
+            None => Ok(BranchSource::Origin),
+            Some(remote) if origin == Some(&remote) => Ok(BranchSource::Origin),
+            Some(remote) => {
+                self.run.executor.policy.current().git(&remote).map(BranchSource::Granted)
+            }
         }
     }
 
@@ -72,8 +114,9 @@ impl Incoming<'_> {
             message: self.short(error.message),
             retry_after: error.retry_after.map(Duration::from_millis),
             usage: error.usage.map(|used| Box::new(usage(used))),
-            checkpoint: error.checkpoint.map(|token| self.0.text(token)),
-            partial: error.partial.map(|result| Box::new(self.result(result))),
+            checkpoint: error.checkpoint.map(|token| self.redactor.text(token)),
+            // Nothing is fetched for an error: a remote that was denied is left out.
+            partial: error.partial.map(|result| Box::new(self.result(result).0)),
             host: None,
         }
     }
@@ -93,7 +136,9 @@ impl Incoming<'_> {
             wit::ErrorKind::TimedOut => ErrorKind::TimedOut,
             wit::ErrorKind::Cancelled => ErrorKind::Cancelled,
             wit::ErrorKind::Failed => ErrorKind::Failed,
-            wit::ErrorKind::Other(code) => ErrorKind::Other(bound::text(self.0.text(code), 128)),
+            wit::ErrorKind::Other(code) => {
+                ErrorKind::Other(bound::text(self.redactor.text(code), 128))
+            }
         }
     }
 }

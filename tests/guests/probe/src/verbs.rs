@@ -5,7 +5,10 @@ use crate::{
         cyrus::executor::{
             context::{Answer, Choice, Question, QuestionKind},
             log,
-            types::{ErrorKind, Event, ExecutionError, Outcome, Progress, Suspension},
+            types::{
+                ErrorKind, Event, ExecutionError, Outcome, Progress, RemoteBranch, Suspension,
+                WorkProduct,
+            },
         },
         wasi::clocks::monotonic_clock::wait_for,
     },
@@ -69,6 +72,7 @@ pub(crate) async fn perform(mut work: Work) -> Done {
         }
         "suspend" => suspend(work, number(rest[0]), rest.get(1).copied()).await,
         "fail" => Err(error(kind(rest[0]), rest[1..].join(" "))),
+        "branch" => branch(rest[0], rest.get(1).copied()),
         "log" => {
             for line in 0..number(rest[0]) {
                 log::log(log::Level::Info, &format!("line {line} {}", rest[1..].join(" ")));
@@ -225,5 +229,17 @@ fn kind(word: &str) -> ErrorKind {
         "unauthorized" => ErrorKind::Unauthorized,
         "failed" => ErrorKind::Failed,
         other => ErrorKind::Other(other.to_owned()),
+    }
+}
+
+/// Says that the result is on a branch, of a remote where one is named.
+fn branch(name: &str, remote: Option<&str>) -> Done {
+    let (name, remote) = (name.to_owned(), remote.map(str::to_owned));
+    match done("pushed")? {
+        Outcome::Completed(mut result) => {
+            result.product = WorkProduct::Branch(RemoteBranch { remote, name, commit: None });
+            Ok(Outcome::Completed(result))
+        }
+        other => Ok(other),
     }
 }
