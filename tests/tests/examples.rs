@@ -107,6 +107,7 @@ impl Bench {
             root: self.path("tree"),
             home: self.path("home"),
             tmp: self.path("tmp"),
+            home_record: self.path("record"),
         });
         request.allowed_tools = Some(vec!["read_file".to_owned()]);
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")

@@ -149,6 +149,7 @@ impl Bench {
                 root: self.path("tree"),
                 home: self.path("home"),
                 tmp: self.path("tmp"),
+                home_record: self.path("record"),
             }),
             attachments: vec![
                 Attachment {

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
 use cyrus_core::{Issue, SessionId, SessionStore, SystemClock, TrackRecord};
-use cyrus_executor::TaskExecutor;
+use cyrus_executor::{LaunchedProgram, TaskExecutor};
 use cyrus_orchestrator::{Ports, Scheduling};
 use cyrus_plugin::{
     Approvals, BundledPlugin, DiscoveredPlugin, Discovery, ExecutorConfig, PluginOrigin, Purpose,
@@ -15,7 +15,9 @@ use cyrus_plugin::{
 };
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _};
-use cyrus_sandbox::{AbsolutePath, Launcher, Supervisor, find_program};
+use cyrus_sandbox::{
+    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, find_program,
+};
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
     CheckEnvironment, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git, GitEnvironment,
@@ -41,6 +43,8 @@ pub(crate) struct Opening {
     pub(crate) home: Option<PathBuf>,
     /// Looked into before the configured ones.
     pub(crate) plugin_dirs: Vec<PathBuf>,
+    /// A repository that is worked on: no program of the host's is looked for in it.
+    pub(crate) repository: PathBuf,
     pub(crate) supervisor: Supervisor,
 }
 
@@ -50,7 +54,7 @@ pub(crate) struct App {
     config: Config,
     plugin_dirs: Vec<PathBuf>,
     launcher: Launcher,
-    path: OsString,
+    path: SearchPath,
     user_home: Option<PathBuf>,
     discovery: OnceLock<Discovery>,
     runtime: OnceCell<Runtime>,
@@ -82,12 +86,13 @@ impl Opening {
         let mut plugin_dirs = chosen.collect::<Result<Vec<_>, _>>()?;
         plugin_dirs.push(home.join("plugins"));
         plugin_dirs.extend(config.plugin_dirs().iter().cloned());
+        let path = self.search_path(&home, &config);
         Ok(App {
             home,
             config,
             plugin_dirs,
             launcher: self.launcher(),
-            path: env::var_os("PATH").unwrap_or_default(),
+            path,
             user_home: env::var_os("HOME").map(PathBuf::from),
             discovery: OnceLock::new(),
             runtime: OnceCell::new(),
@@ -96,10 +101,28 @@ impl Opening {
         })
     }
 
+    /// Where programs are looked for: nowhere that programs write.
+    fn search_path(&self, home: &Path, config: &Config) -> SearchPath {
+        let user = env::var_os("HOME").map(PathBuf::from);
+        let top = top_of(&self.repository);
+        // Who keeps the whole home in a repository has the tools in it, too.
+        let top =
+            top.filter(|top| user.and_then(|user| user.canonicalize().ok()).as_ref() != Some(top));
+        let mut avoided = vec![config.work_dir().to_owned(), home.join("state")];
+        avoided.extend(top);
+        SearchPath::of(&env::var_os("PATH").unwrap_or_default(), &avoided)
+    }
+
     /// What launches programs.
     pub(crate) fn launcher(&self) -> Launcher {
         Launcher::supervised(self.supervisor.clone())
     }
+}
+
+/// The top of the working tree that a directory is in.
+fn top_of(directory: &Path) -> Option<PathBuf> {
+    let directory = directory.canonicalize().ok()?;
+    directory.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned)
 }
 
 /// Whether a plugin of this name comes with Cyrus.
@@ -167,7 +190,7 @@ impl App {
     }
 
     fn secrets(&self) -> HostSecrets {
-        HostSecrets::new(self.launcher.clone(), self.path.clone())
+        HostSecrets::new(self.launcher.clone(), self.path.as_os_str().to_owned())
     }
 
     fn database(&self) -> PathBuf {
@@ -179,7 +202,7 @@ impl App {
             Runtime::new(RuntimeOptions {
                 cache: Some(self.home.join("cache/components")),
                 launcher: self.launcher.clone(),
-                path: self.path.clone(),
+                path: self.path.as_os_str().to_owned(),
                 home: self.user_home.clone().unwrap_or_else(|| PathBuf::from("/")),
                 maximum: self.config.maximum().clone(),
                 secrets: Arc::new(self.secrets()),
@@ -251,8 +274,16 @@ impl App {
 
     /// The file of a program as a grant names it.
     pub(crate) fn program(&self, program: &Path) -> Option<PathBuf> {
-        let found = find_program(&program.to_string_lossy(), &self.path)?;
+        let found = find_program(&program.to_string_lossy(), self.path.as_os_str())?;
         Some(found.as_path().to_owned())
+    }
+
+    /// Which file that is now, and what is in it.
+    pub(crate) fn identify(&self, grant: &str, program: &Path) -> Option<LaunchedProgram> {
+        let programs = Programs::new(self.path.as_os_str().to_owned());
+        let Identity { file, sha256, changed } =
+            programs.identify(&program.to_string_lossy()).ok()?;
+        Some(LaunchedProgram { grant: grant.to_owned(), file, sha256, changed })
     }
 
     /// Which plugins were approved for which executors.
@@ -296,8 +327,8 @@ impl App {
 
     /// Where pull requests are opened: GitHub, where its program is installed.
     fn forge(&self) -> Option<GhForge> {
-        let program = find_program("gh", &self.path)?;
-        let environment = ForgeEnvironment::of_user(self.user_home(), |name| env::var_os(name));
+        let program = find_program("gh", self.path.as_os_str())?;
+        let environment = ForgeEnvironment::of_user(self.user_home(), |name| self.variable(name));
         Some(GhForge::new(self.launcher.clone(), program, environment))
     }
 
@@ -375,22 +406,37 @@ impl App {
         self.home.join("sessions")
     }
 
+    /// Where programs are looked for.
+    pub(crate) fn search_path(&self) -> &SearchPath {
+        &self.path
+    }
+
+    /// A variable of this process's; of `PATH`, what programs are looked for in.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        if name == "PATH" { Some(self.path.as_os_str().to_owned()) } else { env::var_os(name) }
+    }
+
     /// The user's home, where it can be used as one.
     pub(crate) fn user_home(&self) -> Option<AbsolutePath> {
         self.user_home.clone().and_then(|home| AbsolutePath::parse(home).ok())
     }
 
     fn git(&self) -> Result<Git> {
-        let git = find_program("git", &self.path)
+        let git = find_program("git", self.path.as_os_str())
             .ok_or_else(|| usage("git was not found: install it, and see that PATH names it"))?;
-        let environment = GitEnvironment::of_user(self.user_home(), |name| env::var_os(name));
+        let environment = GitEnvironment::of_user(self.user_home(), |name| self.variable(name));
         Ok(Git::new(self.launcher.clone(), git, environment))
     }
 
     fn check_environment(&self) -> Result<CheckEnvironment> {
-        let shell = find_program("sh", &self.path)
+        let shell = find_program("sh", self.path.as_os_str())
             .ok_or_else(|| usage("sh was not found on PATH: checks are run by it"))?;
         let home = self.user_home();
-        Ok(CheckEnvironment::of_user(shell, home.as_ref(), |name| env::var_os(name), CHECK_TIMEOUT))
+        Ok(CheckEnvironment::of_user(
+            shell,
+            home.as_ref(),
+            |name| self.variable(name),
+            CHECK_TIMEOUT,
+        ))
     }
 }

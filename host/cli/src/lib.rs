@@ -23,7 +23,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use exit::{Exit, UsageError};
 use output::{print_error, print_generated, print_panic, start_log};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
@@ -42,7 +42,13 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
-    let open = app::Opening { home: cli.cyrus_home, plugin_dirs: cli.plugin_dirs, supervisor };
+    let repository = match &cli.command {
+        Command::Run(args) => args.task.repo.clone(),
+        Command::Plan(args) => args.task.repo.clone(),
+        _ => PathBuf::from("."),
+    };
+    let open =
+        app::Opening { home: cli.cyrus_home, plugin_dirs: cli.plugin_dirs, repository, supervisor };
     match cli.command {
         Command::Run(args) => command::run(&open.app()?, &args).await,
         Command::Plan(args) => command::plan(&open.app()?, &args).await,

@@ -5,8 +5,9 @@
 
 use crate::app::App;
 use anyhow::Result;
-use cyrus_core::{SessionId, SessionOutcome, SessionState, SessionSummary, Workspaces as _};
-use cyrus_sandbox::{AbsolutePath, PrivateHome};
+use cyrus_core::{Session, SessionOutcome, SessionState, SessionSummary, Workspaces as _};
+use cyrus_runtime::home_owner;
+use cyrus_sandbox::{HomeFile, PrivateHome};
 use cyrus_workspace::GitWorkspaces;
 use std::{
     collections::BTreeMap,
@@ -45,7 +46,7 @@ async fn swept(app: &App) -> Result<()> {
     // What the store does not know is not ours to judge: another store may have its clones here.
     for found in present.iter().filter_map(|id| known.get(id)) {
         if found.state == SessionState::Running && !found.held {
-            return_files(app, &workspaces, &found.session.id);
+            return_files(app, &workspaces, &found.session);
         }
         if !is_spent(found, keep_for, SystemTime::now()) {
             continue;
@@ -59,19 +60,36 @@ async fn swept(app: &App) -> Result<()> {
 }
 
 /// Brings to the user what the programs of a session changed of the user's files. They are gone, and the session may
-/// never be gone on with, while a login that was renewed there is the only one that still holds.
-fn return_files(app: &App, workspaces: &GitWorkspaces, session: &SessionId) {
+/// never be gone on with, while a login that was renewed there is the only one that still holds. Which files these are
+/// the host recorded where no program writes, and each must be granted today as it was then.
+fn return_files(app: &App, workspaces: &GitWorkspaces, session: &Session) {
     let Some(user) = app.user_home() else { return };
-    let homes = workspaces.homes(session).unwrap_or_default();
-    for directory in homes.into_iter().filter_map(|home| AbsolutePath::parse(home).ok()) {
-        let left = PrivateHome::left(directory, user.clone());
-        let returned = left.and_then(|home| home.map_or(Ok(Vec::new()), |home| home.sync()));
-        if let Err(error) = returned {
+    let granted = |owner: &str| granted_files(app, session, owner);
+    for place in workspaces.homes(&session.id).unwrap_or_default() {
+        let left = PrivateHome::left(&place, &user, granted);
+        let homes = left.map(|homes| homes.into_iter().map(|home| home.sync()));
+        let errors = match homes {
+            Ok(returned) => returned.filter_map(Result::err).collect(),
+            Err(error) => vec![error],
+        };
+        for error in errors {
             tracing::warn!(
-                "what a program of session {session} changed in its home did not reach yours: {error}"
+                "what a program of session {} changed in its home did not reach yours: {error}",
+                session.id
             );
         }
     }
+}
+
+/// The files of the user's home that this owner is granted in the configuration as it is now.
+fn granted_files(app: &App, session: &Session, owner: &str) -> Vec<HomeFile> {
+    let executors = app.repository(&session.base.path).executors();
+    let grants = executors.iter().flat_map(|executor| {
+        let of = move |grant: &str| home_owner(&executor.name, grant) == owner;
+        executor.grants.process.iter().filter(move |(grant, _)| of(grant))
+    });
+    let files = grants.flat_map(|(_, process)| &process.home_files);
+    files.filter_map(|file| HomeFile::parse(file).ok()).collect()
 }
 
 /// Whether nobody will go on in a session's clones or look into them.
@@ -89,7 +107,7 @@ fn is_spent(found: &SessionSummary, keep_for: Duration, now: SystemTime) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cyrus_core::{Base, Issue, Session};
+    use cyrus_core::{Base, Issue};
     use cyrus_executor::{Limits, Repository};
 
     fn summary(state: SessionState, held: bool) -> SessionSummary {

@@ -1,6 +1,7 @@
 use crate::{SessionId, Spending, TaskState, ValidationReport};
 use cyrus_executor::{
-    Cost, Denial, ErrorKind, ExecutionError, Link, Placement, TaskId, TaskKind, Usage, WorkProduct,
+    Cost, Denial, ErrorKind, ExecutionError, LaunchedProgram, Link, Placement, TaskId, TaskKind,
+    Usage, WorkProduct,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,6 +90,9 @@ pub struct ExecutionReport {
     /// What the agent was not allowed to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<Denial>,
+    /// The programs that were launched for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<LaunchedProgram>,
 }
 
 impl ExecutionReport {
@@ -208,6 +212,7 @@ mod tests {
             checkpoint: None,
             links: vec![],
             denials: vec![],
+            programs: vec![],
         };
         let written = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<ExecutionReport>(&written).unwrap(), report);

@@ -1,4 +1,4 @@
-use crate::{Answer, Question, Usage};
+use crate::{Answer, LaunchedProgram, Question, Usage};
 use futures::future::{BoxFuture, FutureExt, ready};
 
 /// Why the host did not do what an execution asked of it.
@@ -38,6 +38,9 @@ pub trait ExecutionHost: Send + Sync + 'static {
 
     /// Answers a question: policy first, then a person. The caller denies it at the question's deadline.
     fn ask(&self, question: Question) -> BoxFuture<'static, Answer>;
+
+    /// Takes note of a program that was launched for the execution. Nothing depends on it but the record.
+    fn launched(&self, _program: LaunchedProgram) {}
 }
 
 /// A host with nobody behind it: it remembers nothing and denies everything. For `probe`, tools and tests.

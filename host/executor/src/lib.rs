@@ -21,6 +21,7 @@ pub mod millis;
 mod money;
 mod outcome;
 mod port;
+mod program;
 mod question;
 mod request;
 mod task;
@@ -42,6 +43,7 @@ pub use outcome::{
     WorkProduct,
 };
 pub use port::{Descriptor, ExecutorInfo, Health, Placement, TaskExecutor};
+pub use program::LaunchedProgram;
 pub use question::{Answer, Choice, Question, QuestionKind};
 pub use request::{
     Access, Attachment, AttachmentSource, ExecutionRequest, Finding, Limits, Repository, Workspace,

@@ -38,6 +38,8 @@ pub struct Workspace {
     pub home: PathBuf,
     /// The directory for temporary files (`TMPDIR`) that launched programs get: private to the session, too.
     pub tmp: PathBuf,
+    /// Where the host records what it gave into that home. No program may write there.
+    pub home_record: PathBuf,
 }
 
 /// Where an attachment's bytes are.

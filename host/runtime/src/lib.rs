@@ -38,6 +38,7 @@ mod spending;
 mod state;
 mod verdict;
 
+pub use cap::home::home_owner;
 pub use cap::log::{LogLevel, PluginLog};
 pub use executor::{ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};

@@ -19,7 +19,7 @@ use cyrus_plugin::{
     DiscoveredPlugin, ExecutorConfig, HostMaximum, Manifest, PluginDigest, Policy, PolicyHandle,
     SecretRef,
 };
-use cyrus_sandbox::Launcher;
+use cyrus_sandbox::{Launcher, Programs};
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
@@ -76,6 +76,7 @@ pub struct RuntimeOptions {
 pub(crate) struct Common {
     pub(crate) launcher: Launcher,
     pub(crate) path: OsString,
+    pub(crate) programs: Programs,
     pub(crate) home: PathBuf,
     pub(crate) log_sink: Option<LogSink>,
     pub(crate) tls: Arc<Tls>,
@@ -108,7 +109,8 @@ impl Runtime {
         let RuntimeOptions { launcher, path, home, maximum, secrets, log_sink, .. } = options;
         let tls = Arc::new(Tls::default());
         let models = Arc::new(ModelUpstream::new(Arc::clone(&tls)));
-        let common = Arc::new(Common { launcher, path, home, log_sink, tls, models });
+        let programs = Programs::new(path.clone());
+        let common = Arc::new(Common { launcher, path, programs, home, log_sink, tls, models });
         Ok(Self(Arc::new(Inner {
             engine,
             linker,

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -17,13 +16,17 @@ pub(crate) struct Directory(OwnedFd);
 pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
     pub(crate) mode: u32,
-    pub(crate) modified: SystemTime,
 }
 
 impl Directory {
     /// Opens a directory by a path that is trusted, links included.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(open(path, Self::flags(), Mode::empty())?))
+    }
+
+    /// The same where the directory itself must be no link: who may write beside it could have put one there.
+    pub(crate) fn open_plain(path: &Path) -> io::Result<Self> {
+        Ok(Self(open(path, Self::flags() | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
     fn flags() -> OFlags {
@@ -65,7 +68,7 @@ impl Directory {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
         let mode = metadata.mode() & 0o777;
-        Ok(Some(Contents { bytes, mode, modified: metadata.modified()? }))
+        Ok(Some(Contents { bytes, mode }))
     }
 
     /// Puts a file in the place of another, or of none: at every moment there is the old one or the new one, whole.

@@ -18,7 +18,9 @@ mod launch;
 mod launcher;
 mod path;
 mod policy;
+mod program;
 mod run;
+mod search;
 mod session;
 mod signals;
 mod stdio;
@@ -33,11 +35,13 @@ pub use capture::Captured;
 pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
 pub use containment::{Confinement, Containment, Layers};
 pub use error::{Lost, RunError, SpawnError};
-pub use home::{HomeError, HomeFile, NotAHomeFile, PrivateHome, Returned};
+pub use home::{Departure, HomeError, HomeFile, HomePlace, NotAHomeFile, PrivateHome, Returned};
 pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};
 pub use path::{AbsolutePath, NotAbsolute, find_program};
 pub use policy::{
     Access, Mount, Network, Outlets, Profile, Sandbox, Toolchain, UnknownProfile, private_parts,
 };
+pub use program::{Identity, Programs};
 pub use run::{Finished, Limits, Stream};
+pub use search::{PassedOver, SearchPath};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
+use crate::search::passed_over;
+
 /// A path that starts at the root, so that what it names does not depend on anybody's working directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
@@ -62,8 +64,8 @@ impl fmt::Display for AbsolutePath {
 }
 
 /// Looks a program up as a shell would: an absolute name stands for itself, a bare name is looked for in the
-/// directories of `path` (the value of a `PATH` variable). Relative directories in it are passed over: what they
-/// name depends on where one stands. A name with a slash that is not absolute is not found.
+/// directories of `path` (the value of a `PATH` variable). Those in it that are relative, or that others can write to, are
+/// passed over, see [`crate::SearchPath`]. A name with a slash that is not absolute is not found.
 pub fn find_program(name: &str, path: &OsStr) -> Option<AbsolutePath> {
     if Path::new(name).is_absolute() {
         return executable(PathBuf::from(name));
@@ -71,7 +73,9 @@ pub fn find_program(name: &str, path: &OsStr) -> Option<AbsolutePath> {
     if name.is_empty() || name.contains('/') {
         return None;
     }
-    std::env::split_paths(path).find_map(|directory| executable(directory.join(name)))
+    std::env::split_paths(path)
+        .filter_map(|directory| executable(directory.join(name)).map(|found| (directory, found)))
+        .find_map(|(directory, found)| passed_over(&directory).is_none().then_some(found))
 }
 
 fn executable(path: PathBuf) -> Option<AbsolutePath> {

@@ -7,10 +7,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use common::path;
-use cyrus_sandbox::{HomeError, HomeFile, PrivateHome, Returned};
+use cyrus_sandbox::{Departure, HomeError, HomeFile, HomePlace, PrivateHome, Returned};
 use tempfile::TempDir;
 
 const LOGIN: &str = ".claude/.credentials.json";
+const JSON: &str = ".claude.json";
 
 /// A user with a login, and a place for private homes.
 struct User(TempDir);
@@ -46,10 +47,24 @@ impl User {
         self.0.path().join("private/1")
     }
 
-    fn open(&self) -> Result<PrivateHome, HomeError> {
-        let files = [LOGIN, ".claude.json"].map(|file| HomeFile::parse(file).unwrap());
-        PrivateHome::open(path(self.private()), path(self.home()), files.into())
+    fn place(&self) -> HomePlace {
+        let record = path(self.0.path().join("state/1"));
+        HomePlace { directory: path(self.private()), record }
     }
+
+    fn open(&self) -> Result<PrivateHome, HomeError> {
+        PrivateHome::open(self.place(), "claude", path(self.home()), granted(&[LOGIN, JSON]))
+    }
+
+    /// What a host finds that was killed, where these files are granted now.
+    fn left(&self, now: &[&str]) -> Vec<PrivateHome> {
+        let granted = |owner: &str| if owner == "claude" { granted(now) } else { Vec::new() };
+        PrivateHome::left(&self.place(), &path(self.home()), granted).unwrap()
+    }
+}
+
+fn granted(files: &[&str]) -> Vec<HomeFile> {
+    files.iter().map(|file| HomeFile::parse(file).unwrap()).collect()
 }
 
 fn login_in(home: &PrivateHome) -> PathBuf {
@@ -109,9 +124,9 @@ fn a_login_that_the_user_refreshed_reaches_the_program() {
 fn two_programs_pass_a_login_on_by_way_of_the_user() {
     let user = User::new();
     let (first, second) = (user.open().unwrap(), {
-        let files = vec![HomeFile::parse(LOGIN).unwrap()];
-        let other = path(user.0.path().join("private/2"));
-        PrivateHome::open(other, path(user.home()), files).unwrap()
+        let other = |name: &str| path(user.0.path().join(name));
+        let place = HomePlace { directory: other("private/2"), record: other("state/2") };
+        PrivateHome::open(place, "claude", path(user.home()), granted(&[LOGIN])).unwrap()
     });
     fs::write(login_in(&first), r#"{"token":2}"#).unwrap();
     first.close().unwrap();
@@ -131,12 +146,84 @@ fn nothing_is_lost_with_a_host_that_is_killed() {
     assert_eq!(user.read(), r#"{"token":2}"#);
     fs::write(login_in(&again), r#"{"token":3}"#).unwrap();
     drop(again);
-    let left = || PrivateHome::left(path(user.private()), path(user.home())).unwrap();
-    assert_eq!(became(left().unwrap().sync()), [Returned::ToUser, Returned::Unchanged]);
+    assert_eq!(
+        became(user.left(&[LOGIN, JSON])[0].sync()),
+        [Returned::ToUser, Returned::Unchanged]
+    );
     assert_eq!(user.read(), r#"{"token":3}"#);
-    left().unwrap().close().unwrap();
-    fs::create_dir(user.private()).unwrap();
-    assert!(left().is_none(), "nothing was launched there");
+    user.left(&[LOGIN]).pop().unwrap().close().unwrap();
+    assert!(user.left(&[LOGIN]).is_empty() && !user.private().exists());
+}
+
+/// Whatever the program leaves for the host to find: the files are those of the host's own record.
+#[test]
+fn a_program_does_not_choose_what_comes_back() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    let inside = home.path().as_path().to_owned();
+    for file in [".bashrc", ".ssh/authorized_keys", ".cyrus/config.json"] {
+        let target = user.home().join(file);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(&target, "mine").unwrap();
+        fs::create_dir_all(inside.join(file).parent().unwrap()).unwrap();
+        fs::write(inside.join(file), "theirs").unwrap();
+    }
+    let list = r#"[".bashrc",".ssh/authorized_keys",".cyrus/config.json"]"#;
+    let record = format!(r#"{{"owner":"claude","files":{list}}}"#);
+    for place in [user.private(), inside.clone(), inside.join(".claude")] {
+        fs::write(place.join("files.json"), if place == inside { list } else { &record }).unwrap();
+        fs::create_dir_all(place.join("given")).unwrap();
+    }
+    fs::write(login_in(&home), r#"{"token":2}"#).unwrap();
+    drop(home);
+    for home in user.left(&[LOGIN, JSON, ".bashrc", ".ssh/authorized_keys", ".cyrus/config.json"]) {
+        assert_eq!(became(home.sync()), [Returned::ToUser, Returned::Unchanged]);
+    }
+    for file in [".bashrc", ".ssh/authorized_keys", ".cyrus/config.json"] {
+        assert_eq!(fs::read_to_string(user.home().join(file)).unwrap(), "mine", "{file}");
+    }
+    assert_eq!(user.read(), r#"{"token":2}"#);
+}
+
+#[test]
+fn what_is_granted_no_more_does_not_come_back() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    fs::write(login_in(&home), r#"{"token":2}"#).unwrap();
+    drop(home);
+    assert_eq!(became(user.left(&[JSON])[0].sync()), [Returned::Unchanged]);
+    assert_eq!(became(user.left(&[])[0].sync()), []);
+    assert_eq!(user.read(), r#"{"token":1}"#);
+}
+
+#[test]
+fn a_login_stays_a_login_of_the_same_account() {
+    let user = User::new();
+    user.write(r#"{"token":1,"account":"me"}"#);
+    let home = user.open().unwrap();
+    for (theirs, why) in [
+        (r#"{"token":2,"account":"them"}"#, Departure::Account),
+        (r#"{"token":2}"#, Departure::Keys),
+        (r#"{"token":2,"account":"me","apiKeyHelper":"sh"}"#, Departure::Keys),
+        ("[2]", Departure::Format),
+    ] {
+        fs::write(login_in(&home), theirs).unwrap();
+        assert_eq!(became(home.sync())[0], Returned::Refused(why), "{theirs}");
+    }
+    assert_eq!(user.read(), r#"{"token":1,"account":"me"}"#);
+    fs::write(login_in(&home), r#"{"token":2,"account":"me"}"#).unwrap();
+    assert_eq!(became(home.close())[0], Returned::ToUser);
+    assert_eq!(user.read(), r#"{"token":2,"account":"me"}"#);
+}
+
+#[test]
+fn where_both_changed_the_users_own_is_kept() {
+    let user = User::new();
+    let home = user.open().unwrap();
+    user.write(r#"{"token":2}"#);
+    fs::write(login_in(&home), r#"{"token":3}"#).unwrap();
+    assert_eq!(became(home.close())[0], Returned::ToProgram);
+    assert_eq!(user.read(), r#"{"token":2}"#);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! <state>/<session>/<task>/<token>/     0700
 //!     set-up                            that the set-up was run, and what it printed
 //!     about                             the specification that the clone was made by
+//!     home/                             which files of the user's the programs were given, and what was in them
 //!     index                             what was checked out, so that collecting need not read every file
 //!     scratch-…/                        under way, or left by a crash
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
@@ -130,6 +131,11 @@ impl TaskDir {
 
     pub(crate) fn home(&self) -> PathBuf {
         self.work.join("home")
+    }
+
+    /// What the host knows of that home.
+    pub(crate) fn home_record(&self) -> PathBuf {
+        self.state.join("home")
     }
 
     pub(crate) fn tmp(&self) -> PathBuf {
@@ -319,7 +325,7 @@ mod tests {
         let dir = TaskDir::new(&roots(place.path()), &session, &task, 7);
         let of_programs = [dir.workspace(), dir.home(), dir.tmp(), dir.setup_dir()];
         assert!(of_programs.iter().all(|path| path.starts_with(place.path().join("work"))));
-        let of_host = [dir.index(), dir.set_up(), dir.about()];
+        let of_host = [dir.index(), dir.set_up(), dir.about(), dir.home_record()];
         assert!(of_host.iter().all(|path| path.starts_with(place.path().join("state"))));
     }
 

@@ -19,10 +19,8 @@ use cyrus_core::{
     Base, Collected, PreparedWorkspace, SessionId, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct, Workspace};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use cyrus_sandbox::{AbsolutePath, HomePlace};
+use std::{fs, path::Path};
 
 /// The port [`Workspaces`] with git. See the crate's documentation for how, and for what it withstands.
 #[derive(Clone)]
@@ -33,11 +31,18 @@ pub struct GitWorkspaces {
 }
 
 impl GitWorkspaces {
-    /// The directories with the homes of the programs that were launched for a session.
-    pub fn homes(&self, session: &SessionId) -> Result<Vec<PathBuf>, WorkspaceError> {
+    /// Where the homes of the programs are that were launched for a session, and what is recorded of them.
+    pub fn homes(&self, session: &SessionId) -> Result<Vec<HomePlace>, WorkspaceError> {
         let clones = TaskDir::of_session(&self.roots, session)?;
-        let home = |(task, token)| TaskDir::new(&self.roots, session, &task, token).home();
-        Ok(clones.into_iter().map(home).collect())
+        let dirs = clones
+            .into_iter()
+            .map(|(task, token)| TaskDir::new(&self.roots, session, &task, token));
+        let place = |dir: TaskDir| {
+            let parsed = (AbsolutePath::parse(dir.home()), AbsolutePath::parse(dir.home_record()));
+            let (Ok(directory), Ok(record)) = parsed else { return None };
+            Some(HomePlace { directory, record })
+        };
+        Ok(dirs.filter_map(place).collect())
     }
 
     /// Keeps clones, and what it knows of them, below these roots. Several processes may share them.
@@ -212,7 +217,12 @@ impl Workspaces for GitWorkspaces {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let dir = self.task(spec);
-        let workspace = Workspace { root: dir.workspace(), home: dir.home(), tmp: dir.tmp() };
+        let workspace = Workspace {
+            root: dir.workspace(),
+            home: dir.home(),
+            tmp: dir.tmp(),
+            home_record: dir.home_record(),
+        };
         let prepared = PreparedWorkspace { spec: spec.clone(), workspace };
         dir.create()?;
         if dir.is_made() && dir.set_up().exists() {

@@ -151,6 +151,25 @@ fn a_repository_inside_the_clone_is_not_entered() {
     assert_eq!(files, ".gitmodules\nMakefile\ngreet.sh\ntest.sh", "nor is it brought in");
 }
 
+/// No link leads out by its own words: one leads through the other.
+#[test]
+fn links_that_lead_out_together_are_not_validated() {
+    let world = world_with_checks();
+    let plant = "d=; up=; for i in 1 2 3 4 5 6 7 8 9; do d=${d}d/; up=../$up; done; mkdir -p \"$d\" \
+                 && ln -s \"${up%/}\" \"${d}top\" && ln -s \"${d}top/${up}etc/passwd\" notes.txt";
+    let script = turns(json!([
+        bash(plant),
+        { "tools": [{ "name": "Read", "input": { "file_path": "{cwd}/greet.sh" } }] },
+        write("greet.sh", MENDED),
+        { "text": "Done." },
+    ]));
+    let world = world.stand_in(script);
+    let report = world.run(["run", "--json", "Greet"]).code(1).report().outcome("rejected");
+    let findings = report["validation"]["findings"].as_array().unwrap();
+    let found: Vec<_> = findings.iter().map(|found| (&found["code"], &found["path"])).collect();
+    assert_eq!(found, [(&json!("outside-workspace"), &json!("notes.txt"))]);
+}
+
 #[test]
 fn what_an_agent_says_does_not_steer_the_terminal() {
     let says = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}[1;31mDone";

@@ -130,3 +130,55 @@ fn sessions_are_listed_the_newest_first() {
     assert_eq!((&listed[1]["title"], &listed[1]["state"]), (&json!("First"), &json!("validated")));
     let _ = world.run(["session", "list"]).code(0).prints("Second").prints("validated");
 }
+
+#[test]
+fn the_record_names_the_programs_that_were_launched_by_what_is_in_them() {
+    let world = greeter(world!(), mending());
+    let explained = world.run(["executor", "explain", "claude", "--json"]).code(0).json();
+    let program = &explained["programs"][0];
+    assert_eq!(program["grant"], "claude");
+    let file = std::fs::canonicalize(world.path("bin/claude")).unwrap();
+    assert_eq!(program["file"], file.to_str().unwrap());
+    let sha256 = program["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(sha256.len(), 64, "{sha256}");
+    let report = world.run(["run", "--json", "Greet"]).code(0).report();
+    assert_eq!(report["executions"][0]["programs"], json!([program]));
+    let session = world.sessions()[0]["id"].as_str().unwrap().to_owned();
+    let shown = world.run(["session", "show", &session, "--json"]).code(0).json();
+    assert_eq!(shown["executions"][0]["report"]["programs"][0]["sha256"], sha256.as_str());
+    let _ = world.run(["executor", "explain", "claude"]).code(0).prints(&sha256);
+}
+
+/// The host looks for its programs in no directory that programs, or others, write to.
+#[test]
+fn programs_are_not_looked_for_where_others_put_them() {
+    let world = greeter(world!(), mending());
+    for place in ["open", "repository/bin", "user/cyrus-work/.bin"] {
+        let directory = world.path(place);
+        std::fs::create_dir_all(&directory).unwrap();
+        // What is open to all is still on the path of the checks, which look for `sh`.
+        let programs =
+            if place == "open" { &["git", "claude"][..] } else { &["git", "claude", "sh"] };
+        for program in programs {
+            let ran = world.path("planted-ran");
+            let text = format!("#!/bin/sh\ntouch '{}'\nexit 1\n", ran.display());
+            std::fs::write(directory.join(program), text).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(directory.join(program), mode).unwrap();
+        }
+    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(world.path("open"), mode).unwrap();
+    let [open, inside, work] =
+        ["open", "repository/bin", "user/cyrus-work/.bin"].map(|place| world.path(place));
+    let planted = [".".into(), "".into(), "bin".into(), open, inside, work, world.path("bin")];
+    let real = std::env::var_os("PATH").unwrap();
+    let path = planted.into_iter().chain(std::env::split_paths(&real));
+    let world = world.variable("PATH", std::env::join_paths(path).unwrap());
+    let _ = world.run(["run", "--json", "Greet"]).code(0);
+    assert!(!world.path("planted-ran").exists());
+    let doctor = world.run(["doctor"]);
+    for why in ["is not absolute", "every user may write", "where programs write"] {
+        assert!(doctor.stdout.contains(why), "{why}: {doctor}");
+    }
+}

@@ -9,6 +9,7 @@ mod demo;
 mod failures;
 mod fixtures;
 mod following;
+mod foreign_text;
 mod hostile;
 mod listings;
 mod plugins;

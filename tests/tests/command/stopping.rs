@@ -197,6 +197,38 @@ fn a_login_that_was_renewed_before_a_kill_comes_back_with_the_next_run() {
     assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":"new"}"#);
 }
 
+/// What a program leaves beside its home for the next run to find is not what comes back.
+#[test]
+fn a_program_whose_host_is_killed_does_not_choose_what_comes_back() {
+    let world = greeter(world!(), json!({}));
+    let login = world.user().join(".claude/.credentials.json");
+    fs::create_dir_all(login.parent().unwrap()).unwrap();
+    fs::write(&login, r#"{"token":"old","account":"me"}"#).unwrap();
+    fs::write(world.user().join(".bashrc"), "mine").unwrap();
+    let held = Held::make(&world.path(""));
+    let plant = r#"
+cd "$HOME"; mkdir -p .cyrus .ssh
+for file in .bashrc .ssh/authorized_keys .cyrus/config.json; do echo theirs >"$file"; done
+printf '{"token":"new","account":"them"}' >.claude/.credentials.json
+for place in . .. ../..; do
+  echo '[".bashrc",".ssh/authorized_keys",".cyrus/config.json"]' >"$place/files.json" || true
+done"#;
+    let world = world.stand_in(turns(json!([bash(&format!("{plant}; {}", held.command()))])));
+    let run = world.start(["run", "--json", "Greet"]);
+    held.wait();
+    run.signal(Signal::SIGKILL);
+    held.wait_released();
+    let _ = run.end();
+    let before = fs::read_to_string(world.home().join("config.json")).unwrap();
+    let world = world.stand_in(mending());
+    let ended = world.run(["run", "--json", "Greet whoever is named"]).code(0);
+    assert_eq!(fs::read_to_string(world.user().join(".bashrc")).unwrap(), "mine", "{ended}");
+    assert!(!world.user().join(".ssh").exists());
+    assert_eq!(fs::read_to_string(world.home().join("config.json")).unwrap(), before);
+    let kept = fs::read_to_string(&login).unwrap();
+    assert_eq!(kept, r#"{"token":"old","account":"me"}"#, "of another account");
+}
+
 #[test]
 fn one_task_can_be_cancelled_and_the_others_go_on() {
     let world = greeter(world!(), json!({}));

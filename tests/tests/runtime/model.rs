@@ -217,7 +217,8 @@ async fn a_login_is_withheld_where_the_gateway_has_the_key() {
             fs::create_dir_all(path).unwrap();
         }
         let mut request = request(&world.prompt("look"));
-        request.workspace = Some(Workspace { root, tmp: home.join("tmp"), home });
+        request.workspace =
+            Some(Workspace { root, tmp: home.join("tmp"), home_record: home.join("record"), home });
         let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
         let seen = result.summary;
         assert!(seen.contains(".tool/settings"), "{seen}");

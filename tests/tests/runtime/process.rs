@@ -83,7 +83,12 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
         "homeFiles": [".tool/login", ".tool/not-there"]}}}"#;
     let tested = Setup::new().grants(grants).home(&operator).build().await;
     let mut request = request("run sh -c pwd;cat_~/.tool/*");
-    request.workspace = Some(Workspace { root: root.clone(), tmp: home.join("tmp"), home });
+    request.workspace = Some(Workspace {
+        root: root.clone(),
+        tmp: home.join("tmp"),
+        home_record: home.join("record"),
+        home,
+    });
     let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
     let expected =
         format!("Exit::Code(0) out={}\ntoken err=", root.canonicalize().unwrap().display());

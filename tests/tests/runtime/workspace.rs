@@ -14,7 +14,12 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
     fs::write(directory.path().join("secret"), "outside").unwrap();
     let mut request = request(prompt);
     let beside = |name: &str| directory.path().join(name);
-    request.workspace = Some(Workspace { root, home: beside("home"), tmp: beside("tmp") });
+    request.workspace = Some(Workspace {
+        root,
+        home: beside("home"),
+        tmp: beside("tmp"),
+        home_record: beside("record"),
+    });
     request
 }
 
@@ -261,7 +266,11 @@ async fn there_is_no_environment_no_socket_and_no_other_file() {
 async fn a_relative_workspace_is_refused() {
     let tested = Setup::new().build().await;
     let mut request = request("echo x");
-    request.workspace =
-        Some(Workspace { root: "tree".into(), home: "/home".into(), tmp: "/tmp".into() });
+    request.workspace = Some(Workspace {
+        root: "tree".into(),
+        home: "/home".into(),
+        tmp: "/tmp".into(),
+        home_record: "/record".into(),
+    });
     assert_eq!(tested.outcome(request).await.unwrap_err().kind, ErrorKind::InvalidRequest);
 }

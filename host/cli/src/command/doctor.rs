@@ -7,9 +7,15 @@ use crate::{
 };
 use anyhow::Result;
 use cyrus_executor::Line;
-use cyrus_sandbox::{AbsolutePath, Containment, Launch, Launcher, Limits, find_program};
+use cyrus_sandbox::{
+    AbsolutePath, Containment, Launch, Launcher, Limits, PassedOver, find_program,
+};
 use serde::Serialize;
-use std::{env, fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// One prerequisite.
 #[derive(Debug, Serialize)]
@@ -62,6 +68,7 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
         }
         Ok(app) => {
             findings.extend(configuration(&app));
+            findings.extend(search_path(&app));
             findings.extend(plugins(&app));
             findings.extend(executors(&app).await);
         }
@@ -167,6 +174,18 @@ fn configuration(app: &App) -> Vec<Finding> {
         )
     }));
     all
+}
+
+/// The directories of `PATH` in which the host looks for no program.
+fn search_path(app: &App) -> Vec<Finding> {
+    let passed_over = app.search_path().passed_over().into_iter();
+    let finding = |(directory, why): (PathBuf, PassedOver)| {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
+        let seen = format!("no program is looked for in {}: {why}", directory.display());
+        let mend = "take it out of PATH, or make it yours alone; to launch a program from there, name it by its absolute path";
+        Finding::new("PATH", State::Less, seen, mend)
+    };
+    passed_over.map(finding).collect()
 }
 
 fn plugins(app: &App) -> Vec<Finding> {

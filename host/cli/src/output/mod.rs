@@ -9,6 +9,7 @@ mod summary;
 mod table;
 mod teller;
 mod terminal;
+mod wrap;
 
 pub(crate) use channel::Telling;
 pub(crate) use lines::{piece, told};

@@ -4,11 +4,13 @@
 //! People get [`Line`]s, so nothing that a plugin, an agent, a repository or an issue says can steer the terminal or
 //! stand on a line of its own without a gutter. Machines get JSON, in which the same characters are escaped.
 
+use super::wrap::wrapped;
 use cyrus_executor::Line;
 use serde::Serialize;
 use std::{
     fmt::Write as _,
     io::{self, Write, stderr, stdout},
+    os::fd::AsFd,
     panic::PanicHookInfo,
 };
 
@@ -91,10 +93,17 @@ pub(crate) fn print_panic(panic: &PanicHookInfo<'_>) {
     let _ = write_lines(&mut stderr().lock(), &lines);
 }
 
-fn write_lines(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
+/// Writes lines, broken where a terminal would break them.
+fn write_lines(out: &mut (impl Write + AsFd), lines: &[Line]) -> io::Result<()> {
+    let width = terminal_size::terminal_size_of(&out).map(|(width, _)| usize::from(width.0));
     let mut text = String::new();
     for line in lines {
-        let _ = writeln!(text, "{line}");
+        match width {
+            None => _ = writeln!(text, "{line}"),
+            Some(width) => {
+                wrapped(line, width).iter().for_each(|part| _ = writeln!(text, "{part}"));
+            }
+        }
     }
     out.write_all(text.as_bytes())?;
     out.flush()

@@ -48,7 +48,12 @@ impl Workspaces for InstantRepository {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let root = format!("/clones/{}/{}-{}", spec.session, spec.task, spec.token);
-        let workspace = Workspace { root: root.into(), home: "/home".into(), tmp: "/tmp".into() };
+        let workspace = Workspace {
+            root: root.into(),
+            home: "/home".into(),
+            tmp: "/tmp".into(),
+            home_record: "/state".into(),
+        };
         Ok(PreparedWorkspace { spec: spec.clone(), workspace })
     }
 

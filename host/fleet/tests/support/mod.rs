@@ -117,6 +117,7 @@ pub(crate) fn report(
         checkpoint: None,
         links: vec![],
         denials: vec![],
+        programs: vec![],
     }
 }
 

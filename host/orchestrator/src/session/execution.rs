@@ -54,6 +54,7 @@ pub(super) async fn run(
     }
     let mut report =
         seen.report((id, task, name), executor.info().placement, ended, host.checkpoint());
+    report.programs = host.programs();
     report.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
     Ok(report)
 }
@@ -294,6 +295,7 @@ impl Seen {
             checkpoint: result.checkpoint.or(saved),
             links: self.links,
             denials: result.denials,
+            programs: Vec::new(),
         }
     }
 }

@@ -4,11 +4,15 @@ use super::{board::Board, desk::Desk};
 use crate::{Meter, MeterVerdict, ToolPolicy};
 use cyrus_core::{Change, ExecutionRecord, Lease, Reservation, SessionStore, StoreError};
 use cyrus_executor::{
-    Answer, ExecutionHost, HostError, MicroUsd, Question, SpendVerdict, TaskId, Usage,
+    Answer, ExecutionHost, HostError, LaunchedProgram, MicroUsd, Question, SpendVerdict, TaskId,
+    Usage,
 };
 use futures::{FutureExt, future::BoxFuture};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+
+/// The most programs that are named in the record of an execution.
+const MOST_PROGRAMS: usize = 64;
 
 /// The other side of one execution.
 pub(super) struct DeskHost {
@@ -38,6 +42,8 @@ struct Money {
 #[derive(Default)]
 struct State {
     checkpoint: Option<String>,
+    /// What was launched for it, each program once.
+    programs: Vec<LaunchedProgram>,
     /// Nothing more can be written down for it.
     lost: bool,
 }
@@ -59,7 +65,7 @@ impl DeskHost {
             board: Arc::clone(&desk.board),
             money: tokio::sync::Mutex::new(Money { reservation, meter }),
             over: watch::Sender::new(None),
-            state: Mutex::new(State { checkpoint: record.checkpoint.clone(), lost: false }),
+            state: Mutex::new(State { checkpoint: record.checkpoint.clone(), ..State::default() }),
         };
         Self { inner: Arc::new(inner), policy, most }
     }
@@ -72,6 +78,11 @@ impl DeskHost {
     /// The last checkpoint that was saved.
     pub(super) fn checkpoint(&self) -> Option<String> {
         self.inner.state().checkpoint.clone()
+    }
+
+    /// The programs that were launched for it.
+    pub(super) fn programs(&self) -> Vec<LaunchedProgram> {
+        self.inner.state().programs.clone()
     }
 
     /// Whether nothing more can be written down for it.
@@ -193,5 +204,12 @@ impl ExecutionHost for DeskHost {
 
     fn ask(&self, question: Question) -> BoxFuture<'static, Answer> {
         std::future::ready(self.policy.answer(&question)).boxed()
+    }
+
+    fn launched(&self, program: LaunchedProgram) {
+        let programs = &mut self.inner.state().programs;
+        if programs.len() < MOST_PROGRAMS && !programs.contains(&program) {
+            programs.push(program);
+        }
     }
 }

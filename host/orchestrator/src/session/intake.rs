@@ -161,6 +161,7 @@ fn cut_off(record: &ExecutionRecord, placement: Placement) -> ExecutionReport {
         checkpoint: record.checkpoint.clone(),
         links: Vec::new(),
         denials: Vec::new(),
+        programs: vec![],
     }
 }
 

@@ -1,32 +1,57 @@
 //! The home that a launched program gets: its own, with the granted files of the operator's.
 
-use cyrus_sandbox::{AbsolutePath, HomeFile, PrivateHome, Returned};
+use cyrus_sandbox::{AbsolutePath, HomeFile, HomePlace, PrivateHome, Returned};
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
 
+/// What the host calls the owner of a home's files: the place of the grant in the configuration.
+pub fn home_owner(executor: &str, grant: &str) -> String {
+    format!("executors.{executor}.grants.process.{grant}")
+}
+
+/// Two directories for a launch without a workspace, gone when it is: what the program may write, and what only the
+/// host does.
+pub(crate) struct Scratch {
+    pub(crate) work: TempDir,
+    pub(crate) state: TempDir,
+}
+
+impl Scratch {
+    pub(crate) fn make() -> std::io::Result<Self> {
+        let make = || tempfile::Builder::new().prefix("cyrus-").tempdir();
+        Ok(Self { work: make()?, state: make()? })
+    }
+}
+
 /// A home for one launch.
 pub(crate) struct Home {
     private: PrivateHome,
     /// Where the program works when there is no workspace; gone with this.
-    _scratch: Option<TempDir>,
+    _scratch: Option<Scratch>,
 }
 
 impl Home {
-    /// Makes the home under `directory`, or goes on with the one that is there.
+    /// Makes the home under `directory`, or goes on with the one that is there. What is known of it is kept under
+    /// `record`, and `owner` is granted the files.
     pub(crate) async fn open(
-        directory: &Path,
+        (directory, record): (&Path, &Path),
+        owner: &str,
         user: &Path,
         files: &[PathBuf],
-        scratch: Option<TempDir>,
+        scratch: Option<Scratch>,
     ) -> Result<Self, String> {
         let files = files.iter().map(HomeFile::parse).collect::<Result<Vec<_>, _>>();
         let files = files.map_err(|error| format!("homeFiles: {error}"))?;
-        let directory = AbsolutePath::parse(directory).map_err(text)?;
+        let place = HomePlace {
+            directory: AbsolutePath::parse(directory).map_err(text)?,
+            record: AbsolutePath::parse(record).map_err(text)?,
+        };
+        let owner = owner.to_owned();
         let user = AbsolutePath::parse(user).map_err(text)?;
-        let open = move || PrivateHome::open(directory, user, files);
+        let open = move || PrivateHome::open(place, &owner, user, files);
         let private = tokio::task::spawn_blocking(open).await.map_err(text)?.map_err(text)?;
         Ok(Self { private, _scratch: scratch })
     }
@@ -42,9 +67,17 @@ impl Home {
         let synced = tokio::task::spawn_blocking(move || (self.private.sync(), self)).await;
         match synced {
             Ok((Ok(files), _home)) => {
-                for (file, _) in files.iter().filter(|(_, how)| *how == Returned::Damaged) {
+                for (file, how) in files {
                     let file = file.as_path().display();
-                    tracing::warn!("{file} was left unfinished by a program; yours is as it was");
+                    match how {
+                        Returned::Damaged => {
+                            tracing::warn!("a program left {file} unfinished; yours is as it was")
+                        }
+                        Returned::Refused(why) => tracing::warn!(
+                            "what a program made of {file} was not taken over, because {why}; yours is as it was"
+                        ),
+                        Returned::Unchanged | Returned::ToUser | Returned::ToProgram => {}
+                    }
                 }
             }
             Ok((Err(error), _home)) => {
@@ -65,7 +98,9 @@ mod tests {
     use std::fs;
 
     async fn open(directory: &Path, user: &Path, file: &str) -> Result<Home, String> {
-        Home::open(directory, user, &[PathBuf::from(file)], None).await
+        let record = directory.join("record");
+        let home = directory.join("home");
+        Home::open((&home, &record), "owner", user, &[PathBuf::from(file)], None).await
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! they were given.
 
 use super::{
-    home::Home,
+    home::{Home, Scratch, home_owner},
     logins::Logins,
     model,
     output::CleanOutput,
@@ -13,10 +13,11 @@ use crate::{
     run::{Run, Slot},
     state::{HasState, State},
 };
+use cyrus_executor::{LaunchedProgram, Workspace};
 use cyrus_gateway::Lease;
 use cyrus_plugin::ProcessGrant;
 use cyrus_sandbox::{
-    AbsolutePath, ChildStdin, Exit, Handle, Launch, Lost, Signal, SpawnError, find_program,
+    AbsolutePath, ChildStdin, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -96,6 +97,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
     hold_until_gone(&run.programs, slot, home, lease, program.clone());
+    record(run, grant, process).await;
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, program.clone());
     let clean = |pipe| CleanOutput::new(pipe, output.clone(), &run.redactor, Arc::clone(&logins));
@@ -107,6 +109,31 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
         program,
         output,
     })
+}
+
+/// Has the host take note of which file was launched. The program is at work meanwhile.
+async fn record(run: &Run, grant: &str, process: &ProcessGrant) {
+    let (programs, name) = (run.executor.runtime.programs.clone(), process.program.clone());
+    let identify = move || programs.identify(&name.to_string_lossy());
+    match tokio::task::spawn_blocking(identify).await {
+        Ok(Ok(Identity { file, sha256, changed })) => {
+            if changed {
+                tracing::warn!(
+                    executor = run.executor.config.name,
+                    "{} is another program than when it was launched before: its SHA-256 is {sha256} now",
+                    file.display()
+                );
+            }
+            run.host.launched(LaunchedProgram { grant: grant.to_owned(), file, sha256, changed });
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(
+                "{} could not be read for the record: {error}",
+                process.program.display()
+            );
+        }
+        Err(error) => tracing::error!("a program was not recorded: {error}"),
+    }
 }
 
 fn refused(error: &SpawnError) -> wit::ProcessError {
@@ -126,7 +153,7 @@ async fn prepare(
 ) -> Outcome<(Launch, Home, Option<Lease>)> {
     let host = &run.executor.runtime;
     let program = process.program.to_string_lossy();
-    let program = find_program(&program, &host.path).ok_or_else(|| {
+    let program = host.programs.find(&program).ok_or_else(|| {
         let place = format!("executors.{}.grants.process.{grant}", run.executor.config.name);
         wit::ProcessError::NotFound(format!(
             "{program} is no program that can be found in PATH ({place}.program in config.json)"
@@ -136,22 +163,24 @@ async fn prepare(
     let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
     let scratch = match workspace {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("cyrus-").tempdir().map_err(|e| io(&e))?),
+        None => Some(Scratch::make().map_err(|e| io(&e))?),
     };
-    let (directory, private, tmp) = match (workspace, &scratch) {
-        (Some(workspace), _) => {
-            (workspace.root.clone(), workspace.home.clone(), workspace.tmp.clone())
+    let (directory, private, tmp, record) = match (workspace, &scratch) {
+        (Some(Workspace { root, home, tmp, home_record }), _) => {
+            (root.clone(), home.clone(), tmp.clone(), home_record.clone())
         }
-        (None, Some(scratch)) => {
-            let beside = |name: &str| scratch.path().join(name);
-            (scratch.path().to_owned(), beside("private"), beside("tmp"))
+        (None, Some(Scratch { work, state })) => {
+            let beside = |name: &str| work.path().join(name);
+            (work.path().to_owned(), beside("private"), beside("tmp"), state.path().to_owned())
         }
         (None, None) => return Err(io(&"there is no directory to work in")),
     };
     tokio::fs::create_dir_all(&tmp).await.map_err(|e| io(&e))?;
     let gated = run.executor.models.get(grant);
     let files = model::home_files(&process.home_files, gated);
-    let home = Home::open(&private, &host.home, &files, scratch).await;
+    let owner = home_owner(&run.executor.config.name, grant);
+    let place = (private.as_path(), record.as_path());
+    let home = Home::open(place, &owner, &host.home, &files, scratch).await;
     let home = home.map_err(|e| io(&e))?;
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
     let lease = match gated.zip(run.account.as_ref()) {

@@ -139,6 +139,7 @@ pub(crate) fn report(id: &str) -> ExecutionReport {
         checkpoint: Some("token-2".into()),
         links: vec![],
         denials: vec![],
+        programs: vec![],
     }
 }
 

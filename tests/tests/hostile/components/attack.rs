@@ -137,7 +137,12 @@ pub(crate) fn workspace(directory: &Path) -> Workspace {
     link(Path::new(".."), "above");
     link(Path::new("/proc/self/environ"), "environment");
     link(Path::new("loop"), "loop");
-    Workspace { root, home: directory.join("home"), tmp: directory.join("tmp") }
+    Workspace {
+        root,
+        home: directory.join("home"),
+        tmp: directory.join("tmp"),
+        home_record: directory.join("record"),
+    }
 }
 
 impl Attack {

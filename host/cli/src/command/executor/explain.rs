@@ -4,7 +4,7 @@ use crate::{
     output::{print_all, print_json_pretty, say, table},
 };
 use anyhow::Result;
-use cyrus_executor::Line;
+use cyrus_executor::{LaunchedProgram, Line};
 use cyrus_plugin::{Authority, Binding, Explanation, NotApproved, Purpose, explain as rows};
 use serde_json::json;
 use std::path::Path;
@@ -32,6 +32,7 @@ pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
             "grants": config.grants.concealed(),
             "capabilities": capabilities,
             "authority": authority,
+            "programs": programs(app, &authority),
         });
         print_json_pretty(&all)?;
         return Ok(Exit::Done);
@@ -53,7 +54,16 @@ pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
     for line in authority.to_string().lines() {
         say!("{line}");
     }
+    for LaunchedProgram { grant, file, sha256, .. } in programs(app, &authority) {
+        say!("  {grant} is {}, SHA-256 {sha256}", file.display());
+    }
     Ok(Exit::Done)
+}
+
+/// The files of the programs that it may launch, as they would be recorded.
+fn programs(app: &App, authority: &Authority) -> Vec<LaunchedProgram> {
+    let programs = authority.programs.iter();
+    programs.filter_map(|program| app.identify(&program.grant, &program.program)).collect()
 }
 
 fn capability(row: &Explanation) -> serde_json::Value {

@@ -33,6 +33,7 @@ fn report(outcome: ExecutionOutcome, error: Option<ExecutionError>) -> Execution
         checkpoint: None,
         links: vec![],
         denials: vec![],
+        programs: vec![],
     }
 }
 

@@ -3,80 +3,40 @@
 //! A login in such a file is refreshed by the program, and a refresh makes the old one worthless, so what the
 //! program writes has to reach the user's file, and what the user's own programs write has to reach this one. Both
 //! happen in [`PrivateHome::sync`], by comparing the two with what was the same at the last time.
+//!
+//! Which files these are, and what was the same, is recorded by the host in a place that no program reaches. The
+//! program chooses neither, and of what it made of a file nothing is taken that is not the same login with other
+//! tokens (see [`Departure`]).
+
+mod file;
+mod record;
+mod shape;
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 use crate::beneath::{Contents, Directory};
 use crate::path::AbsolutePath;
+use record::Record;
 
-/// A file of the user's home, by its path from there: plain names only, so it cannot lead elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "PathBuf", into = "PathBuf")]
-pub struct HomeFile(PathBuf);
-
-/// Not a path of a file inside a home.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} does not name a file of the home: write its path from there, as in .claude/.credentials.json", .0.display())]
-pub struct NotAHomeFile(PathBuf);
-
-impl HomeFile {
-    /// Checks a path. Whether there is such a file is not asked.
-    pub fn parse(path: impl Into<PathBuf>) -> Result<Self, NotAHomeFile> {
-        let path = path.into();
-        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-        // A file name that is only implied (`a/`, `a/.`) is not how anybody means it.
-        let spelled: PathBuf = path.components().collect();
-        if plain && path.file_name().is_some() && spelled.as_os_str() == path.as_os_str() {
-            Ok(Self(path))
-        } else {
-            Err(NotAHomeFile(path))
-        }
-    }
-
-    /// The path from the home.
-    pub fn as_path(&self) -> &Path {
-        &self.0
-    }
-
-    fn parent(&self) -> impl Iterator<Item = Component<'_>> {
-        self.0.parent().into_iter().flat_map(Path::components)
-    }
-
-    fn name(&self) -> &Path {
-        Path::new(self.0.file_name().expect("parsing saw one"))
-    }
-}
-
-impl TryFrom<PathBuf> for HomeFile {
-    type Error = NotAHomeFile;
-
-    fn try_from(path: PathBuf) -> Result<Self, NotAHomeFile> {
-        Self::parse(path)
-    }
-}
-
-impl From<HomeFile> for PathBuf {
-    fn from(file: HomeFile) -> Self {
-        file.0
-    }
-}
+pub use file::{HomeFile, NotAHomeFile};
+pub use shape::Departure;
 
 /// What became of one file when the user's home and the private one were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Returned {
     /// Nothing was to be done: they are the same, or one of them is missing, which is left so.
     Unchanged,
-    /// The program's was newer, and is the user's now.
+    /// Only the program changed it, and what it wrote is the user's now.
     ToUser,
-    /// The user's was newer, and is the program's now.
+    /// The user's was changed, and is the program's now.
     ToProgram,
     /// The program's is cut short or otherwise no JSON, as its name says it should be. The user's was kept.
     Damaged,
+    /// The program's is not the user's with other tokens. The user's was kept.
+    Refused(Departure),
 }
 
 /// Why a private home cannot be made or kept.
@@ -110,68 +70,75 @@ impl HomeError {
 /// The largest file that is given to a program or taken from it, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Where a private home keeps things: the home itself, what was the same at the last time, and which files it is
-/// about.
+/// Where below its directory the home itself is.
 const HOME: &str = "home";
-const GIVEN: &str = "given";
-const FILES: &str = "files.json";
+
+/// The two directories of a private home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomePlace {
+    /// The home is made under it. The program may write there.
+    pub directory: AbsolutePath,
+    /// The host's record of the home is made under it. No program may write there.
+    pub record: AbsolutePath,
+}
 
 /// A private home. Dropping it leaves it as it is, so that nothing is lost with a host that is killed:
-/// [`PrivateHome::open`] on the same directory goes on with it, [`PrivateHome::left`] finds it.
+/// [`PrivateHome::open`] in the same place goes on with it, [`PrivateHome::left`] finds it.
 #[derive(Debug)]
 pub struct PrivateHome {
-    directory: AbsolutePath,
+    place: HomePlace,
+    record: Record,
     user_home: AbsolutePath,
     files: Vec<HomeFile>,
 }
 
 impl PrivateHome {
-    /// Makes a home under `directory`, which is this user's alone, or goes on with the one that is there, and gives
-    /// it these files. Files that the user does not have are passed over.
+    /// Makes a home, or goes on with the one that is there, and gives it these files, which `owner` is granted: a name
+    /// of the caller's for the grant. Files that the user does not have are passed over.
     pub fn open(
-        directory: AbsolutePath,
+        place: HomePlace,
+        owner: &str,
         user_home: AbsolutePath,
         files: Vec<HomeFile>,
     ) -> Result<Self, HomeError> {
-        let home = Self { directory, user_home, files };
-        for part in ["", HOME, GIVEN] {
-            let path = home.directory.as_path().join(part);
+        for part in ["", HOME] {
+            let path = place.directory.as_path().join(part);
             make_private(&path).map_err(HomeError::at(path))?;
         }
-        let list = serde_json::to_vec(&home.files).expect("paths of a configuration are text");
-        let directory = home.directory.as_path();
-        Directory::open(directory)
-            .and_then(|opened| opened.replace(Path::new(FILES), &list, 0o600))
-            .map_err(HomeError::at(directory.join(FILES)))?;
+        let record = Record::make(place.record.as_path(), owner, &files)?;
+        let home = Self { place, record, user_home, files };
         for file in &home.files {
             home.sync_file(file, true)?;
         }
         Ok(home)
     }
 
-    /// The home that a host left under `directory` when it was killed, so that [`PrivateHome::sync`] brings what its
-    /// program wrote to the user. `None`: nothing was launched there.
+    /// The homes that a host left in a place when it was killed, one for each owner, so that [`PrivateHome::sync`]
+    /// brings what their programs wrote to the user. `granted` says which files an owner is granted today: of those
+    /// that the host recorded, no others come back. There are none when nothing was launched there.
     pub fn left(
-        directory: AbsolutePath,
-        user_home: AbsolutePath,
-    ) -> Result<Option<Self>, HomeError> {
-        // Read as what the program may have written: it is of the same user.
-        let read = Directory::open(directory.as_path())
-            .and_then(|opened| opened.read(Path::new(FILES), LARGEST))
-            .and_then(|list| {
-                list.map(|list| serde_json::from_slice(&list.bytes)).transpose().map_err(Into::into)
-            });
-        let files = read.map_err(HomeError::at(directory.as_path().join(FILES)))?;
-        Ok(files.map(|files| Self { directory, user_home, files }))
+        place: &HomePlace,
+        user_home: &AbsolutePath,
+        granted: impl Fn(&str) -> Vec<HomeFile>,
+    ) -> Result<Vec<Self>, HomeError> {
+        let records = Record::all(place.record.as_path())?;
+        let home = |(record, owner, mut files): (Record, String, Vec<HomeFile>)| {
+            let granted = granted(&owner);
+            files.retain(|file| granted.contains(file));
+            Self { place: place.clone(), record, user_home: user_home.clone(), files }
+        };
+        Ok(records.into_iter().map(home).collect())
     }
 
     /// What the program's `HOME` is to be.
     pub fn path(&self) -> AbsolutePath {
-        AbsolutePath::parse(self.directory.as_path().join(HOME)).expect("it begins absolute")
+        let home = self.place.directory.as_path().join(HOME);
+        AbsolutePath::parse(home).expect("it begins absolute")
     }
 
-    /// Compares each file with the user's own. What only one side changed since the last time reaches the other;
-    /// where both did, the one written last wins. The program may be running.
+    /// Compares each file with the user's own. What only one side changed since the last time reaches the other.
+    /// Where both did, the user's is kept: of two refreshes of one login the second fails, and of two logins the
+    /// user's own counts. The program may be running.
     ///
     /// A file that is missing on one side is not made there, and not missed: a program cannot leave new files in the
     /// user's home, and a user who logs out stays so. A file that fails does not keep the others from their turn.
@@ -185,8 +152,9 @@ impl PrivateHome {
     /// removed.
     pub fn close(self) -> Result<Vec<(HomeFile, Returned)>, HomeError> {
         let returned = self.sync()?;
-        let directory = self.directory.as_path();
+        let directory = self.place.directory.as_path();
         fs::remove_dir_all(directory).map_err(HomeError::at(directory))?;
+        self.record.remove()?;
         Ok(returned)
     }
 
@@ -195,23 +163,26 @@ impl PrivateHome {
         let Some(theirs) = UserFile::find(&self.user_home, file)? else {
             return Ok(Returned::Unchanged);
         };
-        let ours = self.directory.as_path().join(HOME).join(file.as_path());
+        let ours = self.place.directory.as_path().join(HOME).join(file.as_path());
         self.merge(file, &theirs, give).map_err(HomeError::at(ours))
     }
 
     fn merge(&self, file: &HomeFile, user: &UserFile, give: bool) -> io::Result<Returned> {
-        let home = self.below(HOME, file)?;
-        let given = self.below(GIVEN, file)?;
+        let home = self.below(file)?;
         let name = file.name();
-        let last = given.read(name, LARGEST)?;
+        let last = self.record.given(file, LARGEST)?;
         let decision = match home.read(name, LARGEST)? {
             None if !give => return Ok(Returned::Unchanged),
             None => Returned::ToProgram,
             Some(program) => {
-                let decision = decide(name, last.as_ref(), &program, &user.contents);
+                let decision = decide(file, last.as_deref(), &program, &user.contents);
                 if decision == Returned::ToUser {
+                    // What the user changed at this very moment is compared the next time.
+                    if !user.is_still_so()? {
+                        return Ok(Returned::Unchanged);
+                    }
                     user.directory.replace(&user.name, &program.bytes, user.contents.mode)?;
-                    given.replace(name, &program.bytes, 0o600)?;
+                    self.record.give(file, &program.bytes)?;
                 }
                 decision
             }
@@ -221,14 +192,15 @@ impl PrivateHome {
             home.replace(name, bytes, user.contents.mode)?;
         }
         if decision == Returned::ToProgram || (decision == Returned::Unchanged && last.is_none()) {
-            given.replace(name, bytes, 0o600)?;
+            self.record.give(file, bytes)?;
         }
         Ok(decision)
     }
 
-    /// The directory of a file below one of our own, which the program may have filled with links.
-    fn below(&self, part: &str, file: &HomeFile) -> io::Result<Directory> {
-        let root = Directory::open(self.directory.as_path())?.descend(Path::new(part))?;
+    /// The directory of a file in the home, which the program may have filled with links.
+    fn below(&self, file: &HomeFile) -> io::Result<Directory> {
+        let root = Directory::open_plain(self.place.directory.as_path())?;
+        let root = root.descend(Path::new(HOME))?;
         file.parent().try_fold(root, |directory, name| {
             directory.descend_or_create(Path::new(name.as_os_str()))
         })
@@ -236,18 +208,23 @@ impl PrivateHome {
 }
 
 /// Which way a file goes. `last` is what both sides had the last time.
-fn decide(name: &Path, last: Option<&Contents>, program: &Contents, user: &Contents) -> Returned {
-    let same = |contents: &Contents| last.is_some_and(|last| last.bytes == contents.bytes);
+fn decide(file: &HomeFile, last: Option<&[u8]>, program: &Contents, user: &Contents) -> Returned {
+    let same = |contents: &Contents| last.is_some_and(|last| last == contents.bytes);
     if program.bytes == user.bytes {
-        Returned::Unchanged
-    } else if same(program) {
-        Returned::ToProgram
-    } else if damaged(name, &program.bytes) {
-        Returned::Damaged
-    } else if same(user) || program.modified > user.modified {
-        Returned::ToUser
-    } else {
-        Returned::ToProgram
+        return Returned::Unchanged;
+    }
+    if !same(user) || same(program) {
+        return Returned::ToProgram;
+    }
+    if damaged(file.name(), &program.bytes) {
+        return Returned::Damaged;
+    }
+    if user.mode & 0o111 != 0 {
+        return Returned::Refused(Departure::Program);
+    }
+    match shape::check(file, &user.bytes, &program.bytes) {
+        Ok(()) => Returned::ToUser,
+        Err(departure) => Returned::Refused(departure),
     }
 }
 
@@ -287,6 +264,11 @@ impl UserFile {
         });
         found.map_err(HomeError::at(named))
     }
+
+    fn is_still_so(&self) -> io::Result<bool> {
+        let now = self.directory.read(&self.name, LARGEST)?;
+        Ok(now.is_some_and(|now| now.bytes == self.contents.bytes))
+    }
 }
 
 /// Makes a directory that only this user enters, or makes sure of one that is there.
@@ -300,50 +282,33 @@ fn make_private(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
     #[test]
-    fn a_home_file_stays_in_the_home() {
-        for good in [".claude.json", ".claude/.credentials.json", "a b/c"] {
-            assert!(HomeFile::parse(good).is_ok(), "{good}");
-        }
-        for bad in
-            ["", ".", "..", "/etc/passwd", "../x", "a/../b", "a/..", "./a", "a/.", "a/", "a//b"]
-        {
-            assert!(HomeFile::parse(bad).is_err(), "{bad}");
-        }
-        assert!(serde_json::from_str::<HomeFile>("\"../x\"").is_err());
-    }
-
-    #[test]
-    fn the_newest_wins_and_half_a_file_never_does() {
-        let at = |bytes: &str, seconds| Contents {
-            bytes: bytes.into(),
-            mode: 0o600,
-            modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
-        };
-        let (ours, theirs) = (|seconds| at("[1]", seconds), |seconds| at("[2]", seconds));
+    fn the_users_own_wins_and_half_a_file_never_does() {
+        let at = |bytes: &str| Contents { bytes: bytes.into(), mode: 0o600 };
+        let (ours, theirs) = (at("[1]"), at("[2]"));
+        let file = HomeFile::parse("x.json").unwrap();
         for (last, program, user, expected) in [
-            (Some("[1]"), ours(1), ours(2), Returned::Unchanged),
-            (Some("[0]"), ours(1), ours(2), Returned::Unchanged),
-            (None, ours(1), ours(2), Returned::Unchanged),
-            (Some("[1]"), ours(9), theirs(2), Returned::ToProgram),
-            (Some("[2]"), ours(1), theirs(2), Returned::ToUser),
-            (Some("[0]"), ours(3), theirs(2), Returned::ToUser),
-            (Some("[0]"), ours(1), theirs(2), Returned::ToProgram),
-            (Some("[0]"), ours(2), theirs(2), Returned::ToProgram),
-            (None, ours(3), theirs(2), Returned::ToUser),
-            (Some("[2]"), at("[1", 3), theirs(2), Returned::Damaged),
-            (Some("[2]"), at("", 3), theirs(2), Returned::Damaged),
+            (Some("[1]"), &ours, &ours, Returned::Unchanged),
+            (Some("[0]"), &ours, &ours, Returned::Unchanged),
+            (None, &ours, &ours, Returned::Unchanged),
+            (Some("[1]"), &ours, &theirs, Returned::ToProgram),
+            (Some("[2]"), &ours, &theirs, Returned::ToUser),
+            (Some("[0]"), &ours, &theirs, Returned::ToProgram),
+            (None, &ours, &theirs, Returned::ToProgram),
+            (Some("[2]"), &at("[1"), &theirs, Returned::Damaged),
+            (Some("[2]"), &at(""), &theirs, Returned::Damaged),
+            (Some("[2]"), &at("{}"), &theirs, Returned::Refused(Departure::Format)),
         ] {
-            let last = last.map(|last| at(last, 0));
             let text = String::from_utf8_lossy(&program.bytes).into_owned();
-            let decision = decide(Path::new("x.json"), last.as_ref(), &program, &user);
-            assert_eq!(decision, expected, "{text}");
+            let decision = decide(&file, last.map(str::as_bytes), program, user);
+            assert_eq!(decision, expected, "{last:?} {text}");
         }
-        let plain = decide(Path::new("x"), Some(&theirs(0)), &at("[1", 3), &theirs(2));
-        assert_eq!(plain, Returned::ToUser);
+        let script = Contents { mode: 0o755, ..at("old") };
+        let plain = HomeFile::parse("x").unwrap();
+        let decision = |user: &Contents| decide(&plain, Some(b"old"), &at("new"), user);
+        assert_eq!(decision(&at("old")), Returned::ToUser);
+        assert_eq!(decision(&script), Returned::Refused(Departure::Program));
     }
 }
