@@ -27,6 +27,8 @@
 mod access;
 mod address;
 mod connection;
+#[cfg(test)]
+mod fuzz;
 mod limits;
 mod proxy;
 mod registries;

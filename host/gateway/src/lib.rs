@@ -14,6 +14,8 @@ mod count;
 mod exchange;
 mod facts;
 mod format;
+#[cfg(test)]
+mod fuzz;
 mod headers;
 mod price;
 mod route;

@@ -25,6 +25,8 @@ mod digest;
 mod discovery;
 mod executor_config;
 mod explain;
+#[cfg(test)]
+mod fuzz;
 mod git_grant;
 mod grants;
 mod host_pattern;

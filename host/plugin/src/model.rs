@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub enum ModelFormat {
     /// Anthropic's Messages.
     Anthropic,
-    /// OpenAI's Responses and Chat Completions.
+    /// The Responses and Chat Completions of `OpenAI`.
     #[serde(rename = "openai")]
     OpenAi,
 }

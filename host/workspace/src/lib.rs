@@ -100,6 +100,8 @@ mod error;
 mod findings;
 mod forge;
 mod former;
+#[cfg(test)]
+mod fuzz;
 mod git;
 mod granted;
 mod harvest;

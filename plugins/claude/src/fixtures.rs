@@ -3,11 +3,28 @@
 use crate::{events::Transcript, line::Line};
 use cyrus_sdk::contract::Event;
 
-/// The lines of `tests/fixtures/NAME.jsonl`.
+/// Where the recordings are.
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+
+/// The names of all recordings.
+pub(crate) fn names() -> Vec<String> {
+    let entries = std::fs::read_dir(DIRECTORY).expect("the recordings");
+    let files = entries.map(|entry| entry.expect("a recording").file_name());
+    let name = |file: std::ffi::OsString| file.to_str()?.strip_suffix(".jsonl").map(str::to_owned);
+    let mut names: Vec<_> = files.filter_map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What is in `tests/fixtures/NAME.jsonl`.
+pub(crate) fn text(name: &str) -> String {
+    let path = format!("{DIRECTORY}/{name}.jsonl");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The lines of a recording.
 pub(crate) fn lines(name: &str) -> Vec<Line> {
-    let path = format!("{}/tests/fixtures/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    text.lines().map(Line::parse).collect()
+    text(name).lines().map(Line::parse).collect()
 }
 
 /// A recording, read from beginning to end.

@@ -11,6 +11,8 @@ mod driver;
 mod events;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fuzz;
 mod line;
 mod meter;
 mod outcome;
