@@ -101,7 +101,9 @@ fn write_lines(out: &mut (impl Write + AsFd), lines: &[Line]) -> io::Result<()> 
         match width {
             None => _ = writeln!(text, "{line}"),
             Some(width) => {
-                wrapped(line, width).iter().for_each(|part| _ = writeln!(text, "{part}"));
+                for part in wrapped(line, width) {
+                    let _ = writeln!(text, "{part}");
+                }
             }
         }
     }

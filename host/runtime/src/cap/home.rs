@@ -71,7 +71,7 @@ impl Home {
                     let file = file.as_path().display();
                     match how {
                         Returned::Damaged => {
-                            tracing::warn!("a program left {file} unfinished; yours is as it was")
+                            tracing::warn!("a program left {file} unfinished; yours is as it was");
                         }
                         Returned::Refused(why) => tracing::warn!(
                             "what a program made of {file} was not taken over, because {why}; yours is as it was"
