@@ -10,7 +10,7 @@ use cyrus_executor::{
     QuestionKind, RemoteBranch, Repository, SpendVerdict, StepState, StopMode, StopResult, Task,
     TaskExecutor, TaskKind, ToolResult, ToolUse, Usage, Warning, WorkProduct, Workspace,
 };
-use cyrus_plugin::{ExecutorConfig, HostMaximum, ProcessGrant, discover};
+use cyrus_plugin::{ExecutorConfig, HostMaximum, McpGrant, ProcessGrant, discover};
 use cyrus_runtime::{HostSecrets, LogLevel, PluginExecutor, PluginLog, Runtime, RuntimeOptions};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt};
@@ -115,6 +115,7 @@ impl Bench {
         config.settings = settings;
         config.grants.workspace = Some(Access::ReadOnly);
         config.grants.ask = true;
+        config.grants.mcp = McpGrant::All;
         config.grants.process.insert("cat".to_owned(), ProcessGrant::new("cat"));
         let executor = runtime.executor(&plugin, config).await.expect("an executor");
         Self { executor, directory: tempfile::tempdir().expect("a directory"), logged }

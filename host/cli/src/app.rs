@@ -2,7 +2,7 @@
 
 use crate::{
     exit::{UsageError, usage},
-    mcp::{self, McpServers},
+    mcp::McpServers,
 };
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
@@ -218,11 +218,7 @@ impl App {
         let said = self.repository(repository);
         let configured = said.executors();
         if let Some(config) = configured.iter().find(|config| config.name == name) {
-            let mut config = config.clone();
-            if let Some(servers) = self.mcp_servers(&said) {
-                mcp::allow(&mut config, &servers);
-            }
-            return Ok(config);
+            return Ok(config.clone());
         }
         let known = self.discovery().plugins.contains_key(name);
         if known && !carried(name) && !said.mentions(name) {

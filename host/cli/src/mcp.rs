@@ -1,7 +1,5 @@
-//! The MCP servers that the configuration names, and the leave to use them.
+//! The MCP servers that the configuration names. Which executors may use them is a matter of grants.
 
-use cyrus_plugin::{ExecutorConfig, FlagPattern, ProcessGrant, ValuePattern};
-use cyrus_plugin_bundle::bundled;
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
@@ -20,25 +18,6 @@ impl McpServers {
     pub(crate) fn of(&self, files: Vec<PathBuf>) -> Option<Value> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.entry(files).or_insert_with_key(|files| servers(files)).clone()
-    }
-}
-
-/// Naming servers in the configuration is leave to start exactly these: an executor with the grants that came with its
-/// plugin may pass them to Claude Code. Grants that somebody wrote stay as they are written.
-pub(crate) fn allow(config: &mut ExecutorConfig, servers: &Value) {
-    let came_with = bundled().iter().find(|plugin| plugin.name == config.plugin);
-    let own = came_with.and_then(|plugin| serde_json::from_str::<Value>(plugin.grants).ok());
-    let own = own.and_then(|entry| {
-        let process = entry.pointer("/grants/process")?.clone();
-        serde_json::from_value::<BTreeMap<String, ProcessGrant>>(process).ok()
-    });
-    if own.as_ref() != Some(&config.grants.process) {
-        return;
-    }
-    if let Some(claude) = config.grants.process.get_mut("claude") {
-        let these = ValuePattern::OneOf(vec![servers.to_string()]);
-        let flag = FlagPattern { value: Some(these), repeat: false };
-        claude.args.flags.entry("--mcp-config".to_owned()).or_insert(flag);
     }
 }
 
@@ -65,24 +44,6 @@ fn servers(files: &[PathBuf]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_grants_that_nobody_wrote_are_opened_and_only_for_these_servers() {
-        let claude = bundled().iter().find(|plugin| plugin.name == "claude").unwrap();
-        let entry: Value = serde_json::from_str(claude.grants).unwrap();
-        let mut config = ExecutorConfig::new("second", "claude");
-        config.grants = serde_json::from_value(entry["grants"].clone()).unwrap();
-        let mut own = config.clone();
-        own.grants.process.get_mut("claude").unwrap().home_files.clear();
-        let unchanged = own.clone();
-        let servers = json!({"mcpServers": {"a": {"command": "one"}}});
-        allow(&mut own, &servers);
-        assert_eq!(own.grants, unchanged.grants);
-        allow(&mut config, &servers);
-        let flags = &config.grants.process["claude"].args.flags;
-        let text = r#"{"mcpServers":{"a":{"command":"one"}}}"#.to_owned();
-        assert_eq!(flags["--mcp-config"].value, Some(ValuePattern::OneOf(vec![text])));
-    }
 
     #[test]
     fn files_are_put_together_and_broken_ones_left_out() {

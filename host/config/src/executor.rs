@@ -32,10 +32,11 @@ pub(crate) enum Capability {
     Secrets,
     Ask,
     Git,
+    Mcp,
 }
 
 impl Capability {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("digest", Self::Digest),
         ("http", Self::Http),
         ("process", Self::Process),
@@ -43,6 +44,7 @@ impl Capability {
         ("secrets", Self::Secrets),
         ("ask", Self::Ask),
         ("git", Self::Git),
+        ("mcp", Self::Mcp),
     ];
 
     /// Takes this capability over from other grants.
@@ -55,6 +57,7 @@ impl Capability {
             Self::Secrets => to.secrets.clone_from(&from.secrets),
             Self::Ask => to.ask = from.ask,
             Self::Git => to.git.clone_from(&from.git),
+            Self::Mcp => to.mcp.clone_from(&from.mcp),
         }
     }
 }

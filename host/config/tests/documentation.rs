@@ -79,10 +79,10 @@ fn the_tables_of_an_executor_are_whole() {
     for (key, value) in limits.as_object().unwrap() {
         assert!(text.contains(&format!("`{key}`")), "limits.{key} = {value} is not described");
     }
-    for key in ["digest", "http", "process", "workspace", "secrets", "ask"] {
+    for key in ["digest", "http", "process", "workspace", "secrets", "ask", "mcp"] {
         assert!(text.contains(&format!("\n| `{key}` |")), "grants.{key} is not described");
     }
-    for key in ["program", "args", "env", "homeFiles"] {
+    for key in ["program", "args", "env", "homeFiles", "mcpFlag"] {
         assert!(text.contains(&format!("`{key}`")), "a process grant's {key} is not described");
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     ArgsPattern, ExecutorConfig, GitGrant, GitHost, HostMaximum, HostPattern, HttpRequest,
-    Manifest, Policy, ProgramKind, SecretRef,
+    Manifest, McpGrant, Policy, ProgramKind, SecretRef,
 };
 use cyrus_executor::Access;
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub struct Authority {
     pub workspace: Option<Access>,
     /// Whether it may put questions.
     pub ask: bool,
+    /// The MCP servers that its programs may use.
+    pub mcp: McpGrant,
 }
 
 /// A program that an executor may launch.
@@ -87,6 +89,7 @@ impl Authority {
             secrets: secrets.collect(),
             workspace: policy.workspace(),
             ask: policy.ask().is_ok(),
+            mcp: if policy.has_mcp() { config.grants.mcp.clone() } else { McpGrant::None },
         }
     }
 }
@@ -182,7 +185,7 @@ fn common<'a>(
 
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { programs, http, git, secrets, workspace, ask } = self;
+        let Self { programs, http, git, secrets, workspace, ask, mcp } = self;
         let mut may = Vec::new();
         may.extend(programs.iter().map(ToString::to_string));
         may.extend(http.iter().map(|host| format!("send requests to {host}")));
@@ -203,6 +206,11 @@ impl fmt::Display for Authority {
             }
         }));
         may.extend(ask.then(|| "put questions to a person".to_owned()));
+        if !mcp.is_none() {
+            may.push(format!(
+                "have its programs use MCP servers of yours ({mcp}), of which it learns the names"
+            ));
+        }
         if may.is_empty() {
             return f.write_str("It may do nothing but compute and log.");
         }

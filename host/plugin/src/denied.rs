@@ -15,6 +15,8 @@ pub enum Capability {
     Ask,
     /// Having a result fetched from a remote other than `origin`.
     Git,
+    /// Using an MCP server of the operator's.
+    Mcp,
 }
 
 impl fmt::Display for Capability {
@@ -26,6 +28,7 @@ impl fmt::Display for Capability {
             Self::Secret => "secrets",
             Self::Ask => "ask",
             Self::Git => "git",
+            Self::Mcp => "mcp",
         })
     }
 }

@@ -56,6 +56,7 @@ pub fn explain(
         effective: access(policy.workspace()),
     });
     rows.push(row("ask".to_owned(), asked.ask, granted.ask, policy.ask().is_ok()));
+    rows.push(row("mcp".to_owned(), asked.mcp, !granted.mcp.is_none(), policy.has_mcp()));
     rows
 }
 
@@ -162,6 +163,7 @@ program = "tool"
                 ["secret other", "no", "yes", "no"],
                 ["workspace", "read-write", "read-only", "read-only"],
                 ["ask", "no", "no", "no"],
+                ["mcp", "no", "no", "no"],
             ]
         );
     }

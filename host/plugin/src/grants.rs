@@ -1,4 +1,6 @@
-use crate::{GitGrant, GitHost, HostPattern, PluginDigest, ProcessGrant, SecretGrant, SecretRef};
+use crate::{
+    GitGrant, GitHost, HostPattern, McpGrant, PluginDigest, ProcessGrant, SecretGrant, SecretRef,
+};
 use cyrus_executor::Access;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -30,6 +32,9 @@ pub struct Grants {
     /// Hosts that its results may be fetched from, besides the repository's own `origin`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub git: Vec<GitGrant>,
+    /// The operator's MCP servers that its programs may use.
+    #[serde(skip_serializing_if = "McpGrant::is_none")]
+    pub mcp: McpGrant,
 }
 
 impl Grants {
@@ -71,11 +76,20 @@ pub struct HostMaximum {
     /// The hosts that results may be fetched from, besides `origin`. Omitted: any that is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git: Option<Vec<GitHost>>,
+    /// Whether MCP servers may be used.
+    pub mcp: bool,
 }
 
 impl Default for HostMaximum {
     fn default() -> Self {
-        Self { http: None, process: true, workspace: Some(Access::ReadWrite), ask: true, git: None }
+        Self {
+            http: None,
+            process: true,
+            workspace: Some(Access::ReadWrite),
+            ask: true,
+            git: None,
+            mcp: true,
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod grants;
 mod host_pattern;
 mod limits;
 mod manifest;
+mod mcp_grant;
 mod model;
 mod policy;
 mod process_grant;
@@ -61,6 +62,7 @@ pub use manifest::{
     ContractVersion, HttpRequest, MAX_MANIFEST_BYTES, Manifest, ManifestError, PluginName,
     ProcessRequest, Requests,
 };
+pub use mcp_grant::McpGrant;
 pub use model::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
 pub use policy::{Policy, PolicyHandle};
 pub use process_grant::ProcessGrant;

@@ -68,6 +68,8 @@ pub struct Requests {
     pub ask: bool,
     /// Hosts that it pushes results to, besides the repository's own `origin`.
     pub git: Vec<GitHost>,
+    /// It wants to have its programs use the operator's MCP servers.
+    pub mcp: bool,
 }
 
 /// A host that a plugin wants to speak to.

@@ -69,7 +69,9 @@ impl Policy {
             return Err(Denied::above_maximum(Capability::Process, wanted()));
         }
         let place = format!("process.{name}.args");
-        if let Err(refused) = grant.args.check(args) {
+        let own =
+            grant.mcp_flag.as_deref().map_or_else(|| args.to_vec(), |flag| without(args, flag));
+        if let Err(refused) = grant.args.check(&own) {
             let deny = |line: &str, place: &str| {
                 self.not_granted(Capability::Process, argument(name, &refused), place, line)
             };
@@ -152,6 +154,27 @@ impl Policy {
         }
     }
 
+    /// Whether this MCP server of the operator's may be used.
+    pub fn mcp(&self, server: &str) -> Result<(), Denied> {
+        let wanted = || format!("the MCP server {server:?}");
+        if !self.manifest.requests.mcp {
+            return Err(self.not_requested(Capability::Mcp, wanted(), "mcp", "true"));
+        }
+        if !self.grants.mcp.opens(server) {
+            return Err(self.not_granted(Capability::Mcp, wanted(), "mcp", &format!("{server:?}")));
+        }
+        if self.maximum.mcp {
+            Ok(())
+        } else {
+            Err(Denied::above_maximum(Capability::Mcp, wanted()))
+        }
+    }
+
+    /// Whether it learns of MCP servers at all.
+    pub fn has_mcp(&self) -> bool {
+        self.manifest.requests.mcp && self.maximum.mcp && !self.grants.mcp.is_none()
+    }
+
     /// The secrets that were asked for and granted, each with the hosts it is for.
     pub fn secrets(&self) -> impl Iterator<Item = (&SecretRequest, &SecretGrant, &[HostPattern])> {
         self.manifest.requests.secrets.iter().filter_map(|request| {
@@ -195,6 +218,12 @@ impl Policy {
     ) -> Denied {
         Denied::not_requested(capability, wanted, self.manifest.name.as_str(), place, line)
     }
+}
+
+/// The arguments without this flag and its value. What the value may be is judged where it is replaced.
+fn without(args: &[String], flag: &str) -> Vec<String> {
+    let attached = |arg: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
+    args.iter().filter(|arg| !attached(arg)).cloned().collect()
 }
 
 fn matches(patterns: &[HostPattern], to: &Destination) -> bool {

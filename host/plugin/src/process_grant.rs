@@ -18,10 +18,14 @@ pub struct ProcessGrant {
     /// that is taken from the host's environment and is not there is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, SecretRef>,
-    /// Files and directories of the operator's home that it sees, relative to it; what is not there is left
-    /// out. Nothing else of the home is visible.
+    /// Files of the operator's home that it sees, relative to it; what is not there is left out. Nothing else of the home is visible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub home_files: Vec<PathBuf>,
+    /// The flag with which it takes a file of MCP servers, such as `--mcp-config`. The plugin passes it with the names
+    /// of servers, and the host puts the path of a private file with these servers in their place. Omitted: it is given
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_flag: Option<String>,
 }
 
 impl ProcessGrant {
@@ -32,6 +36,7 @@ impl ProcessGrant {
             args: ArgsPattern::default(),
             env: BTreeMap::new(),
             home_files: Vec::new(),
+            mcp_flag: None,
         }
     }
 }

@@ -90,7 +90,8 @@ impl Context {
         self.execution.disallowed_tools()
     }
 
-    /// MCP servers, as JSON `{"mcpServers": {…}}`.
+    /// The names of MCP servers that may be used, as JSON `{"mcpServers": {"NAME": {}}}`: pass it to a program with the
+    /// flag that the grant has for it.
     pub fn mcp_servers(&self) -> Option<String> {
         self.execution.mcp_servers()
     }

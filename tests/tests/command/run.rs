@@ -151,14 +151,19 @@ fn a_denied_tool_is_reported_and_not_hidden() {
 }
 
 #[test]
-fn upstreams_mcp_servers_reach_claude_without_a_grant_of_their_own() {
+fn upstreams_mcp_servers_reach_claude_in_a_file_and_nobody_else() {
     let mut world = greeter(world!(), mending());
     let servers = world.path("mcp.json");
-    fs::write(&servers, r#"{"mcpServers": {"notes": {"command": "notes-server"}}}"#).unwrap();
+    let definition =
+        r#"{"notes":{"command":"notes-server","env":{"NOTES_TOKEN":"mcp-SECRET-12345"}}}"#;
+    fs::write(&servers, format!(r#"{{"mcpServers": {definition}}}"#)).unwrap();
     let repository = world.repo().path().display().to_string();
     let said = world.path("arguments");
     let program = fs::read_to_string(world.path("bin/claude")).unwrap();
-    let line = format!("printf '%s\\n' \"$@\" >>'{}'", said.display());
+    let line = format!(
+        "for a in \"$@\"; do printf '%s\\n' \"$a\"; case \"$a\" in --mcp-config=*) cat \"${{a#--mcp-config=}}\"; echo;; esac; done >>'{}'",
+        said.display()
+    );
     world.install("claude", &program.replacen("#!/bin/sh\n", &format!("{line}\n"), 1));
     world.configure(json!({ "repositories": [{
         "id": "greeter", "name": "greeter", "repositoryPath": repository, "baseBranch": "main",
@@ -167,15 +172,15 @@ fn upstreams_mcp_servers_reach_claude_without_a_grant_of_their_own() {
     let report = world.run(["run", "--json", "Greet whoever is named"]).code(0).report();
     assert_eq!(report["outcome"], "validated");
     let arguments = fs::read_to_string(&said).unwrap();
-    let expected = r#"{"mcpServers":{"notes":{"command":"notes-server"}}}"#;
-    assert!(arguments.contains(&format!("--mcp-config={expected}\n")), "{arguments}");
+    assert!(arguments.contains("/.cyrus-mcp-"), "{arguments}");
+    assert!(arguments.contains(&format!("{{\"mcpServers\":{definition}}}\n")), "{arguments}");
+    let shown = world.run(["logs", report.session(), "--json"]).code(0);
+    assert!(!format!("{shown:?} {report:?}").contains("mcp-SECRET"), "{shown:?}");
 
-    // Grants that somebody wrote stay as they are, and the denial says what to add.
-    let claude = json!({ "program": "claude", "args": { "flags": { "--verbose": "none" } } });
-    world.configure(
-        json!({ "executors": { "claude": { "grants": { "process": { "claude": claude } } } } }),
-    );
-    let explained = world.run(["executor", "explain", "claude", "--json"]).code(0).json();
-    let flags = &explained["grants"]["process"]["claude"]["args"]["flags"];
-    assert_eq!(flags, &json!({ "--verbose": "none" }));
+    // Without the grant the plugin learns of no server, and the program is given none.
+    fs::remove_file(&said).unwrap();
+    world.configure(json!({ "executors": { "claude": { "grants": { "mcp": [] } } } }));
+    let _ = world.run(["run", "--json", "Greet whoever is named"]).code(0);
+    let arguments = fs::read_to_string(&said).unwrap();
+    assert!(!arguments.contains("--mcp-config"), "{arguments}");
 }

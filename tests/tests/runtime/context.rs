@@ -95,7 +95,9 @@ async fn an_event_and_an_outcome_arrive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_asked_arrives() {
-    let tested = Setup::new().settings(json!({"k": "v"})).build().await;
+    let mcp = |manifest: &str| manifest.replace("ask = true", "ask = true\nmcp = true");
+    let setup = Setup::new().settings(json!({"k": "v"})).manifest(mcp);
+    let tested = setup.grants(r#"{"mcp": "all"}"#).build().await;
     let mut request = request("context");
     request.attempt = 2;
     request.idempotency_key = "once".to_owned();
@@ -109,7 +111,7 @@ async fn everything_that_is_asked_arrives() {
     request.system_prompt = Some("be good".to_owned());
     request.allowed_tools = Some(vec!["Read".to_owned()]);
     request.disallowed_tools = vec!["Bash".to_owned()];
-    request.mcp_servers = Some(json!({"mcpServers": {}}));
+    request.mcp_servers = Some(json!({"mcpServers": {"notes": {"command": "not shown"}}}));
     request.output_schema = Some(json!({"type": "object"}));
     request.limits = Limits { deadline: None, max_cost: Some(MicroUsd(5)), max_turns: Some(7) };
     request.resume = Some("token".to_owned());
@@ -130,7 +132,7 @@ async fn everything_that_is_asked_arrives() {
         "workspace=None",
         "model=Some(\"a-model\") prompt=Some(\"be good\")",
         "allowed=Some([\"Read\"]) disallowed=[\"Bash\"]",
-        "mcpServers",
+        r#"mcp=Some("{\"mcpServers\":{\"notes\":{}}}")"#,
         "cost=Some(5) turns=Some(7) resume=Some(\"token\")",
         "command-failed",
         "extension=Some(\"42\")/None",

@@ -3,7 +3,7 @@
 use crate::harness::{Setup, end, request};
 use cyrus_executor::{ErrorKind, Outcome, StopMode, TaskExecutor as _, Workspace};
 use serde_json::json;
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 /// Programs that the tests use, each with arguments of its own.
 const GRANTS: &str = r#"{"process": {
@@ -246,4 +246,84 @@ async fn a_line_that_may_begin_a_secret_is_not_held_for_ever() {
     let script = "signal sh -c trap_'echo_caught;exit_7'_INT;echo_ready;while_:;do_sleep_0.01;done";
     let told = tested.summary(script).await;
     assert_eq!(told, "ready caught  Ok(Exit::Code(7)) Ok(Exit::Code(7))");
+}
+
+const MCP: &str = r#"{"mcpServers": {
+    "notes": {"command": "notes-server", "env": {"NOTES_TOKEN": "mcp-SECRET-12345"}},
+    "remote": {"type": "http", "url": "https://mcp.example", "headers": {"Authorization": "Bearer hdr-SECRET-67890"}}
+}}"#;
+
+/// Does a task with those MCP servers, granted like this, and the program's flag for them.
+async fn with_servers(
+    granted: &str,
+    prompt: &str,
+) -> Result<String, cyrus_executor::ExecutionError> {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    // It shows which file it was given, and what is in it.
+    fs::write(&program, "#!/bin/sh\necho \"$1\"; cat \"${1#--mcp=}\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let grants = json!({"mcp": serde_json::from_str::<serde_json::Value>(granted).unwrap(),
+        "process": {"sh": {"program": program, "mcpFlag": "--mcp"}}});
+    let asks = |manifest: &str| manifest.replace("ask = true", "ask = true\nmcp = true");
+    let tested = Setup::new().manifest(asks).grants(&grants.to_string()).build().await;
+    let mut request = request(prompt);
+    request.mcp_servers = Some(serde_json::from_str(MCP).unwrap());
+    match tested.outcome(request).await? {
+        Outcome::Completed(result) => Ok(result.summary),
+        Outcome::Suspended(suspension) => panic!("{suspension:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_learns_the_names_of_granted_mcp_servers_and_nothing_else() {
+    for (granted, shown) in [
+        ("[]", "mcp=None"),
+        (r#"["notes"]"#, r#"mcp=Some("{\"mcpServers\":{\"notes\":{}}}")"#),
+        ("\"all\"", r#"mcp=Some("{\"mcpServers\":{\"notes\":{},\"remote\":{}}}")"#),
+    ] {
+        let seen = with_servers(granted, "context").await.unwrap();
+        assert!(seen.contains(shown), "{granted}: {seen}");
+        assert!(!seen.contains("SECRET") && !seen.contains("notes-server"), "{seen}");
+    }
+    // Nothing is there for a plugin that does not ask for it.
+    let tested = Setup::new().grants(r#"{"mcp": "all"}"#).build().await;
+    let mut request = request("context");
+    request.mcp_servers = Some(serde_json::from_str(MCP).unwrap());
+    let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
+    assert!(result.summary.contains("mcp=None"), "{}", result.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_the_definitions_and_its_component_none_of_their_tokens() {
+    let run = r#"run-backwards sh --mcp={"mcpServers":{"notes":{"command":"evil"},"remote":{}}}"#;
+    let backwards = with_servers("\"all\"", run).await.unwrap();
+    let held: String = backwards.chars().rev().collect();
+    for part in [
+        r#""command":"notes-server""#,
+        r#""NOTES_TOKEN":"[secret]""#,
+        r#""Authorization":"[secret]""#,
+        "https://mcp.example",
+    ] {
+        assert!(held.contains(part), "{part} in {held}");
+    }
+    assert!(!held.contains("SECRET") && !held.contains("evil"), "{held}");
+    let file = held.split("--mcp=").nth(1).and_then(|rest| rest.split('\n').next()).unwrap();
+    assert!(file.contains("/.cyrus-mcp-"), "{held}");
+    assert!(!std::path::Path::new(file).exists(), "the file is gone with the program");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_granted_is_given_to_no_program() {
+    for (granted, args, says) in [
+        (r#"["notes"]"#, r#"--mcp={"mcpServers":{"remote":{}}}"#, r#"grants.mcp: add "remote""#),
+        ("[]", r#"--mcp={"mcpServers":{"notes":{}}}"#, r#"grants.mcp: add "notes""#),
+        ("\"all\"", r#"--mcp={"mcpServers":{"other":{}}}"#, "there is no server"),
+        ("\"all\"", "--mcp=/etc/passwd", "it is no JSON"),
+        ("\"all\"", r#"--mcp {"mcpServers":{"notes":{}}}"#, "--mcp"),
+    ] {
+        let error = with_servers(granted, &format!("run sh {args}")).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Denied, "{args}: {error}");
+        assert!(error.message.contains(says), "{args}: {error}");
+    }
 }

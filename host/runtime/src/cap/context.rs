@@ -3,6 +3,7 @@
 use crate::{
     bindings::{context as wit, types},
     bound::CHECKPOINT_BYTES,
+    cap::mcp,
     convert,
     run::{AnswerFuture, AskedQuestion, Run},
     state::{ATTACHMENTS_PATH, HasState, State, WORKSPACE_PATH},
@@ -145,7 +146,10 @@ impl wit::HostExecutionContext for State {
     }
 
     fn mcp_servers(&mut self, context: Resource<Context>) -> Result<Option<String>> {
-        Ok(self.asked(&context)?.mcp_servers.as_ref().map(ToString::to_string))
+        let policy = self.run.policy();
+        let servers = self.asked(&context)?.mcp_servers.as_ref();
+        let shown = servers.zip(policy).and_then(|(servers, policy)| mcp::shown(servers, &policy));
+        Ok(shown.map(|servers| servers.to_string()))
     }
 
     fn output_schema(&mut self, context: Resource<Context>) -> Result<Option<String>> {

@@ -5,7 +5,7 @@ use std::{
     fmt::Display,
     path::{Path, PathBuf},
 };
-use tempfile::TempDir;
+use tempfile::{TempDir, TempPath};
 
 /// What the host calls the owner of a home's files: the place of the grant in the configuration.
 pub fn home_owner(executor: &str, grant: &str) -> String {
@@ -29,6 +29,8 @@ impl Scratch {
 /// A home for one launch.
 pub(crate) struct Home {
     private: PrivateHome,
+    /// Files that were made for this launch alone.
+    made: Vec<TempPath>,
     /// Where the program works when there is no workspace; gone with this.
     _scratch: Option<Scratch>,
 }
@@ -53,7 +55,12 @@ impl Home {
         let user = AbsolutePath::parse(user).map_err(text)?;
         let open = move || PrivateHome::open(place, &owner, user, files);
         let private = tokio::task::spawn_blocking(open).await.map_err(text)?.map_err(text)?;
-        Ok(Self { private, _scratch: scratch })
+        Ok(Self { private, made: Vec::new(), _scratch: scratch })
+    }
+
+    /// Removes this file when the program is gone.
+    pub(crate) fn keep(&mut self, file: TempPath) {
+        self.made.push(file);
     }
 
     /// What the program's `HOME` is.

@@ -5,6 +5,7 @@ pub(crate) mod files;
 pub(crate) mod home;
 pub(crate) mod log;
 mod logins;
+pub(crate) mod mcp;
 pub(crate) mod model;
 mod output;
 pub(crate) mod process;

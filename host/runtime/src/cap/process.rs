@@ -4,7 +4,7 @@
 use super::{
     home::{Home, Scratch, home_owner},
     logins::Logins,
-    model,
+    mcp, model,
     output::CleanOutput,
     streams::{Input, Output, OutputBudget, StderrTaker, drain_stderr, hold_until_gone},
 };
@@ -15,7 +15,7 @@ use crate::{
 };
 use cyrus_executor::{LaunchedProgram, Workspace};
 use cyrus_gateway::Lease;
-use cyrus_plugin::ProcessGrant;
+use cyrus_plugin::{Policy, ProcessGrant};
 use cyrus_sandbox::{
     AbsolutePath, ChildStdin, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
 };
@@ -25,7 +25,6 @@ use wasmtime::{
     Result,
     component::{Access, FutureReader, Resource, StreamReader},
 };
-use zeroize::Zeroizing;
 
 /// Arguments of one launch, and bytes of all of them.
 const ARGUMENTS: usize = 1024;
@@ -89,7 +88,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     };
     let slot = Slot::take(&run.processes, limits.live_processes).ok_or_else(too_many)?;
     run.allow();
-    let (launch, home, lease) = prepare(run, grant, process, args).await?;
+    let (launch, home, lease) = prepare(run, &policy, grant, process, args).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
     let logins = Arc::new(Logins::new(home.path().as_path(), &process.home_files));
     logins.teach(&run.redactor);
@@ -147,6 +146,7 @@ fn refused(error: &SpawnError) -> wit::ProcessError {
 /// Everything about a launch that is not the plugin's to say.
 async fn prepare(
     run: &Run,
+    policy: &Policy,
     grant: &str,
     process: &ProcessGrant,
     args: Vec<String>,
@@ -181,15 +181,16 @@ async fn prepare(
     let owner = home_owner(&run.executor.config.name, grant);
     let place = (private.as_path(), record.as_path());
     let home = Home::open(place, &owner, &host.home, &files, scratch).await;
-    let home = home.map_err(|e| io(&e))?;
+    let mut home = home.map_err(|e| io(&e))?;
+    let args = match &process.mcp_flag {
+        Some(flag) => mcp::provide(run, policy, flag, args, &mut home)?,
+        None => args,
+    };
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
     let lease = match gated.zip(run.account.as_ref()) {
         Some((gated, account)) => Some(gated.open(account).await.map_err(|e| io(&e))?),
         None => None,
     };
-    if let Some(lease) = &lease {
-        run.redactor.learn([Zeroizing::new(lease.token().to_owned())]);
-    }
     let of_model = gated.zip(lease.as_ref()).map(|(gated, lease)| gated.variables(lease));
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
