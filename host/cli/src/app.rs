@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
-use cyrus_core::{Issue, SessionId, SessionStore, SystemClock, TrackRecord};
+use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
 use cyrus_orchestrator::{Ports, Scheduling};
 use cyrus_plugin::{
@@ -20,8 +20,8 @@ use cyrus_sandbox::{
 };
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
-    CheckEnvironment, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git, GitEnvironment,
-    GitIntegration, GitWorkspaces, Issues, Roots, WorkspaceSettings,
+    CheckEnvironment, CheckSettings, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git,
+    GitEnvironment, GitIntegration, GitWorkspaces, Issues, Roots, WorkspaceSettings,
 };
 use serde_json::Value;
 use std::{
@@ -313,10 +313,10 @@ impl App {
         let issues: Arc<dyn Issues> = Arc::new(IssuesOf(Arc::clone(&store)));
         Ok(Ports {
             store,
-            workspaces: Arc::new(self.workspaces(repository, Some(issues))?),
+            workspaces: Arc::new(self.workspaces(repository, Some(Arc::clone(&issues)))?),
             integration: Arc::new(GitIntegration::new(self.roots()?, self.git()?)),
             forge: self.forge().map(|forge| Arc::new(forge) as _),
-            validator: Arc::new(self.validator(repository)?),
+            validator: Arc::new(self.validator(repository, Some(issues))?),
             clock: Arc::new(SystemClock::default()),
         })
     }
@@ -328,8 +328,17 @@ impl App {
         Some(GhForge::new(self.launcher.clone(), program, environment))
     }
 
-    /// What checks results in this repository.
-    pub(crate) fn validator(&self, repository: &Path) -> Result<CommandValidator> {
+    /// Which commands are run in this repository, by their origin.
+    pub(crate) fn command_policy(&self, repository: &Path) -> CommandPolicy {
+        CommandPolicy { issue: self.repository(repository).acceptance() }
+    }
+
+    /// What checks results in this repository. `issues` knows what the variables of set-up scripts are about.
+    pub(crate) fn validator(
+        &self,
+        repository: &Path,
+        issues: Option<Arc<dyn Issues>>,
+    ) -> Result<CommandValidator> {
         let configured = self.repository(repository);
         let rules = configured.diff_rules();
         let defaults = DiffRules::default();
@@ -338,11 +347,17 @@ impl App {
             max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
             protected_paths: rules.protected_paths,
         };
-        let mut environment = self.check_environment()?;
-        environment.timeout = configured.check_timeout().unwrap_or(environment.timeout);
-        let (launcher, roots) = (self.launcher.clone(), self.roots()?);
-        let checks = configured.checks();
-        Ok(CommandValidator::new(launcher, roots, self.git()?, checks, environment, rules))
+        let mut settings = self.workspace_settings(repository, issues)?;
+        let timeout = &mut settings.environment.timeout;
+        *timeout = configured.check_timeout().unwrap_or(*timeout);
+        let checks = CheckSettings {
+            configured: configured.checks(),
+            policy: self.command_policy(repository),
+            rules,
+            carry: configured.carry(),
+            junit: configured.junit(),
+        };
+        Ok(CommandValidator::new(self.roots()?, self.git()?, settings, checks))
     }
 
     /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
@@ -378,16 +393,24 @@ impl App {
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
     ) -> Result<GitWorkspaces> {
+        let settings = self.workspace_settings(repository, issues)?;
+        Ok(GitWorkspaces::new(self.roots()?, self.git()?, settings))
+    }
+
+    fn workspace_settings(
+        &self,
+        repository: &Path,
+        issues: Option<Arc<dyn Issues>>,
+    ) -> Result<WorkspaceSettings> {
         let hooks = self.repository(repository).hooks();
-        let settings = WorkspaceSettings {
+        Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
             issues,
             ..WorkspaceSettings::new(self.launcher.clone(), self.check_environment()?)
-        };
-        Ok(GitWorkspaces::new(self.roots()?, self.git()?, settings))
+        })
     }
 
     /// Where clones are, and what is known of them.

@@ -5,6 +5,7 @@
 mod app;
 mod args;
 mod command;
+mod commands;
 mod demo;
 mod exit;
 mod intake;

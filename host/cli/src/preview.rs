@@ -1,10 +1,11 @@
 //! What would be done with an issue: the plan, who would have each task and why, what that is expected to cost and how
 //! long it takes at least.
 
-use crate::output::{add_line, table};
-use cyrus_core::{
-    Analysis, Check, CheckSource, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord,
+use crate::{
+    commands::{IntendedCommand, When},
+    output::{add_line, table},
 };
+use cyrus_core::{Analysis, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord};
 use cyrus_executor::{Line, MicroUsd, TaskId};
 use cyrus_orchestrator::{
     Circuits, Planning, Site, Situation, analyse, critical_path, mermaid, plan, select,
@@ -96,7 +97,7 @@ impl Preview {
     }
 
     /// All of it, for people.
-    pub(crate) fn text(&self, issue: &Issue, checks: &[Check]) -> Vec<Line> {
+    pub(crate) fn text(&self, issue: &Issue, commands: &[IntendedCommand]) -> Vec<Line> {
         let Analysis { kind, because, complexity, .. } = &self.analysis;
         let mut lines = Vec::new();
         add_line!(lines, "  issue     {}", issue.title);
@@ -110,10 +111,14 @@ impl Preview {
         for warning in &self.warnings {
             add_line!(lines, "  warning   {warning}");
         }
-        for check in checks {
-            add_line!(lines, "  check     `{}` ({})", check.command, source(&check.source));
+        for command in commands {
+            add_line!(lines, "{}", command_line(command));
         }
-        if checks.is_empty() {
+        let is_proof = |command: &IntendedCommand| {
+            let is_check = matches!(command.when, When::Check | When::Acceptance);
+            is_check && command.refused.is_none() && command.origin.can_validate()
+        };
+        if !commands.iter().any(is_proof) {
             add_line!(lines, "  check     none: the result would be unverified");
         }
         let path: Vec<_> = self.critical_path.iter().map(TaskId::as_str).collect();
@@ -168,6 +173,14 @@ fn receipt(
     select(task, &policy, &candidates, &situation)
 }
 
+/// A command, where it comes from, and whether it is run.
+fn command_line(intended: &IntendedCommand) -> String {
+    let IntendedCommand { when, task, command, origin, refused } = intended;
+    let task = task.as_ref().map(|task| format!("task {task}, ")).unwrap_or_default();
+    let refused = refused.map(|why| format!("; not run: {why}")).unwrap_or_default();
+    format!("  {:<9} `{command}` ({task}{origin}{refused})", when.as_str())
+}
+
 fn row((task, receipt): (&PlannedTask, &Receipt)) -> Vec<String> {
     let after: Vec<_> = task.after.iter().map(TaskId::as_str).collect();
     let after =
@@ -182,13 +195,4 @@ fn row((task, receipt): (&PlannedTask, &Receipt)) -> Vec<String> {
         task.task.title.clone(),
         after,
     ]
-}
-
-/// Where a check comes from, for people.
-pub(crate) fn source(source: &CheckSource) -> String {
-    match source {
-        CheckSource::Configured => "configured".to_owned(),
-        CheckSource::Detected(file) => format!("detected from {file}"),
-        CheckSource::Acceptance => "an acceptance criterion".to_owned(),
-    }
 }

@@ -15,7 +15,7 @@ use cyrus_plugin::Purpose;
 use futures::future::join_all;
 use std::{path::Path, sync::Arc, time::Duration};
 
-/// How long a command of the acceptance criteria may take where nothing is said.
+/// How long a command of a plan or an issue may take where nothing is said.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Who works in this repository, and by which rules. `only` is the executor that was asked for by name: no other is
@@ -62,7 +62,6 @@ pub(crate) async fn site(
         analysis: rules,
         deadlines: Deadlines { total: scheduling.deadline, silence: Some(scheduling.silence) },
         scrutiny: Scrutiny {
-            acceptance: configured.acceptance(),
             review: configured.review().map(|review| review.executor),
             timeout: configured.check_timeout().unwrap_or(ACCEPTANCE_TIMEOUT),
         },

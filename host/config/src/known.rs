@@ -211,8 +211,10 @@ const SELECTION: Keys = Object(&[
 
 const VALIDATION: Keys = Object(&[
     ("acceptance", Open),
+    ("carry", Open),
     // A command may also be a text.
     ("commands", List(&Object(&[("command", Open), ("timeoutSeconds", Open)]))),
+    ("junit", Open),
     ("maxChangedFiles", Open),
     ("maxChangedLines", Open),
     ("protectedPaths", Open),

@@ -1,5 +1,5 @@
 use crate::{RepositoryConfig, reader::At};
-use cyrus_core::{Check, CheckSource};
+use cyrus_core::{Check, CommandOrigin};
 use cyrus_executor::TaskKind;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) struct ValidationSection {
     max_changed_lines: Option<u32>,
     protected_paths: Option<Vec<String>>,
     acceptance: Option<bool>,
+    carry: Option<Vec<String>>,
+    junit: Option<Vec<String>>,
     review: Option<Reviewing>,
 }
 
@@ -61,7 +63,12 @@ impl ValidationSection {
     pub(crate) fn read(at: &At<'_>) -> Self {
         at.object();
         let commands = at.get("commands");
-        let protected = at.get("protectedPaths");
+        let patterns = |key| {
+            let list = at.get(key);
+            list.is_present()
+                .then(|| list.items().filter_map(|at| path_pattern(&at)).collect::<Vec<_>>())
+        };
+        let carry = at.get("carry");
         Self {
             commands: commands
                 .is_present()
@@ -69,10 +76,12 @@ impl ValidationSection {
             timeout: at.get("timeoutSeconds").seconds(),
             max_changed_files: at.get("maxChangedFiles").number(),
             max_changed_lines: at.get("maxChangedLines").number(),
-            protected_paths: protected
-                .is_present()
-                .then(|| protected.items().filter_map(|at| path_pattern(&at)).collect()),
+            protected_paths: patterns("protectedPaths"),
             acceptance: at.get("acceptance").flag(),
+            carry: carry
+                .is_present()
+                .then(|| carry.items().filter_map(|at| directory(&at)).collect()),
+            junit: patterns("junit"),
             review: review(&at.get("review")),
         }
     }
@@ -115,6 +124,20 @@ fn review(at: &At<'_>) -> Option<Reviewing> {
     Some(Reviewing::By(Review { executor: executor.to_owned(), kind }))
 }
 
+/// A directory of the repository, from its top.
+fn directory(at: &At<'_>) -> Option<String> {
+    let text = at.text()?;
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let is_name =
+        |name: &str| !matches!(name, "" | "." | "..") && !name.eq_ignore_ascii_case(".git");
+    if text.split('/').all(is_name) && !text.contains(|c: char| c.is_control() || "*?".contains(c))
+    {
+        return Some(text.to_owned());
+    }
+    at.wrong(format!("{text:?} is no directory of the repository: write its path from the top, such as \"target\""));
+    None
+}
+
 /// A pattern for paths. One that can match nothing would be taken for a protection, so it is refused.
 fn path_pattern(at: &At<'_>) -> Option<String> {
     let text = at.text()?;
@@ -142,7 +165,7 @@ impl RepositoryConfig<'_> {
         let usual = self.check_timeout().unwrap_or(CHECK_TIMEOUT);
         let check = |command: &Command| Check {
             command: command.text.clone(),
-            source: CheckSource::Configured,
+            origin: CommandOrigin::Operator,
             timeout: command.timeout.unwrap_or(usual),
         };
         commands.into_iter().flatten().map(check).collect()
@@ -164,7 +187,17 @@ impl RepositoryConfig<'_> {
         }
     }
 
-    /// Whether commands that the issue names as acceptance criteria are run. They are whoever wrote the issue's.
+    /// The ignored directories that checks get from the executor's clone.
+    pub fn carry(&self) -> Vec<String> {
+        self.find(|section| section.validation.carry.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// Where checks write JUnit reports, as patterns of the form of [`DiffRules::protected_paths`].
+    pub fn junit(&self) -> Vec<String> {
+        self.find(|section| section.validation.junit.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// Whether commands that the issue names as acceptance criteria are run. They are the issue's author's.
     pub fn acceptance(&self) -> bool {
         self.find(|section| section.validation.acceptance.as_ref()).copied().unwrap_or_default()
     }
@@ -183,6 +216,25 @@ mod tests {
     use super::*;
     use crate::reader::Problems;
     use serde_json::json;
+
+    #[test]
+    fn what_is_carried_is_a_directory_of_the_repository() {
+        for (text, is_good) in [
+            ("target", true),
+            ("web/.next/", true),
+            ("", false),
+            ("/target", false),
+            ("../target", false),
+            ("a/../b", false),
+            (".git", false),
+            ("sub/.GIT/x", false),
+            ("tar*", false),
+        ] {
+            let problems = Problems::default();
+            let read = directory(&At::root("p", &json!(text), &problems));
+            assert_eq!(read.is_some(), is_good, "{text}");
+        }
+    }
 
     #[test]
     fn a_pattern_that_protects_nothing_is_refused() {

@@ -6,6 +6,7 @@
 //! # Layout
 //!
 //! * [`Issue`], [`Session`], [`Analysis`], [`Plan`], [`TaskRecord`]: what is worked on, and how far it is.
+//! * [`CommandOrigin`], [`CommandPolicy`]: where a command comes from, and whether it may run.
 //! * [`Receipt`]: why a task went where it went.
 //! * [`Reservation`], [`Settlement`], [`Caps`], [`Day`]: the ledger's words.
 //! * [`SessionEvent`], [`SessionReport`], [`ValidationReport`]: what is told about it.
@@ -14,6 +15,7 @@
 
 mod analysis;
 mod clock;
+mod command;
 mod effect;
 mod event;
 mod integration;
@@ -33,6 +35,7 @@ mod workspaces;
 
 pub use analysis::{Analysis, Criterion, Tags, Urgency};
 pub use clock::{Clock, SystemClock};
+pub use command::{CommandOrigin, CommandPolicy, PlannedCommand};
 pub use effect::{EffectAnswer, EffectKind, EffectRecord, EffectState};
 pub use event::SessionEvent;
 pub use integration::{Forge, Integration, Merge, PullRequest};
@@ -50,7 +53,8 @@ pub use session::{InvalidSessionId, Session, SessionId, SessionState};
 pub use store::{Change, LogLine, SessionStore, SessionSummary, StoreError, TrackRecord};
 pub use strategy::{Strategy, UnknownStrategy};
 pub use validation::{
-    Check, CheckReport, CheckSource, Subject, ValidationReport, ValidationVerdict, Validator,
+    Check, CheckReport, RefusedCheck, Subject, TestCount, ValidationReport, ValidationVerdict,
+    Validator,
 };
 pub use workspaces::{
     Base, Collected, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,

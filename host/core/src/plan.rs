@@ -1,3 +1,4 @@
+use crate::PlannedCommand;
 use cyrus_executor::{Task, TaskId, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -100,7 +101,7 @@ pub struct PlannedTask {
     pub model: Option<String>,
     /// Commands that its result has to pass besides the checks of the repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub acceptance: Vec<String>,
+    pub acceptance: Vec<PlannedCommand>,
     /// Where it comes from.
     #[serde(default)]
     pub origin: TaskOrigin,

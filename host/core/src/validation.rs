@@ -1,32 +1,29 @@
-use crate::{Base, Observer, PreparedWorkspace, SessionEvent, WorkspaceError};
+use crate::{Base, CommandOrigin, Observer, SessionEvent, WorkspaceError, WorkspaceSpec};
 use async_trait::async_trait;
 use cyrus_executor::Finding;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Where a check comes from. Never from what an executor wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckSource {
-    /// The operator's configuration.
-    Configured,
-    /// Worked out from a file of the base commit, which is named.
-    Detected(String),
-    /// A plan that the user gave, for this task.
-    Acceptance,
-}
-
 /// A command that a result has to pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// What is run, by `sh -c`, in the workspace.
+    /// The command, run by `sh -c` at the top of a fresh tree of the result.
     pub command: String,
-    /// Why it is run.
-    pub source: CheckSource,
+    /// Where the command comes from.
+    #[serde(rename = "source")]
+    pub origin: CommandOrigin,
     /// How long it may take.
     #[serde(rename = "timeoutMs", with = "cyrus_executor::millis")]
     pub timeout: Duration,
+}
+
+/// How many tests a check ran, as far as the test runner's own output says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestCount {
+    /// The tests that were executed, passed or not; skipped ones are none.
+    pub executed: u64,
 }
 
 /// How one check went.
@@ -43,8 +40,21 @@ pub struct CheckReport {
     pub timed_out: bool,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// How many tests it ran; `None` where the output names no number that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestCount>,
     /// The end of what it printed.
     pub output: String,
+}
+
+/// A check that was not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedCheck {
+    /// The check.
+    pub check: Check,
+    /// Why it was not run.
+    pub reason: String,
 }
 
 /// What validation says.
@@ -80,14 +90,23 @@ pub struct ValidationReport {
     pub checks: Vec<CheckReport>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// The commands that were not run, because of where they come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedCheck>,
+    /// The ignored directories of the executor's clone that the checks were given (`validation.carry`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<String>,
+    /// Why the result does not count as validated although every check passed: a reviewer that gave no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
 }
 
-/// What is validated: a result in a clone, or what was merged.
+/// What is validated: a task's result, or what was merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// The clone it is in.
-    pub workspace: &'a PreparedWorkspace,
-    /// The commit that holds it.
+    /// The clone that it was made in, or for a merge the one that there would be for work on it.
+    pub spec: &'a WorkspaceSpec,
+    /// The commit that holds it, in the main repository.
     pub commit: &'a str,
     /// Whether it is wrong for nothing to have changed.
     pub must_change: bool,
@@ -101,8 +120,9 @@ pub trait Validator: Send + Sync {
     /// The checks for work that starts from this base: configured, else detected from its commit.
     async fn checks(&self, base: &Base) -> Result<Vec<Check>, WorkspaceError>;
 
-    /// Looks at what was changed and runs the checks on the result that is in the workspace, telling the observer of
-    /// each with [`SessionEvent::CheckStarted`] and [`SessionEvent::CheckFinished`].
+    /// Looks at what was changed and runs the checks on the commit, each in a fresh tree, with
+    /// [`SessionEvent::CheckStarted`] and [`SessionEvent::CheckFinished`] to the observer. A check whose origin the
+    /// operator does not allow is not run, and is in the report as refused.
     async fn validate(
         &self,
         subject: &Subject<'_>,
@@ -112,16 +132,38 @@ pub trait Validator: Send + Sync {
 }
 
 impl ValidationReport {
-    /// The verdict that these checks and findings come to.
+    /// The verdict that these checks and findings come to. A check that comes with the work, from an issue, can lower
+    /// it and never raise it.
     pub fn new(checks: Vec<CheckReport>, findings: Vec<Finding>) -> Self {
         let verdict = if !findings.is_empty() || checks.iter().any(|c| !c.passed) {
             ValidationVerdict::Failed
-        } else if checks.is_empty() {
-            ValidationVerdict::Unchecked
-        } else {
+        } else if checks.iter().any(|c| c.check.origin.can_validate()) {
             ValidationVerdict::Passed
+        } else {
+            ValidationVerdict::Unchecked
         };
-        Self { verdict, checks, findings }
+        let (refused, carried) = (Vec::new(), Vec::new());
+        Self { verdict, checks, findings, refused, carried, unverified: None }
+    }
+
+    /// The same with findings of a review, which can only lower the verdict.
+    #[must_use]
+    pub fn with_findings(mut self, findings: Vec<Finding>) -> Self {
+        if !findings.is_empty() {
+            self.verdict = ValidationVerdict::Failed;
+            self.findings.extend(findings);
+        }
+        self
+    }
+
+    /// The same where something that the operator wants is missing: what passed is then not validated.
+    #[must_use]
+    pub fn without_proof(mut self, reason: String) -> Self {
+        if self.verdict != ValidationVerdict::Failed {
+            self.verdict = ValidationVerdict::Unchecked;
+        }
+        self.unverified = Some(reason);
+        self
     }
 }
 
@@ -136,17 +178,19 @@ mod tests {
     use super::*;
 
     fn check(passed: bool) -> CheckReport {
-        let check = Check {
-            command: "make check".into(),
-            source: CheckSource::Configured,
-            timeout: Duration::from_secs(1),
-        };
+        check_of(CommandOrigin::Operator, passed)
+    }
+
+    fn check_of(origin: CommandOrigin, passed: bool) -> CheckReport {
+        let timeout = Duration::from_secs(1);
+        let check = Check { command: "make check".into(), origin, timeout };
         CheckReport {
             check,
             passed,
             exit_code: Some(0),
             timed_out: false,
             duration_ms: 1,
+            tests: None,
             output: String::new(),
         }
     }
@@ -170,5 +214,31 @@ mod tests {
         assert_eq!(verdict(vec![check(true), check(false)], vec![]), ValidationVerdict::Failed);
         assert_eq!(verdict(vec![check(true)], vec![finding()]), ValidationVerdict::Failed);
         assert_eq!(verdict(vec![], vec![finding()]), ValidationVerdict::Failed);
+    }
+
+    #[test]
+    fn a_command_of_an_issue_lowers_and_never_raises() {
+        use CommandOrigin::{Agent, Issue, Operator, PlanFile};
+        let verdict = |checks| ValidationReport::new(checks, vec![]).verdict;
+        let of = check_of;
+        for origin in [Issue, Agent] {
+            let alone = verdict(vec![of(origin.clone(), true), of(origin.clone(), true)]);
+            assert_eq!(alone, ValidationVerdict::Unchecked, "{origin}");
+            let failed = verdict(vec![of(Operator, true), of(origin.clone(), false)]);
+            assert_eq!(failed, ValidationVerdict::Failed, "{origin}");
+            let beside = verdict(vec![of(origin.clone(), true), of(Operator, true)]);
+            assert_eq!(beside, ValidationVerdict::Passed, "{origin}");
+        }
+        assert_eq!(verdict(vec![of(PlanFile, true)]), ValidationVerdict::Passed);
+    }
+
+    #[test]
+    fn a_missing_review_is_no_proof() {
+        let passed = ValidationReport::new(vec![check(true)], vec![]);
+        let without = passed.clone().without_proof("no verdict".into());
+        assert_eq!(without.verdict, ValidationVerdict::Unchecked);
+        let failed = ValidationReport::new(vec![check(false)], vec![]).without_proof("x".into());
+        assert_eq!(failed.verdict, ValidationVerdict::Failed);
+        assert_eq!(passed.with_findings(vec![finding()]).verdict, ValidationVerdict::Failed);
     }
 }

@@ -75,7 +75,7 @@ async fn verdict(
     commit: &str,
 ) -> ValidationVerdict {
     let checks = ports.validator().checks(&workspace.spec.base).await.unwrap();
-    let subject = Subject { workspace, commit, must_change: true, had_conflict: false };
+    let subject = Subject { spec: &workspace.spec, commit, must_change: true, had_conflict: false };
     let report = ports.validator().validate(&subject, &checks, &|_: SessionEvent| {}).await;
     report.unwrap().verdict
 }
@@ -107,7 +107,7 @@ fn work_is_cloned_collected_merged_validated_published_pushed_and_asked_for() {
             .unwrap();
         let checks = ports.validator().checks(&base).await.unwrap();
         let subject = Subject {
-            workspace: &merged,
+            spec: &merged.spec,
             commit: &commit,
             must_change: false,
             had_conflict: false,

@@ -60,12 +60,9 @@ pub struct Delivery {
 /// What results have to pass besides the repository's checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scrutiny {
-    /// The commands that the issue's acceptance criteria name are run too. Off by default: an issue's text is
-    /// somebody's, and these run on this machine.
-    pub acceptance: bool,
     /// The executor that reviews every result, by its name in the configuration.
     pub review: Option<String>,
-    /// How long an acceptance command may take.
+    /// How long a command of a plan or an issue may take.
     pub timeout: Duration,
 }
 

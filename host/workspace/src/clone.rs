@@ -73,19 +73,19 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// Makes the task's clone.
-pub(crate) async fn put(
+/// Makes a repository at `place` that borrows the main one's objects, and writes the files of the commit there. Nothing
+/// but the host may have written the `.git` there; with `over`, a commit, files of it and others may be there already,
+/// and those of `over` that the commit does not have go.
+pub(crate) async fn check_out(
     git: &Git,
-    task: &TaskDir,
     source: &Source<'_>,
-    existing: Existing,
+    place: &Path,
+    over: Option<&ObjectId>,
 ) -> Result<(), WorkspaceError> {
-    let under_way = task.under_way("workspace-")?;
-    let new = under_way.path().join("new");
     let Source { main, repository, identity, commit, .. } = source;
     let branch = format!("--initial-branch={}", repository.work_branch);
-    borrowing(git, main, &new, &[&branch]).await?;
-    let config = new.join(".git/config");
+    borrowing(git, main, place, &[&branch]).await?;
+    let config = place.join(".git/config");
     OpenOptions::new()
         .append(true)
         .open(&config)
@@ -96,9 +96,24 @@ pub(crate) async fn put(
         // So that an executor can look at what it changed.
         let _ = writeln!(refs, "create refs/heads/{base} {}", repository.base_commit);
     }
-    git.output(Call::new(&new, &["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
-    // Nobody but the host has written here yet.
-    git.output(Call::new(&new, &["reset", "--hard", "--quiet"])).await?;
+    git.output(Call::new(place, &["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
+    if let Some(over) = over {
+        git.output(Call::new(place, &["read-tree", over.as_str()])).await?;
+    }
+    // No program has written this repository's `.git` yet.
+    git.output(Call::new(place, &["reset", "--hard", "--quiet"])).await.map(drop)
+}
+
+/// Makes the task's clone.
+pub(crate) async fn put(
+    git: &Git,
+    task: &TaskDir,
+    source: &Source<'_>,
+    existing: Existing,
+) -> Result<(), WorkspaceError> {
+    let under_way = task.under_way("workspace-")?;
+    let new = under_way.path().join("new");
+    check_out(git, source, &new, None).await?;
     include::copy(git, source, &new, under_way.path()).await?;
 
     copy_index(&new.join(".git/index"), &task.index())?;

@@ -23,14 +23,14 @@ pub(crate) struct Confined {
 
 /// The directories that a run may write.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Directories {
     /// Where it starts.
     pub(crate) root: PathBuf,
     pub(crate) home: PathBuf,
     pub(crate) tmp: PathBuf,
 }
 
-impl Place {
+impl Directories {
     /// Starts in `root`, with a home and a `TMPDIR` in `beside`.
     pub(crate) fn new(root: PathBuf, beside: &Path) -> Self {
         Self { root, home: beside.join("home"), tmp: beside.join("tmp") }
@@ -62,7 +62,7 @@ impl Confined {
     /// Runs something to its end. What it prints is one stream, so that it stays in order.
     pub(crate) async fn run(
         &self,
-        place: &Place,
+        place: &Directories,
         order: Order,
     ) -> Result<Finished, WorkspaceError> {
         let failed = |cause: String| WorkspaceError::Io {

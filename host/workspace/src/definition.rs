@@ -9,7 +9,7 @@
 //! For all others the command itself is all there is to say.
 
 use crate::{error::io, object::ObjectId, repository::Main};
-use cyrus_core::{Check, CheckSource, WorkspaceError};
+use cyrus_core::{Check, CommandOrigin, WorkspaceError};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -36,7 +36,7 @@ impl Definition {
         check: &Check,
         beside: &Path,
     ) -> Result<Option<Self>, WorkspaceError> {
-        let CheckSource::Detected(file) = &check.source else { return Ok(None) };
+        let CommandOrigin::Base(file) = &check.origin else { return Ok(None) };
         let command = if file == "package.json" {
             let before = scripts(main.file(base, file).await?.as_deref());
             let after = scripts(main.file(result, file).await?.as_deref());

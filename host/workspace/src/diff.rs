@@ -13,6 +13,12 @@ pub(crate) struct Change {
     pub(crate) path: Vec<u8>,
 }
 
+impl Change {
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.mode == Mode::Deleted
+    }
+}
+
 /// What kind of thing a path is, as git stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {

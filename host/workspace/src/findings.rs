@@ -2,10 +2,9 @@
 
 use crate::{
     diff::{Change, Mode},
-    error::{in_background, io},
+    error::in_background,
     links::Leads,
     object::ObjectId,
-    refs,
     repository::Main,
     rules::{
         CONFLICT_MARKER, DiffRules, EMPTY_DIFF, OUTSIDE_WORKSPACE, PROTECTED_PATH, TOO_LARGE,
@@ -18,14 +17,17 @@ use cyrus_executor::Finding;
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    fs::File,
-    io::BufReader,
     os::unix::ffi::OsStrExt,
-    path::Path,
 };
 
-/// How many findings of one kind are told: more help nobody.
+/// How many findings of one kind are reported.
 const MAX_FINDINGS: usize = 50;
+
+/// How much of the changed files is read at once to look for conflict markers, in bytes.
+const READ_BYTES: u64 = 32 << 20;
+
+/// The longest file in which conflict markers are looked for, in bytes.
+const MAX_TEXT_BYTES: u64 = 128 << 20;
 
 /// One result and what it is held to.
 pub(crate) struct Examination<'a> {
@@ -46,13 +48,12 @@ impl<'a> Examination<'a> {
         rules: &'a DiffRules,
         subject: &'a Subject<'a>,
     ) -> Result<Self, WorkspaceError> {
-        let spec = &subject.workspace.spec;
+        let spec = subject.spec;
         let (base, start) = (base_commit(&spec.base)?, commit(&spec.start)?);
         let result = commit(subject.commit)?;
-        // Else the checks would say something of other files.
-        if main.resolve(&refs::clone(spec)).await?.as_ref() != Some(&result) {
-            let root = subject.workspace.workspace.root.display();
-            let problem = format!("the clone {root} does not hold {result}: collect its result");
+        if main.resolve(result.as_str()).await?.as_ref() != Some(&result) {
+            let place = spec.base.path.display();
+            let problem = format!("{place} does not hold {result}: the result was not collected");
             return Err(WorkspaceError::Unacceptable(problem));
         }
         let merged = result == start;
@@ -148,14 +149,9 @@ impl<'a> Examination<'a> {
         } else {
             (self.from.clone(), changes)
         };
-        let root = self.subject.workspace.workspace.root.clone();
-        let marked = in_background("look for conflicts", move || {
-            let files = changes.into_iter().filter(|change| change.mode == Mode::File);
-            let look = |file: Change| Ok(conflicts_in(&root, &file.path)?.map(|l| (file.path, l)));
-            files.filter_map(|file| look(file).transpose()).collect::<Result<Vec<_>, _>>()
-        });
+        let marked = self.marked(changes).await?;
         let mut found = Vec::new();
-        for (path, lines) in marked.await?.into_iter().take(MAX_FINDINGS) {
+        for (path, lines) in marked.into_iter().take(MAX_FINDINGS) {
             let mut name = OsString::from(format!("{before}:"));
             name.push(OsStr::from_bytes(&path));
             let known = self.main.blob(name).await?;
@@ -167,6 +163,42 @@ impl<'a> Examination<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The changed files that hold conflicts, each with the lines on which one begins. They are read from the commit,
+    /// a part at a time.
+    async fn marked(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u32>)>, WorkspaceError> {
+        let files: Vec<_> = changes.into_iter().filter(|c| c.mode == Mode::File).collect();
+        let objects: Vec<_> = files.iter().map(|file| &file.object).collect();
+        let sizes = self.main.sizes(&objects).await?;
+        let files = files.into_iter().zip(sizes).filter(|(_, size)| *size <= MAX_TEXT_BYTES);
+        let (mut parts, mut filled) = (Vec::<Vec<Change>>::new(), 0_u64);
+        for (file, size) in files {
+            filled = filled.saturating_add(size);
+            match parts.last_mut().filter(|_| filled <= READ_BYTES) {
+                Some(part) => part.push(file),
+                None => {
+                    parts.push(vec![file]);
+                    filled = size;
+                }
+            }
+        }
+        let mut marked = Vec::new();
+        for part in parts {
+            let objects: Vec<_> = part.iter().map(|file| &file.object).collect();
+            let contents = self.main.blobs(&objects).await?;
+            for (file, content) in part.iter().zip(contents) {
+                // Reading from memory does not fail.
+                let lines = conflicts(&content[..]).unwrap_or_default();
+                if !lines.is_empty() {
+                    marked.push((file.path.clone(), lines));
+                }
+            }
+        }
+        Ok(marked)
     }
 }
 
@@ -183,20 +215,6 @@ fn led_out(path: &[u8], leads: &Leads) -> Finding {
         ),
     };
     finding(OUTSIDE_WORKSPACE, message, Some(&path), None)
-}
-
-/// The conflicts in a file of the workspace; `None` when there are none, or no plain file is there.
-fn conflicts_in(root: &Path, path: &[u8]) -> Result<Option<Vec<u32>>, WorkspaceError> {
-    let path = root.join(OsStr::from_bytes(path));
-    let inside = path.canonicalize().is_ok_and(|real| {
-        root.canonicalize().is_ok_and(|root| real.starts_with(root)) && real.is_file()
-    });
-    if !inside {
-        return Ok(None);
-    }
-    let file = File::open(&path).map_err(io("cannot read", &path))?;
-    let lines = conflicts(BufReader::new(file)).map_err(io("cannot read", &path))?;
-    Ok((!lines.is_empty()).then_some(lines))
 }
 
 pub(crate) fn finding(

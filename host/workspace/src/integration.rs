@@ -57,7 +57,7 @@ impl Integration for GitIntegration {
             main.keep(&kept, commit).await?;
             return Ok(Merge::Clean { commit: commit.to_string() });
         }
-        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()?).await?;
         let attributes = base_commit(base)?;
         let sides = Sides {
             git: &self.git,
@@ -89,7 +89,7 @@ impl Integration for GitIntegration {
     ) -> Result<String, WorkspaceError> {
         let (ours, theirs, resolved) = (commit(ours)?, commit(theirs)?, commit(resolved)?);
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()?).await?;
         let tree = main.tree(&resolved).await?;
         let attributes = base_commit(base)?;
         let sides = Sides {
@@ -129,7 +129,7 @@ impl Integration for GitIntegration {
     async fn push(&self, base: &Base, branch: &str, result: &str) -> Result<(), WorkspaceError> {
         let commit = commit(result)?;
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()?).await?;
         let connection = self.user(base).await?.connection().collect();
         Destination::of(&self.git, &main, &neutral, connection).await?.push(branch, &commit).await
     }
@@ -142,7 +142,7 @@ impl Integration for GitIntegration {
 
     async fn unshare(&self, base: &Base) -> Result<(), WorkspaceError> {
         let main = Main::open(&self.git, &base.path).await?;
-        let neutral = Neutral::open(&self.git, &main, self.roots.state()).await?;
+        let neutral = Neutral::open(&self.git, &main, self.roots.state()?).await?;
         let connection = self.user(base).await?.connection().collect();
         let destination = Destination::of(&self.git, &main, &neutral, connection).await?;
         destination.remove_named(&base.shared_branch("")).await

@@ -12,6 +12,7 @@
 //!     set-up                            that the set-up was run, and what it printed
 //!     about                             the specification that the clone was made by
 //!     home/                             which files of the user's the programs were given, and what was in them
+//!     prepared/                         what the set-up left of a tree for checks: tree/ home/ ended
 //!     index                             what was checked out, so that collecting need not read every file
 //!     scratch-…/                        under way, or left by a crash
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
@@ -21,6 +22,7 @@ use crate::error::io;
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::TaskId;
 use cyrus_sandbox::AbsolutePath;
+use rustix::fs::{Mode, OFlags};
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, Permissions},
@@ -68,8 +70,10 @@ impl Roots {
         Ok(Self { state, work })
     }
 
-    pub(crate) fn state(&self) -> &Path {
-        self.state.as_path()
+    /// The place of what is the host's for all sessions, which is made when it is not there.
+    pub(crate) fn state(&self) -> Result<&Path, WorkspaceError> {
+        root_dir(self.state.as_path())?;
+        Ok(self.state.as_path())
     }
 
     /// The sessions that have files in either place.
@@ -92,6 +96,7 @@ impl Roots {
 /// The directories of one clone of a task. Session and task ids are safe as names by their types.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskDir {
+    roots: [PathBuf; 2],
     state: PathBuf,
     work: PathBuf,
 }
@@ -100,7 +105,8 @@ impl TaskDir {
     pub(crate) fn new(roots: &Roots, session: &SessionId, task: &TaskId, token: u64) -> Self {
         let under = Path::new(session.as_str()).join(task.as_str()).join(token.to_string());
         let below = |root: &AbsolutePath| root.as_path().join(&under);
-        Self { state: below(&roots.state), work: below(&roots.work) }
+        let both = [&roots.state, &roots.work].map(|root| root.as_path().to_owned());
+        Self { roots: both, state: below(&roots.state), work: below(&roots.work) }
     }
 
     pub(crate) fn of(roots: &Roots, spec: &WorkspaceSpec) -> Self {
@@ -152,6 +158,11 @@ impl TaskDir {
         self.work.join("check")
     }
 
+    /// What the set-up left of a tree for checks, see [`crate::tree`].
+    pub(crate) fn prepared(&self) -> PathBuf {
+        self.state.join("prepared")
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.state.join("index")
     }
@@ -174,8 +185,9 @@ impl TaskDir {
     /// Makes the directories that are there from the beginning.
     pub(crate) fn create(&self) -> Result<(), WorkspaceError> {
         let make = || {
+            self.roots.iter().try_for_each(|root| root_dir(root))?;
             for directory in [&self.state, &self.work] {
-                let above: Vec<_> = directory.ancestors().take(4).collect();
+                let above: Vec<_> = directory.ancestors().take(3).collect();
                 above.iter().rev().try_for_each(|directory| private_dir(directory))?;
             }
             private_dir(&self.home())?;
@@ -238,14 +250,23 @@ pub(crate) fn directories(path: &Path) -> Result<Vec<String>, WorkspaceError> {
     Ok(names)
 }
 
-/// Makes a directory, and those above it, that only the user can look into.
+/// Makes a directory, and those above it, that only the user can look into. A link that a program put in its place is
+/// an error, and nothing is done to what it leads to.
 pub(crate) fn private_dir(path: &Path) -> Result<(), WorkspaceError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
-        .map_err(io("cannot make", path))
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.and_then(|()| seal(path, OFlags::NOFOLLOW)).map_err(io("cannot make", path))
+}
+
+/// Makes one of the roots, which the operator may have put elsewhere by a link.
+fn root_dir(path: &Path) -> Result<(), WorkspaceError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.and_then(|()| seal(path, OFlags::empty())).map_err(io("cannot make", path))
+}
+
+fn seal(path: &Path, how: OFlags) -> std::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | how;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    Ok(rustix::fs::fchmod(&directory, Mode::RWXU)?)
 }
 
 /// Copies an index and keeps its time, by which git tells whether a file may have changed since in the same instant.
@@ -325,7 +346,7 @@ mod tests {
         let dir = TaskDir::new(&roots(place.path()), &session, &task, 7);
         let of_programs = [dir.workspace(), dir.home(), dir.tmp(), dir.setup_dir()];
         assert!(of_programs.iter().all(|path| path.starts_with(place.path().join("work"))));
-        let of_host = [dir.index(), dir.set_up(), dir.about(), dir.home_record()];
+        let of_host = [dir.index(), dir.set_up(), dir.about(), dir.home_record(), dir.prepared()];
         assert!(of_host.iter().all(|path| path.starts_with(place.path().join("state"))));
     }
 
@@ -343,6 +364,27 @@ mod tests {
             }
         }
         assert_eq!((mode(&task.home()), mode(&task.tmp())), (0o700, 0o700));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_changes_nothing_elsewhere() {
+        let place = tempfile::tempdir().unwrap();
+        let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
+        let outside = place.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::set_permissions(&outside, Permissions::from_mode(0o755)).unwrap();
+        let dir = TaskDir::new(&roots(place.path()), &session, &task, 7);
+        dir.create().unwrap();
+        fs::remove_dir(dir.home()).unwrap();
+        symlink(&outside, dir.home()).unwrap();
+        assert!(dir.create().is_err());
+        assert_eq!(mode(&outside), 0o755);
+        // The operator's own link is another matter.
+        symlink(&outside, place.path().join("elsewhere")).unwrap();
+        let root = |name: &str| AbsolutePath::parse(place.path().join(name)).unwrap();
+        let roots = Roots::new(root("state"), root("elsewhere")).unwrap();
+        TaskDir::new(&roots, &session, &task, 7).create().unwrap();
+        assert!(outside.join("s-one/t1/7/home").is_dir());
     }
 
     #[test]

@@ -20,7 +20,8 @@
 //!   the set-up is run; both as the base commit has them.
 //! * **Collect**: the executor's commits and one more with what it left, or a branch that it pushed, are handed over
 //!   to the main repository and kept at `refs/cyrus/<session>/<task>`. A pushed branch is put in the workspace too.
-//! * **Validate**: the diff is held to rules, and the checks are run in the workspace.
+//! * **Validate**: the diff is held to rules, and each check is run in a fresh tree of the collected commit, which the
+//!   host writes from objects over a copy of what the set-up left on the base commit.
 //! * **Discard**: the tear-down is run and the files go, the result stays.
 //!
 //! # A session's life
@@ -63,6 +64,7 @@
 //! | `.git` as a link or a file | not followed |
 //! | a repository inside of the working tree | not looked into; what it is committed as stays, and nothing is added |
 //! | `assume-unchanged` marks, a forged index | the clone's index is not read |
+//! | an ignored file that makes a check pass | checks run on the commit, never where the executor worked |
 //! | a submodule | never fetched, entered or checked out; its address is checked when the result is taken |
 //! | `cyrus-setup.sh`, `cyrus-teardown.sh`, `.worktreeinclude` | the base commit's count |
 //! | the test script of `package.json`, the makefile | run as the base commit has them when the result changed them |
@@ -82,8 +84,9 @@
 //! * Files that Git LFS manages stay pointers: its filter is a program of the user's configuration.
 //! * The user's own list of ignored files (`core.excludesFile`) does not count; the repository's does, and its
 //!   `.git/info/exclude`.
-//! * Checks run on the workspace as it is, ignored files included: a build's leftovers make the next one faster, and
-//!   what only works because of them is not noticed.
+//! * Each check begins with the tree and the home that the set-up left, and no other check's: what is to be built or
+//!   downloaded once for all of them is built or downloaded by the set-up, or carried over where the operator says so.
+//! * That a check ran tests is read from what it prints. A test runner that the result replaces can print anything.
 //! * An executor that makes its clone sparse takes files away, and that is what comes back: a deletion.
 //! * A partial clone cannot be worked from unless it has the objects of its `HEAD`: nothing is fetched on demand.
 //! * All of this protects the host from what is *in* a clone. That an executor writes nowhere else is for the
@@ -92,11 +95,13 @@
 mod clone;
 mod commit;
 mod confined;
+mod copy;
 mod definition;
 mod detect;
 mod diff;
 mod environment;
 mod error;
+mod executed;
 mod findings;
 mod forge;
 mod former;
@@ -107,6 +112,7 @@ mod granted;
 mod harvest;
 mod include;
 mod integration;
+mod junit;
 mod layout;
 mod links;
 mod merge;
@@ -121,6 +127,7 @@ mod rules;
 mod scratch;
 mod settings;
 mod setup;
+mod tree;
 mod user;
 mod validator;
 mod workspaces;
@@ -132,5 +139,6 @@ pub use integration::GitIntegration;
 pub use layout::Roots;
 pub use rules::DiffRules;
 pub use settings::{Issues, WorkspaceSettings};
-pub use validator::CommandValidator;
+pub use setup::Script;
+pub use validator::{CheckSettings, CommandValidator};
 pub use workspaces::GitWorkspaces;

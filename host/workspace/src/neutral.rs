@@ -5,7 +5,6 @@
 use crate::{
     error::io,
     git::{Call, Git},
-    layout::private_dir,
     repository::Main,
 };
 use cyrus_core::WorkspaceError;
@@ -31,7 +30,6 @@ impl<'a> Neutral<'a> {
     ) -> Result<Self, WorkspaceError> {
         let directory = state.join(format!(".git-{}", main.format));
         if !directory.is_dir() {
-            private_dir(state)?;
             let under_way = tempfile::Builder::new()
                 .prefix(".new-")
                 .tempdir_in(state)

@@ -242,7 +242,7 @@ impl Main {
     }
 
     /// How large each of these objects is, in bytes.
-    async fn sizes(&self, names: &[&ObjectId]) -> Result<Vec<u64>, WorkspaceError> {
+    pub(crate) async fn sizes(&self, names: &[&ObjectId]) -> Result<Vec<u64>, WorkspaceError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }

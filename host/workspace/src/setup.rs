@@ -3,7 +3,7 @@
 //!
 //! | script | from | when | time |
 //! |---|---|---|---|
-//! | the operator's set-up | the configuration | a clone is new | 5 minutes |
+//! | the operator's set-up | the configuration | a clone is new, or a tree for checks | 5 minutes |
 //! | `cyrus-setup.sh` | the base commit | after that | 5 minutes |
 //! | `cyrus-teardown.sh` | the base commit | before the clone is removed | 2 minutes |
 //! | the operator's tear-down | the configuration | after that | 2 minutes |
@@ -14,17 +14,18 @@
 //! [`WorkspaceSettings::setup_must_succeed`] says so; what was printed is kept with the state of the clone.
 
 use crate::{
-    confined::{Confined, Order, Place},
+    confined::{Confined, Directories, Order},
     error::io,
     layout::TaskDir,
     object::ObjectId,
     repository::Main,
     settings::WorkspaceSettings,
 };
-use cyrus_core::{Issue, WorkspaceError, WorkspaceSpec};
+use cyrus_core::{CommandOrigin, Issue, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished};
-use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::{ffi::OsString, fmt::Write as _, fs, os::unix::ffi::OsStringExt, time::Duration};
 
 const SETUP: &str = "cyrus-setup.sh";
 const TEARDOWN: &str = "cyrus-teardown.sh";
@@ -32,31 +33,51 @@ const TEARDOWN: &str = "cyrus-teardown.sh";
 /// The longest script, in bytes: it is passed as one argument, and Linux takes 128 KiB.
 const MAX_SCRIPT: usize = 120 << 10;
 
-/// The clone that is set up or torn down.
+/// The clone that is set up or torn down, or the tree of a check that is set up.
 pub(crate) struct Stage<'a> {
     pub(crate) settings: &'a WorkspaceSettings,
     pub(crate) main: &'a Main,
     pub(crate) spec: &'a WorkspaceSpec,
     pub(crate) base: &'a ObjectId,
-    pub(crate) task: &'a TaskDir,
+    pub(crate) place: Directories,
+}
+
+/// How a set-up ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SetUp {
+    /// A line for each script, and what one that failed printed.
+    pub(crate) said: String,
+    /// Whether a script failed.
+    pub(crate) failed: bool,
 }
 
 impl Stage<'_> {
-    /// Runs the set-up, unless it was run in this clone before.
-    pub(crate) async fn set_up(&self) -> Result<(), WorkspaceError> {
-        let marker = self.task.set_up();
+    /// Runs the set-up of the task's clone, unless it was run there before.
+    pub(crate) async fn set_up_once(&self, task: &TaskDir) -> Result<(), WorkspaceError> {
+        let marker = task.set_up();
         if marker.exists() {
             return Ok(());
         }
+        let ended = self.set_up().await?;
+        fs::write(&marker, ended.said).map_err(io("cannot write", &marker))
+    }
+
+    /// Whether there is anything to be run for a set-up.
+    pub(crate) async fn has_set_up(&self) -> Result<bool, WorkspaceError> {
+        Ok(self.settings.global_setup.is_some() || self.script(SETUP).await?.is_some())
+    }
+
+    /// Runs the set-up.
+    pub(crate) async fn set_up(&self) -> Result<SetUp, WorkspaceError> {
         let variables = self.variables(&["ID", "IDENTIFIER", "TITLE"]).await;
         let time = self.settings.setup_time;
         let global = self.settings.global_setup.as_ref().map(operators);
         let own = self.script(SETUP).await?.map(|args| (SETUP.to_owned(), args));
-        let mut said = String::new();
+        let mut all = SetUp::default();
         for (name, args) in global.into_iter().chain(own) {
-            said += &self.outcome(self.order(name, args, &variables, time)).await?;
+            self.outcome(self.order(name, args, &variables, time), &mut all).await?;
         }
-        fs::write(&marker, said).map_err(io("cannot write", &marker))
+        Ok(all)
     }
 
     /// Runs the tear-down. That it fails is logged and no more: the clone goes all the same.
@@ -84,7 +105,7 @@ impl Stage<'_> {
             return Ok(None);
         }
         // Nothing of the clone is read. A script may look for where it is.
-        let place = self.task.workspace().join(name);
+        let place = self.place.root.join(name);
         Ok(Some(vec!["-c".into(), OsString::from_vec(content), place.into()]))
     }
 
@@ -104,24 +125,29 @@ impl Stage<'_> {
         Confined::new(launcher.clone(), environment.clone())
     }
 
-    /// What the marker says of a script: a failure is told and gone on from, unless it must not be.
-    async fn outcome(&self, order: Order) -> Result<String, WorkspaceError> {
+    /// Runs a script and notes how it ended: a failure stops nothing, unless the settings say so.
+    async fn outcome(&self, order: Order, all: &mut SetUp) -> Result<(), WorkspaceError> {
         let name = order.name.clone();
         match self.run(order).await {
-            Ok(()) => Ok(format!("{name}: done\n")),
+            Ok(()) => {
+                let _ = writeln!(all.said, "{name}: done");
+                Ok(())
+            }
             Err(error) if self.settings.setup_must_succeed => Err(error),
             Err(error) => {
                 let WorkspaceSpec { session, task, .. } = self.spec;
                 tracing::warn!(%session, %task, %error, "the task goes on without its set-up");
-                Ok(format!("{error}\n"))
+                let _ = writeln!(all.said, "{error}");
+                all.failed = true;
+                Ok(())
             }
         }
     }
 
     async fn run(&self, order: Order) -> Result<(), WorkspaceError> {
         let (name, time) = (order.name.clone(), order.time);
-        let place = Place::new(self.task.workspace(), &self.task.setup_dir());
-        let ended = self.confined().run(&place, order).await?;
+        let place = &self.place;
+        let ended = self.confined().run(place, order).await?;
         if ended.success() {
             return Ok(());
         }
@@ -150,6 +176,38 @@ impl Stage<'_> {
         };
         endings.iter().filter_map(variable).collect()
     }
+}
+
+/// A script that clones are set up or torn down with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Whether it belongs to the set-up; else to the tear-down.
+    pub is_set_up: bool,
+    /// The operator's script by its path, or the repository's by its name.
+    pub command: String,
+    /// Where it comes from.
+    pub origin: CommandOrigin,
+}
+
+/// The scripts for clones that start from this base, in the order in which they are run.
+pub(crate) async fn scripts(
+    settings: &WorkspaceSettings,
+    main: &Main,
+    base: &ObjectId,
+) -> Result<Vec<Script>, WorkspaceError> {
+    let operators = |is_set_up, script: &Option<AbsolutePath>| {
+        let command = script.as_ref()?.to_string();
+        Some(Script { is_set_up, command, origin: CommandOrigin::Operator })
+    };
+    let mut all: Vec<_> = operators(true, &settings.global_setup).into_iter().collect();
+    for (is_set_up, name) in [(true, SETUP), (false, TEARDOWN)] {
+        if main.file(base, name).await?.is_some() {
+            let origin = CommandOrigin::Base(name.to_owned());
+            all.push(Script { is_set_up, command: name.to_owned(), origin });
+        }
+    }
+    all.extend(operators(false, &settings.global_teardown));
+    Ok(all)
 }
 
 /// A script of the operator's: what it is called, and the arguments that have a shell run it.

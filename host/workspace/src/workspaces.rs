@@ -1,6 +1,7 @@
 use crate::{
     clone::{self, Existing},
     commit::NewCommit,
+    confined::Directories,
     error::{in_background, io},
     former,
     git::Git,
@@ -11,7 +12,7 @@ use crate::{
     repository::{self, Main, is_branch_name},
     scratch::Scratch,
     settings::WorkspaceSettings,
-    setup::Stage,
+    setup::{self, Script, Stage},
     user::Identity,
 };
 use async_trait::async_trait;
@@ -48,6 +49,12 @@ impl GitWorkspaces {
     /// Keeps clones, and what it knows of them, below these roots. Several processes may share them.
     pub fn new(roots: Roots, git: Git, settings: WorkspaceSettings) -> Self {
         Self { roots, git, settings }
+    }
+
+    /// The scripts that clones which start from this base are set up and torn down with.
+    pub async fn scripts(&self, base: &Base) -> Result<Vec<Script>, WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        setup::scripts(&self.settings, &main, &base_commit(base)?).await
     }
 
     /// The sessions that have clones in a directory as clones were laid out up to 0.1, `$CYRUS_HOME/sessions`.
@@ -118,7 +125,9 @@ impl GitWorkspaces {
 
     async fn set_up(&self, opened: &Opened, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
         let Opened { task, base, main, .. } = opened;
-        Stage { settings: &self.settings, main, spec, base, task }.set_up().await
+        let place = Directories::new(task.workspace(), &task.setup_dir());
+        let stage = Stage { settings: &self.settings, main, spec, base, place };
+        stage.set_up_once(task).await
     }
 
     /// The executor's commits, and one more with what it left uncommitted.
@@ -184,8 +193,8 @@ impl GitWorkspaces {
     async fn release(&self, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
         let Opened { task, base, main, .. } = self.opened(spec).await?;
         if task.is_made() {
-            let stage =
-                Stage { settings: &self.settings, main: &main, spec, base: &base, task: &task };
+            let place = Directories::new(task.workspace(), &task.setup_dir());
+            let stage = Stage { settings: &self.settings, main: &main, spec, base: &base, place };
             if let Err(error) = stage.tear_down().await {
                 tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
             }

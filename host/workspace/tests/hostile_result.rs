@@ -11,8 +11,7 @@ use cyrus_core::{
     Integration, Subject, ValidationVerdict, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
-use cyrus_sandbox::Launcher;
-use cyrus_workspace::{CommandValidator, DiffRules};
+use cyrus_workspace::{CheckSettings, CommandValidator};
 use std::fs;
 
 /// What an executor would like the checks to be, for each way that a check is detected.
@@ -43,16 +42,14 @@ async fn the_checks_are_those_of_the_base_whatever_the_result_says() {
         world.write(&prepared.workspace.root, theirs);
         let collected = world.collect(&prepared).await;
         let validator = CommandValidator::new(
-            Launcher::unsupervised(),
             world.roots.clone(),
             world.git.clone(),
-            vec![],
-            common::checks(),
-            DiffRules::default(),
+            common::settings(),
+            CheckSettings::default(),
         );
         let checks = validator.checks(&prepared.spec.base).await.unwrap();
         let subject = Subject {
-            workspace: &prepared,
+            spec: &prepared.spec,
             commit: &collected.commit,
             must_change: true,
             had_conflict: false,

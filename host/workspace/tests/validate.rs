@@ -4,12 +4,11 @@ mod common;
 
 use common::{TIMEOUT, World};
 use cyrus_core::{
-    Check, CheckSource, Collected, PreparedWorkspace, SessionEvent, Subject, ValidationReport,
+    Check, Collected, CommandOrigin, PreparedWorkspace, SessionEvent, Subject, ValidationReport,
     ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
-use cyrus_sandbox::Launcher;
-use cyrus_workspace::{CommandValidator, DiffRules};
+use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules};
 use std::{os::unix::fs::symlink, sync::Mutex, time::Duration};
 
 fn validator(world: &World, configured: Vec<Check>) -> CommandValidator {
@@ -17,23 +16,25 @@ fn validator(world: &World, configured: Vec<Check>) -> CommandValidator {
 }
 
 fn ruled(world: &World, configured: Vec<Check>, rules: DiffRules) -> CommandValidator {
-    CommandValidator::new(
-        Launcher::unsupervised(),
-        world.roots.clone(),
-        world.git.clone(),
-        configured,
-        common::checks(),
-        rules,
-    )
+    checked(world, CheckSettings { configured, rules, ..CheckSettings::default() })
+}
+
+fn checked(world: &World, checks: CheckSettings) -> CommandValidator {
+    CommandValidator::new(world.roots.clone(), world.git.clone(), common::settings(), checks)
 }
 
 /// What the task's executor came to, as a builder's result.
 fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -> Subject<'a> {
-    Subject { workspace, commit: &collected.commit, must_change: true, had_conflict: false }
+    Subject {
+        spec: &workspace.spec,
+        commit: &collected.commit,
+        must_change: true,
+        had_conflict: false,
+    }
 }
 
 fn check(command: &str) -> Check {
-    Check { command: command.into(), source: CheckSource::Configured, timeout: TIMEOUT }
+    Check { command: command.into(), origin: CommandOrigin::Operator, timeout: TIMEOUT }
 }
 
 async fn validate(
@@ -59,8 +60,8 @@ async fn commands_come_from_the_operator_or_from_the_base() {
     world.write(root, &[("Makefile", "check:\n\ttrue\n"), ("Cargo.toml", "")]);
     world.collect(&prepared).await;
     let detected = validator(&world, vec![]).checks(&prepared.spec.base).await.unwrap();
-    let source = CheckSource::Detected("Makefile".into());
-    assert_eq!(detected, [Check { command: "make test".into(), source, timeout: TIMEOUT }]);
+    let origin = CommandOrigin::Base("Makefile".into());
+    assert_eq!(detected, [Check { command: "make test".into(), origin, timeout: TIMEOUT }]);
 
     let configured = vec![check("one"), check("two")];
     let validator = validator(&world, configured.clone());
@@ -122,13 +123,14 @@ async fn a_check_sees_its_own_environment_and_nothing_else() {
     let report =
         validate(&world, &prepared, &collected, &[check("env; pwd; ls -A \"$HOME\"")]).await;
     let output = &report.checks[0].output;
-    let task = prepared.workspace.root.parent().unwrap();
+    let check = prepared.workspace.root.with_file_name("check");
     for line in [
         "CI=true",
         "LANG=C.UTF-8",
         "TOOL=t",
-        &format!("HOME={}", task.join("check/home").display()),
-        &prepared.workspace.root.display().to_string(),
+        &format!("HOME={}", check.join("home").display()),
+        &format!("TMPDIR={}", check.join("tmp").display()),
+        &check.join("tree").display().to_string(),
     ] {
         assert!(output.lines().any(|l| l == line), "{line} is not in {output}");
     }
@@ -317,7 +319,7 @@ async fn what_was_merged_is_looked_at_as_a_whole() {
     let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
     let prepared = world.workspaces.prepare(&spec).await.unwrap();
     let subject =
-        Subject { workspace: &prepared, commit: &start, must_change: false, had_conflict: false };
+        Subject { spec: &prepared.spec, commit: &start, must_change: false, had_conflict: false };
     let rules = DiffRules { max_files: Some(1), ..DiffRules::default() };
     let validator = ruled(&world, vec![], rules);
     let report = validator.validate(&subject, &[check("cat two")], &|_| {}).await.unwrap();

@@ -3,6 +3,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
 
+mod checks;
 mod codegen;
 mod delivering;
 mod demo;

@@ -1,6 +1,7 @@
 use crate::{
     app::App,
     args::{PlanArgs, RunArgs, TaskArgs},
+    commands::{Commands, IntendedCommand},
     exit::{Exit, UsageError, usage},
     intake,
     output::{note, print_all, print_json, say},
@@ -9,9 +10,7 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{
-    Base, Check, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _,
-};
+use cyrus_core::{Check, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _};
 use cyrus_orchestrator::Site;
 use cyrus_plugin::Purpose;
 use serde_json::{Value, json};
@@ -83,19 +82,32 @@ async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result
         preview.graph().lines().for_each(|line| say!("{line}"));
         return Ok(Exit::Done);
     }
-    let checks = checks(app, &session.base).await?;
+    let checks = app.validator(&session.base.path, None)?.checks(&session.base).await?;
+    let scripts = app.workspaces(&session.base.path, None)?.scripts(&session.base).await?;
+    let commands = Commands {
+        scripts: &scripts,
+        checks: &checks,
+        plan: &preview.plan,
+        analysis: &preview.analysis,
+        policy: app.command_policy(&session.base.path),
+    };
+    let commands = commands.all();
     if json {
-        print_json(&shown(intended, &checks))?;
+        print_json(&shown(intended, &checks, &commands))?;
     } else {
         let commit = session.base.repository.base_commit.get(..12).unwrap_or_default();
         say!("Nothing was done. From {commit} of {} this would be:", session.base.path.display());
-        print_all(&preview.text(&session.issue, &checks));
+        print_all(&preview.text(&session.issue, &commands));
     }
     Ok(Exit::Done)
 }
 
 /// All of it, for machines.
-fn shown(Intended { session, site, preview }: &Intended, checks: &[Check]) -> Value {
+fn shown(
+    Intended { session, site, preview }: &Intended,
+    checks: &[Check],
+    commands: &[IntendedCommand],
+) -> Value {
     let who = |name: &str| {
         let member = site.members.iter().find(|member| member.candidate.info.name == name);
         member.map(|member| member.candidate.info.clone())
@@ -130,10 +142,7 @@ fn shown(Intended { session, site, preview }: &Intended, checks: &[Check]) -> Va
         "expectedCost": preview.expected_cost,
         "criticalPath": preview.critical_path,
         "checks": checks,
+        "commands": commands,
         "graph": preview.graph(),
     })
-}
-
-async fn checks(app: &App, base: &Base) -> Result<Vec<Check>> {
-    Ok(app.validator(&base.path)?.checks(base).await?)
 }

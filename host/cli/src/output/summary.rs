@@ -1,5 +1,4 @@
 use super::print::add_line;
-use crate::preview::source;
 use cyrus_core::{
     CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport,
     TaskReport,
@@ -48,6 +47,12 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
             lines.extend(Line::block("    | ", "    | ", last_lines(&check.output, 12)));
         }
     }
+    for refused in report.validation.iter().flat_map(|validation| &validation.refused) {
+        add_line!(lines, "  check     `{}` not run: {}", refused.check.command, refused.reason);
+    }
+    for directory in report.validation.iter().flat_map(|validation| &validation.carried) {
+        add_line!(lines, "  carried   {directory}: the checks had the executor's");
+    }
     for finding in report.validation.iter().flat_map(|validation| &validation.findings) {
         let place = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
         add_line!(lines, "  finding   {}{place}", finding.message);
@@ -79,7 +84,9 @@ fn last_lines(text: &str, most: usize) -> &str {
 fn headline(report: &SessionReport) -> String {
     let what = match report.outcome {
         SessionOutcome::Validated => "Validated: the result passed its checks",
-        SessionOutcome::Unverified => "Unverified: there is a result, and nothing to check it with",
+        SessionOutcome::Unverified => {
+            "Unverified: there is a result, and no proof that it is right"
+        }
         SessionOutcome::Rejected => "Rejected: the result did not pass its checks",
         SessionOutcome::Failed => "Failed: there is no result",
         SessionOutcome::Cancelled => "Cancelled",
@@ -125,8 +132,13 @@ fn check_line(check: &CheckReport) -> String {
         (false, false, Some(code)) => format!("failed with exit status {code}"),
         (false, false, None) => "was killed".to_owned(),
     };
-    let source = source(&check.check.source);
-    format!("`{}` {verdict} ({source}, {})", check.check.command, seconds(check.duration_ms))
+    let tests = match check.tests.map(|tests| tests.executed) {
+        None => String::new(),
+        Some(1) => ", 1 test".to_owned(),
+        Some(executed) => format!(", {executed} tests"),
+    };
+    let (command, origin) = (&check.check.command, &check.check.origin);
+    format!("`{command}` {verdict} ({origin}{tests}, {})", seconds(check.duration_ms))
 }
 
 fn diff_stat(diff: &DiffStat) -> String {

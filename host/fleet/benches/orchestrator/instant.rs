@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Check, CheckReport, CheckSource, Collected, DiffStat, Integration, Merge, Observer,
+    Base, Check, CheckReport, Collected, CommandOrigin, DiffStat, Integration, Merge, Observer,
     PreparedWorkspace, SessionId, Subject, ValidationReport, Validator, WorkspaceError,
     WorkspaceSpec, Workspaces,
 };
@@ -137,7 +137,7 @@ impl Integration for InstantRepository {
 impl Validator for InstantRepository {
     async fn checks(&self, _: &Base) -> Result<Vec<Check>, WorkspaceError> {
         let timeout = Duration::from_mins(1);
-        Ok(vec![Check { command: "true".into(), source: CheckSource::Configured, timeout }])
+        Ok(vec![Check { command: "true".into(), origin: CommandOrigin::Operator, timeout }])
     }
 
     async fn validate(
@@ -152,6 +152,7 @@ impl Validator for InstantRepository {
             exit_code: Some(0),
             timed_out: false,
             duration_ms: 0,
+            tests: None,
             output: String::new(),
         };
         Ok(ValidationReport::new(checks.iter().map(passed).collect(), Vec::new()))

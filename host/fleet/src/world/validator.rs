@@ -1,7 +1,7 @@
 use super::{SimValidator, ports::git_error};
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Check, CheckReport, CheckSource, Observer, SessionEvent, Subject, ValidationReport,
+    Base, Check, CheckReport, CommandOrigin, Observer, SessionEvent, Subject, ValidationReport,
     ValidationVerdict, Validator, WorkspaceError,
 };
 use cyrus_executor::Finding;
@@ -20,7 +20,7 @@ impl Validator for SimValidator {
         let commands = outside.checks.get(&base.path).into_iter().flatten();
         let check = |command: &String| Check {
             command: command.clone(),
-            source: CheckSource::Configured,
+            origin: CommandOrigin::Operator,
             timeout: Duration::from_mins(10),
         };
         Ok(commands.map(check).collect())
@@ -32,15 +32,12 @@ impl Validator for SimValidator {
         checks: &[Check],
         observer: &dyn Observer,
     ) -> Result<ValidationReport, WorkspaceError> {
-        let spec = &subject.workspace.spec;
+        let spec = subject.spec;
         let (faults, diff) = {
             let mut outside = self.0.world.outside();
-            let root = &subject.workspace.workspace.root;
-            let gone = || git_error("status", root, "there is no such clone");
-            let head = outside.clones.get(root).map(|clone| clone.head.clone()).ok_or_else(gone)?;
             let git = outside.git(&spec.base)?;
-            let moved = || git_error("status", root, "the clone is at another commit");
-            (*head == *subject.commit).then_some(()).ok_or_else(moved)?;
+            let unknown = || git_error("cat-file", &spec.base.path, "there is no such commit");
+            git.known(subject.commit).ok_or_else(unknown)?;
             let diff = git.diff(&spec.start, subject.commit).unwrap_or_default();
             (git.faults(subject.commit), diff)
         };
@@ -61,6 +58,7 @@ impl Validator for SimValidator {
                 exit_code: Some(i32::from(!passed)),
                 timed_out: false,
                 duration_ms: 0,
+                tests: None,
                 output: faults.wrong.join(" is wrong\n"),
             };
             observer.on_event(report.clone().into());

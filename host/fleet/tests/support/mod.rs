@@ -128,8 +128,7 @@ pub(crate) fn ended(report: ExecutionReport) -> Change {
 pub(crate) fn passed() -> ValidationReport {
     ValidationReport {
         verdict: cyrus_core::ValidationVerdict::Passed,
-        checks: vec![],
-        findings: vec![],
+        ..ValidationReport::new(vec![], vec![])
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     cut,
     outline::{What, after_acceptance_title, outline},
 };
-use cyrus_core::Criterion;
+use cyrus_core::{CommandOrigin, Criterion, PlannedCommand};
 
 /// The most criteria that are read.
 const MAX_CRITERIA: usize = 64;
@@ -74,9 +74,10 @@ fn criterion(text: &str) -> Criterion {
     Criterion { text: cut(text, CRITERION_CHARS), command: command.map(str::to_owned) }
 }
 
-/// The commands of a list of criteria.
-pub(crate) fn commands(criteria: &[Criterion]) -> Vec<String> {
-    criteria.iter().filter_map(|criterion| criterion.command.clone()).collect()
+/// The commands of a list of criteria. Criteria are read from issues and from nothing else.
+pub(crate) fn commands(criteria: &[Criterion]) -> Vec<PlannedCommand> {
+    let commands = criteria.iter().filter_map(|criterion| criterion.command.clone());
+    commands.map(|command| PlannedCommand { command, origin: CommandOrigin::Issue }).collect()
 }
 
 /// The code span that is a command to be run: it is all there is (`cargo test`), or it is said to end well
@@ -146,7 +147,10 @@ mod tests {
         let expected =
             ["`cargo test` passes", "the flag is documented", "Only then.", "`make` passes"];
         assert_eq!(texts, expected);
-        assert_eq!(commands(&found), ["cargo test", "make"]);
+        let commands = commands(&found);
+        assert!(commands.iter().all(|command| command.origin == CommandOrigin::Issue));
+        let commands: Vec<_> = commands.iter().map(|command| command.command.as_str()).collect();
+        assert_eq!(commands, ["cargo test", "make"]);
     }
 
     #[test]

@@ -154,7 +154,8 @@ fn an_issue_is_read_whole() {
     assert_eq!(found.urgency, Urgency::Urgent);
     assert_eq!(found.blockers, ["CYR-7", "CYR-9"]);
     assert_eq!(found.tags.agent.as_deref(), Some("alpha"));
-    assert_eq!(acceptance::commands(&found.acceptance), ["cargo test"]);
+    assert_eq!(acceptance::commands(&found.acceptance)[0].command, "cargo test");
+    assert_eq!(acceptance::commands(&found.acceptance).len(), 1);
     assert_eq!(found.acceptance.len(), 2);
     assert!(found.problems[0].contains("strategy=nothing"), "{:?}", found.problems);
     assert!(found.problems[1].starts_with("CYR-2: "), "{:?}", found.problems);

@@ -2,7 +2,7 @@
 
 use super::validate::{PlanLimits, PlanProblem, validate};
 use crate::analyse::{self, AnalysisRules, Facts};
-use cyrus_core::{Complexity, Needs, Plan, PlanSource, PlannedTask};
+use cyrus_core::{CommandOrigin, Complexity, Needs, Plan, PlanSource, PlannedCommand, PlannedTask};
 use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -113,7 +113,9 @@ impl Entry {
         task.needs = needs;
         task.executor = self.executor;
         task.model = self.model;
-        task.acceptance = self.acceptance;
+        let origin = CommandOrigin::PlanFile;
+        let command = |command| PlannedCommand { command, origin: origin.clone() };
+        task.acceptance = self.acceptance.into_iter().map(command).collect();
         Ok(task)
     }
 }
@@ -158,7 +160,9 @@ mod tests {
             (parser.executor.as_deref(), parser.model.as_deref()),
             (Some("claude"), Some("opus"))
         );
-        assert_eq!(parser.acceptance, ["cargo test -p parser"]);
+        let [acceptance] = &parser.acceptance[..] else { panic!() };
+        assert_eq!(acceptance.command, "cargo test -p parser");
+        assert_eq!(acceptance.origin, CommandOrigin::PlanFile);
         assert_eq!((crash.kind(), crash.task.title.as_str()), (&TaskKind::DEBUGGER, "crash"));
         assert_eq!(docs.after.len(), 2);
     }

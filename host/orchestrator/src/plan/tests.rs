@@ -3,7 +3,7 @@ use super::{
     *,
 };
 use crate::analyse::analyse;
-use cyrus_core::{Complexity, SubIssue, TaskOrigin};
+use cyrus_core::{CommandOrigin, Complexity, PlannedCommand, SubIssue, TaskOrigin};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -32,6 +32,10 @@ fn shown(plan: &Plan) -> Vec<String> {
     plan.tasks.iter().map(line).collect()
 }
 
+fn of_issue(command: &str) -> PlannedCommand {
+    PlannedCommand { command: command.to_owned(), origin: CommandOrigin::Issue }
+}
+
 #[test]
 fn an_issue_without_parts_is_one_task() {
     let issue = issue("as follows\n\nDone when `cargo test` passes");
@@ -39,7 +43,7 @@ fn an_issue_without_parts_is_one_task() {
     assert_eq!((plan.source, plan.note.as_ref()), (PlanSource::Single, None));
     assert_eq!(shown(&plan), ["t1 builder: Make it good"]);
     assert_eq!(plan.tasks[0].task.prompt, issue.text());
-    assert_eq!(plan.tasks[0].acceptance, ["cargo test"]);
+    assert_eq!(plan.tasks[0].acceptance, [of_issue("cargo test")]);
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn what_stands_under_an_item_is_its_own() {
         "{}",
         a.task.prompt
     );
-    assert_eq!(a.acceptance, ["make a"]);
+    assert_eq!(a.acceptance, [of_issue("make a")]);
     assert!(b.acceptance.is_empty() && b.needs.isolation && !a.needs.isolation);
     assert!(a.needs.local_context && b.needs.local_context);
 }
@@ -202,7 +206,7 @@ fn sub_issues_are_a_plan() {
     let docs = &plan.tasks[1];
     assert_eq!(
         (docs.executor.as_deref(), &docs.acceptance[..]),
-        (Some("alpha"), &["make x".to_owned()][..])
+        (Some("alpha"), &[of_issue("make x")][..])
     );
     assert!(docs.task.prompt.starts_with("CYR-4: Write docs\n"), "{}", docs.task.prompt);
     issue.sub_issues[2].blocked_by = vec!["CYR-4".to_owned()];

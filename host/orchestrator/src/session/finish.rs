@@ -1,6 +1,10 @@
 //! The end of a session's work: what was merged is checked, made visible, delivered and reported.
 
-use super::{board::Entry, desk::Desk, verdict::criteria};
+use super::{
+    board::Entry,
+    desk::Desk,
+    verdict::{checks_of_merge, has_criteria},
+};
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
     Change, DiffStat, EffectKind, ExecutionRecord, Heading, PlannedTask, Progress, PullRequest,
@@ -8,7 +12,7 @@ use cyrus_core::{
     TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
 use cyrus_executor::{
-    Task, TaskKind,
+    Task, TaskId, TaskKind,
     text::{code_block, code_span, is_issue_key, subject},
 };
 use std::{fmt::Write as _, time::Duration};
@@ -77,11 +81,20 @@ pub(super) async fn conclude(
     publish(desk, found, &head, failed.is_none()).await?;
     Ok(Some(failed.unwrap_or_else(|| match report.verdict {
         ValidationVerdict::Passed => Conclusion::new(SessionOutcome::Validated),
-        _ => Conclusion::because(
-            SessionOutcome::Unverified,
-            "there is nothing to check the result with: set `validation.commands` in config.json, or give the repository a test command",
-        ),
+        _ => Conclusion::because(SessionOutcome::Unverified, unverified(&report)),
     })))
+}
+
+/// Why a result that passes is not validated.
+fn unverified(report: &ValidationReport) -> String {
+    if let Some(reason) = &report.unverified {
+        return reason.clone();
+    }
+    let mut reason = "there is nothing to check the result with: set `validation.commands` in config.json, or give the repository a test command".to_owned();
+    if !report.checks.is_empty() {
+        reason.push_str("; a command that comes with the issue can show that a result is wrong, not that it is right");
+    }
+    reason
 }
 
 /// How a session is left that somebody stops, or that waits for somebody.
@@ -144,14 +157,19 @@ async fn verdict(
     {
         return Ok(report.clone());
     }
-    let same = criteria(desk).is_empty() || desk.is_single();
+    let same = !has_criteria(desk) || desk.is_single();
     let known = {
         let board = desk.board();
         let of_head = |record: &&ExecutionRecord| {
             record.collected.as_ref().is_some_and(|collected| collected.commit == head)
         };
-        let found = board.executions().filter(|_| same).find(of_head);
-        found.and_then(|record| record.verdict.clone())
+        // A review is of the same commit, and its verdict says nothing of it.
+        let is_review = |task: &TaskId| {
+            let task = board.task(task);
+            task.is_some_and(|task| matches!(task.planned.origin, TaskOrigin::Review { .. }))
+        };
+        let mut found = board.executions().filter(|record| same && !is_review(&record.task));
+        found.find(of_head).and_then(|record| record.verdict.clone())
     };
     let report = match known {
         Some(report) => report,
@@ -161,7 +179,7 @@ async fn verdict(
     Ok(report)
 }
 
-/// Runs the checks on a merged commit, in a clone of its own.
+/// Runs the checks on a merged commit. There is no clone of it: each check has a fresh tree.
 async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> {
     let base = &desk.session.base;
     let spec = WorkspaceSpec {
@@ -171,16 +189,25 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
         base: base.clone(),
         start: head.to_owned(),
     };
-    let workspace = desk.workspace(&spec).await?;
     // Each part's changes were looked at by themselves.
-    let subject =
-        Subject { workspace: &workspace, commit: head, must_change: false, had_conflict: false };
-    let checks: Vec<_> = desk.checks.iter().cloned().chain(criteria(desk)).collect();
+    let subject = Subject { spec: &spec, commit: head, must_change: false, had_conflict: false };
     let validator = &desk.ports().validator;
-    let report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
+    let checks = checks_of_merge(desk);
+    let mut report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
+    if let Some(reason) = unreviewed(desk) {
+        report = report.without_proof(reason);
+    }
     desk.commit(vec![Change::Merged(head.to_owned(), report.clone())]).await?;
-    desk.drop_workspace(&spec).await?;
     Ok(report)
+}
+
+/// Why what was merged does not count as validated although it may pass its checks: the part of it that has no proof.
+fn unreviewed(desk: &Desk<'_>) -> Option<String> {
+    let board = desk.board();
+    let merged = board.tasks().iter().filter(|task| matches!(task.state, TaskState::Done { .. }));
+    merged
+        .filter_map(|task| board.attempts(task.planned.id()).last()?.verdict.as_ref())
+        .find_map(|verdict| verdict.unverified.clone())
 }
 
 /// Has the merged result mended, unless that was tried often enough.

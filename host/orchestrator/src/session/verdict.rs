@@ -4,14 +4,15 @@ use super::{
     desk::Desk,
     task::{Ending, produce},
 };
-use crate::{Broken, must_change};
+use crate::{Broken, analyse::acceptance, must_change};
 use cyrus_core::{
-    Change, Check, CheckSource, PlannedTask, SessionEvent, Subject, TaskOrigin, TaskRecord,
-    TaskState, ValidationReport, ValidationVerdict,
+    Change, Check, PlannedCommand, PlannedTask, SessionEvent, Subject, TaskOrigin, TaskRecord,
+    TaskState, ValidationVerdict,
 };
 use cyrus_executor::{Finding, Task, TaskId, TaskKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Checks an execution's result and writes down the verdict.
 pub(super) async fn validate(
@@ -21,9 +22,8 @@ pub(super) async fn validate(
 ) -> Result<Option<TaskState>, Broken> {
     let id = planned.id();
     let Some((spec, collected)) = desk.collected(id, execution) else { return Ok(None) };
-    let workspace = desk.workspace(&spec).await?;
     let subject = Subject {
-        workspace: &workspace,
+        spec: &spec,
         commit: &collected.commit,
         must_change: must_change(planned),
         had_conflict: matches!(planned.origin, TaskOrigin::Conflict { .. }),
@@ -36,10 +36,8 @@ pub(super) async fn validate(
         && let Some(reviewer) = &desk.site.scrutiny.review
     {
         match review(desk, planned, execution, reviewer, &collected.commit).await? {
-            Review::Findings(findings) if findings.is_empty() => {}
-            Review::Findings(findings) => {
-                report = ValidationReport::new(report.checks, findings);
-            }
+            Review::Findings(findings) => report = report.with_findings(findings),
+            Review::None(reason) => report = report.without_proof(reason),
             Review::Open => return Ok(None),
         }
     }
@@ -50,33 +48,52 @@ pub(super) async fn validate(
     Ok(None)
 }
 
-/// What a task's result has to pass: the repository's checks, and the commands of its own.
+/// What a task's result has to pass: the repository's checks, and the commands of its own. Which of them are run is
+/// for the validator to decide, by their origin.
 fn checks(desk: &Desk<'_>, planned: &PlannedTask) -> Vec<Check> {
-    let own = planned.acceptance.iter().map(|command| Check {
-        command: command.clone(),
-        source: CheckSource::Acceptance,
-        timeout: desk.site.scrutiny.timeout,
-    });
+    if matches!(planned.origin, TaskOrigin::Review { .. }) {
+        // What it looks at was checked before, and nothing of its own is taken.
+        return Vec::new();
+    }
     let of_issue = if desk.is_single() { criteria(desk) } else { Vec::new() };
-    desk.checks.iter().cloned().chain(own).chain(of_issue).collect()
+    let own = planned.acceptance.iter().map(|command| check(desk, command));
+    distinct(desk.checks.iter().cloned().chain(own).chain(of_issue))
 }
 
-/// The commands that the issue's acceptance criteria name, where they are to be run: they are about the whole result.
-pub(super) fn criteria(desk: &Desk<'_>) -> Vec<Check> {
-    let named = desk.analysis.acceptance.iter().filter_map(|criterion| criterion.command.clone());
-    let named = named.filter(|_| desk.site.scrutiny.acceptance);
-    named
-        .map(|command| Check {
-            command,
-            source: CheckSource::Acceptance,
-            timeout: desk.site.scrutiny.timeout,
-        })
-        .collect()
+/// What a merged result has to pass: the repository's checks, and the commands that the issue's acceptance criteria
+/// name, which are about the whole.
+pub(super) fn checks_of_merge(desk: &Desk<'_>) -> Vec<Check> {
+    distinct(desk.checks.iter().cloned().chain(criteria(desk)))
+}
+
+/// The commands of the issue's acceptance criteria.
+fn criteria(desk: &Desk<'_>) -> Vec<Check> {
+    let commands = acceptance::commands(&desk.analysis.acceptance);
+    commands.iter().map(|command| check(desk, command)).collect()
+}
+
+/// Whether a merged result has to pass more than its parts.
+pub(super) fn has_criteria(desk: &Desk<'_>) -> bool {
+    desk.analysis.acceptance.iter().any(|criterion| criterion.command.is_some())
+}
+
+fn check(desk: &Desk<'_>, command: &PlannedCommand) -> Check {
+    let PlannedCommand { command, origin } = command.clone();
+    Check { command, origin, timeout: desk.site.scrutiny.timeout }
+}
+
+/// Each command once, with the first of its origins: those of the operator come first.
+fn distinct(checks: impl Iterator<Item = Check>) -> Vec<Check> {
+    let mut seen = BTreeSet::new();
+    checks.filter(|check| seen.insert(check.command.clone())).collect()
 }
 
 /// What a review came to.
 enum Review {
+    /// The reviewer's findings; none when it approves.
     Findings(Vec<Finding>),
+    /// The reviewer gave no verdict, in words for the report.
+    None(String),
     /// The session is to stop before the reviewer answered.
     Open,
 }
@@ -118,8 +135,7 @@ pub(super) fn review_schema() -> Value {
     })
 }
 
-/// Has a second executor judge a result. One that gives no answer stops nothing: the checks have passed, and that
-/// is told.
+/// Has a second executor judge a result. Without its verdict the result goes on, but it does not count as validated.
 async fn review(
     desk: &Desk<'_>,
     planned: &PlannedTask,
@@ -147,11 +163,11 @@ async fn review(
     };
     let Some(answer) = answer else {
         let message = format!(
-            "{reviewer} gave no verdict on task {}; it counts as not reviewed",
+            "{reviewer} gave no verdict on task {}, so the result is not reviewed",
             planned.id()
         );
-        desk.observer.on_event(SessionEvent::Warning { message });
-        return Ok(Review::Findings(Vec::new()));
+        desk.observer.on_event(SessionEvent::Warning { message: message.clone() });
+        return Ok(Review::None(message));
     };
     Ok(Review::Findings(if answer.approved { Vec::new() } else { findings(answer.findings) }))
 }

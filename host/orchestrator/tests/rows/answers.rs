@@ -97,9 +97,15 @@ fn review_findings_go_back_to_who_did_the_work() {
 }
 
 #[test]
-fn review_that_nobody_gives_stops_nothing_and_is_told() {
-    let (stage, _, report) = reviewed(&local("judge").does([fails(ErrorKind::Refused)]));
-    assert_eq!(report.outcome, SessionOutcome::Validated, "{:?}", report.reason);
-    let warned = stage.told.warnings();
-    assert!(warned.iter().any(|told| told.contains("judge gave no verdict")), "{warned:?}");
+fn a_result_without_the_review_that_is_wanted_is_not_validated() {
+    let in_words = local("judge").answers([json!("it is fine")]);
+    let of_other_shape = local("judge").answers([json!({ "findings": [] })]);
+    for judge in [local("judge").does([fails(ErrorKind::Refused)]), in_words, of_other_shape] {
+        let (stage, _, report) = reviewed(&judge);
+        assert_eq!(report.outcome, SessionOutcome::Unverified, "{:?}", report.reason);
+        let reason = report.reason.unwrap();
+        assert!(reason.contains("judge gave no verdict"), "{reason}");
+        let warned = stage.told.warnings();
+        assert!(warned.iter().any(|told| told.contains("judge gave no verdict")), "{warned:?}");
+    }
 }

@@ -162,7 +162,7 @@ pub(crate) fn collected() -> Collected {
 }
 
 pub(crate) fn verdict(verdict: ValidationVerdict) -> ValidationReport {
-    ValidationReport { verdict, checks: vec![], findings: vec![] }
+    ValidationReport { verdict, ..ValidationReport::new(vec![], vec![]) }
 }
 
 pub(crate) fn session_report(name: &str, outcome: SessionOutcome) -> Box<SessionReport> {

@@ -132,7 +132,7 @@ impl Past {
 
     fn judged(self, executor: &str, verdict: ValidationVerdict, found: &[&str]) -> Self {
         let findings = found.iter().map(|message| finding(message)).collect();
-        let report = ValidationReport { verdict, checks: vec![], findings };
+        let report = ValidationReport { verdict, ..ValidationReport::new(vec![], findings) };
         self.collected(executor, 1).last(|record| record.verdict = Some(report))
     }
 

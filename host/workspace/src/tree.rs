@@ -1,0 +1,229 @@
+//! The trees in which checks run. The host writes each from objects, with a repository of its own in it: an executor
+//! was never there, and no check before.
+//!
+//! What a project has to install or build for its checks comes from its set-up, run in such a tree of the *base* commit.
+//! What the set-up left, with its home, is kept with the host's state, and each tree is laid over a copy of it: tracked
+//! files are exactly the commit's, and what git does not track (`node_modules`, a virtual environment) stays. Programs
+//! store paths, so the tree is at the same place for each check, and what was kept is used at no other.
+//!
+//! | what is there | from |
+//! |---|---|
+//! | tracked files | the commit; those that [`DiffRules::protected_paths`](crate::DiffRules) names from the base commit |
+//! | what is not tracked | the set-up on the base commit, and `.worktreeinclude` |
+//! | directories of `validation.carry` | the executor's clone |
+//! | the home | what the set-up left there |
+//! | the `TMPDIR` | empty |
+
+use crate::{
+    clone::{self, Source},
+    confined::Directories,
+    copy::{Bounds, copy_tree, make_plain_directory, plain_directory},
+    error::{in_background, io},
+    git::{Call, Git},
+    include,
+    layout::{TaskDir, private_dir, remove_tree},
+    object::ObjectId,
+    repository::Main,
+    rules::DiffRules,
+    settings::WorkspaceSettings,
+    setup::{SetUp, Stage},
+    user::Identity,
+};
+use cyrus_core::{WorkspaceError, WorkspaceSpec};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// The most that is carried over of one directory.
+const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
+
+/// Makes the trees for the checks of one result.
+pub(crate) struct Trees<'a> {
+    pub(crate) git: &'a Git,
+    pub(crate) main: &'a Main,
+    pub(crate) spec: &'a WorkspaceSpec,
+    pub(crate) base: &'a ObjectId,
+    pub(crate) task: &'a TaskDir,
+    pub(crate) settings: &'a WorkspaceSettings,
+    pub(crate) rules: &'a DiffRules,
+    pub(crate) identity: &'a Identity,
+}
+
+/// A tree for one check.
+pub(crate) struct Tree {
+    pub(crate) place: Directories,
+    /// What the set-up printed, when it failed.
+    pub(crate) set_up_failure: Option<String>,
+}
+
+impl Trees<'_> {
+    /// A tree of this commit. The one before goes.
+    pub(crate) async fn fresh(&self, commit: &ObjectId) -> Result<Tree, WorkspaceError> {
+        let set_up =
+            if self.stage().has_set_up().await? { Some(self.prepared().await?) } else { None };
+        self.clear().await?;
+        if set_up.is_some() {
+            let (kept, check) = (self.task.prepared(), self.task.check_dir());
+            in_background("copy what the set-up left", move || {
+                for part in ["tree", "home"] {
+                    copy_tree(&kept.join(part), &check.join(part), Bounds::default())?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        self.write(commit, set_up.is_some().then_some(self.base)).await?;
+        self.protect(commit).await?;
+        let failed = set_up.filter(|set_up| set_up.failed).map(|set_up| set_up.said);
+        Ok(Tree { place: self.place(), set_up_failure: failed })
+    }
+
+    /// Copies directories that the commit does not have from the executor's clone into the tree; gives those that were
+    /// copied.
+    pub(crate) async fn carry(
+        &self,
+        commit: &ObjectId,
+        directories: &[String],
+    ) -> Result<Vec<String>, WorkspaceError> {
+        let mut carried = Vec::new();
+        for directory in directories {
+            let call = self.main.call(&["ls-tree", "--name-only", commit.as_str(), "--"]).await?;
+            if !self.git.text(call.arg(directory)).await?.is_empty() {
+                tracing::warn!(%directory, "not carried over: the result has it, so it is not ignored");
+                continue;
+            }
+            let (clone, root) = (self.task.workspace(), self.place().root);
+            let below = PathBuf::from(directory);
+            let copied = in_background("carry over a directory", move || {
+                let Some(from) = plain_directory(&clone, &below) else { return Ok(false) };
+                let above = below.parent().unwrap_or(Path::new(""));
+                let Some(above) = make_plain_directory(&root, above)? else { return Ok(false) };
+                let to = above.join(below.file_name().unwrap_or_default());
+                remove_tree(&to)?;
+                private_dir(&to)?;
+                copy_tree(&from, &to, CARRIED).inspect_err(|_| drop(remove_tree(&to)))?;
+                Ok(true)
+            });
+            match copied.await {
+                Ok(true) => carried.push(directory.clone()),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%directory, %error, "not carried over"),
+            }
+        }
+        Ok(carried)
+    }
+
+    /// Removes the tree of the last check.
+    pub(crate) async fn remove(&self) -> Result<(), WorkspaceError> {
+        let check = self.task.check_dir();
+        in_background("remove the tree of a check", move || remove_tree(&check)).await
+    }
+
+    fn place(&self) -> Directories {
+        let check = self.task.check_dir();
+        Directories::new(check.join("tree"), &check)
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        let Self { settings, main, spec, base, .. } = self;
+        Stage { settings, main, spec, base, place: self.place() }
+    }
+
+    /// Makes the directories of a check, with nothing in them.
+    async fn clear(&self) -> Result<(), WorkspaceError> {
+        self.task.create()?;
+        self.remove().await?;
+        let Directories { root, home, tmp } = self.place();
+        [self.task.check_dir(), root, home, tmp].iter().try_for_each(|path| private_dir(path))
+    }
+
+    /// Sees to it that what the set-up leaves is kept, and says how the set-up ended.
+    async fn prepared(&self) -> Result<SetUp, WorkspaceError> {
+        let kept = self.task.prepared();
+        if let Some(known) = ended(&kept) {
+            return Ok(known);
+        }
+        self.clear().await?;
+        self.write(self.base, None).await?;
+        let set_up = self.stage().set_up().await?;
+        let under_way = self.task.scratch("prepared-")?;
+        let (new, check) = (under_way.path().join("new"), self.task.check_dir());
+        let text = serde_json::to_vec(&set_up).unwrap_or_default();
+        in_background("keep what the set-up left", move || {
+            private_dir(&new)?;
+            for part in ["tree", "home"] {
+                put_away(&check.join(part), &new.join(part))?;
+            }
+            // A program could write it.
+            remove_tree(&new.join("tree/.git"))?;
+            let marker = new.join("ended");
+            fs::write(&marker, text).map_err(io("cannot write", &marker))?;
+            remove_tree(&kept)?;
+            fs::rename(&new, &kept).map_err(io("cannot make", &kept))
+        })
+        .await?;
+        Ok(set_up)
+    }
+
+    /// Writes the files of a commit, over those of another that may be there.
+    async fn write(
+        &self,
+        commit: &ObjectId,
+        over: Option<&ObjectId>,
+    ) -> Result<(), WorkspaceError> {
+        let Self { git, main, spec, base, identity, .. } = self;
+        let repository = &spec.base.repository;
+        let source = Source { main, repository, identity, base, commit };
+        let Directories { root, .. } = self.place();
+        clone::check_out(git, &source, &root, over).await?;
+        if over.is_none() {
+            let scratch = self.task.scratch("scratch-")?;
+            include::copy(git, &source, &root, scratch.path()).await?;
+        }
+        Ok(())
+    }
+
+    /// Lays the protected paths over, as the base commit has them.
+    async fn protect(&self, commit: &ObjectId) -> Result<(), WorkspaceError> {
+        let pathspecs = self.rules.pathspecs();
+        if pathspecs.is_empty() || commit == self.base {
+            return Ok(());
+        }
+        let (mut gone, mut back) = (Vec::new(), Vec::new());
+        for change in self.main.changes(commit, self.base, &pathspecs).await? {
+            let list = if change.is_deleted() { &mut gone } else { &mut back };
+            list.extend_from_slice(&change.path);
+            list.push(0);
+        }
+        let root = self.place().root;
+        let read = ["--pathspec-from-file=-", "--pathspec-file-nul"];
+        if !gone.is_empty() {
+            let call = Call::new(&root, &["rm", "--quiet", "--force", "--ignore-unmatch"]);
+            self.git.output(call.args(read).stdin(gone)).await?;
+        }
+        if !back.is_empty() {
+            let call = Call::new(&root, &["checkout", "--quiet", self.base.as_str()]);
+            self.git.output(call.args(read).stdin(back)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How the set-up ended whose files are kept here, when all of them are.
+fn ended(kept: &Path) -> Option<SetUp> {
+    serde_json::from_slice(&fs::read(kept.join("ended")).ok()?).ok()
+}
+
+/// Moves a directory, also to another file system.
+fn put_away(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            private_dir(to)?;
+            copy_tree(from, to, Bounds::default())?;
+            remove_tree(from)
+        }
+        moved => moved.map_err(io("cannot move", from)),
+    }
+}

@@ -1,0 +1,298 @@
+//! What is checked is the commit that was collected, in a tree that neither the executor nor an earlier check has
+//! written to.
+
+mod common;
+
+use common::{TIMEOUT, World, settings};
+use cyrus_core::{
+    Check, CommandOrigin, CommandPolicy, PreparedWorkspace, Subject, ValidationReport,
+    ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
+};
+use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules, WorkspaceSettings};
+use std::{fs, os::unix::fs::symlink};
+
+fn check(command: &str) -> Check {
+    check_of(CommandOrigin::Operator, command)
+}
+
+fn check_of(origin: CommandOrigin, command: &str) -> Check {
+    Check { command: command.into(), origin, timeout: TIMEOUT }
+}
+
+fn validator(world: &World, checks: CheckSettings) -> CommandValidator {
+    CommandValidator::new(world.roots.clone(), world.git.clone(), settings(), checks)
+}
+
+/// Collects what is in the clone, and validates it.
+async fn validate_with(
+    world: &World,
+    prepared: &PreparedWorkspace,
+    validator: &CommandValidator,
+    checks: &[Check],
+) -> ValidationReport {
+    let collected = world.collect(prepared).await;
+    let commit = &collected.commit;
+    let subject = Subject { spec: &prepared.spec, commit, must_change: true, had_conflict: false };
+    validator.validate(&subject, checks, &|_| {}).await.unwrap()
+}
+
+async fn validate(
+    world: &World,
+    prepared: &PreparedWorkspace,
+    checks: &[Check],
+) -> ValidationReport {
+    let validator = validator(world, CheckSettings::default());
+    validate_with(world, prepared, &validator, checks).await
+}
+
+fn outputs(report: &ValidationReport) -> Vec<&str> {
+    report.checks.iter().map(|check| check.output.as_str()).collect()
+}
+
+fn codes(report: &ValidationReport) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_an_executor_leaves_beside_its_commit_is_not_there() {
+    let world = World::new();
+    world.commit("main", &[(".gitignore", "ignored\n"), ("test.sh", "grep -q right result\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("result", "right\n"), ("kept", "x\n")]);
+    // Ignored by the repository, by a list that is ignored itself, and by the clone's own list.
+    world.write(root, &[("ignored", "x"), ("sub/.gitignore", "*\n"), ("sub/planted", "x")]);
+    world.write(root, &[(".git/info/exclude", "excluded\n"), ("excluded", "x")]);
+    // A change that the clone's index hides.
+    world.write(root, &[("src/lib.rs", "changed\n")]);
+    world.run(root, &["update-index", "--assume-unchanged", "src/lib.rs"]);
+    world.write(&prepared.workspace.home, &[(".profile", "exit 9\n")]);
+    world.write(&prepared.workspace.tmp, &[("left", "x\n")]);
+    let list = check(
+        "sh test.sh; find . -path ./.git -prune -o -type f -print | sort; find $HOME $TMPDIR -type f",
+    );
+    let report = validate(&world, &prepared, &[list]).await;
+    // The clone's own list of what is ignored does not count: that file is in the commit.
+    let expected = [
+        "./.gitignore",
+        "./README.md",
+        "./excluded",
+        "./kept",
+        "./result",
+        "./src/lib.rs",
+        "./test.sh",
+    ];
+    let seen: Vec<_> = report.checks[0].output.lines().collect();
+    assert_eq!(seen, expected, "what is in the commit");
+    let commit = world.run("main", &["rev-parse", "refs/cyrus/s-one/t1"]);
+    assert_eq!(world.files(&commit).len(), expected.len());
+}
+
+#[tokio::test]
+async fn no_check_changes_what_the_next_one_runs() {
+    let world = World::new();
+    world.commit("main", &[("test.sh", "grep -q right result\n")]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("result", "wrong\n")]);
+    let spoil = check(
+        "echo true >test.sh; echo right >result; touch untracked; git config core.hooksPath x; \
+         for place in \"$HOME\" \"$TMPDIR\" ..; do touch \"$place/left\"; done; echo spoilt",
+    );
+    let clean = check(
+        "sh test.sh || echo still wrong; ls; git config core.hooksPath; \
+         find \"$HOME\" \"$TMPDIR\" ../left -type f 2>/dev/null",
+    );
+    let report = validate(&world, &prepared, &[spoil, clean]).await;
+    let expected = ["spoilt", "still wrong\nREADME.md\nresult\nsrc\ntest.sh"];
+    assert_eq!(outputs(&report), expected);
+    assert!(!prepared.workspace.root.join("untracked").exists(), "nor the executor's clone");
+}
+
+#[tokio::test]
+async fn protected_paths_are_the_bases() {
+    let world = World::new();
+    world.commit("main", &[("tests/a", "base\n"), ("tests/gone", "base\n"), ("other", "base\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world
+        .write(root, &[("tests/a", "theirs\n"), ("tests/more", "theirs\n"), ("other", "theirs\n")]);
+    fs::remove_file(root.join("tests/gone")).unwrap();
+    let rules = DiffRules { protected_paths: vec!["tests/**".into()], ..DiffRules::default() };
+    let validator = validator(&world, CheckSettings { rules, ..CheckSettings::default() });
+    let show = check("cat tests/a tests/gone other; ls tests");
+    let report = validate_with(&world, &prepared, &validator, &[show]).await;
+    assert_eq!(outputs(&report), ["base\nbase\ntheirs\na\ngone"]);
+    assert_eq!(codes(&report), ["protected-path"; 3]);
+}
+
+/// A set-up that installs something which knows where it is, leads a tracked directory elsewhere, and leaves a cache at home.
+const SET_UP: &str = "mkdir installed; pwd >installed/where; date +%s%N >installed/when; \
+    ln -s where installed/link; echo cached >\"$HOME/cache\"; \
+    git config core.fsmonitor 'touch stolen; false'; echo made >new; \
+    mkdir \"$HOME/src\"; rm -r src; ln -s \"$HOME/src\" src\n";
+
+#[tokio::test]
+async fn what_the_set_up_leaves_on_the_base_is_laid_under_each_check() {
+    let world = World::new();
+    let ignored = "installed\n";
+    world.commit("main", &[(".gitignore", ignored), ("cyrus-setup.sh", SET_UP), ("gone", "x\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    fs::remove_file(root.join("new")).unwrap();
+    fs::remove_file(root.join("src")).unwrap();
+    world.write(
+        root,
+        &[("src/lib.rs", "mine\n"), ("new/file", "mine\n"), ("cyrus-setup.sh", "touch own\n")],
+    );
+    fs::remove_file(root.join("gone")).unwrap();
+    fs::remove_file(root.join("installed/when")).unwrap();
+    let show = "cat installed/when; cat src/lib.rs new/file \"$HOME/cache\" installed/link; pwd; \
+        ls; ls \"$HOME/src\"; git config core.fsmonitor; rm -rf installed \"$HOME\"/*";
+    let checks = [check(show), check(&format!("true; {show}"))];
+    let report = validate(&world, &prepared, &checks).await;
+    let tree = prepared.workspace.root.with_file_name("check").join("tree");
+    let (when, rest) = report.checks[0].output.split_once('\n').unwrap();
+    let tree = tree.display();
+    let files = "README.md\ncyrus-setup.sh\ninstalled\nnew\nsrc";
+    let expected = format!("mine\nmine\ncached\n{tree}\n{tree}\n{files}");
+    assert_eq!(rest, expected, "{}", report.checks[0].output);
+    assert_eq!(report.checks[1].output, report.checks[0].output, "it ran once: {when}");
+
+    world.write(root, &[("more", "mine\n")]);
+    let again = validate(&world, &prepared, &checks[..1]).await;
+    assert!(again.checks[0].output.starts_with(when), "nor again for the next attempt");
+}
+
+#[tokio::test]
+async fn a_set_up_that_fails_is_named_by_the_check() {
+    let world = World::new();
+    world.commit("main", &[("cyrus-setup.sh", "echo no compiler; exit 3\n")]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    for _ in 0..2 {
+        let report = validate(&world, &prepared, &[check("echo ran; exit 1")]).await;
+        let output = &report.checks[0].output;
+        for part in ["the set-up failed", "cyrus-setup.sh", "no compiler", "ran"] {
+            assert!(output.contains(part), "{part} is not in {output}");
+        }
+    }
+    let must = WorkspaceSettings { setup_must_succeed: true, ..settings() };
+    let checks = CheckSettings::default();
+    let validator = CommandValidator::new(world.roots.clone(), world.git.clone(), must, checks);
+    let spec = WorkspaceSpec { token: 9, ..prepared.spec.clone() };
+    let commit = world.collect(&prepared).await.commit;
+    let subject = Subject { spec: &spec, commit: &commit, must_change: true, had_conflict: false };
+    let error = validator.validate(&subject, &[check("true")], &|_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("cyrus-setup.sh failed"), "{error}");
+    assert!(!world.path("work/s-one/t1/9").exists(), "nothing stays of what has no clone");
+}
+
+#[tokio::test]
+async fn only_what_the_operator_names_is_carried_over_and_no_link_is_followed() {
+    let world = World::new();
+    world.commit("main", &[(".gitignore", "target\ndeps\nlink\n"), ("tracked/file", "base\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("new", "x\n"), ("target/deep/built", "b\n"), ("deps/other", "o\n")]);
+    world.write(root, &[("tracked/file", "theirs\n")]);
+    world.write(".", &[("secret/key", "k\n")]);
+    symlink(world.path("secret"), root.join("link")).unwrap();
+    symlink(world.path("secret"), root.join("target/out")).unwrap();
+    let carry = ["target", "link", "tracked", "absent", "link/deeper"].map(str::to_owned).into();
+    let validator = validator(&world, CheckSettings { carry, ..CheckSettings::default() });
+    let show = check("cat target/deep/built tracked/file; ls; test -L target/out && echo a link");
+    let report = validate_with(&world, &prepared, &validator, &[show]).await;
+    let expected = "b\ntheirs\nREADME.md\nnew\nsrc\ntarget\ntracked\na link";
+    assert_eq!(outputs(&report), [expected]);
+    assert_eq!(report.carried, ["target"]);
+}
+
+#[tokio::test]
+async fn a_check_that_runs_no_test_where_the_base_runs_some_is_a_finding() {
+    let world = World::new();
+    let runs = "echo x >>\"$(dirname \"$0\")/../runs\"\n";
+    let base = "echo 'Ran 3 tests in 0.001s'\n";
+    world.commit("main", &[("test.sh", base), ("other.sh", "echo no runner\n"), ("n.sh", runs)]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let validator = validator(&world, CheckSettings::default());
+    for (script, expected) in [
+        ("true\n", &["no-tests-executed"][..]),
+        ("echo 'Ran 0 tests in 0.000s'\n", &["no-tests-executed"]),
+        ("echo 'Ran 1 test in 0.000s'\n", &[]),
+        ("echo 'Ran 2 tests in 0.000s'; exit 1\n", &["check-failed"]),
+    ] {
+        world.write(root, &[("test.sh", script)]);
+        let checks = [check("sh test.sh"), check("sh other.sh")];
+        let report = validate_with(&world, &prepared, &validator, &checks).await;
+        assert_eq!(codes(&report), expected, "{script}");
+    }
+    let report = validate(&world, &prepared, &[check("sh other.sh")]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Passed, "the base runs none either");
+    assert_eq!(report.checks[0].tests, None);
+}
+
+#[tokio::test]
+async fn a_junit_report_that_the_result_brings_counts_for_nothing() {
+    const REPORT: &str = "<testsuite><testcase name='a'/><testcase name='b'/></testsuite>";
+    let world = World::new();
+    let runner = format!("mkdir -p out; echo \"{REPORT}\" >out/r.xml\n");
+    world.commit("main", &[("test.sh", &runner), (".gitignore", "out\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let junit = vec!["**/*.xml".to_owned()];
+    let validator = validator(&world, CheckSettings { junit, ..CheckSettings::default() });
+    world.write(root, &[("new", "x\n")]);
+    let report = validate_with(&world, &prepared, &validator, &[check("sh test.sh")]).await;
+    assert_eq!(report.checks[0].tests.unwrap().executed, 2);
+    world.write(root, &[("test.sh", "true\n"), ("forged.xml", REPORT)]);
+    let report = validate_with(&world, &prepared, &validator, &[check("sh test.sh")]).await;
+    assert_eq!(codes(&report), ["no-tests-executed"]);
+}
+
+#[tokio::test]
+async fn a_command_is_run_or_refused_by_its_origin() {
+    use CommandOrigin::{Agent, Issue, Operator, PlanFile};
+    let world = World::new();
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    let all = [
+        check_of(Operator, "echo operator"),
+        check_of(PlanFile, "echo plan"),
+        check_of(Issue, "echo issue"),
+        check_of(Agent, "echo agent"),
+    ];
+    for (issue, run, refused) in [
+        (false, &["operator", "plan"][..], &["echo issue", "echo agent"][..]),
+        (true, &["operator", "plan", "issue"], &["echo agent"]),
+    ] {
+        let policy = CommandPolicy { issue };
+        let validator = validator(&world, CheckSettings { policy, ..CheckSettings::default() });
+        let report = validate_with(&world, &prepared, &validator, &all).await;
+        assert_eq!(outputs(&report), run);
+        let seen: Vec<_> = report.refused.iter().map(|one| one.check.command.as_str()).collect();
+        assert_eq!(seen, refused);
+        assert_eq!(report.verdict, ValidationVerdict::Passed);
+        let alone = validate_with(&world, &prepared, &validator, &all[2..]).await;
+        assert_eq!(alone.verdict, ValidationVerdict::Unchecked, "an issue proves nothing");
+    }
+    let policy = CommandPolicy { issue: true };
+    let validator = validator(&world, CheckSettings { policy, ..CheckSettings::default() });
+    let checks = [check("true"), check_of(Issue, "exit 1")];
+    let report = validate_with(&world, &prepared, &validator, &checks).await;
+    assert_eq!(report.verdict, ValidationVerdict::Failed, "and may lower");
+}
+
+#[tokio::test]
+async fn a_merge_is_checked_without_a_clone_and_leaves_nothing() {
+    let world = World::new();
+    world.commit("main", &[("cyrus-setup.sh", "mkdir installed; echo i >installed/f\n")]);
+    let base = world.base().await;
+    let start = world.commit("main", &[("two", "2\n")]);
+    let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
+    let subject = Subject { spec: &spec, commit: &start, must_change: false, had_conflict: false };
+    let validator = validator(&world, CheckSettings::default());
+    let report = validator.validate(&subject, &[check("cat two installed/f")], &|_| {}).await;
+    assert_eq!(outputs(&report.unwrap()), ["2\ni"]);
+    assert_eq!(world.workspaces.present().await.unwrap(), []);
+}
