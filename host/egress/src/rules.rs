@@ -44,10 +44,9 @@ impl Rules {
         self.hosts.iter().any(|host| host.matches(to))
     }
 
-    /// Whether this private address may be: only a rule that spells it out permits it, never a name.
+    /// Whether this private address may be: only a rule that spells it out matches a destination by address.
     pub(crate) fn permit_address(&self, at: &Destination) -> bool {
-        let spelled = self.hosts.iter().filter(|host| host.address().is_some());
-        spelled.into_iter().any(|host| host.matches(at))
+        self.permit(at)
     }
 }
 
