@@ -7,6 +7,7 @@ mod ended;
 mod held;
 pub mod lanes;
 mod repository;
+pub mod secrets;
 mod started;
 mod world;
 

@@ -260,6 +260,9 @@ pub(crate) enum SimulateCommand {
     Codegen(SimulateArgs),
     /// The Anthropic Messages API, as Claude Code uses it
     Anthropic(SimulateArgs),
+    /// The OpenAI Responses and Chat Completions APIs, as the Codex CLI uses them
+    #[command(name = "openai")]
+    OpenAi(SimulateArgs),
     /// The `claude` program itself: speaks its line protocol on standard input and output
     // Its flags are the program's, not Cyrus's.
     #[command(disable_help_flag = true, disable_version_flag = true)]

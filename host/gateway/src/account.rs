@@ -157,7 +157,7 @@ impl Account {
             if used + ask.prompt > limit || used >= limit {
                 return Admission::Never(over(used, limit));
             }
-            if !at_once && !(alone && ask.can_be_cut) {
+            if !(at_once || alone && ask.can_be_cut) {
                 return if alone {
                     Admission::Never(over_at_once(used, ask.most, limit))
                 } else {

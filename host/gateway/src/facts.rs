@@ -82,6 +82,14 @@ struct Body<'a> {
     conversation: Option<IgnoredAny>,
     #[serde(default)]
     prompt: Option<IgnoredAny>,
+    #[serde(
+        default,
+        alias = "models",
+        alias = "fallback",
+        alias = "fallback_model",
+        alias = "fallback_models"
+    )]
+    fallbacks: Option<IgnoredAny>,
     #[serde(default)]
     mcp_servers: Option<Vec<IgnoredAny>>,
     #[serde(default, borrow)]
@@ -136,6 +144,9 @@ fn check(format: Format, body: &Body<'_>) -> Result<(), BadBody> {
         return forbid(
             "mcp_servers: the model's service may not connect to other servers".to_owned(),
         );
+    }
+    if body.fallbacks.is_some() {
+        return forbid("a request names one model, and no others in its place".to_owned());
     }
     if body.messages.has_address || body.input.has_address {
         let what = "the model's service may not fetch addresses; send the content itself";
@@ -299,6 +310,9 @@ mod tests {
             ),
             (OpenAi, json!({"model": "x", "tools": [{"name": "untyped"}]})),
             (OpenAi, json!({"model": "x", "background": true})),
+            (OpenAi, json!({"model": "x", "models": ["y"]})),
+            (Anthropic, json!({"model": "x", "fallbacks": [{"model": "y"}]})),
+            (Anthropic, json!({"model": "x", "fallback_model": "y"})),
             (
                 OpenAi,
                 json!({"model": "x", "input": [{"content": [{"type": "input_image", "image_url": "https://e"}]}]}),

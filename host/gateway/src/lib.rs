@@ -32,6 +32,6 @@ pub use access::{
 pub use account::{Account, Tally};
 pub use format::Format;
 pub use price::{ModelPrice, PriceError, PriceTable, Rates};
-pub use server::{Gateway, Lease, Limits};
+pub use server::{Gateway, Lease, Limits, Ticket};
 pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamBody, UpstreamError};

@@ -69,10 +69,21 @@ impl Gateway {
         Self { upstream, prices, limits }
     }
 
-    /// Serves a listener for one execution, until the lease is dropped.
-    pub fn serve(&self, listener: TcpListener, access: Access) -> io::Result<Lease> {
+    /// Makes the token of a lease. It opens nothing before the lease is served.
+    pub fn ticket() -> io::Result<Ticket> {
+        Token::random().map(Ticket)
+    }
+
+    /// Serves a listener for one execution, until the lease is dropped. The listener may be one of a network namespace
+    /// of the execution's own.
+    pub fn serve(
+        &self,
+        ticket: Ticket,
+        listener: TcpListener,
+        access: Access,
+    ) -> io::Result<Lease> {
         let address = listener.local_addr()?;
-        let token = Token::random()?;
+        let Ticket(token) = ticket;
         let ends = CancellationToken::new();
         let limits = self.limits;
         let exchange = Arc::new(Exchange {
@@ -90,6 +101,17 @@ impl Gateway {
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// The token of a lease that is not served yet: a program's environment names it before there is a listener.
+#[derive(Debug)]
+pub struct Ticket(Token);
+
+impl Ticket {
+    /// What the agent has to show.
+    pub fn token(&self) -> &str {
+        self.0.as_str()
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::{
-    ArgsPattern, ExecutorConfig, GitGrant, GitHost, HostMaximum, HostPattern, HttpRequest,
-    Manifest, McpGrant, Policy, ProgramKind, SecretRef,
+    ArgsPattern, ExecutorConfig, GatewayConfig, GitGrant, GitHost, HostMaximum, HostPattern,
+    HttpRequest, Manifest, McpGrant, ModelRequest, Policy, ProcessGrant, ProgramKind, SecretRef,
 };
 use cyrus_executor::Access;
 use serde::Serialize;
@@ -51,6 +51,9 @@ pub struct ProgramAuthority {
     pub env: BTreeMap<String, String>,
     /// The files of the operator's home that it sees.
     pub home_files: Vec<PathBuf>,
+    /// What becomes of the key of its model, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// A secret that is put into an executor's requests.
@@ -125,9 +128,26 @@ fn programs(
             args,
             env: grant.env.iter().map(|(name, value)| (name.clone(), source(value))).collect(),
             home_files: grant.home_files.clone(),
+            model: request.model.as_ref().and_then(|model| of_key(model, grant, config)),
         })
     });
     effective.collect()
+}
+
+/// Who holds the key of a program's model.
+fn of_key(model: &ModelRequest, grant: &ProcessGrant, config: &ExecutorConfig) -> Option<String> {
+    let key = &model.key;
+    grant.env.contains_key(key).then(|| match &config.gateway {
+        GatewayConfig { enabled: false, .. } => {
+            format!("the gateway is off: the program holds {key} itself, and says itself what it spends")
+        }
+        GatewayConfig { models, .. } => {
+            let models = models.as_ref().map_or("every model".to_owned(), |models| models.join(", "));
+            format!(
+                "{key} stays with the host, which counts what it spends; the program gets a token of its execution for {models}"
+            )
+        }
+    })
 }
 
 fn http(manifest: &Manifest, config: &ExecutorConfig, maximum: &HostMaximum) -> Vec<String> {
@@ -221,7 +241,7 @@ impl fmt::Display for Authority {
 
 impl fmt::Display for ProgramAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { grant, program, resolved, meaning, args, env, home_files, .. } = self;
+        let Self { grant, program, resolved, meaning, args, env, home_files, model, .. } = self;
         match resolved {
             Some(file) => write!(f, "launch {} as {grant:?}", file.display())?,
             None => write!(f, "launch {} as {grant:?}, which is not installed", program.display())?,
@@ -233,6 +253,9 @@ impl fmt::Display for ProgramAuthority {
         for (what, list) in [("variables", variables), ("files of your home", files)] {
             let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
             write!(f, "\n    {what}: {list}")?;
+        }
+        if let Some(model) = model {
+            write!(f, "\n    key of its model: {model}")?;
         }
         Ok(())
     }
@@ -322,5 +345,27 @@ inject = { header = "authorization", prefix = "Bearer " }
             missing.contains("which is not installed") && missing.contains("arguments: none"),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn it_says_who_holds_the_key_of_a_model() {
+        let request = "[requests.process.agent]\nmodel = { format = \"anthropic\", key = \"KEY\", base-url = \"URL\" }";
+        let text = MANIFEST.replacen("[requests.process.agent]", request, 1);
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
+        let shown = |env: &str, gateway: &str| {
+            let mut config = ExecutorConfig::new("ex", "example");
+            let grants =
+                format!(r#"{{"process": {{"agent": {{"program": "claude", "env": {env}}}}}}}"#);
+            config.grants = serde_json::from_str(&grants).unwrap();
+            config.gateway = serde_json::from_str(gateway).unwrap();
+            let maximum = HostMaximum::default();
+            let authority = Authority::of(&manifest, &config, &maximum, &|_| None);
+            authority.programs[0].to_string()
+        };
+        let key = r#"{"KEY": {"env": "KEY"}}"#;
+        assert!(shown(key, "true").contains("key of its model: KEY stays with the host"));
+        assert!(shown(key, r#"{"models": ["a", "b-*"]}"#).contains("for a, b-*"));
+        assert!(shown(key, "false").contains("the gateway is off: the program holds KEY itself"));
+        assert!(!shown("{}", "true").contains("key of its model"));
     }
 }

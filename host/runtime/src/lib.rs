@@ -40,6 +40,7 @@ mod verdict;
 
 pub use cap::home::home_owner;
 pub use cap::log::{LogLevel, PluginLog};
+pub use egress::model_upstream;
 pub use executor::{ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};

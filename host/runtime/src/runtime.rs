@@ -212,7 +212,12 @@ impl Runtime {
             let taken = GatedModel::take(request, &config.gateway, variables, upstream);
             let problem =
                 |problem| ExecutorError::Gateway { executor: config.name.clone(), problem };
-            if let Some(model) = taken.map_err(problem)? {
+            let taken = taken.map_err(problem)?;
+            if taken.is_none() && key.is_some() && !config.gateway.enabled {
+                let (executor, key) = (&config.name, &request.key);
+                tracing::warn!(%executor, %grant, "the model gateway is off: the program holds {key} itself");
+            }
+            if let Some(model) = taken {
                 hidden.extend(key);
                 models.insert(grant.clone(), model);
             }

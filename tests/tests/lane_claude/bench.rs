@@ -2,7 +2,7 @@ use cyrus_plugin_bundle::bundled;
 use cyrus_simulate::{
     Anthropic, Conversation, RecordedRequest, Server, Turn, anthropic::Script, any_port,
 };
-use cyrus_tests::{Ended, World, lanes, world};
+use cyrus_tests::{Ended, PATIENCE, World, lanes, world};
 use serde_json::{Value, json};
 use std::{ops::Deref, path::PathBuf};
 use tokio::runtime::Runtime;
@@ -37,7 +37,7 @@ pub(crate) struct Bench {
     world: World,
     pub(crate) claude: Claude,
     pub(crate) model: Server,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Deref for Bench {
@@ -57,7 +57,7 @@ impl Bench {
             .variable("CYRUS_TEST_PRIVATE", "not for agents")
             .repository(&[("README.md", "A repository.\n")])
             .config(configuration(&claude, &model.base_url()));
-        Self { world, claude, model, _runtime: runtime }
+        Self { world, claude, model, runtime: runtime }
     }
 
     /// Lays this over the configuration.
@@ -70,6 +70,16 @@ impl Bench {
     #[track_caller]
     pub(crate) fn work(&self) -> Ended {
         self.world.run(["run", "--json", "Say hello"])
+    }
+
+    /// Returns when the model was asked so often.
+    #[track_caller]
+    pub(crate) fn until_asked(&self, often: usize) {
+        let enough = |seen: &[RecordedRequest]| {
+            seen.iter().filter(|request| request.path == "/v1/messages").count() >= often
+        };
+        let waited = async { tokio::time::timeout(PATIENCE, self.model.wait_until(enough)).await };
+        self.runtime.block_on(waited).expect("it is asked");
     }
 
     /// What the model was asked.

@@ -1,5 +1,5 @@
 use crate::bench::{Claude, done, write};
-use cyrus_simulate::{Failure, Turn};
+use cyrus_simulate::{Failure, Turn, Usage};
 use cyrus_tests::{Report, Signal};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ fn status(status: u16, message: Option<&str>, retry_after: Option<u64>) -> Failu
 fn used_so_far(report: &Report, tokens: u64) {
     let usage = &report.execution()["usage"];
     assert_eq!(usage["inputTokens"], tokens, "{usage:#}");
-    assert_eq!(usage["cost"]["source"], "reported", "{usage:#}");
+    assert_eq!(usage["cost"]["source"], "gateway", "{usage:#}");
     assert!(usage["cost"]["amount"].as_u64() > Some(0), "{usage:#}");
 }
 
@@ -72,14 +72,16 @@ pub(crate) fn too_many_turns(claude: Claude) {
     used_so_far(&report, FIRST_TURN);
 }
 
+/// The first turn's prompt alone costs more than there is: it ends in the middle, and the service is not asked again.
 pub(crate) fn too_much_money(claude: Claude) {
-    let bench = claude.with([write("hello.txt", "hello\n"), write("more.txt", "more\n"), done()]);
-    let run = ["run", "--json", "--max-cost", "0.001", "Say hello"];
+    let usage = Usage { input_tokens: 100_000, ..Usage::default() };
+    let dear = Turn { usage, ..write("hello.txt", "hello\n") };
+    let bench = claude.with([dear, done()]);
+    let run = ["run", "--json", "--max-cost", "0.30", "Say hello"];
     let report = bench.run(run).code(1).report().outcome("paused");
-    assert_eq!(report.error()["kind"], "budget-exceeded");
-    used_so_far(&report, FIRST_TURN);
-    assert!(
-        report.execution()["cost"]["amount"].as_u64() > Some(1_000),
-        "what it overshot by is told"
-    );
+    assert_eq!(report.error()["kind"], "budget-exceeded", "{report:?}");
+    assert_eq!(report.error()["host"]["verdict"], "budget", "{report:?}");
+    assert_eq!(bench.questions().len(), 1, "the service was asked once");
+    let cost = report.execution()["cost"]["amount"].as_u64().expect("an amount");
+    assert!((300_001..600_000).contains(&cost), "{cost}");
 }

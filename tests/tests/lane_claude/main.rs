@@ -3,6 +3,7 @@
 
 mod bench;
 mod failures;
+mod model;
 mod permissions;
 mod process;
 mod stops;
@@ -26,6 +27,10 @@ macro_rules! of {
                 an_account_without_credit,
                 too_many_turns,
                 too_much_money,
+            }
+            of! { $version, model:
+                its_key_is_nowhere_in_it,
+                the_ledger_is_what_the_gateway_counted,
             }
             of! { $version, permissions:
                 what_policy_denies_is_not_done_and_is_reported,

@@ -40,9 +40,10 @@ impl World {
         let directory = tempfile::Builder::new().prefix("cyrus-model-").tempdir().unwrap();
         let script = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
         script("ask", ASK);
+        // Into a file: what the host knows is taken out of what the component sees.
         script(
             "look",
-            "env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' ' ' < /proc/$$/cmdline; find \"$HOME\" -type f; ",
+            "exec > \"$0.seen\"; env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' ' ' < /proc/$$/cmdline; find \"$HOME\" -type f",
         );
         script("ask-and-flood", &format!("{ASK}\nyes"));
         Self { directory, model }
@@ -59,6 +60,11 @@ impl World {
         Setup::new()
             .manifest(|manifest| manifest.replace("sh = { program = \"sh\" }", &program))
             .grants(&grants.to_string())
+    }
+
+    /// What the script `look` saw.
+    fn seen(&self) -> String {
+        fs::read_to_string(self.directory.path().join("look.seen")).unwrap()
     }
 
     fn prompt(&self, script: &str) -> String {
@@ -115,7 +121,8 @@ fn costing(input_tokens: u64, output_tokens: u64, text: &str) -> Turn {
 async fn a_program_works_with_its_model_and_never_sees_the_key() {
     let world = World::new(costing(1000, 200, "Hello from the model.")).await;
     let tested = world.setup().build().await;
-    let (seen, _) = world.run(&tested, "look", None, Arc::new(Unattended)).await.unwrap();
+    world.run(&tested, "look", None, Arc::new(Unattended)).await.unwrap();
+    let seen = world.seen();
     assert!(seen.contains("KEY=cyrus-execution-") && seen.contains("PLAIN=plain"), "{seen}");
     assert!(seen.contains("URL=http://127.0.0.1:"), "{seen}");
     assert!(!seen.contains(SECRET) && !seen.contains(&world.model.base_url()), "{seen}");
@@ -143,7 +150,8 @@ async fn a_program_works_with_its_model_and_never_sees_the_key() {
 async fn a_token_is_worth_nothing_when_its_program_is_gone() {
     let world = World::new(Turn::text("late")).await;
     let tested = world.setup().build().await;
-    let (seen, _) = world.run(&tested, "look", None, Arc::new(Unattended)).await.unwrap();
+    world.run(&tested, "look", None, Arc::new(Unattended)).await.unwrap();
+    let seen = world.seen();
     let address = seen.split("URL=http://").nth(1).unwrap().split_whitespace().next().unwrap();
     let connected = tokio::net::TcpStream::connect(address).await;
     assert!(connected.is_err(), "something still listens on {address}");
@@ -219,8 +227,8 @@ async fn a_login_is_withheld_where_the_gateway_has_the_key() {
         let mut request = request(&world.prompt("look"));
         request.workspace =
             Some(Workspace { root, tmp: home.join("tmp"), home_record: home.join("record"), home });
-        let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
-        let seen = result.summary;
+        let Ok(Outcome::Completed(_)) = tested.outcome(request).await else { panic!() };
+        let seen = world.seen();
         assert!(seen.contains(".tool/settings"), "{seen}");
         assert_eq!(!seen.contains(".tool/login"), withheld, "{seen}");
         assert_eq!(seen.contains("cyrus-execution-"), withheld, "{seen}");

@@ -212,7 +212,17 @@ async fn executors(app: &App) -> Vec<Finding> {
             Finding::new(&what, state, listed.state(), "")
         })
         .collect();
-    if all.iter().all(|finding| finding.state != State::Good) {
+    let works = all.iter().any(|finding| finding.state == State::Good);
+    let configured = app.repository(Path::new(".")).executors().into_iter();
+    all.extend(configured.filter(|config| !config.gateway.enabled).map(|config| {
+        Finding::new(
+            &format!("model gateway of {}", config.name),
+            State::Less,
+            "is off: its programs hold their model's key, and say themselves what they spend",
+            &format!("take \"gateway\": false out of executors.{}", config.name),
+        )
+    }));
+    if !works {
         all.push(Finding::new(
             "executors",
             State::Missing,

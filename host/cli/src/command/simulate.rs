@@ -6,7 +6,7 @@ use crate::{
 use cyrus_core::Strategy;
 use cyrus_executor::MicroUsd;
 use cyrus_fleet::{Comparison, Line, usual_members, what_if};
-use cyrus_simulate::{anthropic, claude, codegen};
+use cyrus_simulate::{anthropic, claude, codegen, openai};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
@@ -30,6 +30,14 @@ pub(crate) async fn simulate(command: SimulateCommand) -> anyhow::Result<Exit> {
                 .await
                 .map_err(|error| refused(&error))?;
             serve("Anthropic Messages API", &running.base_url()).await?;
+            running.shutdown().await;
+        }
+        SimulateCommand::OpenAi(args) => {
+            let script = script(&args, openai::Script::read)?;
+            let running = openai::OpenAi::start(script, address(&args))
+                .await
+                .map_err(|error| refused(&error))?;
+            serve("OpenAI API", &running.base_url()).await?;
             running.shutdown().await;
         }
         // A thread of it may still be reading standard input.

@@ -39,6 +39,22 @@ struct Usage {
     cache_creation: Option<CacheCreation>,
     #[serde(default)]
     server_tool_use: Option<ServerToolUse>,
+    /// What each step of the service's own used: the counts above leave some of them out.
+    #[serde(default)]
+    iterations: Option<Vec<Iteration>>,
+}
+
+#[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the words of the service")]
+struct Iteration {
+    #[serde(default)]
+    input_tokens: Count,
+    #[serde(default)]
+    output_tokens: Count,
+    #[serde(default)]
+    cache_read_input_tokens: Count,
+    #[serde(default)]
+    cache_creation_input_tokens: Count,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +138,22 @@ impl Usage {
         if let Some(tools) = self.server_tool_use {
             tools.web_search_requests.set(&mut tokens.searches, bad);
         }
+        let (mut read, mut written, mut cached, mut kept) = (0_u64, 0_u64, 0_u64, 0_u64);
+        for step in self.iterations.into_iter().flatten() {
+            for (count, sum) in [
+                (step.input_tokens, &mut read),
+                (step.output_tokens, &mut written),
+                (step.cache_read_input_tokens, &mut cached),
+                (step.cache_creation_input_tokens, &mut kept),
+            ] {
+                *sum = sum.saturating_add(count.or_zero(reading));
+            }
+        }
+        let tokens = &mut reading.reported;
+        tokens.input = tokens.input.max(read);
+        tokens.output = tokens.output.max(written);
+        tokens.cache_read = tokens.cache_read.max(cached);
+        tokens.cache_write = tokens.cache_write.max(kept.saturating_sub(tokens.cache_write_hour));
     }
 }
 
@@ -169,6 +201,20 @@ mod tests {
         };
         assert_eq!(reading.so_far(999), expected);
         assert!(!reading.is_estimate());
+    }
+
+    #[test]
+    fn steps_that_the_sum_leaves_out_are_counted() {
+        let reading = read(&[end(
+            json!({"input_tokens": 23_000, "output_tokens": 1_000, "iterations": [
+                {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3_500},
+                {"type": "message", "input_tokens": 23_000, "output_tokens": 1_000, "cache_read_input_tokens": 7},
+            ]}),
+        )]);
+        let tokens = reading.so_far(0);
+        assert_eq!((tokens.input, tokens.output, tokens.cache_read), (203_000, 4_500, 7));
+        let none = read(&[end(json!({"input_tokens": 5, "output_tokens": 1, "iterations": null}))]);
+        assert_eq!(none.so_far(0).input, 5);
     }
 
     #[test]

@@ -106,13 +106,13 @@ pub(super) fn event_of_responses(data: &[u8], reading: &mut Reading) {
                 usage.apply(reading);
             }
         }
-        "response.output_item.done" => {
-            if event.item.is_some_and(|item| item.kind == "web_search_call") {
-                let searches = &mut reading.reported.searches;
-                *searches = searches.saturating_add(1);
-            }
+        "response.output_item.done"
+            if event.item.as_ref().is_some_and(|item| item.kind == "web_search_call") =>
+        {
+            let searches = &mut reading.reported.searches;
+            *searches = searches.saturating_add(1);
         }
-        kind if kind.ends_with(".delta") => {
+        kind if kind.strip_suffix(".delta").is_some() => {
             reading.visible = reading.visible.saturating_add(event.delta.0);
         }
         _ => {}

@@ -153,7 +153,7 @@ impl Setup {
             account,
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        self.gateway.serve(listener, access).unwrap()
+        self.gateway.serve(Gateway::ticket().unwrap(), listener, access).unwrap()
     }
 
     pub(crate) fn play(&self, play: Play) {

@@ -2,12 +2,12 @@
 
 use cyrus_gateway::{
     Access, Account, BaseUrl, Credential, Format, Gateway, Lease, Limits, ModelPattern, ModelPrice,
-    PriceTable, Rates, Upstream,
+    PriceTable, Rates, Ticket, Upstream,
 };
 use cyrus_plugin::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
 use std::{
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -74,9 +74,13 @@ impl GatedModel {
         self.request.login.as_deref() == Some(file)
     }
 
-    /// Opens the gateway for one program.
-    pub(crate) async fn open(&self, account: &Arc<Account>) -> io::Result<Lease> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Opens the gateway for one program, at this listener.
+    pub(crate) fn open(
+        &self,
+        ticket: Ticket,
+        listener: TcpListener,
+        account: &Arc<Account>,
+    ) -> io::Result<Lease> {
         let access = Access {
             format: self.format,
             base: self.base.clone(),
@@ -84,20 +88,25 @@ impl GatedModel {
             models: self.models.clone(),
             account: Arc::clone(account),
         };
-        self.gateway.serve(listener, access)
+        self.gateway.serve(ticket, listener, access)
     }
 
     /// What the program gets in place of the key and the service's address.
-    pub(crate) fn variables(&self, lease: &Lease) -> [(String, String); 2] {
+    pub(crate) fn variables(&self, ticket: &Ticket, address: SocketAddr) -> [(String, String); 2] {
         let path = match self.format {
             Format::Anthropic => "",
             Format::OpenAi => "/v1",
         };
         [
-            (self.request.key.clone(), lease.token().to_owned()),
-            (self.request.base_url.clone(), format!("http://{}{path}", lease.address())),
+            (self.request.key.clone(), ticket.token().to_owned()),
+            (self.request.base_url.clone(), format!("http://{address}{path}")),
         ]
     }
+}
+
+/// A free port of the host's own loopback interface.
+pub(crate) async fn listen() -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
 /// The files of the home that a program gets.
@@ -169,10 +178,13 @@ mod tests {
         let (taken, left) = take("true", &[("KEY", "secret"), ("BASE", "http://h"), ("X", "1")]);
         let model = taken.unwrap().unwrap();
         assert_eq!(left, ["X"]);
-        let lease = model.open(&Account::new(None)).await.unwrap();
-        let variables = model.variables(&lease);
-        assert_eq!(variables[0], ("KEY".to_owned(), lease.token().to_owned()));
-        assert_eq!(variables[1], ("BASE".to_owned(), format!("http://{}", lease.address())));
+        let listener = listen().await.unwrap();
+        let (ticket, address) = (Gateway::ticket().unwrap(), listener.local_addr().unwrap());
+        let variables = model.variables(&ticket, address);
+        assert_eq!(variables[0], ("KEY".to_owned(), ticket.token().to_owned()));
+        assert_eq!(variables[1], ("BASE".to_owned(), format!("http://{address}")));
+        let lease = model.open(ticket, listener, &Account::new(None)).unwrap();
+        assert_eq!(lease.address(), address);
         assert!(!format!("{variables:?}").contains("secret"));
         let files = [".tool/login", ".tool/settings"].map(PathBuf::from);
         assert_eq!(home_files(&files, Some(&model)), [PathBuf::from(".tool/settings")]);

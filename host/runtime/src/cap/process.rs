@@ -14,12 +14,12 @@ use crate::{
     state::{HasState, State},
 };
 use cyrus_executor::{LaunchedProgram, Workspace};
-use cyrus_gateway::Lease;
+use cyrus_gateway::{Account, Gateway, Lease};
 use cyrus_plugin::{Policy, ProcessGrant};
 use cyrus_sandbox::{
     AbsolutePath, ChildStdin, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
 use tokio::sync::oneshot;
 use wasmtime::{
     Result,
@@ -187,11 +187,11 @@ async fn prepare(
         None => args,
     };
     let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
-    let lease = match gated.zip(run.account.as_ref()) {
-        Some((gated, account)) => Some(gated.open(account).await.map_err(|e| io(&e))?),
+    let model = match gated.zip(run.account.as_ref()) {
+        Some((gated, account)) => Some(open(gated, account).await.map_err(|e| io(&e))?),
         None => None,
     };
-    let of_model = gated.zip(lease.as_ref()).map(|(gated, lease)| gated.variables(lease));
+    let (of_model, lease) = model.unzip();
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
         .args(args)
@@ -203,6 +203,16 @@ async fn prepare(
         .envs(of_model.into_iter().flatten())
         .stdin(cyrus_sandbox::Input::Pipe);
     Ok((launch, home, lease))
+}
+
+/// Opens the gateway for a program's model: what the program gets of it, and what keeps it open.
+async fn open(
+    gated: &model::GatedModel,
+    account: &Arc<Account>,
+) -> io::Result<([(String, String); 2], Lease)> {
+    let (ticket, listener) = (Gateway::ticket()?, model::listen().await?);
+    let variables = gated.variables(&ticket, listener.local_addr()?);
+    Ok((variables, gated.open(ticket, listener, account)?))
 }
 
 impl wit::HostChild for State {

@@ -11,6 +11,7 @@ mod model;
 
 pub(crate) use client::{Clients, Tls};
 pub(crate) use model::ModelUpstream;
+pub use model::model_upstream;
 
 use crate::{
     redact::Redactor,
