@@ -192,7 +192,7 @@ impl RepositoryConfig<'_> {
         self.find(|section| section.validation.carry.as_ref()).cloned().unwrap_or_default()
     }
 
-    /// Where checks write JUnit reports, as patterns of the form of [`DiffRules::protected_paths`].
+    /// Where checks write `JUnit` reports, as patterns of the form of [`DiffRules::protected_paths`].
     pub fn junit(&self) -> Vec<String> {
         self.find(|section| section.validation.junit.as_ref()).cloned().unwrap_or_default()
     }

@@ -164,11 +164,7 @@ impl Scenario {
             analysis: AnalysisRules::default(),
             planning: PlanSettings::default(),
             deadlines: self.deadlines,
-            scrutiny: Scrutiny {
-                review: self.review.clone(),
-                timeout: Duration::from_mins(10),
-                ..Scrutiny::default()
-            },
+            scrutiny: Scrutiny { review: self.review.clone(), timeout: Duration::from_mins(10) },
             delivery: self.delivery,
             template: Box::new(|_| RequestTemplate::default()),
         }

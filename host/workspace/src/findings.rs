@@ -178,12 +178,11 @@ impl<'a> Examination<'a> {
         let (mut parts, mut filled) = (Vec::<Vec<Change>>::new(), 0_u64);
         for (file, size) in files {
             filled = filled.saturating_add(size);
-            match parts.last_mut().filter(|_| filled <= READ_BYTES) {
-                Some(part) => part.push(file),
-                None => {
-                    parts.push(vec![file]);
-                    filled = size;
-                }
+            if let Some(part) = parts.last_mut().filter(|_| filled <= READ_BYTES) {
+                part.push(file);
+            } else {
+                parts.push(vec![file]);
+                filled = size;
             }
         }
         let mut marked = Vec::new();

@@ -1,4 +1,4 @@
-//! Counts the tests of JUnit reports, which a check writes where `validation.junit` says. What is read are plain files,
+//! Counts the tests of `JUnit` reports, which a check writes where `validation.junit` says. What is read are plain files,
 //! never through a link, and no more of them than the bounds; entities of a document's own are not expanded.
 
 use quick_xml::{Reader, events::Event};

@@ -44,9 +44,12 @@ pub struct CheckSettings {
     /// Ignored directories that are copied from the executor's clone into the trees of checks, from the top of the
     /// repository.
     pub carry: Vec<String>,
-    /// Where checks write JUnit reports, as patterns of the form of [`DiffRules::protected_paths`].
+    /// Where checks write `JUnit` reports, as patterns of the form of [`DiffRules::protected_paths`].
     pub junit: Vec<String>,
 }
+
+/// How many tests each command runs on a base commit; `None` where its output names no number.
+type OnBase = HashMap<(ObjectId, String), Option<u64>>;
 
 /// The port [`Validator`] with commands: the operator's, else those detected from the base commit.
 ///
@@ -67,7 +70,7 @@ pub struct CommandValidator {
     settings: WorkspaceSettings,
     checks: CheckSettings,
     /// How many tests a command runs on a base commit.
-    on_base: Arc<Mutex<HashMap<(ObjectId, String), Option<u64>>>>,
+    on_base: Arc<Mutex<OnBase>>,
 }
 
 impl CommandValidator {
