@@ -29,3 +29,12 @@ macro_rules! world {
         $crate::World::new(env!("CARGO_BIN_EXE_cyrus-under-test"), env!("CARGO_TARGET_TMPDIR"))
     };
 }
+
+/// What compiles components for a runtime in this test: the command that was built with it.
+#[macro_export]
+macro_rules! compiler {
+    () => {{
+        let command = cyrus_sandbox::AbsolutePath::parse(env!("CARGO_BIN_EXE_cyrus-under-test"));
+        cyrus_runtime::Compiler::at(command.expect("an absolute path"))
+    }};
+}

@@ -146,7 +146,19 @@ fn only_the_sandbox_launches_programs() {
 
 #[test]
 fn nothing_ambient_is_handed_to_a_component() {
-    for word in ["inherit_env", "inherit_network", "inherit_stdio", "Component::deserialize"] {
+    for word in ["inherit_env", "inherit_network", "inherit_stdio"] {
+        assert_eq!(naming(&host_sources(), word), BTreeSet::new(), "{word}");
+    }
+}
+
+#[test]
+fn native_code_is_loaded_in_one_place_and_compiled_in_a_child() {
+    let only = |word: &str, file: &str| {
+        assert_eq!(naming(&host_sources(), word), BTreeSet::from([file.to_owned()]), "{word}");
+    };
+    only("Component::deserialize", "host/runtime/src/compile/native.rs");
+    only("precompile_component", "host/runtime/src/compile/child.rs");
+    for word in ["Component::from_binary", "Component::new(", "Module::new(", "Module::deserialize"] {
         assert_eq!(naming(&host_sources(), word), BTreeSet::new(), "{word}");
     }
 }

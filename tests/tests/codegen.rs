@@ -102,6 +102,7 @@ async fn executor(base_url: &str, granted: bool) -> PluginExecutor {
     let launcher = Launcher::unsupervised();
     let runtime = Runtime::new(RuntimeOptions {
         cache: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("codegen-cache")),
+        compiler: cyrus_tests::compiler!(),
         secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
         launcher,
         path,

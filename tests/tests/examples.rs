@@ -72,6 +72,7 @@ impl Bench {
         let (launcher, path) = (Launcher::unsupervised(), OsString::from("/usr/bin:/bin"));
         let runtime = Runtime::new(RuntimeOptions {
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
+            compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
             launcher,
             path,

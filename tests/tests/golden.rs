@@ -101,6 +101,7 @@ impl Bench {
         let sink = Arc::clone(&logged);
         let runtime = Runtime::new(RuntimeOptions {
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
+            compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
             launcher,
             path,

@@ -14,7 +14,9 @@ use cyrus_plugin::{
     discover,
 };
 use cyrus_plugin_bundle::bundled;
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _};
+use cyrus_runtime::{
+    Compiler, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _,
+};
 use cyrus_sandbox::{
     AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, find_program,
 };
@@ -46,6 +48,7 @@ pub(crate) struct Opening {
     /// A repository that is worked on: no program of the host's is looked for in it.
     pub(crate) repository: PathBuf,
     pub(crate) supervisor: Supervisor,
+    pub(crate) compiler: Compiler,
 }
 
 /// Cyrus with its configuration. What costs time is made when it is first needed.
@@ -54,6 +57,7 @@ pub(crate) struct App {
     config: Config,
     plugin_dirs: Vec<PathBuf>,
     launcher: Launcher,
+    compiler: Compiler,
     path: SearchPath,
     user_home: Option<PathBuf>,
     discovery: OnceLock<Discovery>,
@@ -92,6 +96,7 @@ impl Opening {
             config,
             plugin_dirs,
             launcher: self.launcher(),
+            compiler: self.compiler.clone(),
             path,
             user_home: env::var_os("HOME").map(PathBuf::from),
             discovery: OnceLock::new(),
@@ -201,6 +206,7 @@ impl App {
         let start = async || {
             Runtime::new(RuntimeOptions {
                 cache: Some(self.home.join("cache/components")),
+                compiler: self.compiler.clone(),
                 launcher: self.launcher.clone(),
                 path: self.path.as_os_str().to_owned(),
                 home: self.user_home.clone().unwrap_or_else(|| PathBuf::from("/")),

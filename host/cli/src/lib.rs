@@ -15,12 +15,14 @@ mod log;
 mod mcp;
 mod output;
 mod preview;
+mod queue;
 mod site;
 mod sweep;
 mod work;
 
 use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
+use cyrus_runtime::{Compiler, compile_if_asked};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use exit::{Exit, UsageError};
 use output::{print_error, print_generated, print_panic, start_log};
@@ -29,6 +31,7 @@ use std::{path::PathBuf, process::ExitCode};
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
     let supervisor = supervise_if_asked();
+    let compiler = compile_if_asked();
     let cli = Cli::parse();
     std::panic::set_hook(Box::new(print_panic));
     start_log(cli.verbose);
@@ -36,20 +39,24 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error).context("cannot start")),
     };
-    let ended = runtime.block_on(dispatch(cli, supervisor));
-    // What still blocks (a read of standard input, a compilation) must not hold the end up.
+    let ended = runtime.block_on(dispatch(cli, supervisor, compiler));
+    // What still blocks (a read of standard input) must not hold the end up.
     runtime.shutdown_background();
     ended.map_or_else(|error| failed(&error), ExitCode::from)
 }
 
-async fn dispatch(cli: Cli, supervisor: Supervisor) -> anyhow::Result<Exit> {
+async fn dispatch(
+    cli: Cli,
+    supervisor: Supervisor,
+    compiler: Compiler,
+) -> anyhow::Result<Exit> {
     let repository = match &cli.command {
         Command::Run(args) => args.task.repo.clone(),
         Command::Plan(args) => args.task.repo.clone(),
         _ => PathBuf::from("."),
     };
-    let open =
-        app::Opening { home: cli.cyrus_home, plugin_dirs: cli.plugin_dirs, repository, supervisor };
+    let (home, plugin_dirs) = (cli.cyrus_home, cli.plugin_dirs);
+    let open = app::Opening { home, plugin_dirs, repository, supervisor, compiler };
     match cli.command {
         Command::Run(args) => command::run(&open.app()?, &args).await,
         Command::Plan(args) => command::plan(&open.app()?, &args).await,

@@ -1,27 +1,15 @@
 //! Writes what happens in a session into the store, for `cyrus session logs`.
 
+use crate::queue::{EventQueue, QueueEnd, event_queue};
 use cyrus_core::{Observer, SessionEvent, SessionId, SessionStore};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
-    task::JoinHandle,
-};
+use std::{sync::Arc, time::Duration};
+use tokio::{task::JoinHandle, time::sleep};
 
-/// Events that may wait to be written. When the store is slower, events are left out and counted: a log never slows
-/// the work down.
-const WAITING: usize = 8192;
+/// The time between two writes while events wait: whoever else writes into the store comes in between.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Events that are written together.
-const BATCH: usize = 512;
-
-/// A session's log.
-pub(crate) struct Log {
-    tx: Sender<SessionEvent>,
-    lost: Arc<AtomicU64>,
-}
+/// A session's log. When the store is slower, events are left out and counted: a log never slows the work down.
+pub(crate) struct Log(EventQueue);
 
 /// The end of a log: what was told so far can be waited for.
 pub(crate) struct LogEnd(JoinHandle<()>);
@@ -29,10 +17,9 @@ pub(crate) struct LogEnd(JoinHandle<()>);
 impl Log {
     /// Writes this session's log until the log is dropped.
     pub(crate) fn write(store: Arc<dyn SessionStore>, id: SessionId) -> (Self, LogEnd) {
-        let (tx, rx) = channel(WAITING);
-        let lost = Arc::<AtomicU64>::default();
-        let end = tokio::spawn(write(rx, store, id, Arc::clone(&lost)));
-        (Self { tx, lost }, LogEnd(end))
+        let (queue, events) = event_queue();
+        let end = tokio::spawn(write(events, store, id));
+        (Self(queue), LogEnd(end))
     }
 }
 
@@ -45,28 +32,22 @@ impl LogEnd {
 
 impl Observer for Log {
     fn on_event(&self, event: SessionEvent) {
-        if self.tx.try_send(event).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.0.put(event);
     }
 }
 
-async fn write(
-    mut rx: Receiver<SessionEvent>,
-    store: Arc<dyn SessionStore>,
-    id: SessionId,
-    lost: Arc<AtomicU64>,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while rx.recv_many(&mut batch, BATCH).await > 0 {
-        let mut events = std::mem::take(&mut batch);
-        let missing = lost.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            let message = format!("{missing} events are not in this log: the store was too slow");
-            events.push(SessionEvent::Warning { message });
+async fn write(mut queue: QueueEnd, store: Arc<dyn SessionStore>, id: SessionId) {
+    while let Some(mut batch) = queue.next().await {
+        if batch.lost > 0 {
+            let message =
+                format!("{} events are not in this log: the store was too slow", batch.lost);
+            batch.events.push(SessionEvent::Warning { message });
         }
-        if let Err(error) = store.log(&id, events).await {
+        if let Err(error) = store.log(&id, batch.events).await {
             tracing::warn!("the log of session {id} could not be written: {error}");
+        }
+        if !queue.is_closed() {
+            sleep(PAUSE).await;
         }
     }
 }

@@ -93,6 +93,10 @@ pub struct ExecutionReport {
     /// The programs that were launched for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<LaunchedProgram>,
+    /// What the executor claimed to have used that it cannot have, for people: [`ExecutionReport::cost`] and
+    /// [`ExecutionReport::usage`] are the most that is plausible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implausible: Option<String>,
 }
 
 impl ExecutionReport {
@@ -213,6 +217,7 @@ mod tests {
             links: vec![],
             denials: vec![],
             programs: vec![],
+            implausible: None,
         };
         let written = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<ExecutionReport>(&written).unwrap(), report);

@@ -205,7 +205,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Adds to a session's log. It may be lost in a crash of the machine, as nothing depends on it.
     async fn log(&self, session: &SessionId, events: Vec<SessionEvent>) -> Result<(), StoreError>;
 
-    /// A session's log after this line, at most so many lines of it.
+    /// A session's log after this line, at most so many lines of it, and fewer when they are long. None: that was all.
     async fn log_lines(
         &self,
         session: &SessionId,

@@ -7,8 +7,11 @@ use tokio::sync::mpsc;
 /// The most events that travel together.
 pub const EVENT_BATCH: usize = 64;
 
-/// Batches that may wait for a reader. With [`EVENT_BATCH`] it bounds what an execution can pile up: when the
-/// reader is slow the component waits, and memory does not grow.
+/// A batch takes no more events once those in it are this large together ([`Event::size`]).
+pub const BATCH_BYTES: usize = 256 << 10;
+
+/// Batches that may wait for a reader. With [`EVENT_BATCH`] and [`BATCH_BYTES`] it bounds what an execution can pile
+/// up, in number and in bytes: when the reader is slow the component waits, and memory does not grow.
 const WAITING_BATCHES: usize = 16;
 
 /// What a stop is to leave behind.

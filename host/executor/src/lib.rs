@@ -24,6 +24,7 @@ mod port;
 mod program;
 mod question;
 mod request;
+mod size;
 mod task;
 pub mod text;
 mod usage;
@@ -33,7 +34,7 @@ pub use event::{
     Event, Link, OtherEvent, PlanStep, Progress, StepState, ToolResult, ToolUse, Warning,
 };
 pub use execution::{
-    EVENT_BATCH, EventReceiver, EventSender, Execution, ExecutionControl, ExecutionHandle,
+    BATCH_BYTES, EVENT_BATCH, EventReceiver, EventSender, Execution, ExecutionControl, ExecutionHandle,
     StopMode, StopResult, event_channel,
 };
 pub use host::{ExecutionHost, HostError, SpendVerdict, Unattended};
@@ -48,6 +49,7 @@ pub use question::{Answer, Choice, Question, QuestionKind};
 pub use request::{
     Access, Attachment, AttachmentSource, ExecutionRequest, Finding, Limits, Repository, Workspace,
 };
+pub use size::{EVENT_BYTES, JSON_OBJECT_BYTES, JSON_VALUE_BYTES, json_size};
 pub use task::{InvalidTaskId, Task, TaskId, TaskKind};
 pub use text::Line;
 pub use usage::{Cost, CostSource, Usage};

@@ -33,7 +33,7 @@ mod stop;
 pub use analyse::{AnalysisRules, Facts, MAX_TEXT_BYTES, Need, Rule, When, analyse};
 pub(crate) use broken::Broken;
 pub use budget::{
-    BudgetPolicy, For, Meter, MeterVerdict, Spent, TimeZone, WhenOver, day_of, next_day, orphaned,
+    BudgetPolicy, For, Meter, MeterVerdict, Plausible, Spent, TimeZone, WhenOver, day_of, next_day, orphaned,
     settlement,
 };
 pub use failure::{

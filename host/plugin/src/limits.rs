@@ -29,9 +29,9 @@ pub struct ExecutorLimits {
     pub process_output_mib: u32,
     /// Lines of log.
     pub log_lines: u32,
-    /// The outcome, all of its texts together, in KiB.
+    /// The outcome, by what it takes of the host's memory, in KiB.
     pub outcome_kib: u32,
-    /// Events in one execution, all of their texts together, in MiB.
+    /// Events in one execution, by what they take of the host's memory, in MiB.
     pub events_mib: u32,
 }
 
@@ -49,8 +49,8 @@ impl Default for ExecutorLimits {
             live_processes: 4,
             process_output_mib: 64,
             log_lines: 1000,
-            outcome_kib: 4 * 1024,
-            events_mib: 1024,
+            outcome_kib: 1024,
+            events_mib: 256,
         }
     }
 }

@@ -1,12 +1,21 @@
 //! Texts that come from a component: bounded, and without what a terminal would obey.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 /// The most that is kept of an error's message or a line of log, in bytes.
 pub(crate) const MESSAGE_BYTES: usize = 4 * 1024;
 
 /// The most that is kept of one text in an event, in bytes.
 pub(crate) const EVENT_TEXT_BYTES: usize = 256 * 1024;
+
+/// The most that one event takes in memory, its texts and values together, in bytes.
+pub(crate) const EVENT_BYTES: usize = EVENT_TEXT_BYTES;
+
+/// The most entries that are kept of a list in what `describe` and `probe` return.
+pub(crate) const LISTED: usize = 64;
+
+/// The longest that a component may have the host wait, before a retry or until it is called again.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
 /// The most that a checkpoint may be long, in bytes.
 pub(crate) const CHECKPOINT_BYTES: usize = 64 * 1024;

@@ -1,6 +1,5 @@
 //! The engine: one for the process, with a clock that interrupts what does not yield.
 
-use crate::RuntimeError;
 use std::{
     fs::DirBuilder,
     io,
@@ -10,7 +9,7 @@ use std::{
     thread,
     time::Duration,
 };
-use wasmtime::{Cache, CacheConfig, Config, Engine};
+use wasmtime::{Config, Engine};
 
 /// How long a component may compute before others get their turn, and how late a kill may be.
 const TICK: Duration = Duration::from_millis(10);
@@ -37,9 +36,8 @@ impl Ticker {
     }
 }
 
-/// Makes the engine. Compiled components are kept below `cache`, which is private to this user: wasmtime's own
-/// cache, keyed by its version, its settings and the component's bytes. Nothing else is ever loaded from there.
-pub(crate) fn new_engine(cache: Option<&Path>) -> Result<Engine, RuntimeError> {
+/// Makes the engine: the same for the host and for the child that compiles for it.
+pub(crate) fn new_engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // Ten thousand instances wait within the system's 65,530 mappings only if one takes no more than six: three
@@ -48,14 +46,7 @@ pub(crate) fn new_engine(cache: Option<&Path>) -> Result<Engine, RuntimeError> {
     // instead of mapping it; measured, that makes a Python plugin's instance take 15 MB in place of 7, and 15 ms
     // in place of 3 to be made.
     config.guard_before_linear_memory(false);
-    if let Some(directory) = cache {
-        make_private(directory)
-            .map_err(|source| RuntimeError::Directory { path: directory.to_owned(), source })?;
-        let mut settings = CacheConfig::new();
-        settings.with_directory(directory);
-        config.cache(Some(Cache::new(settings).map_err(RuntimeError::Engine)?));
-    }
-    Engine::new(&config).map_err(RuntimeError::Engine)
+    Engine::new(&config)
 }
 
 /// Makes a directory that only this user can enter, or checks that it is one.
@@ -99,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_ticker_does_not_keep_the_engine() {
-        let engine = new_engine(None).unwrap();
+        let engine = new_engine().unwrap();
         let ticker = Ticker::start(&engine).unwrap();
         let weak = engine.weak();
         drop(engine);

@@ -1,7 +1,7 @@
-//! From a component's stream of events to the reader's channel, with backpressure.
+//! From a component's stream of events to the reader's channel, with backpressure, counted in bytes.
 
 use crate::{bindings::types, convert, run::Run, state::State};
-use cyrus_executor::{EVENT_BATCH, Event};
+use cyrus_executor::{BATCH_BYTES, EVENT_BATCH, Event};
 use std::{
     pin::Pin,
     sync::{
@@ -53,9 +53,28 @@ impl EventSink {
         (sink, EventsEnd { waiting, ended: end })
     }
 
-    /// Counts what came, against the limit of the execution.
-    fn count(&self, incoming: &[types::Event]) -> Result<()> {
-        let size: usize = incoming.iter().map(convert::event_size).sum();
+    /// Takes the next event as the host keeps it, and what it takes: counted as it came or as it is kept, whichever
+    /// is more.
+    fn next(
+        &self,
+        store: &mut StoreContextMut<State>,
+        source: &mut Source<'_, types::Event>,
+    ) -> Result<Option<(Event, usize)>> {
+        let mut incoming = None;
+        source.read(&mut *store, &mut incoming)?;
+        let Some(incoming) = incoming else { return Ok(None) };
+        let as_it_came = convert::event_size(&incoming);
+        let event = match convert::event(incoming, &self.run.redactor) {
+            Event::Usage(claimed) => Event::Usage(self.run.counted(claimed)),
+            event => event,
+        };
+        let size = event.size();
+        self.count(size.max(as_it_came))?;
+        Ok(Some((event, size)))
+    }
+
+    /// Counts an event against the limit of the execution.
+    fn count(&self, size: usize) -> Result<()> {
         let mut notes = self.run.notes();
         notes.event_bytes = notes.event_bytes.saturating_add(size as u64);
         let most = self.run.executor.config.limits.events_mib;
@@ -90,20 +109,20 @@ impl StreamConsumer<State> for EventSink {
         if waiting == 0 {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        let mut incoming = Vec::with_capacity(waiting.min(EVENT_BATCH));
-        source.read(&mut store, &mut incoming)?;
-        self.count(&incoming)?;
-        let redactor = &self.run.redactor;
-        let batch = incoming.into_iter().map(|event| match convert::event(event, redactor) {
-            Event::Usage(claimed) => Event::Usage(self.run.counted(claimed)),
-            event => event,
-        });
+        let mut batch = Vec::with_capacity(waiting.min(EVENT_BATCH));
+        let mut size = 0;
+        // One at a time: how large an event is is not known before, and a batch ends when it is large enough.
+        while batch.len() < EVENT_BATCH && size < BATCH_BYTES {
+            let Some((event, own)) = self.next(&mut store, &mut source)? else { break };
+            size += own;
+            batch.push(event);
+            if batch.len() == waiting {
+                break;
+            }
+        }
         // Without a reader the execution goes on unobserved.
         if reader_is_there {
-            let batch = batch.collect();
             let _reader_left_just_now = self.room.send_item(batch);
-        } else {
-            drop(batch);
         }
         Poll::Ready(Ok(StreamResult::Completed))
     }

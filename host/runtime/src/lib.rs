@@ -8,9 +8,9 @@
 //!
 //! # Layout
 //!
-//! * `engine`, `plugin`, `contract`: from bytes to something that can be instantiated.
+//! * `engine`, `plugin`, `compile`, `contract`: from bytes to something that can be instantiated.
 //! * `executor`, `execution`, `segment`, `control`: from a request to an outcome.
-//! * `run`, `state`, `limiter`, `verdict`: what an execution holds, what bounds it, how it failed.
+//! * `run`, `state`, `limiter`, `pace`, `verdict`: what an execution holds, what bounds it, how it failed.
 //! * `cap`, `egress`: what a component may do. Only `egress` names an HTTP client.
 //! * `convert`, `bound`, `redact`: everything that crosses the border, on its way.
 //!
@@ -19,6 +19,7 @@
 mod bindings;
 mod bound;
 mod cap;
+mod compile;
 mod contract;
 mod control;
 mod convert;
@@ -28,6 +29,7 @@ mod events;
 mod execution;
 mod executor;
 mod limiter;
+mod pace;
 mod plugin;
 mod redact;
 mod run;
@@ -41,6 +43,7 @@ mod verdict;
 pub use cap::home::home_owner;
 pub use cap::log::{LogLevel, PluginLog};
 pub use egress::model_upstream;
+pub use compile::{Compiler, compile_if_asked};
 pub use executor::{ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};

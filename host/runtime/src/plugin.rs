@@ -3,15 +3,13 @@
 use crate::{
     bindings::{self, ExecutorPluginPre},
     cap::files,
+    compile::{Compilation, CompileError},
     contract::{self, ContractError},
     state::{HasState, State},
 };
 use cyrus_plugin::{Digest, DiscoveredPlugin, Manifest, PluginDigest, PluginError};
 use std::sync::Arc;
-use wasmtime::{
-    Engine,
-    component::{Component, Linker},
-};
+use wasmtime::{Engine, component::Linker};
 
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +22,8 @@ pub enum LoadError {
         /// Why.
         source: PluginError,
     },
-    /// Its component is no valid component.
-    #[error("plugin {plugin} ({digest}): not a component that can be compiled: {problem}")]
+    /// Its component is no valid component, or takes more to be compiled than it may.
+    #[error("plugin {plugin} ({digest}): {problem}")]
     Compile {
         /// The plugin.
         plugin: String,
@@ -99,21 +97,31 @@ impl std::fmt::Debug for Plugin {
     }
 }
 
-/// Reads, compiles, checks and links a component. Takes its time: not for a thread that serves others.
-pub(crate) fn load(
+/// Reads, compiles, checks and links a component.
+pub(crate) async fn load(
     engine: &Engine,
     linker: &Linker<State>,
+    compilation: &Compilation,
     plugin: &DiscoveredPlugin,
 ) -> Result<Loaded, LoadError> {
     let name = || plugin.manifest.name.to_string();
     let digest = plugin.digest;
-    let bytes =
-        plugin.read_component().map_err(|source| LoadError::Read { plugin: name(), source })?;
-    // Only from bytes: what was compiled elsewhere is native code, and never accepted.
-    let component = Component::from_binary(engine, &bytes).map_err(|e| LoadError::Compile {
+    let found = plugin.clone();
+    let host = |problem: &dyn std::fmt::Display| LoadError::Host {
         plugin: name(),
-        digest,
-        problem: format!("{e:#}"),
+        problem: problem.to_string(),
+    };
+    let read = tokio::task::spawn_blocking(move || found.read_component()).await;
+    let bytes = read
+        .map_err(|e| host(&e))?
+        .map_err(|source| LoadError::Read { plugin: name(), source })?;
+    // Only from bytes: what was compiled elsewhere is native code, and never accepted.
+    let component = compilation.component(engine, bytes.into_owned()).await;
+    let component = component.map_err(|error| match error {
+        CompileError::Refused { .. } => {
+            LoadError::Compile { plugin: name(), digest, problem: error.to_string() }
+        }
+        CompileError::Host(problem) => host(&problem),
     })?;
     let contract = |problem: String| LoadError::Contract { plugin: name(), digest, problem };
     let optional = contract::check(&plugin.manifest, &component, engine)

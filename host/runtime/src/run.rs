@@ -1,6 +1,8 @@
 //! What one execution holds on the host's side, from its first instance to its last.
 
-use crate::{cap::log::LogBudget, executor::Shared, redact::Redactor, spending, state::Stderr};
+use crate::{
+    cap::log::LogBudget, executor::Shared, pace::Pace, redact::Redactor, spending, state::Stderr,
+};
 use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
 use cyrus_gateway::Account;
 use cyrus_plugin::{Denied, Digest, Policy};
@@ -18,6 +20,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a program may take to be gone after it was killed.
 const PROGRAM_END: Duration = Duration::from_secs(10);
+
+/// Denials of one execution that are written to the host's log.
+const DENIALS_LOGGED: u32 = 100;
 
 /// What a component's answer to a question is, whoever waits for it.
 pub(crate) type AnswerFuture = SharedFuture<BoxFuture<'static, Answer>>;
@@ -49,6 +54,10 @@ pub(crate) struct Run {
     pub(crate) redactor: Redactor,
     /// Lines it may still log.
     pub(crate) log: LogBudget,
+    /// Denials that may still be written to the host's log; each is answered all the same.
+    denials: LogBudget,
+    /// How fast it may have the host write.
+    pub(crate) pace: Pace,
     /// The end of what it wrote to its standard error.
     pub(crate) stderr: Stderr,
     /// Programs that are alive.
@@ -71,7 +80,7 @@ pub(crate) struct Notes {
     pub(crate) usage: Option<Usage>,
     /// The last checkpoint that was saved.
     pub(crate) checkpoint: Option<String>,
-    /// Text that came out as events, in bytes.
+    /// What its events took so far, in bytes.
     pub(crate) event_bytes: u64,
     /// Which limit of the host was passed, where the host itself did not trap on it.
     pub(crate) limit: Option<&'static str>,
@@ -105,6 +114,8 @@ impl Run {
             stopping: CancellationToken::new(),
             cut_off: CancellationToken::new(),
             log,
+            denials: LogBudget::new(DENIALS_LOGGED),
+            pace: Pace::new(),
             stderr: Stderr::default(),
             processes: Arc::default(),
             programs: TaskTracker::new(),
@@ -126,7 +137,9 @@ impl Run {
 
     /// Takes note that something was denied, and gives the text for the component.
     pub(crate) fn deny(&self, denied: Denied) -> String {
-        tracing::warn!(executor = %self.executor.config.name, execution = self.id(), "denied: {denied}");
+        if self.denials.take().is_some() {
+            tracing::warn!(executor = %self.executor.config.name, execution = self.id(), "denied: {denied}");
+        }
         let text = denied.to_string();
         self.notes().denied = Some(denied);
         text

@@ -5,6 +5,7 @@ use crate::{
         log::PluginLog,
         model::{GatedModel, Variables},
     },
+    compile::{Compilation, Compiler},
     egress::{Clients, ModelUpstream, Tls},
     engine::{self, Ticker},
     executor::{ExecutorError, PluginExecutor, Shared},
@@ -58,6 +59,8 @@ pub struct RuntimeOptions {
     /// Where compiled components are kept: made and kept private to this user. `None`: they are compiled each
     /// time.
     pub cache: Option<PathBuf>,
+    /// What compiles them, in a child with limits.
+    pub compiler: Compiler,
     /// Launches the programs that are granted.
     pub launcher: Launcher,
     /// The operator's `PATH`: where programs that are granted by a bare name are found, and what programs get.
@@ -95,7 +98,8 @@ struct Inner {
     maximum: HostMaximum,
     secrets: Arc<dyn SecretResolver>,
     loaded: Mutex<HashMap<PluginDigest, Arc<Loaded>>>,
-    /// Compiling takes every core and cannot be interrupted: one at a time.
+    compilation: Compilation,
+    /// Compiling takes every core and much memory: one at a time.
     compiling: Semaphore,
     _ticker: Ticker,
 }
@@ -103,10 +107,16 @@ struct Inner {
 impl Runtime {
     /// Starts a runtime.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
-        let engine = engine::new_engine(options.cache.as_deref())?;
+        let engine = engine::new_engine().map_err(RuntimeError::Engine)?;
+        if let Some(directory) = &options.cache {
+            engine::make_private(directory)
+                .map_err(|source| RuntimeError::Directory { path: directory.clone(), source })?;
+        }
         let linker = plugin::new_linker(&engine).map_err(RuntimeError::Engine)?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
-        let RuntimeOptions { launcher, path, home, maximum, secrets, log_sink, .. } = options;
+        let RuntimeOptions { cache, compiler, launcher, path, home, maximum, secrets, log_sink } =
+            options;
+        let compilation = Compilation::new(launcher.clone(), compiler, &engine, cache);
         let tls = Arc::new(Tls::default());
         let models = Arc::new(ModelUpstream::new(Arc::clone(&tls)));
         let programs = Programs::new(path.clone());
@@ -118,6 +128,7 @@ impl Runtime {
             maximum,
             secrets,
             loaded: Mutex::default(),
+            compilation,
             compiling: Semaphore::new(1),
             _ticker: ticker,
         })))
@@ -140,10 +151,9 @@ impl Runtime {
         if let Some(loaded) = self.known(plugin.digest) {
             return Ok(ready(loaded));
         }
-        let (inner, found) = (Arc::clone(&self.0), plugin.clone());
-        let work = move || plugin::load(&inner.engine, &inner.linker, &found);
-        let loaded = tokio::task::spawn_blocking(work).await.map_err(|e| host(&e))??;
-        let loaded = Arc::new(loaded);
+        let inner = &self.0;
+        let loaded = plugin::load(&inner.engine, &inner.linker, &inner.compilation, plugin).await;
+        let loaded = Arc::new(loaded?);
         let mut known = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(plugin.digest, Arc::clone(&loaded));
         Ok(ready(loaded))

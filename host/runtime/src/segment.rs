@@ -113,12 +113,13 @@ async fn watch(
             None => std::future::pending().await,
         }
     };
+    // Control first: a component that always has something to do must not be heard before what ends it.
     let (mode, late) = tokio::select! {
         biased;
-        done = &mut work => return Ended::ByItself(done),
         mode = control.stop_asked() => (mode, false),
         () = deadline => (StopMode::Cancel, true),
         () = run.overspent() => (StopMode::Cancel, false),
+        done = &mut work => return Ended::ByItself(done),
     };
     run.stopping.cancel();
     let _received_or_over = stop.send(mode);
@@ -132,8 +133,8 @@ async fn watch(
     let work = async {
         tokio::select! {
             biased;
-            done = work => done,
             done = cut_off => done,
+            done = work => done,
         }
     };
     let grace = Duration::from_secs(run.executor.config.limits.stop_grace_seconds);
@@ -364,8 +365,8 @@ pub(crate) async fn call<R: Send + 'static>(
         };
         tokio::select! {
             biased;
-            answered = Box::pin(work) => Some(answered),
             () = sleep(time) => None,
+            answered = Box::pin(work) => Some(answered),
         }
     };
     let passed = store.data().limiter.passed();

@@ -2,10 +2,18 @@
 
 use crate::{Store, error::Fault, row, store};
 use cyrus_core::{LogLine, SessionEvent, SessionId, StoreError};
+use futures::TryStreamExt as _;
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
 
 /// Lines kept of one session; the newest are.
 const KEPT: i64 = 20_000;
+
+/// What one session's log holds before events of executions are left out of it, in bytes. What marks its course is
+/// written all the same.
+const CHATTER_BYTES: u64 = 64 << 20;
+
+/// What is read at once, in bytes.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Lines written with one statement.
 const AT_ONCE: usize = 200;
@@ -15,13 +23,67 @@ pub(crate) async fn add(
     session: &SessionId,
     events: &[SessionEvent],
 ) -> Result<(), Fault> {
-    let lines = events.iter().map(row::json).collect::<Result<Vec<_>, _>>()?;
-    if lines.is_empty() {
+    if events.is_empty() {
         return Ok(());
     }
-    let mut transaction = store.begin_write().await?;
-    let done = write(&mut transaction, session, &lines).await;
-    store::end(transaction, done).await
+    let mut log = kept(store, session).await?;
+    let lines = log.take_in(events)?;
+    if !lines.is_empty() {
+        let mut transaction = store.begin_write().await?;
+        let done = write(&mut transaction, session, &lines).await;
+        store::end(transaction, done).await?;
+    }
+    store.logs().insert(session.clone(), log);
+    Ok(())
+}
+
+/// What a session's log holds by now, as far as this store knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kept {
+    bytes: u64,
+    /// Events of executions that were left out since the last line that says so.
+    left_out: u64,
+}
+
+/// What this store wrote and, before it wrote the first line, what others had written.
+async fn kept(store: &Store, session: &SessionId) -> Result<Kept, Fault> {
+    if let Some(log) = store.logs().get(session) {
+        return Ok(*log);
+    }
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(LENGTH(event)), 0) AS BIGINT) AS bytes FROM log WHERE session = $1",
+    )
+    .bind(session.as_str())
+    .fetch_one(&store.reader)
+    .await?;
+    Ok(Kept { bytes: row::count(row.try_get("bytes")?), left_out: 0 })
+}
+
+impl Kept {
+    /// The lines to be written for these events. Once the log is full those of executions are left out, and the next
+    /// line that is written says how many were.
+    fn take_in(&mut self, events: &[SessionEvent]) -> Result<Vec<String>, Fault> {
+        let mut lines = Vec::with_capacity(events.len());
+        for event in events {
+            let is_chatter = matches!(event, SessionEvent::ExecutionEvent { .. });
+            if is_chatter && self.bytes >= CHATTER_BYTES {
+                self.left_out += 1;
+                continue;
+            }
+            if self.left_out > 0 {
+                let message = format!(
+                    "{} events of executions are not in this log: it holds {} MiB of them",
+                    std::mem::take(&mut self.left_out),
+                    CHATTER_BYTES >> 20
+                );
+                lines.push(row::json(&SessionEvent::Warning { message })?);
+            }
+            let line = row::json(event)?;
+            self.bytes += line.len() as u64;
+            lines.push(line);
+        }
+        Ok(lines)
+    }
 }
 
 async fn write(
@@ -68,14 +130,21 @@ pub(crate) async fn lines(
     after: u64,
     most: usize,
 ) -> Result<Vec<LogLine>, Fault> {
-    let rows = sqlx::query(
+    let mut found = sqlx::query(
         "SELECT number, event FROM log WHERE session = $1 AND number > $2 ORDER BY number LIMIT $3",
     )
     .bind(session.as_str())
     .bind(row::number(after))
     .bind(i64::try_from(most).unwrap_or(i64::MAX))
-    .fetch_all(&store.reader)
-    .await?;
+    .fetch(&store.reader);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE_BYTES
+        && let Some(row) = found.try_next().await?
+    {
+        bytes += row.try_get::<&str, _>("event").map_or(0, str::len);
+        rows.push(row);
+    }
+    drop(found);
     if rows.is_empty() {
         let known = sqlx::query("SELECT id FROM sessions WHERE id = $1")
             .bind(session.as_str())

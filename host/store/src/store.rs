@@ -1,4 +1,4 @@
-use crate::{OpenError, dialect::Dialect, error::Fault, holder::Holder};
+use crate::{OpenError, dialect::Dialect, error::Fault, holder::Holder, log::Kept};
 use cyrus_core::{SessionId, StoreError};
 use sqlx::{
     Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction,
@@ -35,6 +35,8 @@ pub struct Store {
     pub(crate) lease_time: Duration,
     /// The sessions this store holds, with their fencing tokens.
     held: Mutex<HashMap<SessionId, u64>>,
+    /// What the logs hold that this store writes.
+    logs: Mutex<HashMap<SessionId, Kept>>,
     /// The file, or the database's address without credentials.
     place: String,
 }
@@ -53,8 +55,8 @@ pub(crate) struct Parts {
 impl From<Parts> for Store {
     fn from(parts: Parts) -> Self {
         let Parts { writer, reader, dialect, holder, shared, lease_time, place } = parts;
-        let held = Mutex::default();
-        Self { writer, reader, dialect, holder, shared, lease_time, held, place }
+        let (held, logs) = (Mutex::default(), Mutex::default());
+        Self { writer, reader, dialect, holder, shared, lease_time, held, logs, place }
     }
 }
 
@@ -73,6 +75,11 @@ impl Store {
     pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<SessionId, u64>> {
         // What is written under the lock is whole at any moment.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the logs hold that this store writes.
+    pub(crate) fn logs(&self) -> MutexGuard<'_, HashMap<SessionId, Kept>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For how long another machine is believed to be alive; `None` when there can be none.

@@ -39,6 +39,7 @@ impl Ours {
         let launcher = Launcher::unsupervised();
         let runtime = Runtime::new(RuntimeOptions {
             cache: None,
+            compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), OsString::new())),
             launcher,
             path: OsString::new(),

@@ -118,6 +118,7 @@ impl Setup {
         Runtime::new(RuntimeOptions {
             // Compiled once for all tests, and for the next run.
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
+            compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
             launcher,
             path,

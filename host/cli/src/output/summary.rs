@@ -34,6 +34,9 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
     }
     for execution in &report.executions {
         add_line!(lines, "  execution {}", execution_line(execution));
+        if let Some(claim) = &execution.implausible {
+            add_line!(lines, "    not plausible: it reported {claim}");
+        }
         for denial in &execution.denials {
             add_line!(lines, "    not allowed: {} ({})", denial.tool, denial.reason);
         }

@@ -118,6 +118,7 @@ pub(crate) fn report(
         links: vec![],
         denials: vec![],
         programs: vec![],
+        implausible: None,
     }
 }
 

@@ -26,6 +26,13 @@ pub(super) struct Begun {
     pub(super) host: Arc<DeskHost>,
 }
 
+/// The time between two writes of what an execution has used so far.
+const USAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most links that are kept of an execution, and the most bytes of them.
+const LINKS: usize = 100;
+const LINKS_BYTES: usize = 256 << 10;
+
 /// Runs an execution. This is where sessions wait longest: what the executor was asked is its own by then.
 pub(super) async fn run(
     desk: &Desk<'_>,
@@ -56,6 +63,15 @@ pub(super) async fn run(
         seen.report((id, task, name), executor.info().placement, ended, host.checkpoint());
     report.programs = host.programs();
     report.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+    report.implausible = host.believed(&mut report.usage).await;
+    report.cost = report.usage.cost;
+    if let Some(claim) = &report.implausible {
+        let message = format!(
+            "executor {} reported {claim}, which is not plausible for what was set aside for {}",
+            report.executor, report.id
+        );
+        desk.tell(SessionEvent::Warning { message });
+    }
     Ok(report)
 }
 
@@ -99,7 +115,8 @@ enum Cause {
 }
 
 /// Passes an execution's events on until it has ended, and ends it when it is told to, is silent for too long, takes
-/// too long, or spends too much.
+/// too long, or spends too much. What ends it is looked at before its events: an execution that always has one more
+/// is ended all the same.
 async fn follow(
     desk: &Desk<'_>,
     (id, task): (&str, &TaskId),
@@ -116,36 +133,45 @@ async fn follow(
     let overdue = timer(&*clock, deadline);
     let silence = desk.site.deadlines.silence;
     let quiet = timer(&*clock, silence);
-    pin!(outcome, stopping, overdue, quiet);
+    let noting = OptionFuture::<BoxFuture<'_, ()>>::from(None);
+    let pause = timer(&*clock, None);
+    pin!(outcome, stopping, overdue, quiet, noting, pause);
     let mut stop = desk.stop.clone();
     let (mut ended, mut open, mut cause, mut stopped) = (None, true, None, None);
+    let mut noted = Noted::default();
     while ended.is_none() || open {
+        if noted.is_due(&seen.usage, host) {
+            noted = Noted { usage: seen.usage.clone(), pace: Pace::Writing };
+            noting.set(OptionFuture::from(Some(host.note(seen.usage.clone()).boxed())));
+        }
         let undisturbed = cause.is_none() && ended.is_none();
         let found = tokio::select! {
             biased;
+            over = host.over_budget(), if undisturbed => Cause::OverBudget(over),
+            mode = stop.wait(task), if undisturbed => Cause::Asked(mode),
+            () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
+            Some(result) = &mut stopping, if cause.is_some() && stopped.is_none() => {
+                stopped = Some(result);
+                continue;
+            }
+            result = &mut outcome, if ended.is_none() => { ended = Some(result); continue }
+            Some(()) = &mut noting, if noted.pace == Pace::Writing => {
+                noted.pace = Pace::Pausing;
+                pause.set(clock.sleep(USAGE_PAUSE));
+                continue;
+            }
+            () = &mut pause, if noted.pace == Pace::Pausing => { noted.pace = Pace::Free; continue }
             batch = events.recv_batch(), if open => {
                 let Some(batch) = batch else { open = false; continue };
                 quiet.set(timer(&*clock, silence));
-                let before = seen.usage.clone();
                 for event in batch {
                     seen.note(&event);
                     let execution = id.to_owned();
                     desk.tell(SessionEvent::ExecutionEvent { execution, event });
                 }
-                if seen.usage != before {
-                    Box::pin(host.note(seen.usage.clone())).await;
-                }
                 continue;
             }
-            result = &mut outcome, if ended.is_none() => { ended = Some(result); continue }
-            over = host.over_budget(), if undisturbed => Cause::OverBudget(over),
-            mode = stop.wait(task), if undisturbed => Cause::Asked(mode),
-            () = &mut overdue, if undisturbed => Cause::Deadline(deadline.unwrap_or_default()),
             () = &mut quiet, if undisturbed => Cause::Silence(silence.unwrap_or_default()),
-            Some(result) = &mut stopping, if cause.is_some() && stopped.is_none() => {
-                stopped = Some(result);
-                continue;
-            }
         };
         let mode = match found {
             // What goes on elsewhere is for whoever has taken the session over.
@@ -155,6 +181,9 @@ async fn follow(
         };
         cause = Some(found);
         stopping.set(OptionFuture::from(Some(end(&handle, mode).fuse())));
+    }
+    if noted.pace == Pace::Writing {
+        noting.await;
     }
     let ended = ended.map_or_else(
         || Err(ExecutionError::new(ErrorKind::Failed, "the execution ended without an outcome")),
@@ -166,6 +195,35 @@ async fn follow(
     match cause.of(ended) {
         Err(error) if stopped == Some(StopResult::StillRunningRemotely) => goes_on(error),
         ended => ended,
+    }
+}
+
+/// What of an execution's usage was written down. Not each change is: an execution that reports nothing else would
+/// keep every other writer of the store waiting.
+#[derive(Default)]
+struct Noted {
+    usage: Usage,
+    pace: Pace,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Pace {
+    #[default]
+    Free,
+    Writing,
+    Pausing,
+}
+
+impl Noted {
+    /// Whether this usage is to be written down now: one that passes what is set aside at once, any other when the
+    /// last was a while ago.
+    fn is_due(&self, usage: &Usage, host: &DeskHost) -> bool {
+        match self.pace {
+            _ if *usage == self.usage => false,
+            Pace::Free => true,
+            Pace::Writing => false,
+            Pace::Pausing => host.is_passed_by(usage),
+        }
     }
 }
 
@@ -234,6 +292,7 @@ impl Cause {
 struct Seen {
     usage: Usage,
     links: Vec<Link>,
+    links_size: usize,
 }
 
 impl Seen {
@@ -245,8 +304,14 @@ impl Seen {
         }
     }
 
+    /// Keeps a link that is not known yet, as long as there is room.
     fn link(&mut self, link: &Link) {
-        if self.links.iter().all(|known| known.url != link.url) {
+        let size = self.links_size + link.size();
+        if self.links.len() < LINKS
+            && size <= LINKS_BYTES
+            && self.links.iter().all(|known| known.url != link.url)
+        {
+            self.links_size = size;
             self.links.push(link.clone());
         }
     }
@@ -296,6 +361,7 @@ impl Seen {
             links: self.links,
             denials: result.denials,
             programs: Vec::new(),
+            implausible: None,
         }
     }
 }

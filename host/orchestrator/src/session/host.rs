@@ -1,7 +1,7 @@
 //! What an execution calls back for: the store, the money, and the policy on tools.
 
 use super::{board::Board, desk::Desk};
-use crate::{Meter, MeterVerdict, ToolPolicy};
+use crate::{Meter, MeterVerdict, Plausible, ToolPolicy};
 use cyrus_core::{Change, ExecutionRecord, Lease, Reservation, SessionStore, StoreError};
 use cyrus_executor::{
     Answer, ExecutionHost, HostError, LaunchedProgram, MicroUsd, Question, SpendVerdict, TaskId,
@@ -37,6 +37,14 @@ struct Inner {
 struct Money {
     reservation: Reservation,
     meter: Meter,
+    /// What was set aside at first, or was expected if that is more.
+    at_first: MicroUsd,
+}
+
+impl Money {
+    fn plausible(&self) -> Plausible {
+        Plausible::new(self.at_first, self.meter.reserved(), MicroUsd::ZERO)
+    }
 }
 
 #[derive(Default)]
@@ -44,6 +52,8 @@ struct State {
     checkpoint: Option<String>,
     /// What was launched for it, each program once.
     programs: Vec<LaunchedProgram>,
+    /// What it claimed to have used that it cannot have.
+    implausible: Option<String>,
     /// Nothing more can be written down for it.
     lost: bool,
 }
@@ -52,10 +62,10 @@ impl DeskHost {
     pub(super) fn new(
         desk: &Desk<'_>,
         record: &ExecutionRecord,
-        money: (Reservation, Meter),
+        (reservation, meter, expected): (Reservation, Meter, MicroUsd),
         policy: ToolPolicy,
     ) -> Self {
-        let (reservation, meter) = money;
+        let at_first = reservation.amount.max(expected);
         let most = reservation.caps.task.map(|_| reservation.amount);
         let inner = Inner {
             execution: record.id.clone(),
@@ -63,7 +73,7 @@ impl DeskHost {
             lease: desk.lease.clone(),
             store: Arc::clone(&desk.ports().store),
             board: Arc::clone(&desk.board),
-            money: tokio::sync::Mutex::new(Money { reservation, meter }),
+            money: tokio::sync::Mutex::new(Money { reservation, meter, at_first }),
             over: watch::Sender::new(None),
             state: Mutex::new(State { checkpoint: record.checkpoint.clone(), ..State::default() }),
         };
@@ -85,6 +95,13 @@ impl DeskHost {
         self.inner.state().programs.clone()
     }
 
+    /// Brings what it says it used in all down to what it can have used; returns what it claimed, now or before, that
+    /// it cannot have.
+    pub(super) async fn believed(&self, usage: &mut Usage) -> Option<String> {
+        let claimed = self.inner.money.lock().await.plausible().clamp(usage);
+        claimed.or_else(|| self.inner.state().implausible.clone())
+    }
+
     /// Whether nothing more can be written down for it.
     pub(super) fn is_lost(&self) -> bool {
         self.inner.state().lost
@@ -94,6 +111,12 @@ impl DeskHost {
     pub(super) async fn note(&self, usage: Usage) {
         // What goes wrong ends the execution, through `over_budget`.
         drop(self.inner.spend(usage).await);
+    }
+
+    /// Whether this usage is more than what is set aside.
+    pub(super) fn is_passed_by(&self, usage: &Usage) -> bool {
+        let money = self.inner.money.try_lock();
+        money.is_ok_and(|money| money.meter.spend(usage) != MeterVerdict::GoOn)
     }
 
     /// Waits until the execution may not go on, and says why: it has spent more than it may, or nothing more can be written
@@ -137,8 +160,11 @@ impl Inner {
     }
 
     /// Notes what was used, and sets more aside when that is more than was, if it fits.
-    async fn spend(&self, usage: Usage) -> Result<SpendVerdict, StoreError> {
+    async fn spend(&self, mut usage: Usage) -> Result<SpendVerdict, StoreError> {
         let mut money = self.money.lock().await;
+        if let Some(claimed) = money.plausible().clamp(&mut usage) {
+            self.state().implausible = Some(claimed);
+        }
         let verdict = money.meter.spend(&usage);
         self.board().spent(&self.task, &self.execution, usage.clone());
         let spent = Change::Spent { execution: self.execution.clone(), usage };

@@ -162,6 +162,7 @@ fn cut_off(record: &ExecutionRecord, placement: Placement) -> ExecutionReport {
         links: Vec::new(),
         denials: Vec::new(),
         programs: vec![],
+        implausible: None,
     }
 }
 

@@ -71,12 +71,12 @@ impl Desk<'_> {
         Ok(capped.iter().map(|candidate| candidate.info.name.clone()).zip(each).collect())
     }
 
-    /// What is set aside for an execution, and what watches over it.
+    /// What is set aside for an execution, what watches over it, and what it is expected to cost.
     pub(super) async fn reserve(
         &self,
         record: &ExecutionRecord,
         candidate: &Candidate,
-    ) -> Result<(Reservation, Meter), Broken> {
+    ) -> Result<(Reservation, Meter, MicroUsd), Broken> {
         let expected = expected(record);
         let spent = self.spent(&record.task, std::slice::from_ref(candidate)).await?;
         let spent = spent.get(&record.executor).copied().unwrap_or_default();
@@ -86,7 +86,7 @@ impl Desk<'_> {
         let reservation = budget.reservation(what, candidate, expected, &spent, now);
         let limit = self.session.limits.max_cost;
         let meter = budget.meter(candidate, &reservation, expected, limit);
-        Ok((reservation, meter))
+        Ok((reservation, meter, expected))
     }
 
     /// What an execution came to. `None` keeps its reservation: nobody can know what it costs.

@@ -220,14 +220,15 @@ impl<T: Send + 'static> wit::HostExecutionContextWithStore<T> for HasState {
     }
 }
 
-/// Runs a durable write in a task of its own: a component that lets go of its future does not undo it.
+/// Runs a durable write, when it is its turn, in a task of its own: a component that lets go of its future does not
+/// undo it.
 async fn durable<T: Send + 'static>(
     run: &Run,
     write: impl Future<Output = std::result::Result<T, HostError>> + Send + 'static,
 ) -> Durable<T> {
-    let written = tokio::spawn(write);
     let answered = async {
-        match written.await {
+        run.pace.turn().await;
+        match tokio::spawn(write).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(HostError::Stopped)) => Err(wit::HostError::Stopped),
             Ok(Err(HostError::Invalid(what))) => Err(wit::HostError::Invalid(what)),

@@ -41,7 +41,7 @@ impl LogBudget {
     }
 
     /// Takes a line. `None`: there is none; `Some(0)`: that was the last.
-    fn take(&self) -> Option<u32> {
+    pub(crate) fn take(&self) -> Option<u32> {
         let less = |left: u32| left.checked_sub(1);
         let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         before.ok().map(|left| left - 1)

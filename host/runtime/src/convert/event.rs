@@ -1,9 +1,9 @@
 //! Events.
 
-use super::{json, link, usage};
+use super::{json, json::tree_size, link, usage};
 use crate::{
     bindings::types as wit,
-    bound::{self, EVENT_TEXT_BYTES, MESSAGE_BYTES},
+    bound::{self, EVENT_BYTES, EVENT_TEXT_BYTES, MESSAGE_BYTES},
     redact::Redactor,
 };
 use cyrus_executor::{
@@ -30,7 +30,7 @@ pub(crate) fn event(event: wit::Event, redactor: &Redactor) -> Event {
             is_error: result.is_error,
             output: long(result.output),
         }),
-        wit::Event::Plan(steps) => Event::Plan(steps.into_iter().map(|s| step(s, short)).collect()),
+        wit::Event::Plan(steps) => Event::Plan(plan(steps, short)),
         wit::Event::Usage(used) => Event::Usage(usage(used)),
         wit::Event::Link(shown) => Event::Link(link(shown, short)),
         wit::Event::Progress(progress) => Event::Progress(Progress {
@@ -47,6 +47,23 @@ pub(crate) fn event(event: wit::Event, redactor: &Redactor) -> Event {
     }
 }
 
+/// As many steps as one event may hold, and a last one that counts those that are left out.
+fn plan(steps: Vec<wit::PlanStep>, clean: impl Fn(String) -> String + Copy) -> Vec<PlanStep> {
+    let all = steps.len();
+    let mut size = 0;
+    let fits = |step: &PlanStep| {
+        size += step.size();
+        size <= EVENT_BYTES
+    };
+    let steps = steps.into_iter().map(|s| step(s, clean));
+    let mut kept: Vec<_> = steps.take_while(fits).collect();
+    if kept.len() < all {
+        let text = format!("… ({} more steps)", all - kept.len());
+        kept.push(PlanStep { text, state: StepState::Pending });
+    }
+    kept
+}
+
 fn step(step: wit::PlanStep, clean: impl Fn(String) -> String) -> PlanStep {
     PlanStep {
         text: clean(step.text),
@@ -58,17 +75,22 @@ fn step(step: wit::PlanStep, clean: impl Fn(String) -> String) -> PlanStep {
     }
 }
 
-/// How much text an event holds, in bytes.
+/// What an event would take if it were kept as it came, in bytes: its texts, and its JSON as a tree.
 pub(crate) fn size(event: &wit::Event) -> usize {
     match event {
         wit::Event::Message(text) | wit::Event::Thought(text) => text.len(),
-        wit::Event::ToolUse(call) => call.id.len() + call.tool.len() + call.input.len(),
+        wit::Event::ToolUse(call) => call.id.len() + call.tool.len() + json_size(&call.input),
         wit::Event::ToolResult(result) => result.id.len() + result.output.len(),
         wit::Event::Plan(steps) => steps.iter().map(|step| step.text.len()).sum(),
         wit::Event::Usage(_) => 0,
         wit::Event::Link(link) => link.kind.len() + link.title.len() + link.url.len(),
         wit::Event::Progress(progress) => progress.message.len(),
         wit::Event::Warning(warning) => warning.code.len() + warning.message.len(),
-        wit::Event::Other(other) => other.kind.len() + other.payload.len(),
+        wit::Event::Other(other) => other.kind.len() + json_size(&other.payload),
     }
+}
+
+/// What JSON text would take as a tree, or as the text it is when it is nested too deep to become one.
+pub(crate) fn json_size(text: &str) -> usize {
+    tree_size(text).unwrap_or(text.len())
 }

@@ -2,13 +2,14 @@
 
 mod asked;
 mod event;
+mod json;
 mod outcome;
 
 pub(crate) use asked::{answer, finding, question, repository, task};
 pub(crate) use event::{event, size as event_size};
 pub(crate) use outcome::{Incoming, descriptor, health, outcome_size};
 
-use crate::{bindings::types, redact::Redactor};
+use crate::{bindings::types, bound, redact::Redactor};
 use cyrus_executor::{Cost, CostSource, Link, MicroUsd, Usage};
 use serde_json::Value;
 use std::time::Duration;
@@ -18,10 +19,14 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// JSON text as a value; what is no JSON is taken as the text it is.
+/// JSON text as a value that takes no more than one event may.
 fn json(text: String, redactor: &Redactor) -> Value {
-    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    redactor.json(value)
+    json::value(text, bound::EVENT_BYTES, redactor)
+}
+
+/// A wait that a component asks for, as far as it makes sense.
+fn wait(asked: u64) -> Duration {
+    Duration::from_millis(asked).min(bound::LONGEST_WAIT)
 }
 
 /// What was used.

@@ -1,9 +1,9 @@
 //! How an execution ended, and what `describe` and `probe` say.
 
-use super::{json, link, usage};
+use super::{event::json_size, json, link, usage, wait};
 use crate::{
     bindings::types as wit,
-    bound::{self, EVENT_TEXT_BYTES, MESSAGE_BYTES},
+    bound::{self, EVENT_TEXT_BYTES, LISTED, MESSAGE_BYTES},
     redact::Redactor,
     run::Run,
 };
@@ -12,7 +12,7 @@ use cyrus_executor::{
     RemoteBranch, Suspension, WorkProduct,
 };
 use cyrus_plugin::Denied;
-use std::time::Duration;
+use serde_json::Value;
 
 /// Takes what a component hands over at its end.
 pub(crate) struct Incoming<'a> {
@@ -34,6 +34,11 @@ impl<'a> Incoming<'a> {
         bound::text(self.redactor.text(text), EVENT_TEXT_BYTES)
     }
 
+    /// A value of any size: [`outcome_size`] has counted what it takes.
+    fn json(&self, text: String) -> Value {
+        json::value(text, usize::MAX, self.redactor)
+    }
+
     /// The outcome; denied when the result is on a remote that policy does not grant.
     pub(crate) fn outcome(&self, outcome: wit::Outcome) -> Result<Outcome, ExecutionError> {
         match outcome {
@@ -48,7 +53,7 @@ impl<'a> Incoming<'a> {
             },
             wit::Outcome::Suspended(suspended) => Ok(Outcome::Suspended(Suspension {
                 checkpoint: self.redactor.text(suspended.checkpoint),
-                wake_after: Duration::from_millis(suspended.wake_after),
+                wake_after: wait(suspended.wake_after),
                 usage: usage(suspended.usage),
             })),
         }
@@ -62,19 +67,19 @@ impl<'a> Incoming<'a> {
         };
         let denials = result.denials.into_iter().map(|denial| Denial {
             tool: self.short(denial.tool),
-            input: json(denial.input, self.redactor),
+            input: self.json(denial.input),
             reason: self.short(denial.reason),
         });
         let extensions = result.extensions.into_iter();
         let result = ExecutionResult {
             summary: self.long(result.summary),
-            structured: result.structured.map(|value| json(value, self.redactor)),
+            structured: result.structured.map(|value| self.json(value)),
             product,
             links: result.links.into_iter().map(|l| link(l, |text| self.short(text))).collect(),
             usage: usage(result.usage),
             denials: denials.collect(),
             checkpoint: result.checkpoint.map(|token| self.redactor.text(token)),
-            extensions: extensions.map(|(k, v)| (self.short(k), json(v, self.redactor))).collect(),
+            extensions: extensions.map(|(k, v)| (self.short(k), self.json(v))).collect(),
         };
         (result, denied)
     }
@@ -112,7 +117,7 @@ impl<'a> Incoming<'a> {
         ExecutionError {
             kind: self.kind(error.kind),
             message: self.short(error.message),
-            retry_after: error.retry_after.map(Duration::from_millis),
+            retry_after: error.retry_after.map(wait),
             usage: error.usage.map(|used| Box::new(usage(used))),
             checkpoint: error.checkpoint.map(|token| self.redactor.text(token)),
             // Nothing is fetched for an error: a remote that was denied is left out.
@@ -150,8 +155,8 @@ pub(crate) fn descriptor(descriptor: wit::Descriptor, redactor: &Redactor) -> De
         name: clean(descriptor.name),
         version: clean(descriptor.version),
         description: clean(descriptor.description),
-        kinds: descriptor.kinds.into_iter().map(clean).collect(),
-        features: descriptor.features.into_iter().map(clean).collect(),
+        kinds: descriptor.kinds.into_iter().take(LISTED).map(clean).collect(),
+        features: descriptor.features.into_iter().take(LISTED).map(clean).collect(),
         settings_schema: descriptor.settings_schema.map(|schema| json(schema, redactor)),
     }
 }
@@ -159,7 +164,7 @@ pub(crate) fn descriptor(descriptor: wit::Descriptor, redactor: &Redactor) -> De
 /// What `probe` said.
 pub(crate) fn health(health: wit::Health, redactor: &Redactor) -> Health {
     let clean = |text| bound::text(redactor.text(text), MESSAGE_BYTES);
-    let details = health.details.into_iter();
+    let details = health.details.into_iter().take(LISTED);
     Health {
         summary: clean(health.summary),
         version: health.version.map(clean),
@@ -167,28 +172,32 @@ pub(crate) fn health(health: wit::Health, redactor: &Redactor) -> Health {
     }
 }
 
-/// How much text an outcome holds, in bytes.
+/// What each entry of a list takes besides its texts.
+const ENTRY_BYTES: usize = 128;
+
+/// About how much of the host's memory an outcome takes, in bytes.
 pub(crate) fn outcome_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) -> usize {
     match outcome {
         Ok(wit::Outcome::Completed(result)) => result_size(result),
         Ok(wit::Outcome::Suspended(suspension)) => suspension.checkpoint.len(),
         Err(error) => {
             let partial = error.partial.as_ref().map_or(0, result_size);
-            error.message.len() + optional(error.checkpoint.as_ref()) + partial
+            error.message.len() + text_size(error.checkpoint.as_ref()) + partial
         }
     }
 }
 
 fn result_size(result: &wit::ExecutionResult) -> usize {
     let links = result.links.iter().map(|l| l.kind.len() + l.title.len() + l.url.len());
-    let denials = result.denials.iter().map(|d| d.tool.len() + d.input.len() + d.reason.len());
-    let extensions = result.extensions.iter().map(|(k, v)| k.len() + v.len());
+    let denials = result.denials.iter().map(|d| d.tool.len() + json_size(&d.input) + d.reason.len());
+    let extensions = result.extensions.iter().map(|(k, v)| k.len() + json_size(v));
+    let entries = links.chain(denials).chain(extensions).map(|size| ENTRY_BYTES + size);
     result.summary.len()
-        + optional(result.structured.as_ref())
-        + optional(result.checkpoint.as_ref())
-        + links.chain(denials).chain(extensions).sum::<usize>()
+        + result.structured.as_deref().map_or(0, json_size)
+        + text_size(result.checkpoint.as_ref())
+        + entries.sum::<usize>()
 }
 
-fn optional(text: Option<&String>) -> usize {
+fn text_size(text: Option<&String>) -> usize {
     text.map_or(0, String::len)
 }

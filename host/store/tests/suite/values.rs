@@ -140,6 +140,7 @@ pub(crate) fn report(id: &str) -> ExecutionReport {
         links: vec![],
         denials: vec![],
         programs: vec![],
+        implausible: None,
     }
 }
 

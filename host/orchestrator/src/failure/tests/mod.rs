@@ -34,6 +34,7 @@ fn report(outcome: ExecutionOutcome, error: Option<ExecutionError>) -> Execution
         links: vec![],
         denials: vec![],
         programs: vec![],
+        implausible: None,
     }
 }
 
