@@ -158,7 +158,8 @@ fn native_code_is_loaded_in_one_place_and_compiled_in_a_child() {
     };
     only("Component::deserialize", "host/runtime/src/compile/native.rs");
     only("precompile_component", "host/runtime/src/compile/child.rs");
-    for word in ["Component::from_binary", "Component::new(", "Module::new(", "Module::deserialize"] {
+    for word in ["Component::from_binary", "Component::new(", "Module::new(", "Module::deserialize"]
+    {
         assert_eq!(naming(&host_sources(), word), BTreeSet::new(), "{word}");
     }
 }
@@ -174,6 +175,8 @@ fn only_the_writers_print() {
     let mut files = host_sources();
     // The stand-in for `claude` is another program: what it prints is read by a plugin.
     files.retain(|(name, _)| !name.starts_with("host/simulate/src/claude/"));
+    // The child that compiles answers the host in JSON; its standard output is the host's pipe.
+    files.retain(|(name, _)| name != "host/runtime/src/compile/child.rs");
     for word in [
         "println!",
         "eprintln!",

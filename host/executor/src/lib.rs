@@ -34,8 +34,8 @@ pub use event::{
     Event, Link, OtherEvent, PlanStep, Progress, StepState, ToolResult, ToolUse, Warning,
 };
 pub use execution::{
-    BATCH_BYTES, EVENT_BATCH, EventReceiver, EventSender, Execution, ExecutionControl, ExecutionHandle,
-    StopMode, StopResult, event_channel,
+    BATCH_BYTES, EVENT_BATCH, EventReceiver, EventSender, Execution, ExecutionControl,
+    ExecutionHandle, StopMode, StopResult, event_channel,
 };
 pub use host::{ExecutionHost, HostError, SpendVerdict, Unattended};
 pub use money::{MicroUsd, ParseMoneyError};

@@ -33,8 +33,8 @@ mod stop;
 pub use analyse::{AnalysisRules, Facts, MAX_TEXT_BYTES, Need, Rule, When, analyse};
 pub(crate) use broken::Broken;
 pub use budget::{
-    BudgetPolicy, For, Meter, MeterVerdict, Plausible, Spent, TimeZone, WhenOver, day_of, next_day, orphaned,
-    settlement,
+    BudgetPolicy, For, Meter, MeterVerdict, Plausible, Spent, TimeZone, WhenOver, day_of, next_day,
+    orphaned, settlement,
 };
 pub use failure::{
     AttemptPolicy, Ending, Step, Tried, checkpoint_of, counted, decide, ending, must_change,

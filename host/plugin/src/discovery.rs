@@ -219,6 +219,10 @@ fn describe(
 /// Reads a file of at most so many bytes.
 fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, PluginError> {
     let unreadable = |source| PluginError::Unreadable { path: path.to_owned(), source };
+    // Opening a pipe would wait for a writer, and a device may have no end.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err(unreadable(io::Error::other("it is not a file")));
+    }
     let mut bytes = Vec::new();
     // One byte more than is allowed, so that a file that grows while it is read is noticed too.
     let file = File::open(path).map_err(unreadable)?;
@@ -342,6 +346,21 @@ mod tests {
         let after = found();
         assert_eq!(before.component_digest, after.component_digest);
         assert_ne!(before.digest, after.digest, "one byte of the manifest is another plugin");
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        install(root.path(), "a", &manifest("alpha", "1.0.0"), None);
+        install(root.path(), "b", &manifest("beta", "1.0.0"), Some(b"b"));
+        std::os::unix::fs::symlink("/dev/zero", root.path().join("a/c.wasm")).unwrap();
+        fs::remove_file(root.path().join("b/plugin.toml")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", root.path().join("b/plugin.toml")).unwrap();
+        let found = discover(&[root.path().to_owned()], &[]);
+        assert_eq!(found.broken.len(), 2);
+        for broken in found.broken {
+            assert!(broken.error.to_string().contains("not a file"), "{}", broken.error);
+        }
     }
 
     #[test]

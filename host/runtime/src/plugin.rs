@@ -112,9 +112,8 @@ pub(crate) async fn load(
         problem: problem.to_string(),
     };
     let read = tokio::task::spawn_blocking(move || found.read_component()).await;
-    let bytes = read
-        .map_err(|e| host(&e))?
-        .map_err(|source| LoadError::Read { plugin: name(), source })?;
+    let bytes =
+        read.map_err(|e| host(&e))?.map_err(|source| LoadError::Read { plugin: name(), source })?;
     // Only from bytes: what was compiled elsewhere is native code, and never accepted.
     let component = compilation.component(engine, bytes.into_owned()).await;
     let component = component.map_err(|error| match error {

@@ -9,6 +9,7 @@ mod delivering;
 mod demo;
 mod failures;
 mod fixtures;
+mod floods;
 mod following;
 mod foreign_text;
 mod hostile;

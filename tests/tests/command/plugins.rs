@@ -39,7 +39,7 @@ fn install(world: &World, directory: &str, manifest: &str) {
     fs::write(directory.join("probe.wasm"), PROBE).unwrap();
 }
 
-fn with_probe() -> World {
+pub(crate) fn with_probe() -> World {
     let world = world!().repository(&[("README.md", "A repository.\n")]);
     install(&world, "probe", MANIFEST);
     world

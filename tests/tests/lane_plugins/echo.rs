@@ -78,6 +78,7 @@ pub(crate) async fn load(directory: &Path) -> (Runtime, Plugin) {
     let launcher = Launcher::unsupervised();
     let runtime = Runtime::new(RuntimeOptions {
         cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("command-cache/components")),
+        compiler: cyrus_tests::compiler!(),
         secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
         launcher,
         path,

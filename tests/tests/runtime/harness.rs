@@ -6,10 +6,10 @@ use cyrus_executor::{
 };
 use cyrus_plugin::{BundledPlugin, ExecutorConfig, ExecutorLimits, HostMaximum, discover};
 use cyrus_runtime::{
-    ExecutorError, HostSecrets, LoadError, LogSink, Plugin, PluginExecutor, PluginLog, Runtime,
-    RuntimeOptions,
+    Compiler, ExecutorError, HostSecrets, LoadError, LogSink, Plugin, PluginExecutor, PluginLog,
+    Runtime, RuntimeOptions,
 };
-use cyrus_sandbox::Launcher;
+use cyrus_sandbox::{AbsolutePath, Launcher};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -49,12 +49,15 @@ optional = true
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Builds an executor.
+#[derive(Clone)]
 pub(crate) struct Setup {
     config: ExecutorConfig,
     manifest: String,
     component: Vec<u8>,
     maximum: HostMaximum,
     home: PathBuf,
+    cache: PathBuf,
+    compiler: Compiler,
     logged: Arc<Mutex<Vec<PluginLog>>>,
 }
 
@@ -66,6 +69,9 @@ impl Setup {
             component: PROBE.to_vec(),
             maximum: HostMaximum::default(),
             home: PathBuf::from("/nonexistent"),
+            // Compiled once for all tests, and for the next run.
+            cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+            compiler: cyrus_tests::compiler!(),
             logged: Arc::default(),
         }
     }
@@ -105,6 +111,18 @@ impl Setup {
         self
     }
 
+    /// Where what is compiled is kept.
+    pub(crate) fn cache(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.cache);
+        self
+    }
+
+    /// What compiles.
+    pub(crate) fn compiler(mut self, program: &str) -> Self {
+        self.compiler = Compiler::at(AbsolutePath::parse(program).unwrap());
+        self
+    }
+
     pub(crate) fn home(mut self, home: &Path) -> Self {
         home.clone_into(&mut self.home);
         self
@@ -116,9 +134,8 @@ impl Setup {
         let sink = Arc::clone(&self.logged);
         let log_sink: LogSink = Arc::new(move |line| sink.lock().unwrap().push(line));
         Runtime::new(RuntimeOptions {
-            // Compiled once for all tests, and for the next run.
-            cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
-            compiler: cyrus_tests::compiler!(),
+            cache: Some(self.cache.clone()),
+            compiler: self.compiler.clone(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
             launcher,
             path,

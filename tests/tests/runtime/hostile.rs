@@ -90,7 +90,7 @@ async fn outcomes_and_events_are_limited() {
     let limits = r#"{"outcomeKib": 64, "eventsMib": 1}"#;
     let tested = Setup::new().limits(limits).build().await;
     assert_eq!(limit(&tested.failure("large-outcome 65").await), "outcome");
-    assert_eq!(tested.summary("events 900 1024").await, "sent 900");
+    assert_eq!(tested.summary("events 700 1024").await, "sent 700");
     assert_eq!(limit(&tested.failure("events 2000 1024").await), "events");
     still_works(&tested).await;
 }
@@ -139,6 +139,85 @@ async fn what_is_no_component_is_not_loaded() {
     let empty = [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0];
     let error = load_error(Setup::new().component(&empty)).await.to_string();
     assert!(error.contains("does not export cyrus:executor/task-executor"), "{error}");
+}
+
+/// A module of one function, which takes far more to be compiled than to be written.
+fn bomb(megabytes: usize) -> Vec<u8> {
+    fn number(mut value: usize, out: &mut Vec<u8>) {
+        while value >= 0x80 {
+            out.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+    }
+    fn section(id: u8, content: &[u8], out: &mut Vec<u8>) {
+        out.push(id);
+        number(content.len(), out);
+        out.extend_from_slice(content);
+    }
+    const TARGETS: usize = 65_000;
+    // block; local.get 0; br_table of so many targets, each the block itself; end
+    let mut unit = vec![0x02, 0x40, 0x20, 0, 0x0e];
+    number(TARGETS, &mut unit);
+    unit.extend_from_slice(&[0; TARGETS + 1]);
+    unit.push(0x0b);
+    let code = unit.repeat((megabytes << 20) / unit.len());
+    let body = [&[0][..], &code, &[0x20, 0, 0x0b]].concat();
+    let mut bodies = vec![1];
+    number(body.len(), &mut bodies);
+    bodies.extend_from_slice(&body);
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    section(1, &[1, 0x60, 1, 0x7f, 1, 0x7f], &mut module);
+    section(3, &[1, 0], &mut module);
+    section(10, &bodies, &mut module);
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    section(1, &module, &mut component);
+    component
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_takes_too_much_to_compile_is_refused_once_and_for_all() {
+    let cache = tempfile::tempdir().unwrap();
+    let bomb = bomb(7);
+    let load = async |compiler: Option<&str>| {
+        let setup = Setup::new().component(&bomb).cache(cache.path());
+        let setup = compiler.map_or(setup.clone(), |compiler| setup.compiler(compiler));
+        load_error(setup).await.to_string()
+    };
+    let first = load(None).await;
+    let digest = Digest::of(&bomb).to_string();
+    for part in ["plugin probe", digest.as_str(), "448 MiB", "the most that is allowed"] {
+        assert!(first.contains(part), "{first}");
+    }
+    // It is remembered: nothing is compiled, and nothing could be.
+    assert_eq!(load(Some("/bin/false")).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compiler_that_fails_is_not_held_against_the_component() {
+    let cache = tempfile::tempdir().unwrap();
+    let setup = Setup::new().cache(cache.path());
+    let error = load_error(setup.clone().compiler("/bin/false")).await;
+    assert!(matches!(error, LoadError::Host { .. }), "{error}");
+    still_works(&setup.build().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_code_that_is_not_what_was_compiled_is_not_loaded() {
+    let cache = tempfile::tempdir().unwrap();
+    let setup = Setup::new().cache(cache.path());
+    still_works(&setup.clone().build().await).await;
+    let files = std::fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path());
+    let native = files.filter(|file| file.extension().is_some_and(|e| e == "native"));
+    let native = native.collect::<Vec<_>>().pop().unwrap();
+    let mut code = std::fs::read(&native).unwrap();
+    let middle = code.len() / 2;
+    code[middle] ^= 1;
+    std::fs::write(&native, code).unwrap();
+    // It would have to be compiled again, and cannot be.
+    let error = load_error(setup.clone().compiler("/bin/false")).await;
+    assert!(matches!(error, LoadError::Host { .. }), "{error}");
+    still_works(&setup.build().await).await;
 }
 
 /// The same component, as if it had been built against another version.

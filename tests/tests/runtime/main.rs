@@ -1,6 +1,7 @@
 //! The plugin host, with a real component that does whatever its prompt says.
 
 mod context;
+mod floods;
 mod harness;
 mod hostile;
 mod http;

@@ -38,11 +38,17 @@ impl fmt::Display for Refusal {
             Self::Invalid(problem) => write!(f, "not a component that can be compiled: {problem}"),
             Self::Memory => {
                 let most = child::MEMORY_BYTES >> 20;
-                write!(f, "to compile its component takes more than {most} MiB of memory, the most that is allowed")
+                write!(
+                    f,
+                    "to compile its component takes more than {most} MiB of memory, the most that is allowed"
+                )
             }
             Self::Time => {
                 let most = child::TIME.as_secs();
-                write!(f, "to compile its component takes longer than {most} s, the most that is allowed")
+                write!(
+                    f,
+                    "to compile its component takes longer than {most} s, the most that is allowed"
+                )
             }
         }
     }

@@ -95,7 +95,8 @@ impl Cache {
     }
 
     fn write(&self, source: Digest, record: &Record) -> io::Result<PathBuf> {
-        let mut file: NamedTempFile = Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
+        let mut file: NamedTempFile =
+            Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
         serde_json::to_writer(&mut file, record)?;
         let place = self.record_file(source);
         file.persist(&place).map_err(|error| error.error)?;

@@ -49,10 +49,11 @@ static ANSWERED: Mutex<()> = Mutex::new(());
 /// Compiles what is on standard input into this file, and returns the process's exit code.
 pub(super) fn run(output: Option<OsString>) -> i32 {
     let Some(output) = output else { return 2 };
-    let answer = hold_limits()
-        .and_then(|()| watch_time())
-        .and_then(|()| read_component())
-        .map_or_else(|error| Answer::Failed(error.to_string()), |bytes| compile(&bytes, output.as_ref()));
+    let answer =
+        hold_limits().and_then(|()| watch_time()).and_then(|()| read_component()).map_or_else(
+            |error| Answer::Failed(error.to_string()),
+            |bytes| compile(&bytes, output.as_ref()),
+        );
     say(&answer)
 }
 
@@ -88,7 +89,11 @@ fn watch_time() -> io::Result<()> {
         }
         let used = processor_time();
         say(&if used * STARVED < TIME {
-            Answer::Failed(format!("it had no more than {} s of a processor in {} s: try again when the machine is less busy", used.as_secs(), TIME.as_secs()))
+            Answer::Failed(format!(
+                "it had no more than {} s of a processor in {} s: try again when the machine is less busy",
+                used.as_secs(),
+                TIME.as_secs()
+            ))
         } else {
             Answer::Refused(Refusal::Time)
         });

@@ -202,7 +202,9 @@ async fn found(
     match loaded.map_err(|e| host(&e))? {
         Ok(component) => Ok(Some(component)),
         Err(error) => {
-            tracing::warn!("what was compiled of {source} cannot be used, and is made again: {error:#}");
+            tracing::warn!(
+                "what was compiled of {source} cannot be used, and is made again: {error:#}"
+            );
             Ok(None)
         }
     }

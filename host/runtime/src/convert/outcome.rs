@@ -189,7 +189,8 @@ pub(crate) fn outcome_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) 
 
 fn result_size(result: &wit::ExecutionResult) -> usize {
     let links = result.links.iter().map(|l| l.kind.len() + l.title.len() + l.url.len());
-    let denials = result.denials.iter().map(|d| d.tool.len() + json_size(&d.input) + d.reason.len());
+    let denials =
+        result.denials.iter().map(|d| d.tool.len() + json_size(&d.input) + d.reason.len());
     let extensions = result.extensions.iter().map(|(k, v)| k.len() + json_size(v));
     let entries = links.chain(denials).chain(extensions).map(|size| ENTRY_BYTES + size);
     result.summary.len()

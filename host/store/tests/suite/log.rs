@@ -1,7 +1,8 @@
 //! A session's log.
 
 use crate::{home::Home, values::*};
-use cyrus_core::{LogLine, SessionStore as _};
+use cyrus_core::{LogLine, SessionEvent, SessionStore as _};
+use cyrus_executor::Event;
 
 pub(crate) async fn keeps_lines_in_order_whoever_writes(home: &Home) {
     const EACH: usize = 10;
@@ -52,4 +53,39 @@ pub(crate) async fn keeps_the_newest_lines(home: &Home) {
     assert_eq!(kept[0], LogLine { number: 26, event: line(26) });
     assert_eq!(kept[KEPT - 1], LogLine { number: KEPT as u64 + 25, event: line(KEPT + 25) });
     assert_eq!(store.log_lines(&other, 0, 9).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn keeps_the_course_of_a_session_when_it_is_full(home: &Home) {
+    const MIB: usize = 1 << 20;
+    const FITS: usize = 64;
+    let said = || SessionEvent::ExecutionEvent {
+        execution: "e".into(),
+        event: Event::Message("x".repeat(MIB)),
+    };
+    let store = home.store().await;
+    let id = store.open(&session("aaaa", 1)).await.unwrap().session;
+    for _ in 0..FITS + 6 {
+        store.log(&id, vec![said()]).await.unwrap();
+    }
+    store.log(&id, vec![line(1), said(), line(2)]).await.unwrap();
+    let mut lines = Vec::new();
+    loop {
+        let after = lines.last().map_or(0, |line: &LogLine| line.number);
+        let page = store.log_lines(&id, after, 1000).await.unwrap();
+        assert!(page.len() <= 5, "a page of long lines is short");
+        if page.is_empty() {
+            break;
+        }
+        lines.extend(page);
+    }
+    let chatter = |line: &&LogLine| matches!(line.event, SessionEvent::ExecutionEvent { .. });
+    assert_eq!(lines.iter().filter(chatter).count(), FITS);
+    let rest: Vec<_> = lines.iter().filter(|line| !chatter(line)).map(|line| &line.event).collect();
+    let [SessionEvent::Warning { message }, first, SessionEvent::Warning { message: more }, last] =
+        rest[..]
+    else {
+        panic!("{rest:?}")
+    };
+    assert_eq!((first, last), (&line(1), &line(2)));
+    assert!(message.starts_with("6 events") && more.starts_with("1 events"), "{message} {more}");
 }

@@ -33,6 +33,7 @@ macro_rules! cases {
             leases::brings_a_cancelled_task_to_whoever_works_on_the_session_now_or_later,
             log::keeps_lines_in_order_whoever_writes,
             log::keeps_the_newest_lines,
+            log::keeps_the_course_of_a_session_when_it_is_full,
             model::agrees_with_the_model,
             money::reserves_and_settles_once,
             money::replaces_a_reservation_if_the_difference_fits,

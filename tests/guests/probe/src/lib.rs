@@ -6,6 +6,8 @@ mod bindings;
 #[cfg(target_family = "wasm")]
 mod files;
 #[cfg(target_family = "wasm")]
+mod flood;
+#[cfg(target_family = "wasm")]
 mod guest;
 #[cfg(target_family = "wasm")]
 mod hostile;

@@ -12,7 +12,7 @@ use crate::{
         },
         wasi::clocks::monotonic_clock::wait_for,
     },
-    files,
+    files, flood,
     guest::{Done, Work, be_deaf, done, error, usage},
     hostile, http, process,
 };
@@ -22,7 +22,7 @@ const HOUR: u64 = 3_600_000_000_000;
 pub(crate) async fn perform(mut work: Work) -> Done {
     let words = std::mem::take(&mut work.words);
     let rest: Vec<&str> = words[1..].iter().map(String::as_str).collect();
-    if words[0] != "events" {
+    if !["events", "flood"].contains(&words[0].as_str()) {
         let begun = Progress { message: "begun".to_owned(), fraction: None };
         let _ = work.events.write_all(vec![Event::Progress(begun)]).await;
     }
@@ -80,6 +80,7 @@ pub(crate) async fn perform(mut work: Work) -> Done {
             done("logged")
         }
         "events" => events(work, number(rest[0]), number(rest[1])).await,
+        "flood" => flood::of(work, rest[0]).await,
         other => hostile::perform(work, other, &rest).await,
     }
 }
