@@ -36,6 +36,7 @@ impl Plausible {
             && cost.amount > self.cost
         {
             claims.push(format!("a cost of {} (counted as {})", cost.amount, self.cost));
+            usage.claimed.get_or_insert(*cost);
             cost.amount = self.cost;
         }
         for (what, tokens) in [
@@ -73,6 +74,7 @@ mod tests {
             cache_write_tokens: tokens,
             turns: Some(turns),
             cost: Some(cost),
+            claimed: None,
         }
     }
 
@@ -86,7 +88,9 @@ mod tests {
             let mut counted = usage(claim, tokens, turns);
             let flagged = plausible.clamp(&mut counted);
             let most = reserved.max(expected).saturating_mul(TIMES_RESERVED).max(ANY_COST.0);
-            prop_assert_eq!(&counted, &usage(claim.min(most), tokens.min(TOKENS), turns.min(TURNS)));
+            let mut expected = usage(claim.min(most), tokens.min(TOKENS), turns.min(TURNS));
+            expected.claimed = usage(claim, 0, 0).cost.filter(|_| claim > most);
+            prop_assert_eq!(&counted, &expected);
             let was_more = claim > most || tokens > TOKENS || turns > TURNS;
             prop_assert_eq!(flagged.is_some(), was_more);
             prop_assert_eq!(plausible.clamp(&mut counted), None, "what was brought down is plausible");

@@ -7,6 +7,7 @@
 use cyrus_plugin::Digest;
 use sha2::{Digest as _, Sha256};
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
@@ -42,6 +43,9 @@ fn digest_of(mut file: File) -> io::Result<Digest> {
             read => hasher.update(&piece[..read]),
         }
     }
-    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}").parse().map_err(io::Error::other)
+    let mut text = "sha256:".to_owned();
+    for byte in hasher.finalize() {
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text.parse().map_err(io::Error::other)
 }

@@ -47,8 +47,7 @@ pub(crate) fn tree_size(text: &str) -> Option<usize> {
                 size = size.saturating_add(own);
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' => size = size.saturating_add(JSON_VALUE_BYTES),
-            b':' => size = size.saturating_add(JSON_VALUE_BYTES),
+            b',' | b':' => size = size.saturating_add(JSON_VALUE_BYTES),
             _ => {}
         }
     }
