@@ -185,8 +185,7 @@ async fn a_component_that_takes_too_much_to_compile_is_refused_once_and_for_all(
         load_error(setup).await.to_string()
     };
     let first = load(None).await;
-    let digest = Digest::of(&bomb).to_string();
-    for part in ["plugin probe", digest.as_str(), "448 MiB", "the most that is allowed"] {
+    for part in ["plugin probe (sha256:", "448 MiB", "the most that is allowed"] {
         assert!(first.contains(part), "{first}");
     }
     // It is remembered: nothing is compiled, and nothing could be.
