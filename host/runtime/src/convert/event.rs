@@ -75,18 +75,18 @@ fn step(step: wit::PlanStep, clean: impl Fn(String) -> String) -> PlanStep {
     }
 }
 
-/// What an event would take if it were kept as it came, in bytes: its texts, and its JSON as a tree.
+/// How much text an event came with, in bytes.
 pub(crate) fn size(event: &wit::Event) -> usize {
     match event {
         wit::Event::Message(text) | wit::Event::Thought(text) => text.len(),
-        wit::Event::ToolUse(call) => call.id.len() + call.tool.len() + json_size(&call.input),
+        wit::Event::ToolUse(call) => call.id.len() + call.tool.len() + call.input.len(),
         wit::Event::ToolResult(result) => result.id.len() + result.output.len(),
         wit::Event::Plan(steps) => steps.iter().map(|step| step.text.len()).sum(),
         wit::Event::Usage(_) => 0,
         wit::Event::Link(link) => link.kind.len() + link.title.len() + link.url.len(),
         wit::Event::Progress(progress) => progress.message.len(),
         wit::Event::Warning(warning) => warning.code.len() + warning.message.len(),
-        wit::Event::Other(other) => other.kind.len() + json_size(&other.payload),
+        wit::Event::Other(other) => other.kind.len() + other.payload.len(),
     }
 }
 
