@@ -1,6 +1,6 @@
 //! Events.
 
-use super::{json, json::tree_size, link, usage};
+use super::{json, link, usage};
 use crate::{
     bindings::types as wit,
     bound::{self, EVENT_BYTES, EVENT_TEXT_BYTES, MESSAGE_BYTES},
@@ -88,9 +88,4 @@ pub(crate) fn size(event: &wit::Event) -> usize {
         wit::Event::Warning(warning) => warning.code.len() + warning.message.len(),
         wit::Event::Other(other) => other.kind.len() + other.payload.len(),
     }
-}
-
-/// What JSON text would take as a tree, or as the text it is when it is nested too deep to become one.
-pub(crate) fn json_size(text: &str) -> usize {
-    tree_size(text).unwrap_or(text.len())
 }

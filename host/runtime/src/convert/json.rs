@@ -23,7 +23,7 @@ pub(crate) fn value(text: String, most: usize, redactor: &Redactor) -> Value {
 
 /// What JSON text takes as a tree, at least as much as [`cyrus_executor::json_size`] finds it to take, or what the
 /// text itself takes when that is more. `None`: it is nested too deep.
-pub(crate) fn tree_size(text: &str) -> Option<usize> {
+fn tree_size(text: &str) -> Option<usize> {
     let (mut size, mut depth) = (JSON_VALUE_BYTES + text.len(), 0_usize);
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {
@@ -52,6 +52,11 @@ pub(crate) fn tree_size(text: &str) -> Option<usize> {
         }
     }
     Some(size)
+}
+
+/// What JSON text takes as a value, or as the text it is when it is nested too deep to become one.
+pub(crate) fn size(text: &str) -> usize {
+    tree_size(text).unwrap_or(text.len())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How an execution ended, and what `describe` and `probe` say.
 
-use super::{event::json_size, json, link, usage, wait};
+use super::{json, link, usage, wait};
 use crate::{
     bindings::types as wit,
     bound::{self, EVENT_TEXT_BYTES, LISTED, MESSAGE_BYTES},
@@ -190,11 +190,11 @@ pub(crate) fn outcome_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) 
 fn result_size(result: &wit::ExecutionResult) -> usize {
     let links = result.links.iter().map(|l| l.kind.len() + l.title.len() + l.url.len());
     let denials =
-        result.denials.iter().map(|d| d.tool.len() + json_size(&d.input) + d.reason.len());
-    let extensions = result.extensions.iter().map(|(k, v)| k.len() + json_size(v));
+        result.denials.iter().map(|d| d.tool.len() + json::size(&d.input) + d.reason.len());
+    let extensions = result.extensions.iter().map(|(k, v)| k.len() + json::size(v));
     let entries = links.chain(denials).chain(extensions).map(|size| ENTRY_BYTES + size);
     result.summary.len()
-        + result.structured.as_deref().map_or(0, json_size)
+        + result.structured.as_deref().map_or(0, json::size)
         + text_size(result.checkpoint.as_ref())
         + entries.sum::<usize>()
 }
