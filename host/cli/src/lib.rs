@@ -45,11 +45,7 @@ pub fn main() -> ExitCode {
     ended.map_or_else(|error| failed(&error), ExitCode::from)
 }
 
-async fn dispatch(
-    cli: Cli,
-    supervisor: Supervisor,
-    compiler: Compiler,
-) -> anyhow::Result<Exit> {
+async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyhow::Result<Exit> {
     let repository = match &cli.command {
         Command::Run(args) => args.task.repo.clone(),
         Command::Plan(args) => args.task.repo.clone(),
