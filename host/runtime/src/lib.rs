@@ -42,8 +42,8 @@ mod verdict;
 
 pub use cap::home::home_owner;
 pub use cap::log::{LogLevel, PluginLog};
-pub use egress::model_upstream;
 pub use compile::{Compiler, compile_if_asked};
+pub use egress::model_upstream;
 pub use executor::{ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};
