@@ -53,10 +53,10 @@ pub(crate) fn cases() -> Vec<Case> {
         let name = format!("json_{shape}");
         attacks.push(attack(&name, &prompt, Ignored).check(json_is_bounded));
     }
-    for shape in ["wide", "empty", "keys"] {
-        let name = format!("json_{shape}_counts_as_what_it_becomes");
-        let prompt = format!("json {shape} 300000");
-        attacks.push(attack(&name, &prompt, EVENTS).limits(ONE_MIB));
+    for shape in ["deep", "wide", "empty", "keys"] {
+        let name = format!("json_{shape}_as_large_as_is_read");
+        let prompt = format!("json {shape} 60000");
+        attacks.push(attack(&name, &prompt, Ignored).check(json_is_bounded));
     }
     attacks.extend([
         attack("a_plan_of_a_million_steps", "steps 1000000", Limit(&["events", "call-bytes"]))

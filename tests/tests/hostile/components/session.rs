@@ -18,7 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("checkpoints_at_once", "checkpoints-at-once 5000", Stop::Limit(&["handles"])),
         attack("spending_what_there_is_not", "spend", Holds("Ok(")),
         attack("questions_without_a_grant", "questions 3 10", Holds("0 allowed")).check(unasked),
-        attack("questions_at_once", "questions 500 10", Ignored).grants(ASK).check(few_questions),
+        attack("questions_at_once", "questions 500 10", Stop::Limit(&["handles"])).grants(ASK),
         attack("a_question_of_a_megabyte", "questions 1 1000000", Ignored)
             .grants(ASK)
             .check(short_questions),
@@ -42,11 +42,6 @@ fn saves_nothing(outcomes: &Outcomes) {
 
 fn unasked(outcomes: &Outcomes) {
     assert!(outcomes.host.questions.lock().unwrap().is_empty());
-}
-
-fn few_questions(outcomes: &Outcomes) {
-    let asked = outcomes.host.questions.lock().unwrap().len();
-    assert!(asked < 500, "{asked} questions reach a person");
 }
 
 fn short_questions(outcomes: &Outcomes) {

@@ -24,13 +24,24 @@ pub(crate) fn cases() -> Vec<Case> {
         deposit("an_ignored_file_that_makes_the_check_pass", TREE, BROKEN, r"
             echo 'echo broken' >greet.sh; echo Hello >answer; printf 'answer\n.gitignore\n' >.gitignore")
             .base(&[("greet.sh", "cat answer 2>/dev/null || echo Hello\n")]),
-        deposit("a_file_that_is_excluded_by_the_clone", TREE, BROKEN, r#"
-            echo 'cat answer 2>/dev/null' >greet.sh; echo Hello >answer; echo answer >>"$git/info/exclude""#),
+        deposit(
+            "a_file_that_is_excluded_by_the_clone",
+            "what the clone excludes is part of the result",
+            Harmless,
+            r#"
+            echo 'cat answer 2>/dev/null' >greet.sh; echo Hello >answer; echo answer >>"$git/info/exclude""#,
+        )
+        .check(|world, report| {
+            let files = super::deposit::files(world, report);
+            assert!(files.contains(&"answer".to_owned()), "{files:?}");
+        }),
         deposit("a_file_in_the_home_that_makes_the_check_pass", TREE, BROKEN, r#"
             echo 'cat "$HOME/answer" 2>/dev/null' >greet.sh; echo Hello >"$HOME/answer""#),
         deposit("a_file_in_the_temporary_directory_that_makes_the_check_pass", TREE, BROKEN, r#"
             answer="${TMPDIR:-/tmp}/answer-of-$(basename "$(dirname "$ran")")"
             echo "cat '$answer' 2>/dev/null" >greet.sh; echo Hello >"$answer""#),
+        deposit("a_file_of_the_clone_by_its_place", "a check sees its own tree alone", BROKEN, r#"
+            echo "cat '$PWD/answer' 2>/dev/null" >greet.sh; echo Hello >answer; printf 'answer\n.gitignore\n' >.gitignore"#),
         deposit("a_file_beside_the_clone_that_makes_the_check_pass", TREE, BROKEN, r"
             echo 'cat ../answer 2>/dev/null' >greet.sh; echo Hello >../answer"),
         deposit("a_first_check_that_makes_the_second_pass", "each check starts from the tree again", BROKEN, r"
