@@ -29,6 +29,8 @@ pub(crate) fn text(text: String, most: usize) -> String {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most.saturating_sub(CUT.len())));
         text.push_str(CUT);
+        // What is cut off is given back: a text is counted by its length, and may wait in a queue.
+        text.shrink_to_fit();
     }
     match plain(&text) {
         Cow::Borrowed(_) => text,
@@ -74,6 +76,7 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         let cut = bounded(&"漢".repeat(1000), 100);
         assert!(cut.len() <= 100 && cut.starts_with("漢") && cut.ends_with(CUT), "{cut}");
+        assert!(cut.capacity() <= 200, "{} bytes are kept", cut.capacity());
     }
 
     #[test]
