@@ -180,7 +180,30 @@ impl World {
         let line =
             format!("CLAUDE_STAND_IN_SCRIPT='{file}' exec '{program}' simulate claude -- \"$@\"");
         self.install("claude", &line);
-        self
+        let (program, script) = (self.program.clone(), self.path("claude.json"));
+        self.seen(&[&program, &script])
+    }
+
+    /// Lets launched programs read these.
+    #[must_use]
+    pub fn seen(self, paths: &[&Path]) -> Self {
+        self.sandbox("readOnly", paths)
+    }
+
+    /// Lets launched programs write these.
+    #[must_use]
+    pub fn shared(self, paths: &[&Path]) -> Self {
+        self.sandbox("readWrite", paths)
+    }
+
+    fn sandbox(self, key: &str, paths: &[&Path]) -> Self {
+        let mut all = self.config["sandbox"][key].as_array().cloned().unwrap_or_default();
+        for path in paths.iter().map(|path| json!(path)) {
+            if !all.contains(&path) {
+                all.push(path);
+            }
+        }
+        self.config(json!({ "sandbox": { key: all } }))
     }
 
     /// Puts a shell script on the `PATH`.

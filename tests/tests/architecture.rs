@@ -226,8 +226,8 @@ fn lines_are_made_in_one_place() {
 const CONNECTIONS: [(&[&str], &[&str], &str); 8] = [
     (
         &["TcpStream::connect", "TcpSocket", "lookup_host"],
-        &["host/egress/src/resolve.rs"],
-        "the addresses were checked there",
+        &["host/egress/src/forward.rs", "host/egress/src/resolve.rs"],
+        "the addresses were checked there; a loopback port that the operator granted by its number",
     ),
     (
         &["reqwest"],

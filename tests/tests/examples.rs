@@ -109,6 +109,7 @@ impl Bench {
             home: self.path("home"),
             tmp: self.path("tmp"),
             home_record: self.path("record"),
+            borrowed: Vec::new(),
         });
         request.allowed_tools = Some(vec!["read_file".to_owned()]);
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")

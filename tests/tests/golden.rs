@@ -152,6 +152,7 @@ impl Bench {
                 home: self.path("home"),
                 tmp: self.path("tmp"),
                 home_record: self.path("record"),
+                borrowed: Vec::new(),
             }),
             attachments: vec![
                 Attachment {

@@ -3,9 +3,13 @@
 use crate::{
     exit::{UsageError, usage},
     mcp::McpServers,
+    sandbox,
+    way_out::ByRule,
 };
 use anyhow::{Context as _, Result};
-use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources};
+use cyrus_config::{
+    BundledExecutor, Config, NetworkAccess, RepositoryConfig, SandboxSettings, Sources,
+};
 use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
 use cyrus_orchestrator::{Ports, Scheduling};
@@ -18,7 +22,7 @@ use cyrus_runtime::{
     Compiler, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _,
 };
 use cyrus_sandbox::{
-    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, find_program,
+    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, find_program,
 };
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
@@ -251,17 +255,26 @@ impl App {
         purpose: Purpose,
     ) -> Result<Arc<dyn TaskExecutor>> {
         let config = self.executor_config(name, repository)?;
-        let made = self.make(config, purpose).await;
+        let granted = config.grants.process.values();
+        let hosts = granted.flat_map(|grant| self.config.maximum().open_to(&grant.hosts));
+        let settings = self.repository(repository).executor_sandbox(name);
+        let launcher = self.confining(&settings, ByRule::hosts(hosts))?;
+        let made = self.make(config, purpose, launcher).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
     }
 
-    async fn make(&self, config: ExecutorConfig, purpose: Purpose) -> Result<PluginExecutor> {
+    async fn make(
+        &self,
+        config: ExecutorConfig,
+        purpose: Purpose,
+        launcher: Launcher,
+    ) -> Result<PluginExecutor> {
         let plugin = self.plugin(&config.plugin)?;
         self.refuse_hidden_grants(&config, plugin)?;
         self.approvals().check(&config, plugin, purpose)?;
         let runtime = self.runtime().await?;
         let plugin = runtime.load(plugin).await?;
-        Ok(runtime.executor(&plugin, config).await?)
+        Ok(runtime.executor_with(&plugin, config, launcher).await?)
     }
 
     /// The installed plugin of this name.
@@ -353,7 +366,8 @@ impl App {
             max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
             protected_paths: rules.protected_paths,
         };
-        let mut settings = self.workspace_settings(repository, issues)?;
+        let mut settings =
+            self.workspace_settings(repository, issues, &configured.network_access().checks)?;
         let timeout = &mut settings.environment.timeout;
         *timeout = configured.check_timeout().unwrap_or(*timeout);
         let checks = CheckSettings {
@@ -399,7 +413,8 @@ impl App {
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
     ) -> Result<GitWorkspaces> {
-        let settings = self.workspace_settings(repository, issues)?;
+        let access = self.repository(repository).network_access().setup;
+        let settings = self.workspace_settings(repository, issues, &access)?;
         Ok(GitWorkspaces::new(self.roots()?, self.git()?, settings))
     }
 
@@ -407,15 +422,36 @@ impl App {
         &self,
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
+        access: &NetworkAccess,
     ) -> Result<WorkspaceSettings> {
-        let hooks = self.repository(repository).hooks();
+        let configured = self.repository(repository);
+        let hooks = configured.hooks();
+        let launcher = self.confining(&configured.sandbox(), ByRule::access(access))?;
         Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
             issues,
-            ..WorkspaceSettings::new(self.launcher.clone(), self.check_environment()?)
+            ..WorkspaceSettings::new(launcher, self.check_environment()?)
+        })
+    }
+
+    /// What launches programs that are not trusted, into sandboxes as configured.
+    pub(crate) fn confining(
+        &self,
+        settings: &SandboxSettings,
+        way_out: Arc<dyn WayOut>,
+    ) -> Result<Launcher> {
+        sandbox::launcher(&self.launcher, settings, &self.surroundings()?, way_out)
+    }
+
+    fn surroundings(&self) -> Result<sandbox::Surroundings> {
+        let private = [self.home.as_path(), self.config.work_dir()].map(Path::to_owned).into_iter();
+        Ok(sandbox::Surroundings {
+            private: private.chain(self.user_home.clone()).collect(),
+            path: self.path.as_os_str().to_owned(),
+            variables: self.check_environment()?.variables,
         })
     }
 

@@ -16,8 +16,10 @@ mod mcp;
 mod output;
 mod preview;
 mod queue;
+mod sandbox;
 mod site;
 mod sweep;
+mod way_out;
 mod work;
 
 use args::{Cli, Command};

@@ -117,8 +117,8 @@ impl Config {
             work_dir: work_dir(&at.get("workDir"), sources),
             limits: limits(&at.get("limits")),
             maximum: at.get("maximum").read().unwrap_or_default(),
-            bundled: bundled(sources.bundled, &problems),
-            executors: executors(&at.get("executors"), user_home),
+            bundled: bundled(sources, &problems),
+            executors: executors(&at.get("executors"), sources, user_home),
             repositories: repositories.items().filter_map(read_repository).collect(),
             defaults: defaults(&at, sources, user_home),
             environment: CodegenSection::of_environment(sources.environment),
@@ -278,13 +278,13 @@ fn limits(at: &At<'_>) -> Limits {
     }
 }
 
-fn bundled(given: &[BundledExecutor<'_>], problems: &Problems) -> BTreeMap<String, ExecutorEntry> {
+fn bundled(sources: &Sources<'_>, problems: &Problems) -> BTreeMap<String, ExecutorEntry> {
     let mut entries = BTreeMap::new();
-    for bundled in given {
+    for bundled in sources.bundled {
         let path = format!("the bundled executor {}", bundled.name);
         match serde_json::from_str::<Value>(bundled.json) {
             Ok(json) => {
-                let entry = ExecutorEntry::read(&At::root(&path, &json, problems), None);
+                let entry = ExecutorEntry::read(&At::root(&path, &json, problems), sources, None);
                 entries.insert(bundled.name.to_owned(), entry);
             }
             Err(error) => At::root(&path, &Value::Null, problems).wrong(error),
@@ -293,7 +293,11 @@ fn bundled(given: &[BundledExecutor<'_>], problems: &Problems) -> BTreeMap<Strin
     entries
 }
 
-fn executors(at: &At<'_>, user_home: Option<&Path>) -> BTreeMap<String, ExecutorEntry> {
+fn executors(
+    at: &At<'_>,
+    sources: &Sources<'_>,
+    user_home: Option<&Path>,
+) -> BTreeMap<String, ExecutorEntry> {
     let mut entries = BTreeMap::new();
     for (name, at) in at.entries() {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -301,7 +305,7 @@ fn executors(at: &At<'_>, user_home: Option<&Path>) -> BTreeMap<String, Executor
         if !starts_well || !name.chars().all(plain) || name.len() > 64 {
             at.wrong("is no name for an executor: use up to 64 small letters, digits and hyphens, a letter first");
         }
-        entries.insert(name.to_owned(), ExecutorEntry::read(&at, user_home));
+        entries.insert(name.to_owned(), ExecutorEntry::read(&at, sources, user_home));
     }
     entries
 }

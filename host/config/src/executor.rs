@@ -1,4 +1,4 @@
-use crate::{reader::At, terms::TermsEntry};
+use crate::{config::Sources, reader::At, sandbox::SandboxSettings, terms::TermsEntry};
 use cyrus_executor::Placement;
 use cyrus_plugin::{ExecutorConfig, ExecutorLimits, GatewayConfig, Grants, SecretRef};
 use serde_json::{Map, Value, json};
@@ -20,6 +20,7 @@ pub(crate) struct ExecutorEntry {
     /// As a whole.
     pub(crate) gateway: Option<GatewayConfig>,
     pub(crate) terms: TermsEntry,
+    pub(crate) sandbox: SandboxSettings,
 }
 
 /// A key of `grants`. Each is granted as a whole.
@@ -64,9 +65,10 @@ impl Capability {
 
 impl ExecutorEntry {
     /// What is written here. `home` is what `~` stands for in the path of a secret's file.
-    pub(crate) fn read(at: &At<'_>, home: Option<&Path>) -> Self {
+    pub(crate) fn read(at: &At<'_>, sources: &Sources<'_>, home: Option<&Path>) -> Self {
         at.object();
         let mut entry = Self {
+            sandbox: SandboxSettings::read(&at.get("sandbox"), sources),
             plugin: at.get("plugin").text().map(str::to_owned),
             enabled: at.get("enabled").flag(),
             placement: at.get("placement").read(),
@@ -118,6 +120,7 @@ impl ExecutorEntry {
         merged.placement = over.placement.or(merged.placement);
         merged.gateway = over.gateway.clone().or(merged.gateway);
         merged.terms = merged.terms.overlaid(&over.terms);
+        merged.sandbox = merged.sandbox.overlaid(&over.sandbox);
         merge(&mut merged.settings, &over.settings);
         merge(&mut merged.limits, &over.limits);
         for capability in &over.granted {
@@ -190,7 +193,9 @@ mod tests {
 
     fn read(value: &Value) -> (ExecutorEntry, Vec<String>) {
         let problems = Problems::default();
-        let entry = ExecutorEntry::read(&At::root("e", value, &problems), Some(Path::new("/h")));
+        let sources = Sources { home: Path::new("/c"), bundled: &[], environment: &|_| None };
+        let at = At::root("e", value, &problems);
+        let entry = ExecutorEntry::read(&at, &sources, Some(Path::new("/h")));
         (entry, problems.into_inner().iter().map(ToString::to_string).collect())
     }
 

@@ -109,6 +109,7 @@ const REPOSITORY: Keys = Object(&[
     ("integration", INTEGRATION),
     ("network", NETWORK),
     ("planning", Open),
+    ("sandbox", SANDBOX),
     (
         "scheduling",
         Object(&[
@@ -181,6 +182,7 @@ const EXECUTOR: Keys = Object(&[
     ("maxCostPerDay", Open),
     ("placement", Open),
     ("plugin", Open),
+    ("sandbox", SANDBOX),
     ("settings", Open),
 ]);
 
@@ -188,6 +190,7 @@ const ATTEMPTS: Keys =
     Object(&[("most", Open), ("retries", Open), ("backoffSeconds", Open), ("rounds", Open)]);
 
 const NETWORK: Keys = Object(&[("checks", Open), ("setup", Open)]);
+const SANDBOX: Keys = Object(&[("profile", Open), ("readOnly", Open), ("readWrite", Open)]);
 
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 

@@ -95,7 +95,7 @@ impl NetworkSection {
 
 impl RepositoryConfig<'_> {
     /// What its set-up and its checks may reach: the public package registries, unless configured.
-    pub fn network(&self) -> Network {
+    pub fn network_access(&self) -> Network {
         let setup = self.find(|section| section.network.setup.as_ref()).cloned();
         let checks = self.find(|section| section.network.checks.as_ref()).cloned();
         Network { setup: setup.unwrap_or_default(), checks: checks.unwrap_or_default() }

@@ -5,6 +5,7 @@ use crate::{
     executor::ExecutorEntry,
     home, hooks, labels,
     reader::At,
+    sandbox::SandboxSettings,
     section::{self, Section},
     tools,
 };
@@ -226,6 +227,10 @@ impl<'a> RepositoryConfig<'a> {
     /// What is said for all repositories.
     pub(crate) fn for_all(&self) -> &'a Section {
         &self.config.defaults
+    }
+
+    pub(crate) fn own_sandbox(&self) -> Option<&'a SandboxSettings> {
+        Some(&self.section()?.sandbox)
     }
 
     fn section(&self) -> Option<&'a Section> {

@@ -6,6 +6,7 @@ use crate::{
     network::NetworkSection,
     publishing::IntegrationSection,
     reader::At,
+    sandbox::SandboxSettings,
     scheduling::{AttemptsSection, SchedulingSection},
     selection::SelectionSection,
     tools,
@@ -36,6 +37,7 @@ pub(crate) struct Section {
     pub(crate) planning: Option<Planning>,
     pub(crate) hooks: HooksSection,
     pub(crate) network: NetworkSection,
+    pub(crate) sandbox: SandboxSettings,
 }
 
 /// Tools for one kind of task.
@@ -59,6 +61,7 @@ impl Section {
             planning: at.get("planning").read(),
             hooks: HooksSection::read(&at.get("hooks"), sources),
             network: NetworkSection::read(&at.get("network")),
+            sandbox: SandboxSettings::read(&at.get("sandbox"), sources),
             ..Self::default()
         }
     }

@@ -20,6 +20,7 @@
 //! * [`resolve`], [`CheckedAddresses`], [`Resolver`]: from a name to addresses that were checked.
 //! * [`Rules`]: which hosts, and the preset of public registries.
 //! * [`Proxy`], [`Serving`], [`Limits`]: serves listeners.
+//! * [`forward`]: a loopback port of this machine, for programs that have a loopback interface of their own.
 //! * [`Access`], [`Verdict`]: what is recorded of a connection.
 //!
 //! [`HostPattern`]: cyrus_plugin::HostPattern
@@ -27,6 +28,7 @@
 mod access;
 mod address;
 mod connection;
+mod forward;
 #[cfg(test)]
 mod fuzz;
 mod limits;
@@ -38,6 +40,7 @@ mod resolve;
 mod rules;
 
 pub use access::{Access, Verdict};
+pub use forward::forward;
 pub use limits::Limits;
 pub use proxy::{Proxy, Serving};
 pub use resolve::{CheckedAddresses, Resolver, SystemResolver, Unresolved, resolve};

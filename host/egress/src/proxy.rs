@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// How long accepting pauses when it fails: there may be no descriptors left for a while.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What an observer is: it is given the record of each connection.
 pub(crate) type Observer = Arc<dyn Fn(Access) + Send + Sync>;
@@ -53,6 +53,10 @@ impl Proxy {
 }
 
 impl Serving {
+    pub(crate) fn new(address: io::Result<SocketAddr>, task: AbortHandle) -> Self {
+        Self { address, task }
+    }
+
     /// The address that programs are to be given.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.address {

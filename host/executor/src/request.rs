@@ -40,6 +40,10 @@ pub struct Workspace {
     pub tmp: PathBuf,
     /// Where the host records what it gave into that home. No program may write there.
     pub home_record: PathBuf,
+    /// Directories outside of it that it borrows from: git objects of the repository it was cloned from. Launched
+    /// programs read them.
+    #[serde(default)]
+    pub borrowed: Vec<PathBuf>,
 }
 
 /// Where an attachment's bytes are.

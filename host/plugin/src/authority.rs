@@ -54,6 +54,8 @@ pub struct ProgramAuthority {
     /// What becomes of the key of its model, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The hosts that it reaches.
+    pub hosts: Vec<String>,
 }
 
 /// A secret that is put into an executor's requests.
@@ -86,7 +88,7 @@ impl Authority {
             source: grant.source.to_string(),
         });
         Self {
-            programs: programs(manifest, config, &policy, resolve),
+            programs: programs(manifest, config, (&policy, maximum), resolve),
             http: http(manifest, config, maximum),
             git: git(manifest, config, maximum),
             secrets: secrets.collect(),
@@ -100,7 +102,7 @@ impl Authority {
 fn programs(
     manifest: &Manifest,
     config: &ExecutorConfig,
-    policy: &Policy,
+    (policy, maximum): (&Policy, &HostMaximum),
     resolve: &dyn Fn(&Path) -> Option<PathBuf>,
 ) -> Vec<ProgramAuthority> {
     let requested = &manifest.requests.process;
@@ -129,6 +131,7 @@ fn programs(
             env: grant.env.iter().map(|(name, value)| (name.clone(), source(value))).collect(),
             home_files: grant.home_files.clone(),
             model: request.model.as_ref().and_then(|model| of_key(model, grant, config)),
+            hosts: maximum.open_to(&grant.hosts).map(ToString::to_string).collect(),
         })
     });
     effective.collect()
@@ -241,7 +244,8 @@ impl fmt::Display for Authority {
 
 impl fmt::Display for ProgramAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { grant, program, resolved, meaning, args, env, home_files, model, .. } = self;
+        let Self { grant, program, resolved, meaning, args, env, home_files, hosts, model, .. } =
+            self;
         match resolved {
             Some(file) => write!(f, "launch {} as {grant:?}", file.display())?,
             None => write!(f, "launch {} as {grant:?}, which is not installed", program.display())?,
@@ -250,7 +254,9 @@ impl fmt::Display for ProgramAuthority {
         let variables: Vec<_> =
             env.iter().map(|(name, source)| format!("{name} ({source})")).collect();
         let files: Vec<_> = home_files.iter().map(|file| file.display().to_string()).collect();
-        for (what, list) in [("variables", variables), ("files of your home", files)] {
+        for (what, list) in
+            [("variables", variables), ("files of your home", files), ("hosts", hosts.clone())]
+        {
             let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
             write!(f, "\n    {what}: {list}")?;
         }

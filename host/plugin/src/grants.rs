@@ -80,6 +80,19 @@ pub struct HostMaximum {
     pub mcp: bool,
 }
 
+impl HostMaximum {
+    /// Those of a grant's hosts that may be opened.
+    pub fn open_to<'a>(
+        &'a self,
+        hosts: &'a [HostPattern],
+    ) -> impl Iterator<Item = &'a HostPattern> {
+        hosts.iter().filter(|host| {
+            let most = self.http.as_ref();
+            most.is_none_or(|most| most.iter().any(|open| open.covers(host)))
+        })
+    }
+}
+
 impl Default for HostMaximum {
     fn default() -> Self {
         Self {

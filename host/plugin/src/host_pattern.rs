@@ -65,6 +65,11 @@ impl HostPattern {
         self.scheme
     }
 
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address, when the pattern is one. Only such a pattern opens private networks.
     pub fn address(&self) -> Option<IpAddr> {
         match self.host {

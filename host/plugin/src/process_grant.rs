@@ -1,4 +1,4 @@
-use crate::{ArgsPattern, SecretRef};
+use crate::{ArgsPattern, HostPattern, SecretRef};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -26,6 +26,10 @@ pub struct ProcessGrant {
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp_flag: Option<String>,
+    /// The hosts that it reaches, through the host's proxy. Omitted: none. A loopback address with a port, as in
+    /// `http://127.0.0.1:8080`, is found at that port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostPattern>,
 }
 
 impl ProcessGrant {
@@ -37,6 +41,7 @@ impl ProcessGrant {
             env: BTreeMap::new(),
             home_files: Vec::new(),
             mcp_flag: None,
+            hosts: Vec::new(),
         }
     }
 }

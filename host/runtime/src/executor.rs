@@ -15,6 +15,7 @@ use cyrus_executor::{
     ExecutionRequest, ExecutorInfo, Health, TaskExecutor, Unattended, event_channel,
 };
 use cyrus_plugin::{Denied, DigestMismatch, ExecutorConfig, PolicyHandle};
+use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt as _};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::task::AbortOnDropHandle;
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) models: BTreeMap<String, GatedModel>,
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) runtime: Arc<Common>,
+    /// Launches the programs that are granted.
+    pub(crate) launcher: Launcher,
     pub(crate) clients: crate::egress::Clients,
 }
 

@@ -171,6 +171,17 @@ impl Runtime {
         plugin: &Plugin,
         config: ExecutorConfig,
     ) -> Result<PluginExecutor, ExecutorError> {
+        let launcher = self.0.common.launcher.clone();
+        self.executor_with(plugin, config, launcher).await
+    }
+
+    /// The same, with a launcher of its own: one whose policy for sandboxes is this executor's.
+    pub async fn executor_with(
+        &self,
+        plugin: &Plugin,
+        config: ExecutorConfig,
+        launcher: Launcher,
+    ) -> Result<PluginExecutor, ExecutorError> {
         if !config.settings.is_object() {
             return Err(ExecutorError::Settings(config.name));
         }
@@ -201,6 +212,7 @@ impl Runtime {
             runtime: Arc::clone(&self.0.common),
             clients: Clients::default(),
             config,
+            launcher,
         })))
     }
 

@@ -128,6 +128,14 @@ impl Handle {
         }
     }
 
+    /// Returns when the program has ended, and does not keep it from being killed until then.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ending = self.0.ending.clone();
+        async move {
+            let _ = ending.wait_for(Option::is_some).await;
+        }
+    }
+
     /// How the program ended, when that is known already.
     pub fn try_wait(&self) -> Option<Result<Exit, Lost>> {
         *self.0.ending.borrow()

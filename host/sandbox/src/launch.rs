@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::path::AbsolutePath;
-use crate::policy::{Profile, Sandbox};
+use crate::policy::Sandbox;
 
 /// Where a program's standard input comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,10 +80,10 @@ impl Launch {
         launch
     }
 
-    /// Puts it into a sandbox. Without one, and with [`Profile::Off`], it reads and writes what its user may.
+    /// Puts it into a sandbox. Without one, and with [`Profile::Off`](crate::Profile::Off), it reads and writes what its user may.
     #[must_use]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
-        self.sandbox = (sandbox.profile() != Profile::Off).then_some(sandbox);
+        self.sandbox = Some(sandbox);
         self
     }
 

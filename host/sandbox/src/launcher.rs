@@ -12,7 +12,9 @@ use crate::containment::{Confinement, Containment, Layers};
 use crate::error::SpawnError;
 use crate::launch::{Input, Launch, Output};
 use crate::path::AbsolutePath;
-use crate::policy::{Outlets, Plan, Profile, Sandbox, system};
+use crate::policy::{
+    Network, Outlets, Plan, Profile, Sandbox, SandboxPolicy, WayOut, proxy_variables, system,
+};
 #[cfg(target_os = "linux")]
 use crate::supervised::{self, Awaited, Starting};
 #[cfg(target_os = "linux")]
@@ -52,7 +54,10 @@ pub fn supervise_if_asked() -> Supervisor {
 
 /// Starts programs. Cheap to clone; what one clone learns about the system, all know.
 #[derive(Clone, Debug)]
-pub struct Launcher(Arc<Inner>);
+pub struct Launcher {
+    inner: Arc<Inner>,
+    policy: Arc<SandboxPolicy>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -83,19 +88,32 @@ impl Launcher {
     }
 
     fn with(supervisor: Option<Supervisor>, strongest: Containment) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             supervisor: supervisor.filter(|_| cfg!(target_os = "linux")),
             strongest,
             refused: OnceLock::new(),
             namespaces: OnceCell::new(),
-        }))
+        });
+        Self { inner, policy: Arc::default() }
     }
 
     /// The same, with no stronger containment than this one.
     #[must_use]
     pub fn at_most(&self, containment: Containment) -> Self {
-        let strongest = containment.min(self.0.strongest);
-        Self::with(self.0.supervisor.clone(), strongest)
+        let strongest = containment.min(self.inner.strongest);
+        let weaker = Self::with(self.inner.supervisor.clone(), strongest);
+        Self { policy: Arc::clone(&self.policy), ..weaker }
+    }
+
+    /// The same, with this policy for the sandboxes of what it launches.
+    #[must_use]
+    pub fn with_policy(&self, policy: SandboxPolicy) -> Self {
+        Self { inner: Arc::clone(&self.inner), policy: Arc::new(policy) }
+    }
+
+    /// The sandbox of a program by this launcher's policy, for the launch to add to.
+    pub fn sandbox(&self, program: &AbsolutePath) -> Sandbox {
+        self.policy.sandbox(program)
     }
 
     /// Starts a program. When this returns, it runs. To be called inside a tokio runtime; dropping the future
@@ -104,13 +122,25 @@ impl Launcher {
         if let Some(flaw) = launch.flaw() {
             return Err(SpawnError::Invalid { program: launch.program, flaw });
         }
+        if launch.sandbox.as_ref().is_some_and(|sandbox| sandbox.profile() == Profile::Off) {
+            launch.sandbox = None;
+            tracing::warn!(
+                program = %launch.program,
+                "launched without a sandbox: it reads and writes whatever this user may (the profile is `off`)"
+            );
+        }
+        let way_out = self.open_way_out(&mut launch).await?;
         let (theirs, mut ours) = stdio::open(&launch)
             .map_err(|source| SpawnError::System { program: launch.program.clone(), source })?;
         let input = std::mem::take(&mut launch.stdin);
         let bound =
             launch.sandbox.as_mut().map(|sandbox| std::mem::take(&mut sandbox.outlets.bound));
         let (handle, sent) = self.start(&launch, theirs).await?;
-        let outlets = bound.filter(|bound| !bound.is_empty()).unwrap_or(sent);
+        let mut outlets = bound.filter(|bound| !bound.is_empty()).unwrap_or(sent);
+        if let Some(way_out) = way_out {
+            let client = launch.program.to_string();
+            way_out.serve(std::mem::take(&mut outlets), &client, &handle);
+        }
         ours.feed(input);
         tracing::debug!(
             program = %launch.program,
@@ -122,7 +152,7 @@ impl Launcher {
 
     #[cfg(target_os = "linux")]
     async fn start(&self, launch: &Launch, theirs: stdio::Theirs) -> Result<Started, SpawnError> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let supervisor = inner.supervisor.as_ref();
         let Some(Supervisor(supervisor)) =
             supervisor.filter(|_| inner.strongest > Containment::ProcessGroup)
@@ -184,7 +214,7 @@ impl Launcher {
     #[cfg(target_os = "linux")]
     async fn namespaces(&self, supervisor: &Path) -> Result<&Result<(), String>, SpawnError> {
         let rehearse = async || {
-            if self.0.strongest < Containment::PidNamespace {
+            if self.inner.strongest < Containment::PidNamespace {
                 return Ok(Err("they are not to be used".to_owned()));
             }
             let launch = self.nothing().stdout(Output::Null).stderr(Output::Null);
@@ -203,19 +233,47 @@ impl Launcher {
             }
             Ok(tried)
         };
-        self.0.namespaces.get_or_try_init(rehearse).await
+        self.inner.namespaces.get_or_try_init(rehearse).await
+    }
+
+    /// Gives a program the way out of this launcher's policy, unless its launch has outlets of its own.
+    async fn open_way_out(&self, launch: &mut Launch) -> Result<Option<Opened>, SpawnError> {
+        let (Some(sandbox), Some(way_out)) = (&mut launch.sandbox, self.policy.ways_out()) else {
+            return Ok(None);
+        };
+        if sandbox.network != Network::Isolated || !sandbox.outlets.ports().is_empty() {
+            return Ok(None);
+        }
+        let mut ports = way_out.loopback_ports();
+        ports.extend(
+            sandbox
+                .host_ports
+                .iter()
+                .filter(|port| !ports.contains(port))
+                .copied()
+                .collect::<Vec<_>>(),
+        );
+        sandbox.outlets = self.choose_outlets(1, &ports).await?;
+        for (name, value) in proxy_variables(sandbox.outlets.ports()[0]) {
+            launch.env.entry(name).or_insert(value);
+        }
+        Ok(Some(Opened { way_out: Arc::clone(way_out), ports }))
     }
 
     /// Chooses ports of a program's loopback interface that the host will serve it.
     pub async fn outlets(&self, count: u16) -> Result<Outlets, SpawnError> {
+        self.choose_outlets(count, &[]).await
+    }
+
+    async fn choose_outlets(&self, count: u16, named: &[u16]) -> Result<Outlets, SpawnError> {
         #[cfg(target_os = "linux")]
-        if let Some(Supervisor(supervisor)) = &self.0.supervisor
+        if let Some(Supervisor(supervisor)) = &self.inner.supervisor
             && self.namespaces(supervisor).await?.is_ok()
         {
-            return Ok(Outlets::inside(count));
+            return Ok(Outlets::inside(count, named));
         }
         let program = AbsolutePath::parse("/").expect("it is absolute");
-        Outlets::on_host(count).map_err(|source| SpawnError::System { program, source })
+        Outlets::on_host(count, named).map_err(|source| SpawnError::System { program, source })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -249,7 +307,7 @@ impl Launcher {
         let path = |path: PathBuf| AbsolutePath::parse(path).expect("these paths are absolute");
         let root = path(PathBuf::from("/"));
         #[cfg(target_os = "linux")]
-        if let Some(Supervisor(supervisor)) = &self.0.supervisor {
+        if let Some(Supervisor(supervisor)) = &self.inner.supervisor {
             use crate::supervisor::ASKED;
             return Launch::new(path(supervisor.clone()), root)
                 .args([ASKED, Part::Nothing.argument()])
@@ -270,6 +328,29 @@ async fn with_subreaper(
         Awaited::Refused(problem) => {
             Err(SpawnError::Supervisor { supervisor: supervisor.to_owned(), problem })
         }
+    }
+}
+
+/// A way out, and the ports of the host's loopback interface that go with it.
+struct Opened {
+    way_out: Arc<dyn WayOut>,
+    ports: Vec<u16>,
+}
+
+impl Opened {
+    /// Serves a program's listeners until it has ended: the proxy's first, then the ports in their order.
+    fn serve(&self, listeners: Vec<TcpListener>, client: &str, program: &Handle) {
+        let ports = std::iter::once(None).chain(self.ports.iter().copied().map(Some));
+        let serving: Vec<_> = listeners
+            .into_iter()
+            .zip(ports)
+            .map(|(listener, port)| self.way_out.serve(listener, port, client))
+            .collect();
+        let ended = program.ended();
+        tokio::spawn(async move {
+            ended.await;
+            drop(serving);
+        });
     }
 }
 

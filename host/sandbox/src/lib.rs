@@ -40,7 +40,8 @@ pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};
 pub use path::{AbsolutePath, NotAbsolute, find_program};
 pub use policy::{
-    Access, Mount, Network, Outlets, Profile, Sandbox, Toolchain, UnknownProfile, private_parts,
+    Access, Mount, Network, Outlets, Profile, Sandbox, SandboxPolicy, Toolchain, UnknownProfile,
+    WayOut,
 };
 pub use program::{Identity, Programs};
 pub use run::{Finished, Limits, Stream};

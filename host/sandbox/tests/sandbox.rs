@@ -4,10 +4,14 @@
 mod common;
 
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::{Arc, Mutex};
 
 use common::{LITTER, PROGRAM, Place, Wake, launcher, limits, litter, path, soon};
-use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Profile, SpawnError};
+use cyrus_sandbox::{
+    Containment, Exit, Input, Launch, Launcher, Profile, SandboxPolicy, SpawnError, WayOut,
+};
 
 const ENVIRONMENTS: [Containment; 2] = [Containment::PidNamespace, Containment::Subreaper];
 
@@ -204,4 +208,62 @@ async fn everything_ends_with_the_program() {
         assert_eq!(soon(child.wait()).await, Ok(Exit::Code(3)));
         assert_eq!(wake.all_gone().await, "");
     }
+}
+
+/// Serves the proxy's port and two of the host's own, and says which was connected to.
+#[derive(Debug, Default)]
+struct Recorder(Arc<Mutex<Vec<Option<u16>>>>);
+
+impl WayOut for Recorder {
+    fn loopback_ports(&self) -> Vec<u16> {
+        vec![7001]
+    }
+
+    fn serve(&self, listener: TcpListener, port: Option<u16>, _: &str) -> Box<dyn Send + Sync> {
+        let (seen, listener) =
+            (Arc::clone(&self.0), tokio::net::TcpListener::from_std(listener).unwrap());
+        let task = tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                seen.lock().unwrap().push(port);
+            }
+        });
+        Box::new(AbortOnDrop(task.abort_handle()))
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_program_finds_its_way_out_by_its_environment() {
+    let base = launcher(Containment::PidNamespace);
+    if !has_view(&base).await {
+        return;
+    }
+    let (place, recorder) = (Place::new(), Recorder::default());
+    let seen = Arc::clone(&recorder.0);
+    let policy = SandboxPolicy::new(Profile::Strict).way_out(Arc::new(recorder));
+    let launcher = base.with_policy(policy);
+    let program = path(PROGRAM);
+    let script = format!(
+        "set -e; echo $https_proxy $HTTPS_PROXY $NO_PROXY
+         for port in ${{https_proxy##*:}} 7001 7002; do {PROGRAM} attack connect 127.0.0.1:$port; done
+         {PROGRAM} attack connect 127.0.0.1:7003"
+    );
+    let sandbox = launcher.sandbox(&program).host_port(7002);
+    let launch = place.script(&script).sandbox(
+        sandbox.read_write(path(place.at("workspace"))).read_write(path(place.at("home"))),
+    );
+    let ended = soon(launcher.run_to_end(launch, &limits())).await.unwrap();
+    let said = ended.stdout.text();
+    let proxy = "http://127.0.0.1:3128";
+    assert!(said.starts_with(&format!("{proxy} {proxy} localhost,127.0.0.1,::1\n")), "{said}");
+    assert_eq!(said.matches("gained a connection").count(), 3, "{said}");
+    assert!(said.ends_with("refused 111\n"), "{said}");
+    assert_eq!(*seen.lock().unwrap(), [None, Some(7001), Some(7002)]);
 }

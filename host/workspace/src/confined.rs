@@ -4,7 +4,9 @@
 
 use crate::{environment::CheckEnvironment, layout::private_dir};
 use cyrus_core::WorkspaceError;
-use cyrus_sandbox::{AbsolutePath, Finished, Launch, Launcher, Limits, find_program};
+use cyrus_sandbox::{
+    AbsolutePath, Finished, Launch, Launcher, Limits, NotAbsolute, Sandbox, find_program,
+};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -21,19 +23,37 @@ pub(crate) struct Confined {
     pub(crate) environment: CheckEnvironment,
 }
 
-/// The directories that a run may write.
+/// The directories that a run may write, and what it may read besides.
 #[derive(Clone, Debug)]
 pub(crate) struct Directories {
     /// Where it starts.
     pub(crate) root: PathBuf,
     pub(crate) home: PathBuf,
     pub(crate) tmp: PathBuf,
+    reads: Vec<PathBuf>,
 }
 
 impl Directories {
     /// Starts in `root`, with a home and a `TMPDIR` in `beside`.
     pub(crate) fn new(root: PathBuf, beside: &Path) -> Self {
-        Self { root, home: beside.join("home"), tmp: beside.join("tmp") }
+        Self { root, home: beside.join("home"), tmp: beside.join("tmp"), reads: Vec::new() }
+    }
+
+    /// With these paths of the host's or the operator's to be read.
+    pub(crate) fn reading(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.reads.extend(paths);
+        self
+    }
+
+    /// What a program sees of the files: what it may write, and what it may read.
+    fn seen_in(&self, mut sandbox: Sandbox) -> Result<Sandbox, NotAbsolute> {
+        for path in &self.reads {
+            sandbox = sandbox.read_only(AbsolutePath::parse(path)?);
+        }
+        for path in [&self.root, &self.home, &self.tmp] {
+            sandbox = sandbox.read_write(AbsolutePath::parse(path)?);
+        }
+        Ok(sandbox)
     }
 }
 
@@ -73,6 +93,8 @@ impl Confined {
         private_dir(&place.tmp)?;
         let directory =
             AbsolutePath::parse(&place.root).map_err(|error| failed(error.to_string()))?;
+        let sandbox = place.seen_in(self.launcher.sandbox(&order.program));
+        let sandbox = sandbox.map_err(|error| failed(error.to_string()))?;
         let launch = Launch::new(self.environment.shell.clone(), directory)
             .envs(self.environment.variables.iter().cloned())
             .env("HOME", &place.home)
@@ -81,7 +103,8 @@ impl Confined {
             .envs(order.variables)
             .args(["-c", "exec 2>&1; exec \"$@\"", "sh"])
             .arg(order.program.as_path())
-            .args(order.args);
+            .args(order.args)
+            .sandbox(sandbox);
         let limits = Limits { head: 0, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
         let ended = self.launcher.run_to_end(launch, &limits).await;
         ended.map_err(|error| failed(error.to_string()))

@@ -11,12 +11,17 @@ use crate::{
 use cyrus_core::{Base, DiffStat, WorkspaceError};
 use cyrus_executor::Repository;
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
 /// The most of the targets of a commit's links that is read, in bytes.
 const MAX_TARGETS: u64 = 32 << 20;
+
+/// The repositories that one borrows from at most, and those that these borrow from.
+const ALTERNATES: usize = 16;
 
 /// The user's repository. What git is asked here, it is asked with the user's own configuration of this repository,
 /// hardened like every run.
@@ -49,6 +54,27 @@ impl Main {
             objects: objects.into(),
             format: format.to_owned(),
         })
+    }
+
+    /// Where its objects are: its own directory, and those that it borrows from itself.
+    pub(crate) fn object_directories(&self) -> Vec<PathBuf> {
+        let mut found = vec![self.objects.clone()];
+        let mut next = 0;
+        while let Some(directory) = found.get(next).cloned() {
+            next += 1;
+            let list = fs::read(directory.join("info/alternates")).unwrap_or_default();
+            for line in list.split(|byte| *byte == b'\n') {
+                let path = directory.join(OsStr::from_bytes(line));
+                if !line.is_empty() && !line.starts_with(b"#") && !found.contains(&path) {
+                    found.push(path);
+                }
+            }
+            // Git follows no more.
+            if found.len() > ALTERNATES {
+                break;
+            }
+        }
+        found
     }
 
     pub(crate) async fn call(&self, args: &[&str]) -> Result<Call, WorkspaceError> {

@@ -146,7 +146,13 @@ impl Stage<'_> {
 
     async fn run(&self, order: Order) -> Result<(), WorkspaceError> {
         let (name, time) = (order.name.clone(), order.time);
-        let place = &self.place;
+        let WorkspaceSettings { global_setup, global_teardown, .. } = self.settings;
+        let scripts = [global_setup, global_teardown].into_iter().flatten().cloned();
+        let place = &self
+            .place
+            .clone()
+            .reading(self.main.object_directories())
+            .reading(scripts.map(Into::into));
         let ended = self.confined().run(place, order).await?;
         if ended.success() {
             return Ok(());

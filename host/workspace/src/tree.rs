@@ -123,7 +123,7 @@ impl Trees<'_> {
 
     fn place(&self) -> Directories {
         let check = self.task.check_dir();
-        Directories::new(check.join("tree"), &check)
+        Directories::new(check.join("tree"), &check).reading(self.main.object_directories())
     }
 
     fn stage(&self) -> Stage<'_> {
@@ -135,7 +135,7 @@ impl Trees<'_> {
     async fn clear(&self) -> Result<(), WorkspaceError> {
         self.task.create()?;
         self.remove().await?;
-        let Directories { root, home, tmp } = self.place();
+        let Directories { root, home, tmp, .. } = self.place();
         [self.task.check_dir(), root, home, tmp].iter().try_for_each(|path| private_dir(path))
     }
 

@@ -226,16 +226,19 @@ impl Workspaces for GitWorkspaces {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let dir = self.task(spec);
-        let workspace = Workspace {
-            root: dir.workspace(),
-            home: dir.home(),
-            tmp: dir.tmp(),
-            home_record: dir.home_record(),
+        let prepared = |main: &Main| PreparedWorkspace {
+            spec: spec.clone(),
+            workspace: Workspace {
+                root: dir.workspace(),
+                home: dir.home(),
+                tmp: dir.tmp(),
+                home_record: dir.home_record(),
+                borrowed: main.object_directories(),
+            },
         };
-        let prepared = PreparedWorkspace { spec: spec.clone(), workspace };
         dir.create()?;
         if dir.is_made() && dir.set_up().exists() {
-            return Ok(prepared);
+            return Ok(prepared(&Main::open(&self.git, &spec.base.path).await?));
         }
         let about = serde_json::to_vec(spec).unwrap_or_default();
         fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
@@ -250,7 +253,7 @@ impl Workspaces for GitWorkspaces {
             self.put(&opened, spec, commit, Existing::Keep).await?;
         }
         self.set_up(&opened, spec).await?;
-        Ok(prepared)
+        Ok(prepared(&opened.main))
     }
 
     async fn collect(

@@ -36,8 +36,13 @@ pub(crate) fn request(prompt: &str) -> ExecutionRequest {
     };
     let mut request = ExecutionRequest::new(task, "execution");
     let root = workspace().to_owned();
-    request.workspace =
-        Some(Workspace { home: root.clone(), tmp: root.clone(), home_record: root.clone(), root });
+    request.workspace = Some(Workspace {
+        home: root.clone(),
+        tmp: root.clone(),
+        home_record: root.clone(),
+        root,
+        borrowed: Vec::new(),
+    });
     request
 }
 

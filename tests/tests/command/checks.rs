@@ -261,15 +261,17 @@ fn a_runner_in_a_cargo_configuration_runs_no_test_and_is_found() {
 
 #[test]
 fn nothing_that_the_host_trusts_is_where_a_program_can_reach_it() {
-    // As long as programs are not confined they can write what they can name; what they can reach by a relative path
-    // from where they work is what this holds.
+    // What programs reach by a relative path from where they work, in whatever sandbox they are.
     let plant = "for up in .. ../.. ../../.. ../../../.. ../../../../..; do \
         case \"$(cd $up && pwd)\" in */cyrus-work*) ;; *) continue;; esac; \
         for kind in sha1 sha256; do g=$up/.git-$kind; git init -q --bare $g; mkdir -p $g/info; \
         echo '* merge=evil' >$g/info/attributes; \
         git config -f $g/config merge.evil.driver \"touch '$RAN'; exit 0\"; done; done; ";
-    let world = world!().repository(&[("f", "a\nb\nc\n")]);
-    let ran = world.path("ran").display().to_string();
+    let outside = world!().repository(&[("f", "a\nb\nc\n")]);
+    let shared = outside.path("shared");
+    fs::create_dir(&shared).unwrap();
+    let world = outside.shared(&[&shared]);
+    let ran = shared.join("ran").display().to_string();
     let side = |edit: &str| {
         let command = format!("RAN='{ran}'; {plant} {edit}; pwd >>'{ran}.where'");
         json!({ "turns": [bash(&command), { "text": "Done." }] })
@@ -285,7 +287,7 @@ fn nothing_that_the_host_trusts_is_where_a_program_can_reach_it() {
     let report =
         world.run(["run", "--json", "--issue", &file]).code(0).report().outcome("validated");
     assert_eq!(world.repo().file(report.branch(), "f"), "one\nb\ntwo");
-    assert!(!world.path("ran").exists(), "the host's git ran what a program planted");
+    assert!(!shared.join("ran").exists(), "the host's git ran what a program planted");
     let places = fs::read_to_string(format!("{ran}.where")).unwrap();
     let work = world.work().canonicalize().unwrap();
     for place in places.lines() {

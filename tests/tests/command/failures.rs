@@ -81,6 +81,7 @@ fn limits_end_the_work() {
 fn a_deadline_ends_the_work_and_what_it_started() {
     let world = greeter(world!(), json!({}));
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let world = world.stand_in(turns(json!([bash(&held.command())])));
     let world = world.config(json!({ "limits": { "deadlineSeconds": 1 } }));
     let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("failed");

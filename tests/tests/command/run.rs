@@ -159,6 +159,8 @@ fn upstreams_mcp_servers_reach_claude_in_a_file_and_nobody_else() {
     fs::write(&servers, format!(r#"{{"mcpServers": {definition}}}"#)).unwrap();
     let repository = world.repo().path().display().to_string();
     let said = world.path("arguments");
+    fs::write(&said, "").unwrap();
+    world = world.shared(&[&said]);
     let program = fs::read_to_string(world.path("bin/claude")).unwrap();
     let line = format!(
         "for a in \"$@\"; do printf '%s\\n' \"$a\"; case \"$a\" in --mcp-config=*) cat \"${{a#--mcp-config=}}\"; echo;; esac; done >>'{}'",
@@ -178,7 +180,7 @@ fn upstreams_mcp_servers_reach_claude_in_a_file_and_nobody_else() {
     assert!(!format!("{shown:?} {report:?}").contains("mcp-SECRET"), "{shown:?}");
 
     // Without the grant the plugin learns of no server, and the program is given none.
-    fs::remove_file(&said).unwrap();
+    fs::write(&said, "").unwrap();
     world.configure(json!({ "executors": { "claude": { "grants": { "mcp": [] } } } }));
     let _ = world.run(["run", "--json", "Greet whoever is named"]).code(0);
     let arguments = fs::read_to_string(&said).unwrap();

@@ -9,6 +9,7 @@ use std::fs;
 fn in_a_command() -> (World, Held, Started) {
     let world = greeter(world!(), json!({}));
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let world = world.stand_in(turns(json!([
         bash(&held.command()),
         write("new.sh", "true\n"),
@@ -84,6 +85,7 @@ fn killed_it_leaves_nothing_running_and_the_session_is_taken_up() {
 fn deaf(stop_grace: u32) -> (World, Held, Started) {
     let world = greeter(world!(), json!({}));
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let healthy =
         "case $1 in --version) echo 2.1.330; exit;; auth) echo '{\"loggedIn\":true}'; exit;; esac";
     world.install("claude", &format!("{healthy}\ntrap '' INT TERM HUP\n{}", held.command()));
@@ -119,6 +121,7 @@ fn the_second_interrupt_ends_it_at_once() {
 fn an_interrupt_before_the_work_has_begun_leaves_nothing_running_either() {
     let world = greeter(world!(), json!({}));
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     world.install("claude", &held.command());
     let run = world.start(["run", "--json", "Greet"]);
     held.wait();
@@ -184,6 +187,7 @@ fn a_login_that_was_renewed_before_a_kill_comes_back_with_the_next_run() {
     fs::create_dir_all(login.parent().unwrap()).unwrap();
     fs::write(&login, r#"{"token":"old"}"#).unwrap();
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let renew = r#"printf '{"token":"new"}' >"$HOME/.claude/.credentials.json""#;
     let world = world.stand_in(turns(json!([bash(&format!("{renew}; {}", held.command()))])));
     let run = world.start(["run", "--json", "Greet"]);
@@ -206,6 +210,7 @@ fn a_program_whose_host_is_killed_does_not_choose_what_comes_back() {
     fs::write(&login, r#"{"token":"old","account":"me"}"#).unwrap();
     fs::write(world.user().join(".bashrc"), "mine").unwrap();
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let plant = r#"
 cd "$HOME"; mkdir -p .cyrus .ssh
 for file in .bashrc .ssh/authorized_keys .cyrus/config.json; do echo theirs >"$file"; done
@@ -233,6 +238,7 @@ done"#;
 fn one_task_can_be_cancelled_and_the_others_go_on() {
     let world = greeter(world!(), json!({}));
     let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
     let part = |title: &str, turns: Value| json!({ "when": format!("{title}\n\nThis is one part"), "turns": turns });
     let mend = bash(&format!("printf '%s' '{MENDED}' >greet.sh"));
     let done = json!([mend, { "text": "Done." }]);

@@ -126,8 +126,13 @@ impl Bench {
         let home = self.workspace.path().join("home");
         fs::create_dir_all(&root).expect("a tree");
         fs::create_dir_all(&home).expect("a home");
-        request.workspace =
-            Some(Workspace { root, tmp: home.join("tmp"), home_record: home.join("record"), home });
+        request.workspace = Some(Workspace {
+            root,
+            tmp: home.join("tmp"),
+            home_record: home.join("record"),
+            home,
+            borrowed: Vec::new(),
+        });
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }
 

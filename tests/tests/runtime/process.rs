@@ -88,6 +88,7 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
         tmp: home.join("tmp"),
         home_record: home.join("record"),
         home,
+        borrowed: Vec::new(),
     });
     let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
     let expected =

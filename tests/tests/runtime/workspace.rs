@@ -19,6 +19,7 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
         home: beside("home"),
         tmp: beside("tmp"),
         home_record: beside("record"),
+        borrowed: Vec::new(),
     });
     request
 }
@@ -271,6 +272,7 @@ async fn a_relative_workspace_is_refused() {
         home: "/home".into(),
         tmp: "/tmp".into(),
         home_record: "/record".into(),
+        borrowed: Vec::new(),
     });
     assert_eq!(tested.outcome(request).await.unwrap_err().kind, ErrorKind::InvalidRequest);
 }

@@ -8,7 +8,8 @@ use crate::{
 use anyhow::Result;
 use cyrus_executor::Line;
 use cyrus_sandbox::{
-    AbsolutePath, Containment, Launch, Launcher, Limits, PassedOver, find_program,
+    AbsolutePath, Confinement, Containment, Launch, Launcher, Limits, PassedOver, Profile,
+    find_program,
 };
 use serde::Serialize;
 use std::{
@@ -56,6 +57,7 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
     let launcher = opening.launcher();
     let mut findings =
         vec![home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
+    findings.extend(sandbox(&launcher).await);
     match opening.app() {
         Err(error) => {
             let mend = "correct the file; until then nothing that needs it works";
@@ -158,6 +160,71 @@ async fn containment(launcher: &Launcher) -> Finding {
             "on Linux, allow user namespaces (sysctl user.max_user_namespaces), or run Cyrus where they are allowed",
         ),
     }
+}
+
+/// A row for each layer of the sandbox.
+async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
+    let layers = match launcher.probe_sandbox(Profile::Standard).await {
+        Ok(Confinement { sandbox: Some(layers), refused, .. }) => (layers, refused),
+        Ok(_) => return Vec::new(),
+        Err(error) => {
+            let seen = format!("cannot be made: {error}");
+            let mend = "see what it says; the profile `off` launches programs without one";
+            return vec![Finding::new("sandbox", State::Missing, seen, mend)];
+        }
+    };
+    let (layers, refused) = layers;
+    let because = refused.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let row = |layer: &str, holds: bool, good: String, less: &str, mend: &str| {
+        let what = format!("sandbox: {layer}");
+        if holds {
+            Finding::good(&what, good)
+        } else {
+            Finding::new(&what, State::Less, less, mend)
+        }
+    };
+    let user = |id: u32| format!("programs run as user {id}, without capabilities");
+    let namespaces = "allow user namespaces (sysctl user.max_user_namespaces; on Ubuntu an AppArmor profile with \
+                      `userns` for this program), or run Cyrus where they are allowed";
+    vec![
+        row(
+            "files",
+            layers.view,
+            "programs have a file system of their own".to_owned(),
+            &format!(
+                "Landlock alone keeps programs from other files: they see names and may change modes{because}"
+            ),
+            namespaces,
+        ),
+        row(
+            "network",
+            layers.network,
+            "programs can have a network of their own".to_owned(),
+            &format!("programs share the host's network{because}"),
+            namespaces,
+        ),
+        row(
+            "Landlock",
+            layers.landlock > 0,
+            format!("version {}", layers.landlock),
+            "the kernel has none, or it is not among its security modules",
+            "use Linux 5.13 or newer, with `landlock` in the kernel parameter `lsm`",
+        ),
+        row(
+            "system calls",
+            layers.system_calls,
+            "are filtered".to_owned(),
+            "are not filtered: no supervisor runs beside programs",
+            "run Cyrus on Linux",
+        ),
+        row(
+            "user",
+            layers.user != 0,
+            user(layers.user),
+            "programs run as root without capabilities",
+            "run Cyrus as an ordinary user, or where it may change users",
+        ),
+    ]
 }
 
 fn configuration(app: &App) -> Vec<Finding> {

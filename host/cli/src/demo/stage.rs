@@ -154,7 +154,9 @@ impl Stage {
         granted["env"] = json!({ claude::SCRIPT: self.path("claude.json") });
         granted["homeFiles"] = json!([]);
         let look = Duration::from_millis(LOOK).as_secs_f64();
+        let seen = [env::current_exe()?, self.path("claude.json")];
         Ok(json!({
+            "sandbox": { "readOnly": seen },
             "validation": { "commands": ["sh test.sh"] },
             "codegen": {
                 "enabled": true,

@@ -53,6 +53,7 @@ impl Workspaces for InstantRepository {
             home: "/home".into(),
             tmp: "/tmp".into(),
             home_record: "/state".into(),
+            borrowed: Vec::new(),
         };
         Ok(PreparedWorkspace { spec: spec.clone(), workspace })
     }

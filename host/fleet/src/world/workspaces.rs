@@ -87,7 +87,13 @@ impl Workspaces for SimWorkspaces {
         let tmp = home.join("tmp");
         let prepared = PreparedWorkspace {
             spec: spec.clone(),
-            workspace: Workspace { root: root.clone(), home, tmp, home_record: "/state".into() },
+            workspace: Workspace {
+                root: root.clone(),
+                home,
+                tmp,
+                home_record: "/state".into(),
+                borrowed: Vec::new(),
+            },
         };
         let what = ["clone", spec.session.as_str(), spec.task.as_str()];
         let is_there = self.0.world.outside().clones.contains_key(&root);

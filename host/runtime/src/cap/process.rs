@@ -19,7 +19,7 @@ use cyrus_plugin::{Policy, ProcessGrant};
 use cyrus_sandbox::{
     AbsolutePath, ChildStdin, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
 };
-use std::{io, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
 use wasmtime::{
     Result,
@@ -92,7 +92,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
     let logins = Arc::new(Logins::new(home.path().as_path(), &process.home_files));
     logins.teach(&run.redactor);
-    let launched = run.executor.runtime.launcher.spawn(launch).await;
+    let launched = run.executor.launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
     hold_until_gone(&run.programs, slot, home, lease, program.clone());
@@ -166,7 +166,7 @@ async fn prepare(
         None => Some(Scratch::make().map_err(|e| io(&e))?),
     };
     let (directory, private, tmp, record) = match (workspace, &scratch) {
-        (Some(Workspace { root, home, tmp, home_record }), _) => {
+        (Some(Workspace { root, home, tmp, home_record, .. }), _) => {
             (root.clone(), home.clone(), tmp.clone(), home_record.clone())
         }
         (None, Some(Scratch { work, state })) => {
@@ -186,12 +186,23 @@ async fn prepare(
         Some(flag) => mcp::provide(run, policy, flag, args, &mut home)?,
         None => args,
     };
-    let directory = AbsolutePath::parse(directory).map_err(|e| io(&e))?;
+    let absolute = |path: PathBuf| AbsolutePath::parse(path).map_err(|e| io(&e));
+    let directory = absolute(directory)?;
+    let mut sandbox = run.executor.launcher.sandbox(&program);
+    for borrowed in workspace.iter().flat_map(|workspace| &workspace.borrowed) {
+        sandbox = sandbox.read_only(absolute(borrowed.clone())?);
+    }
+    for own in [directory.clone(), home.path(), absolute(tmp.clone())?] {
+        sandbox = sandbox.read_write(own);
+    }
     let model = match gated.zip(run.account.as_ref()) {
         Some((gated, account)) => Some(open(gated, account).await.map_err(|e| io(&e))?),
         None => None,
     };
     let (of_model, lease) = model.unzip();
+    if let Some(lease) = &lease {
+        sandbox = sandbox.host_port(lease.address().port());
+    }
     let variables = run.executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
         .args(args)
@@ -201,7 +212,8 @@ async fn prepare(
         .env("LANG", "C.UTF-8")
         .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
         .envs(of_model.into_iter().flatten())
-        .stdin(cyrus_sandbox::Input::Pipe);
+        .stdin(cyrus_sandbox::Input::Pipe)
+        .sandbox(sandbox);
     Ok((launch, home, lease))
 }
 

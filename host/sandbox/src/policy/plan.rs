@@ -16,6 +16,8 @@ pub(crate) struct Bind {
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
     pub(crate) writable: bool,
+    /// Whether it was given, and is no part of the system: then the program reads it as its host does.
+    pub(crate) given: bool,
     /// Whether the program is not started when the source is missing.
     pub(crate) required: bool,
 }
@@ -48,6 +50,7 @@ impl Plan {
                 source: path.clone(),
                 target: path.clone(),
                 writable: false,
+                given: false,
                 required: false,
             };
             binds.insert(path.clone(), bind);
@@ -62,6 +65,7 @@ impl Plan {
                 source: mount.source.as_path().to_owned(),
                 target: target.to_owned(),
                 writable,
+                given: true,
                 required: writable,
             };
             binds.insert(target.to_owned(), bind);

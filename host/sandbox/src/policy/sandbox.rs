@@ -1,6 +1,8 @@
 //! The sandbox of one launch.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 
 use super::profile::Profile;
 use crate::path::AbsolutePath;
@@ -47,13 +49,14 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Ports of a network namespace, where nothing else listens.
-    pub(crate) fn inside(count: u16) -> Self {
-        Self { ports: (0..count).map(|number| FIRST_PORT + number).collect(), bound: Vec::new() }
+    /// Ports of a network namespace, where nothing else listens: so many, and these.
+    pub(crate) fn inside(count: u16, named: &[u16]) -> Self {
+        let free = (FIRST_PORT..).filter(|port| !named.contains(port)).take(count.into());
+        Self { ports: free.chain(named.iter().copied()).collect(), bound: Vec::new() }
     }
 
-    /// Free ports of the host.
-    pub(crate) fn on_host(count: u16) -> std::io::Result<Self> {
+    /// Free ports of the host; and these, which others serve there.
+    pub(crate) fn on_host(count: u16, named: &[u16]) -> std::io::Result<Self> {
         let bound: Vec<_> = (0..count)
             .map(|_| {
                 let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -62,7 +65,9 @@ impl Outlets {
             })
             .collect::<std::io::Result<_>>()?;
         let ports = bound.iter().map(|bound| Ok(bound.local_addr()?.port()));
-        Ok(Self { ports: ports.collect::<std::io::Result<_>>()?, bound })
+        let mut ports = ports.collect::<std::io::Result<Vec<_>>>()?;
+        ports.extend(named);
+        Ok(Self { ports, bound })
     }
 
     /// The ports, all on 127.0.0.1.
@@ -90,6 +95,7 @@ pub struct Sandbox {
     pub(crate) hidden: Vec<AbsolutePath>,
     pub(crate) network: Network,
     pub(crate) outlets: Outlets,
+    pub(crate) host_ports: Vec<u16>,
     pub(crate) tmp_bytes: u64,
 }
 
@@ -103,6 +109,7 @@ impl Sandbox {
             hidden: Vec::new(),
             network: Network::default(),
             outlets: Outlets::default(),
+            host_ports: Vec::new(),
             tmp_bytes: TMP_BYTES,
         }
     }
@@ -112,16 +119,40 @@ impl Sandbox {
         self.profile
     }
 
-    /// A path of the host, found where the host has it, to be read and executed.
+    /// The same, with another profile.
     #[must_use]
-    pub fn read_only(self, path: AbsolutePath) -> Self {
-        self.mount(Mount { source: path.clone(), target: path, access: Access::ReadOnly })
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
-    /// A path of the host, found where the host has it, to be written.
+    /// A path of the host's or the operator's own, found where the host has it, to be read and executed. Links on the
+    /// way are followed: no program may have written there.
+    #[must_use]
+    pub fn read_only(self, path: AbsolutePath) -> Self {
+        let real = fs::canonicalize(path.as_path()).ok();
+        let source = real.and_then(|real| AbsolutePath::parse(real).ok());
+        self.found(source.unwrap_or_else(|| path.clone()), path, Access::ReadOnly)
+    }
+
+    /// A path of the host, found where the host has it, to be written. The directory that it is in is the host's own
+    /// or the operator's; it is itself no link.
     #[must_use]
     pub fn read_write(self, path: AbsolutePath) -> Self {
-        self.mount(Mount { source: path.clone(), target: path, access: Access::ReadWrite })
+        let within = |path: &Path| {
+            let above = fs::canonicalize(path.parent()?).ok()?;
+            AbsolutePath::parse(above.join(path.file_name()?)).ok()
+        };
+        let source = within(path.as_path()).unwrap_or_else(|| path.clone());
+        self.found(source, path, Access::ReadWrite)
+    }
+
+    /// Programs find a path where it was named, and where it really is.
+    fn found(mut self, source: AbsolutePath, target: AbsolutePath, access: Access) -> Self {
+        if source != target {
+            self = self.mount(Mount { source: source.clone(), target: source.clone(), access });
+        }
+        self.mount(Mount { source, target, access })
     }
 
     /// A path of the host.
@@ -158,7 +189,7 @@ impl Sandbox {
 
     /// What it reaches of the network. Isolated unless said.
     #[must_use]
-    pub fn network(mut self, network: Network) -> Self {
+    pub fn reaching(mut self, network: Network) -> Self {
         self.network = network;
         self
     }
@@ -167,6 +198,14 @@ impl Sandbox {
     #[must_use]
     pub fn outlets(mut self, outlets: Outlets) -> Self {
         self.outlets = outlets;
+        self
+    }
+
+    /// A port of the host's own loopback interface that the program reaches under the same number, through the way
+    /// out of the launcher's policy.
+    #[must_use]
+    pub fn host_port(mut self, port: u16) -> Self {
+        self.host_ports.push(port);
         self
     }
 

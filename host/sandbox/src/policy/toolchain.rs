@@ -1,11 +1,12 @@
 //! What programs need of an operator's own installations: version managers, directories on the `PATH`, and where a
 //! program itself is installed. Never a home as a whole.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::sandbox::{Access, Mount};
+use super::system::system;
 use crate::path::AbsolutePath;
 
 /// Variables that name the directory of a compiler, an interpreter or a version manager.
@@ -96,7 +97,12 @@ impl Toolchain {
     fn add(&mut self, path: &Path, private: &[AbsolutePath]) {
         let Ok(real) = fs::canonicalize(path) else { return };
         let Ok(target) = AbsolutePath::parse(path) else { return };
-        if is_too_wide(&real, private) || is_too_wide(path, private) || !is_plain(path) {
+        // What is the system's, every program sees, with its own user's rights.
+        if is_of_the_system(&real)
+            || is_too_wide(&real, private)
+            || is_too_wide(path, private)
+            || !is_plain(path)
+        {
             return;
         }
         for name in CREDENTIALS {
@@ -124,7 +130,7 @@ impl Toolchain {
 }
 
 /// The directories that hold what is the operator's or the host's own: these, and whatever they really are.
-pub fn private_parts(paths: impl IntoIterator<Item = PathBuf>) -> Vec<AbsolutePath> {
+pub(super) fn private_parts(paths: impl IntoIterator<Item = PathBuf>) -> Vec<AbsolutePath> {
     let mut parts = Vec::new();
     for path in paths {
         parts.extend(fs::canonicalize(&path).ok().and_then(|real| AbsolutePath::parse(real).ok()));
@@ -133,6 +139,10 @@ pub fn private_parts(paths: impl IntoIterator<Item = PathBuf>) -> Vec<AbsolutePa
     parts.sort();
     parts.dedup();
     parts
+}
+
+fn is_of_the_system(path: &Path) -> bool {
+    system().directories.iter().any(|directory| path.starts_with(directory))
 }
 
 /// Whether a directory is too much to be given as a whole: a private one, one above it, or one directly below the
@@ -169,6 +179,10 @@ pub(super) fn installation(
         hop = next;
     }
     let Ok(real) = fs::canonicalize(&hop) else { return (mounts, links) };
+    if is_of_the_system(&real) {
+        // Only the links on the way there may be elsewhere.
+        return (mounts, links);
+    }
     let prefix = prefix(&real)
         .filter(|prefix| !is_too_wide(prefix, private) && !is_dot_directory(prefix, private));
     for (path, target) in prefix.iter().map(|prefix| (*prefix, *prefix)).chain([
@@ -210,13 +224,105 @@ fn prefix(program: &Path) -> Option<&Path> {
     if directory.ends_with("bin") { directory.parent() } else { None }
 }
 
-/// The variables of a list, as [`Toolchain::find`] takes them.
-impl Toolchain {
-    /// [`Toolchain::find`] with the variables of a launch.
-    pub fn of_variables(variables: &[(OsString, OsString)], private: &[AbsolutePath]) -> Self {
-        let path = variables.iter().find(|(name, _)| name == "PATH");
-        let path = path.map_or(OsStr::new(""), |(_, path)| path.as_os_str());
-        let pairs = variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        Self::find(path, pairs, private)
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn absolute(path: &Path) -> AbsolutePath {
+        AbsolutePath::parse(path).unwrap()
+    }
+
+    struct Home {
+        directory: tempfile::TempDir,
+    }
+
+    impl Home {
+        fn new(files: &[&str]) -> Self {
+            let home = Self { directory: tempfile::tempdir_in("/var/tmp").unwrap() };
+            for file in files {
+                fs::create_dir_all(home.at(file).parent().unwrap()).unwrap();
+                fs::write(home.at(file), "").unwrap();
+            }
+            home
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.directory.path().canonicalize().unwrap().join(name)
+        }
+
+        fn private(&self) -> [AbsolutePath; 1] {
+            [AbsolutePath::parse(self.directory.path().canonicalize().unwrap()).unwrap()]
+        }
+
+        fn installed(&self, program: &str) -> (Vec<PathBuf>, usize) {
+            let (mounts, links) = installation(&self.at(program), &self.private());
+            assert!(mounts.iter().all(|mount| mount.access == Access::ReadOnly));
+            let mut targets: Vec<_> = mounts.into_iter().map(|m| m.target.into()).collect();
+            targets.sort();
+            targets.dedup();
+            (targets, links.len())
+        }
+    }
+
+    #[test]
+    fn a_program_brings_its_prefix_and_never_the_home() {
+        let home = Home::new(&[
+            "tool/bin/x",
+            "bin/x",
+            ".local/bin/x",
+            ".nvm/v20/lib/node_modules/agent/cli.js",
+            ".local/share/agent/1.0",
+            "project/node_modules/agent/cli.js",
+        ]);
+        assert_eq!(home.installed("tool/bin/x").0, [home.at("tool"), home.at("tool/bin/x")]);
+        // Their prefixes would be the home itself, and what holds keys beside programs.
+        assert_eq!(home.installed("bin/x").0, [home.at("bin/x")]);
+        assert_eq!(home.installed(".local/bin/x").0, [home.at(".local/bin/x")]);
+        let modules = home.installed(".nvm/v20/lib/node_modules/agent/cli.js").0;
+        assert_eq!(modules[0], home.at(".nvm/v20"));
+        assert_eq!(
+            home.installed("project/node_modules/agent/cli.js").0[0],
+            home.at("project/node_modules")
+        );
+        symlink(home.at(".local/share/agent/1.0"), home.at(".local/bin/agent")).unwrap();
+        let linked = home.installed(".local/bin/agent");
+        assert_eq!(linked, (vec![home.at(".local/share/agent/1.0")], 1));
+    }
+
+    #[test]
+    fn what_is_the_systems_is_not_given_again() {
+        for path in ["/bin/sh", "/usr/bin/env"] {
+            assert_eq!(installation(Path::new(path), &[]).0, []);
+        }
+        let toolchain = Toolchain::find(OsStr::new("/usr/bin:/bin:/usr/local/bin"), [], &[]);
+        assert!(toolchain.mounts.is_empty(), "{toolchain:?}");
+    }
+
+    #[test]
+    fn toolchains_are_found_without_logins_and_without_the_home() {
+        let home = Home::new(&[
+            ".cargo/bin/cargo",
+            ".cargo/credentials.toml",
+            ".rustup/settings",
+            ".pyenv/credentials",
+        ]);
+        let path =
+            std::env::join_paths([home.at(".cargo/bin"), home.at(""), "/usr/bin".into()]).unwrap();
+        let (rustup, pyenv, all) = (home.at(".rustup"), home.at(".pyenv"), home.at(""));
+        let variables = [
+            (OsStr::new("RUSTUP_HOME"), rustup.as_os_str()),
+            (OsStr::new("PYENV_ROOT"), pyenv.as_os_str()),
+            (OsStr::new("JAVA_HOME"), all.as_os_str()),
+            (OsStr::new("OTHER"), all.as_os_str()),
+        ];
+        let found = Toolchain::find(&path, variables, &home.private());
+        let targets: Vec<_> = found.mounts.iter().map(|mount| mount.target.clone()).collect();
+        assert_eq!(
+            targets,
+            [home.at(".cargo/bin"), rustup.clone(), pyenv.clone()].map(|p| absolute(&p))
+        );
+        assert_eq!(found.hidden, [absolute(&pyenv.join("credentials"))]);
     }
 }

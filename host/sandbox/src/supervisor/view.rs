@@ -113,35 +113,35 @@ fn source(bind: &Bind, identity: &Identity) -> Result<Option<Source>, Failed> {
     let stat = fstat(&opened).map_err(|error| at(what())(error.into()))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     let directory = kind.is_dir();
-    if !directory && !kind.is_file() {
-        // A socket or a device is a way to somewhere else.
+    if !directory && !kind.is_file() && !bind.writable {
+        // A socket or a device is a way to somewhere else, which reading is not.
         return Ok(None);
     }
-    let idmap = identity.map().filter(|_| bind.writable);
-    if idmap.is_some() {
+    let idmap = identity.map().filter(|_| bind.given);
+    if idmap.is_some() && bind.writable {
         Identity::take_back(&bind.source, stat.st_uid)
             .map_err(at(format!("change the owner of {}", bind.source.display())))?;
     }
-    // An id map is not to be had on everything that may be mounted below.
-    let recursive = idmap.is_none();
-    let tree = sys::clone_tree(opened.as_fd(), recursive)
-        .map_err(at(format!("copy the mount of {}", bind.source.display())))?;
     let mut attributes = attr::NOSUID | attr::NODEV;
     if !bind.writable {
         attributes |= attr::RDONLY;
     }
-    let set = |users: Option<BorrowedFd<'_>>| {
-        sys::set_attributes(tree.as_fd(), attributes, recursive, users)
+    // An id map is not to be had on everything that may be mounted below.
+    let copy = |recursive, users: Option<BorrowedFd<'_>>| {
+        let tree = sys::clone_tree(opened.as_fd(), recursive)?;
+        sys::set_attributes(tree.as_fd(), attributes, recursive, users)?;
+        io::Result::Ok(tree)
     };
-    match idmap.map(|users| set(Some(users))) {
-        Some(Ok(())) => return Ok(Some(Source { tree, directory })),
-        // The file system knows no id maps: its files change their owner instead.
-        Some(Err(_)) => identity
-            .give(&bind.source)
-            .map_err(at(format!("change the owner of {}", bind.source.display())))?,
-        None => {}
+    if let Some(Ok(tree)) = idmap.map(|users| copy(false, Some(users))) {
+        return Ok(Some(Source { tree, directory }));
     }
-    set(None).map_err(at(format!("restrict the mount of {}", bind.source.display())))?;
+    if bind.writable {
+        // Its file system knows no id maps: its files change their owner instead.
+        identity
+            .give(&bind.source)
+            .map_err(at(format!("change the owner of {}", bind.source.display())))?;
+    }
+    let tree = copy(true, None).map_err(at(format!("mount {}", bind.source.display())))?;
     Ok(Some(Source { tree, directory }))
 }
 

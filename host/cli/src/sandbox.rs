@@ -1,0 +1,56 @@
+//! The policy for sandboxes, from the configuration and the operator's environment.
+
+use crate::exit::usage;
+use anyhow::Result;
+use cyrus_config::SandboxSettings;
+use cyrus_sandbox::{AbsolutePath, Launcher, Profile, SandboxPolicy, WayOut};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The variable that goes before every profile that is configured.
+const PROFILE: &str = "CYRUS_SANDBOX";
+
+/// What of the machine a policy is made from.
+pub(crate) struct Surroundings {
+    /// The operator's and Cyrus's own directories.
+    pub(crate) private: Vec<PathBuf>,
+    pub(crate) path: OsString,
+    /// Variables that name compilers, interpreters and version managers.
+    pub(crate) variables: Vec<(OsString, OsString)>,
+}
+
+/// The profile that is in force: that of the environment, else the configured one.
+pub(crate) fn profile(settings: &SandboxSettings) -> Result<Profile> {
+    match env::var(PROFILE) {
+        Ok(word) if !word.is_empty() => {
+            word.parse().map_err(|error| usage(format!("{PROFILE}: {error}")))
+        }
+        _ => Ok(settings.profile.unwrap_or_default()),
+    }
+}
+
+/// A launcher whose sandboxes are as configured.
+pub(crate) fn launcher(
+    launcher: &Launcher,
+    settings: &SandboxSettings,
+    around: &Surroundings,
+    way_out: Arc<dyn WayOut>,
+) -> Result<Launcher> {
+    let given = |paths: &[PathBuf]| -> Result<Vec<AbsolutePath>> {
+        let absolute = |path: &PathBuf| Ok(AbsolutePath::parse(std::path::absolute(path)?)?);
+        paths.iter().map(absolute).collect()
+    };
+    // A toolchain is one of the operator's, unless all of its home would be.
+    let private = around.private.iter().filter(|path| *path != Path::new("/"));
+    let policy = SandboxPolicy::new(profile(settings)?)
+        .private(private.cloned())
+        .toolchain(&around.path, &around.variables)
+        .read_only(given(&settings.read_only)?)
+        .read_write(given(&settings.read_write)?)
+        .way_out(way_out);
+    Ok(launcher.with_policy(policy))
+}

@@ -1,0 +1,92 @@
+//! What a host says of every sandbox beforehand.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::profile::Profile;
+use super::sandbox::Sandbox;
+use super::toolchain::{Toolchain, private_parts};
+use super::way_out::WayOut;
+use crate::path::AbsolutePath;
+
+/// What a host says of every sandbox beforehand: the profile, what is the operator's and the host's own, and what
+/// programs may use besides the system.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxPolicy {
+    profile: Profile,
+    private: Vec<AbsolutePath>,
+    toolchain: Toolchain,
+    read_only: Vec<AbsolutePath>,
+    read_write: Vec<AbsolutePath>,
+    way_out: Option<Arc<dyn WayOut>>,
+}
+
+impl SandboxPolicy {
+    /// Only the system's directories, with this profile.
+    pub fn new(profile: Profile) -> Self {
+        Self { profile, ..Self::default() }
+    }
+
+    /// Directories that no program sees as a whole: the operator's home, the host's state.
+    #[must_use]
+    pub fn private(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.private.extend(private_parts(directories));
+        self
+    }
+
+    /// The installations that these variables name, `PATH` among them; after [`SandboxPolicy::private`]. They are
+    /// looked up now, and not for each program.
+    #[must_use]
+    pub fn toolchain(mut self, path: &OsStr, variables: &[(OsString, OsString)]) -> Self {
+        let pairs = variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        self.toolchain = Toolchain::find(path, pairs, &self.private);
+        self
+    }
+
+    /// Paths that every program may read.
+    #[must_use]
+    pub fn read_only(mut self, paths: impl IntoIterator<Item = AbsolutePath>) -> Self {
+        self.read_only.extend(paths);
+        self
+    }
+
+    /// Paths that every program may write.
+    #[must_use]
+    pub fn read_write(mut self, paths: impl IntoIterator<Item = AbsolutePath>) -> Self {
+        self.read_write.extend(paths);
+        self
+    }
+
+    /// How programs reach hosts. Without one they reach none.
+    #[must_use]
+    pub fn way_out(mut self, way_out: Arc<dyn WayOut>) -> Self {
+        self.way_out = Some(way_out);
+        self
+    }
+
+    pub(crate) fn ways_out(&self) -> Option<&Arc<dyn WayOut>> {
+        self.way_out.as_ref()
+    }
+
+    /// The profile.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// The sandbox of a program, so far.
+    pub fn sandbox(&self, program: &AbsolutePath) -> Sandbox {
+        let mut sandbox = Sandbox::new(self.profile).toolchain(&self.toolchain);
+        for private in &self.private {
+            sandbox = sandbox.hide(private.clone());
+        }
+        sandbox = sandbox.program(program, &self.private);
+        for path in &self.read_only {
+            sandbox = sandbox.read_only(path.clone());
+        }
+        for path in &self.read_write {
+            sandbox = sandbox.read_write(path.clone());
+        }
+        sandbox
+    }
+}
