@@ -9,7 +9,7 @@ use cyrus_simulate::{
 };
 use cyrus_tests::{PATIENCE, lanes, secrets};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, path::Path, process::Stdio, sync::Arc};
+use std::{collections::BTreeMap, fs, process::Stdio, sync::Arc};
 use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
@@ -127,7 +127,7 @@ async fn a_task_is_done_with_a_key_that_is_nowhere_in_the_program() {
     assert!(of_token.contains(&"environ".to_owned()), "{of_token:?}");
     assert!(of_token.len() > 1, "its memory was looked through, too: {of_token:?}");
     assert_eq!(places(KEY), [""; 0]);
-    assert_eq!(secrets::files_with(bench.directory.path(), KEY), [Path::new(""); 0]);
+    assert!(secrets::files_with(bench.directory.path(), KEY).is_empty());
     let asked = bench.model.requests();
     let bearer = format!("Bearer {KEY}");
     assert!(asked.iter().all(|request| request.header("authorization") == Some(bearer.as_str())));

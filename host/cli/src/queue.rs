@@ -102,6 +102,8 @@ impl QueueEnd {
         self.0.state().closed
     }
 
+    /// `None`: nothing is there yet. `Some(None)`: nothing comes any more.
+    #[expect(clippy::option_option, reason = "the inner one is what a reader gets")]
     fn take(&mut self) -> Option<Option<Batch>> {
         let mut state = self.0.state();
         if state.events.is_empty() && state.lost == 0 {

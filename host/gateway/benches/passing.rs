@@ -232,7 +232,8 @@ fn main() -> ExitCode {
     });
     let extra = first[1] - first[0];
     let ratio = paced[1] / paced[0];
-    let rate = |ms: f64| (BULK as f64) / 1e3 / ms;
+    let bulk_bytes = f64::from(u32::try_from(BULK).expect("far less than 4 GiB"));
+    let rate = |ms: f64| bulk_bytes / 1e3 / ms;
     println!("time to the first byte of a request of {BODY} bytes, p50 of {REQUESTS}");
     println!(
         "  directly {:.3} ms, through the gateway {:.3} ms: {extra:.3} ms more (at most 2)",

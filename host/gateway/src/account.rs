@@ -301,6 +301,7 @@ mod tests {
         Ask { prompt: MicroUsd(prompt), most: MicroUsd(most), can_be_cut: true }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what `settle` takes")]
     fn came_to(cost: u64) -> Option<Settlement> {
         Some(Settlement { cost: MicroUsd(cost), ..Settlement::default() })
     }

@@ -259,10 +259,10 @@ impl Exchange {
         let is_charged = charge.is_some();
         let mut is_taken = true;
         // From here on it counts, also when the agent leaves in the middle.
-        let charge = charge.map(|charge| {
+        let mut charge = charge;
+        if let Some(charge) = &mut charge {
             charge.sent();
-            charge
-        });
+        }
         let sent = tokio::select! {
             biased;
             () = self.ends.cancelled() => Err(Refused::new(Refusal::Token, "the execution has ended")),

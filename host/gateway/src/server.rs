@@ -165,7 +165,7 @@ async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
                 });
             }
             Ok((_, peer)) => {
-                tracing::warn!(%peer, "the model gateway refused a connection from elsewhere")
+                tracing::warn!(%peer, "the model gateway refused a connection from elsewhere");
             }
             // The peer went away between connect and accept, or descriptors ran out for a moment.
             Err(error) => {

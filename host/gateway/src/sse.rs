@@ -7,6 +7,7 @@ const EVENT_BYTES: usize = 8 << 20;
 
 /// Cuts a stream of server-sent events into events. It holds at most one event's data.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own of the scanner")]
 pub(crate) struct Events {
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,

@@ -174,7 +174,7 @@ mod tests {
             work.join("later/bin").display(),
             good.display()
         );
-        let path = SearchPath::of(OsStr::new(&named), &[work.clone()]);
+        let path = SearchPath::of(OsStr::new(&named), std::slice::from_ref(&work));
         assert_eq!(path.as_os_str(), good.as_os_str());
         let why: Vec<_> = path.passed_over().into_iter().map(|(_, why)| why).collect();
         let inside = [

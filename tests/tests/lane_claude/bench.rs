@@ -57,7 +57,7 @@ impl Bench {
             .variable("CYRUS_TEST_PRIVATE", "not for agents")
             .repository(&[("README.md", "A repository.\n")])
             .config(configuration(&claude, &model.base_url()));
-        Self { world, claude, model, runtime: runtime }
+        Self { world, claude, model, runtime }
     }
 
     /// Lays this over the configuration.

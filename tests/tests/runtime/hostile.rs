@@ -145,10 +145,10 @@ async fn what_is_no_component_is_not_loaded() {
 fn bomb(megabytes: usize) -> Vec<u8> {
     fn number(mut value: usize, out: &mut Vec<u8>) {
         while value >= 0x80 {
-            out.push((value & 0x7f) as u8 | 0x80);
+            out.push((value & 0x7f).to_le_bytes()[0] | 0x80);
             value >>= 7;
         }
-        out.push(value as u8);
+        out.push(value.to_le_bytes()[0]);
     }
     fn section(id: u8, content: &[u8], out: &mut Vec<u8>) {
         out.push(id);
@@ -159,7 +159,7 @@ fn bomb(megabytes: usize) -> Vec<u8> {
     // block; local.get 0; br_table of so many targets, each the block itself; end
     let mut unit = vec![0x02, 0x40, 0x20, 0, 0x0e];
     number(TARGETS, &mut unit);
-    unit.extend_from_slice(&[0; TARGETS + 1]);
+    unit.resize(unit.len() + TARGETS + 1, 0);
     unit.push(0x0b);
     let code = unit.repeat((megabytes << 20) / unit.len());
     let body = [&[0][..], &code, &[0x20, 0, 0x0b]].concat();

@@ -137,7 +137,8 @@ fn hidden(how: &str, credentials: &str) -> Vec<u8> {
     let ok = b"HTTP/1.1 200 OK\r\nconnection: close\r\n";
     let secret = credentials.rsplit(' ').next().unwrap_or_default();
     let chunks = |last: String| {
-        let each = credentials.chars().map(|c| format!("1\r\n{c}\r\n")).collect::<String>();
+        let each =
+            credentials.chars().map(|c| format!("1\r\n{c}\r\n")).collect::<Vec<_>>().concat();
         format!("transfer-encoding: chunked\r\n\r\n{each}0\r\n{last}\r\n").into_bytes()
     };
     let headers = |lines: &[u8]| [lines, b"content-length: 0\r\n\r\n"].concat();
@@ -150,7 +151,7 @@ fn hidden(how: &str, credentials: &str) -> Vec<u8> {
         "list" => headers(b"content-encoding: identity, gzip\r\n"),
         "transfer" => b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
         "percent" => {
-            let each = secret.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+            let each = secret.bytes().map(|b| format!("%{b:02X}")).collect::<Vec<_>>().concat();
             [b"\r\n".to_vec(), each.into_bytes()].concat()
         }
         _ => headers(b""),

@@ -171,10 +171,12 @@ mod tests {
         reading
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the value out")]
     fn start(usage: Value) -> Value {
         json!({"type": "message_start", "message": {"id": "m", "usage": usage}})
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the value out")]
     fn end(usage: Value) -> Value {
         json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage})
     }

@@ -189,6 +189,7 @@ mod tests {
         reading
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the value out")]
     fn completed(usage: Value) -> Value {
         json!({"type": "response.completed", "response": {"id": "r", "output": [], "usage": usage}})
     }

@@ -18,11 +18,7 @@ mod terminal;
 #[expect(dead_code, reason = "the tests of the runtime use the rest")]
 mod harness;
 #[path = "../../runtime/server.rs"]
-#[expect(
-    dead_code,
-    clippy::format_collect,
-    reason = "the tests of the runtime use the rest, and have it so"
-)]
+#[expect(dead_code, reason = "the tests of the runtime use the rest, and have it so")]
 mod server;
 
 use crate::case::Case;
