@@ -81,11 +81,16 @@ fn write(servers: &Map<String, Value>, home: &mut Home) -> Outcome<String> {
     Ok(text)
 }
 
+/// The shortest value of an address's parameter that is taken for a key, in bytes.
+const SHORTEST_VALUE: usize = 6;
+
 /// What of a server's definition is secret.
 fn secrets_of(server: &Value) -> Vec<Zeroizing<String>> {
     let of = |key: &str| server.get(key).cloned().unwrap_or_default();
-    let named = json!({ "env": of("env"), "headers": of("headers"), "url": of("url") });
+    let named = json!({ "env": of("env"), "headers": of("headers") });
     let mut secrets = secrets_in(named.to_string().as_bytes());
+    let address = server.get("url").and_then(Value::as_str).unwrap_or_default();
+    secrets.extend(secrets_of_address(address));
     let args = server.get("args").and_then(Value::as_array).into_iter().flatten();
     let mut flag = "";
     for arg in args.filter_map(Value::as_str) {
@@ -97,6 +102,15 @@ fn secrets_of(server: &Value) -> Vec<Zeroizing<String>> {
         flag = if arg.starts_with('-') { arg } else { "" };
     }
     secrets
+}
+
+/// Of an address with parameters or a user, all of it and each value: any of them may be the key.
+fn secrets_of_address(address: &str) -> impl Iterator<Item = Zeroizing<String>> + '_ {
+    let is_secret = address.contains(['?', '#', '@']);
+    let parameters = address.split(['?', '#', '&']).skip(1);
+    let values = parameters.map(|one| one.split_once('=').map_or(one, |(_, value)| value));
+    let all = std::iter::once(address).chain(values).filter(move |_| is_secret);
+    all.filter(|text| text.len() >= SHORTEST_VALUE).map(|text| Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -118,6 +132,7 @@ mod tests {
             "env-SECRET-3",
             "hdr-SECRET-4",
             "https://mcp.example/?key=url-SECRET-5",
+            "url-SECRET-5",
         ] {
             assert!(found.iter().any(|one| one == secret), "{secret} in {found:?}");
         }
