@@ -4,6 +4,7 @@ use crate::{
 };
 use cyrus_simulate::{Conversation, RecordedRequest, Turn};
 use cyrus_tests::{Held, Report, Signal, Started};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// A run of Claude Code that is in the middle of a command.
@@ -38,7 +39,9 @@ impl InACommand {
             Conversation { when: None, turns: at_first },
             Conversation { when: Some("You were interrupted.".to_owned()), turns: resumed },
         ];
-        let bench = Bench::new(claude, conversations);
+        // What holds it is a file outside of its clone.
+        let shared = json!({ "sandbox": { "readWrite": [held.path()] } });
+        let bench = Bench::new(claude, conversations).config(shared);
         let run = bench.start(["run", "--json", "Say hello"]);
         held.wait();
         let session = session(&bench.questions()[0]).to_owned();

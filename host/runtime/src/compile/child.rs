@@ -23,7 +23,7 @@ use wasmtime::component::Component;
 pub(super) const ASKED: &str = "__compile";
 
 /// Threads that compile: each has a stack, and works on a function of its own.
-pub(super) const THREADS: &str = "4";
+pub(super) const THREADS: &str = "2";
 
 /// The memory that a compilation may take, beside the code of this program.
 pub(super) const MEMORY_BYTES: u64 = 448 << 20;

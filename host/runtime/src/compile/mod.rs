@@ -151,6 +151,8 @@ impl Compilation {
         let launch = Launch::trusted(executable, root, None, None)
             .args([child::ASKED.as_ref(), output.path().as_os_str()])
             .env("RAYON_NUM_THREADS", child::THREADS)
+            // One heap: what each thread would keep for itself counts too.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Input::Bytes(bytes));
         let limits = Limits::within(child::PATIENCE);
         let done = self.launcher.run_to_end(launch, &limits).await.map_err(|e| host(&e))?;
