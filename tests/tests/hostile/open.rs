@@ -5,8 +5,6 @@ pub(crate) const OPEN: &[&str] = &[
     "components::crashes::spin_after_its_outcome",
     "components::network::a_tunnel",
     "repositories::pushed::with_a_tree_of_ten_thousand_million_files",
-    "repositories::results::a_file_in_the_temporary_directory_that_makes_the_check_pass",
-    "repositories::results::a_file_of_the_clone_by_its_place",
     "repositories::trees::a_file_of_a_gigabyte_that_is_packed_small",
     "repositories::trees::a_file_with_a_hole_of_fifty_gigabytes",
     "repositories::trees::a_tree_of_a_million_files",
