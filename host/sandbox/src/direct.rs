@@ -80,7 +80,7 @@ fn spawn(
         .stdin(stdin)
         .stdout(stdout)
         .stderr(stderr);
-    let spawned = session::own_session(&mut command).spawn();
+    let spawned = session::own_session(&mut command, launch.limits).spawn();
     let mut child = spawned.map_err(|error| SpawnError::of_exec(&launch.program, error))?;
 
     let pid = Pid::from_raw(child.id().cast_signed());

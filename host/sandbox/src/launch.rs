@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::path::AbsolutePath;
 use crate::policy::Sandbox;
+use crate::resources::Resources;
 
 /// Where a program's standard input comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Launch {
     pub(crate) stderr: Output,
     pub(crate) trusted: bool,
     pub(crate) sandbox: Option<Sandbox>,
+    /// `None`: none for a trusted tool, else those of the launcher's policy.
+    pub(crate) limits: Option<Resources>,
 }
 
 impl Launch {
@@ -58,6 +61,7 @@ impl Launch {
             stderr: Output::default(),
             trusted: false,
             sandbox: None,
+            limits: None,
         }
     }
 
@@ -84,6 +88,14 @@ impl Launch {
     #[must_use]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
         self.sandbox = Some(sandbox);
+        self
+    }
+
+    /// Limits what it and everything it starts may use of the machine. Without this, a trusted tool has no limit, and
+    /// any other program those of the launcher's [policy](crate::SandboxPolicy::limits).
+    #[must_use]
+    pub fn limits(mut self, limits: Resources) -> Self {
+        self.limits = Some(limits);
         self
     }
 

@@ -122,6 +122,9 @@ impl Launcher {
         if let Some(flaw) = launch.flaw() {
             return Err(SpawnError::Invalid { program: launch.program, flaw });
         }
+        if !launch.trusted {
+            launch.limits.get_or_insert(self.policy.limits_of_launches());
+        }
         if launch.sandbox.as_ref().is_some_and(|sandbox| sandbox.profile() == Profile::Off) {
             launch.sandbox = None;
             tracing::warn!(

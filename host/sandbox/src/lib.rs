@@ -19,6 +19,7 @@ mod launcher;
 mod path;
 mod policy;
 mod program;
+mod resources;
 mod run;
 mod search;
 mod session;
@@ -44,5 +45,6 @@ pub use policy::{
     WayOut,
 };
 pub use program::{Identity, Programs};
+pub use resources::Resources;
 pub use run::{Finished, Limits, Stream};
 pub use search::{PassedOver, SearchPath};

@@ -7,14 +7,17 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::resources::Resources;
 use crate::signals;
 
 /// Makes the program the leader of a new session and process group: it has no terminal to ask on, and its group can
-/// be killed. No signal is ignored in it because the host happens to ignore it.
-pub(crate) fn own_session(command: &mut Command) -> &mut Command {
-    let lead = || {
+/// be killed. No signal is ignored in it because the host happens to ignore it. The processes of its user are not
+/// limited: others are among them.
+pub(crate) fn own_session(command: &mut Command, limits: Option<Resources>) -> &mut Command {
+    let lead = move || {
         nix::unistd::setsid()?;
-        signals::make_default()
+        signals::make_default()?;
+        limits.map_or(Ok(()), |limits| limits.restrict_self(None))
     };
     // SAFETY: between fork and exec this makes system calls only, allocates nothing and takes no lock.
     unsafe { command.pre_exec(lead) }

@@ -245,6 +245,7 @@ fn order(launch: &Launch, plan: Option<Plan>, rehearsal: bool) -> Order {
         env: launch.env.clone().into_iter().collect(),
         directory: launch.directory.as_path().into(),
         may_gain_privileges: launch.trusted && plan.is_none(),
+        limits: launch.limits,
         plan,
         rehearsal,
     }
@@ -283,6 +284,10 @@ fn failed(launch: &Launch, failure: Failure) -> SpawnError {
         Failure::Sandbox(problem) => {
             SpawnError::Sandbox { program: launch.program.clone(), problem }
         }
+        Failure::Limits(problem) => SpawnError::System {
+            program: launch.program.clone(),
+            source: io::Error::other(format!("its limits cannot be set: {problem}")),
+        },
         Failure::Directory(number) => SpawnError::Directory {
             directory: launch.directory.clone(),
             source: io::Error::from_raw_os_error(number),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{Exit, Signal};
 use crate::policy::Plan;
+use crate::resources::Resources;
 
 pub(crate) use crate::policy::MOST_OUTLETS;
 
@@ -20,6 +21,8 @@ pub(crate) struct Order {
     pub(crate) directory: OsString,
     /// Whether the program may gain privileges that its user does not have, by a set-user-id bit or otherwise.
     pub(crate) may_gain_privileges: bool,
+    /// `None`: it keeps those of the host.
+    pub(crate) limits: Option<Resources>,
     /// The sandbox, when it gets one.
     pub(crate) plan: Option<Plan>,
     /// Whether the sandbox is only tried: nothing is started.
@@ -55,6 +58,8 @@ pub(crate) enum Report {
 pub(crate) enum Failure {
     Directory(i32),
     Exec(i32),
+    /// Its limits, in words.
+    Limits(String),
     /// The sandbox, in words.
     Sandbox(String),
 }

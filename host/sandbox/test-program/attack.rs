@@ -62,11 +62,10 @@ fn attack(name: &str, args: &[&str]) -> io::Result<String> {
         ("fastopen", [to]) => fast_open(address(to)),
         ("socket", [family]) => socket(family.parse().expect("a number"), libc::SOCK_DGRAM, 0)
             .map(|_| "a socket".into()),
-        ("fill", [directory]) => fill(directory),
-        ("make-files", [directory]) => make_files(directory),
         ("type-for-others", []) => type_for_others(),
         ("call", [call]) => system_call(call),
-        _ => Err(io::Error::other("there is no such attack")),
+        _ => crate::exhaust::attack(name, args)
+            .unwrap_or_else(|| Err(io::Error::other("there is no such attack"))),
     }
 }
 
@@ -122,26 +121,6 @@ fn fast_open(to: SocketAddr) -> io::Result<String> {
         )
     };
     checked(i64::try_from(sent).expect("it is small")).map(|_| "data sent".into())
-}
-
-/// More than a sandbox of the tests gets.
-fn fill(directory: &str) -> io::Result<String> {
-    let mut file = fs::File::create(format!("{directory}/filling"))?;
-    for _ in 0..64 {
-        file.write_all(&vec![1; 1 << 20])?;
-    }
-    fs::remove_file(format!("{directory}/filling"))?;
-    Ok("64 MiB".into())
-}
-
-fn make_files(directory: &str) -> io::Result<String> {
-    let below = format!("{directory}/many");
-    fs::create_dir(&below)?;
-    for number in 0..20_000 {
-        fs::write(format!("{below}/{number}"), "")?;
-    }
-    fs::remove_dir_all(below)?;
-    Ok("files".into())
 }
 
 fn type_for_others() -> io::Result<String> {

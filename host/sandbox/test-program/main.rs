@@ -5,6 +5,7 @@
 )]
 
 mod attack;
+mod exhaust;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};

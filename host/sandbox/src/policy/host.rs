@@ -9,6 +9,7 @@ use super::sandbox::Sandbox;
 use super::toolchain::{Toolchain, private_parts};
 use super::way_out::WayOut;
 use crate::path::AbsolutePath;
+use crate::resources::Resources;
 
 /// What a host says of every sandbox beforehand: the profile, what is the operator's and the host's own, and what
 /// programs may use besides the system.
@@ -20,6 +21,7 @@ pub struct SandboxPolicy {
     read_only: Vec<AbsolutePath>,
     read_write: Vec<AbsolutePath>,
     way_out: Option<Arc<dyn WayOut>>,
+    limits: Resources,
 }
 
 impl SandboxPolicy {
@@ -63,6 +65,17 @@ impl SandboxPolicy {
     pub fn way_out(mut self, way_out: Arc<dyn WayOut>) -> Self {
         self.way_out = Some(way_out);
         self
+    }
+
+    /// What a program uses of the machine, unless its launch says otherwise.
+    #[must_use]
+    pub fn limits(mut self, limits: Resources) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn limits_of_launches(&self) -> Resources {
+        self.limits
     }
 
     pub(crate) fn ways_out(&self) -> Option<&Arc<dyn WayOut>> {

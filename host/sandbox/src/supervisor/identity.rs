@@ -55,6 +55,11 @@ impl Identity {
         self.group.as_raw()
     }
 
+    /// Whether no other process is the same user.
+    pub(super) fn is_a_number_of_its_own(&self) -> bool {
+        self.changes
+    }
+
     pub(super) fn map(&self) -> Option<BorrowedFd<'_>> {
         self.map.as_ref().map(AsFd::as_fd)
     }

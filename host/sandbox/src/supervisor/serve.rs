@@ -71,7 +71,8 @@ pub(super) fn serve(
         (Some(plan), Some(identity)) => {
             confined(&order, plan, identity, reach, theirs, courier.as_ref())
         }
-        (None, _) => start(&order, theirs, |_| {}).map(|program| (Some(program), None)),
+        (None, _) => start(&order, reach == Reach::Namespace, theirs, |_| {})
+            .map(|program| (Some(program), None)),
         (Some(_), None) => Err(Failure::Sandbox("this supervisor makes none".into())),
     };
     // When the host reads of the program, everything that it was sent is there.
@@ -111,7 +112,8 @@ fn confined(
         let again =
             prctl::set_pdeathsig(signal::Signal::SIGKILL).and_then(|()| prctl::set_dumpable(false));
         again.map_err(|error| Failure::Sandbox(error.to_string()))?;
-        let program = if order.rehearsal { None } else { Some(start(order, theirs, |_| {})?) };
+        let program =
+            if order.rehearsal { None } else { Some(start(order, true, theirs, |_| {})?) };
         return Ok((program, Some(enforced)));
     }
     let directory = Path::new(&order.directory);
@@ -139,6 +141,7 @@ fn without_view(
     theirs: Theirs,
 ) -> Result<(Option<Pid>, Option<Enforced>), Failure> {
     let lost = |error: io::Error| Failure::Sandbox(error.to_string());
+    let alone = identity.is_a_number_of_its_own();
     let (mut from, mut to) = io::pipe().map_err(lost)?;
     let restrict = move || {
         let applied = restrict::apply(&plan, &identity, false);
@@ -149,7 +152,7 @@ fn without_view(
         drop(theirs);
         rehearse(restrict).map(|()| None)
     } else {
-        start(order, theirs, |command| session::before_exec(command, restrict)).map(Some)
+        start(order, alone, theirs, |command| session::before_exec(command, restrict)).map(Some)
     };
     let mut said = Vec::new();
     from.read_to_end(&mut said).map_err(lost)?;
@@ -206,8 +209,10 @@ fn supervise(
     Ok(())
 }
 
+/// `alone`: the system counts the processes of this program apart from those of others.
 fn start(
     order: &Order,
+    alone: bool,
     [stdin, stdout, stderr]: Theirs,
     prepare: impl FnOnce(&mut Command),
 ) -> Result<Pid, Failure> {
@@ -215,6 +220,7 @@ fn start(
     // Entered by this process and inherited, so that a bad directory is told from a bad program.
     std::env::set_current_dir(Path::new(&order.directory))
         .map_err(|error| Failure::Directory(number(error)))?;
+    limit(order, alone)?;
     if !order.may_gain_privileges {
         prctl::set_no_new_privs().map_err(|error| Failure::Exec(error as i32))?;
     }
@@ -235,6 +241,13 @@ fn start(
         Ok(program) => Ok(Pid::from_raw(program.id().cast_signed())),
         Err(error) => Err(Failure::Exec(number(error))),
     }
+}
+
+/// Limits this process, and the program with it.
+fn limit(order: &Order, alone: bool) -> Result<(), Failure> {
+    let Some(limits) = &order.limits else { return Ok(()) };
+    let already = if alone { 0 } else { tree::tasks_of_this_user() };
+    limits.restrict_self(Some(already)).map_err(|error| Failure::Limits(error.to_string()))
 }
 
 /// Reaps every child that has ended. Returns how the program did, if it is among them.

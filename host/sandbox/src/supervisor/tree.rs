@@ -87,6 +87,17 @@ fn processes() -> impl Iterator<Item = Pid> {
         .map(Pid::from_raw)
 }
 
+/// The processes and threads of the user that this process is.
+pub(super) fn tasks_of_this_user() -> u64 {
+    let own = nix::unistd::geteuid().as_raw();
+    let of_user = |pid: &Pid| {
+        let found = fs::metadata(format!("/proc/{pid}"));
+        found.is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == own)
+    };
+    let tasks = |pid: Pid| fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    processes().filter(of_user).map(|pid| tasks(pid) as u64).sum()
+}
+
 fn parent_of_running(pid: Pid) -> Option<Pid> {
     // The name may hold anything, and is read as what it is.
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -1,0 +1,137 @@
+//! What a program tries that wants all of a machine. Each ends by itself where nothing stops it, with less than would
+//! do harm.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+
+use nix::libc;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{self, SigHandler, Signal};
+
+/// Tries one; None: there is no such attack.
+pub(crate) fn attack(name: &str, args: &[&str]) -> Option<io::Result<String>> {
+    Some(match (name, args) {
+        ("fork-bomb", [most]) => fork_bomb(number(most)),
+        ("thread-bomb", [most]) => thread_bomb(number(most)),
+        ("open-files", [most]) => open_files(number(most)),
+        ("large-file", [path, bytes]) => large_file(path, number(bytes)),
+        ("map", [bytes]) => map(number(bytes)).map(|_| "memory".into()),
+        ("hog", [bytes]) => hog(number(bytes)),
+        ("spin", []) => spin(),
+        ("fill", [directory]) => fill(directory),
+        ("fill-for-good", [directory, mebibytes]) => fill_for_good(directory, number(mebibytes)),
+        ("make-files", [directory]) => make_files(directory),
+        _ => return None,
+    })
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+/// Processes that do nothing, until no more can be had. They end with this one where something sees to that.
+fn fork_bomb(most: u64) -> io::Result<String> {
+    for _ in 0..most {
+        // SAFETY: this process has one thread, and the child only waits.
+        match unsafe { nix::unistd::fork() }? {
+            nix::unistd::ForkResult::Parent { .. } => {}
+            nix::unistd::ForkResult::Child => loop {
+                nix::unistd::pause();
+            },
+        }
+    }
+    // SAFETY: a signal of its own ends the whole group, whose leader this process is.
+    unsafe { signal::signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
+    signal::kill(nix::unistd::Pid::from_raw(0), Signal::SIGTERM)?;
+    Ok(format!("{most} processes"))
+}
+
+fn thread_bomb(most: u64) -> io::Result<String> {
+    for _ in 0..most {
+        std::thread::Builder::new().stack_size(16 << 10).spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        })?;
+    }
+    Ok(format!("{most} threads"))
+}
+
+fn open_files(most: u64) -> io::Result<String> {
+    let files: Vec<_> = (0..most).map(|_| File::open("/dev/null")).collect::<io::Result<_>>()?;
+    Ok(format!("{} files", files.len()))
+}
+
+/// A file that takes no room: what reads it whole does.
+fn large_file(path: &str, bytes: u64) -> io::Result<String> {
+    // SAFETY: ignoring is no handler, so none runs that could be unsafe.
+    unsafe { signal::signal(Signal::SIGXFSZ, SigHandler::SigIgn) }?;
+    let file = File::create(path)?;
+    file.set_len(bytes)?;
+    fs::remove_file(path)?;
+    Ok(format!("a file of {bytes} bytes"))
+}
+
+/// Memory that may be written, and is not.
+fn map(bytes: u64) -> io::Result<*mut u8> {
+    let bytes = usize::try_from(bytes).expect("an address");
+    // SAFETY: a new mapping of no file, at a place that the kernel chooses.
+    let mapped = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(mapped.cast()) }
+}
+
+/// Memory that is written, by two processes, and held.
+fn hog(bytes: u64) -> io::Result<String> {
+    // SAFETY: this process has one thread, and the child uses what it maps itself.
+    let parent = unsafe { nix::unistd::fork() }?.is_parent();
+    let half = map(bytes / 2)?;
+    for at in (0..bytes / 2).step_by(4096) {
+        // SAFETY: inside of the mapping, which nothing else uses.
+        unsafe { half.add(usize::try_from(at).expect("an address")).write_volatile(1) };
+    }
+    if parent {
+        // The other one ends when it has its half; or never, held by what ends both.
+        nix::sys::wait::wait()?;
+    }
+    Ok(format!("{bytes} bytes of memory"))
+}
+
+/// Time of a processor.
+fn spin() -> io::Result<String> {
+    while getrusage(UsageWho::RUSAGE_SELF)?.user_time().tv_sec() < 20 {}
+    Ok("20 seconds".into())
+}
+
+/// More than a sandbox of the tests gets.
+fn fill(directory: &str) -> io::Result<String> {
+    fill_for_good(directory, 64)?;
+    fs::remove_file(format!("{directory}/filling"))?;
+    Ok("64 MiB".into())
+}
+
+fn fill_for_good(directory: &str, mebibytes: u64) -> io::Result<String> {
+    let mut file = File::create(format!("{directory}/filling"))?;
+    for _ in 0..mebibytes {
+        file.write_all(&vec![1; 1 << 20])?;
+    }
+    Ok(format!("{mebibytes} MiB"))
+}
+
+fn make_files(directory: &str) -> io::Result<String> {
+    let below = format!("{directory}/many");
+    fs::create_dir(&below)?;
+    for number in 0..20_000 {
+        fs::write(format!("{below}/{number}"), "")?;
+    }
+    fs::remove_dir_all(below)?;
+    Ok("files".into())
+}

@@ -1,0 +1,96 @@
+//! What programs may use of the machine: each limit is the system's error, in every environment, and what was asked
+//! for is had without the limit.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{PROGRAM, Place, SUPERVISED, launcher, limits, path, soon};
+use cyrus_sandbox::{Containment, Exit, Finished, Launch, Launcher, Profile, Resources};
+use nix::libc::{EAGAIN, EFBIG, EMFILE, ENOMEM, SIGXCPU};
+
+async fn attack(launcher: &Launcher, limits: Option<Resources>, attack: &[&str]) -> Finished {
+    let place = Place::new();
+    let program = path(PROGRAM);
+    let sandbox = place.sandbox(Profile::Standard).program(&program, &[]);
+    let mut launch = Launch::new(program, path(place.at("workspace")))
+        .arg("attack")
+        .args(attack)
+        .sandbox(sandbox);
+    if let Some(limits) = limits {
+        launch = launch.limits(limits);
+    }
+    soon(launcher.run_to_end(launch, &self::limits())).await.unwrap()
+}
+
+/// With the limit it fails with this error, in every environment; without, it has what it is after.
+async fn stopped(limits: Resources, tried: &[&str], error: i32) {
+    for environment in SUPERVISED {
+        let ended = attack(&launcher(environment), Some(limits), tried).await;
+        let said = ended.stdout.text();
+        assert_eq!(said, format!("refused {error}\n"), "{tried:?} with {environment}: {ended:?}");
+    }
+    let free = Some(Resources::UNLIMITED);
+    let ended = attack(&launcher(Containment::PidNamespace), free, tried).await;
+    assert!(ended.stdout.text().starts_with("gained "), "{tried:?} without a limit: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_fork_bomb_gets_no_more_processes_than_its_sandbox_may_have() {
+    let limits = Resources { processes: Some(100), ..Resources::UNLIMITED };
+    stopped(limits, &["fork-bomb", "200"], EAGAIN).await;
+    stopped(limits, &["thread-bomb", "200"], EAGAIN).await;
+}
+
+/// The limit is that of one sandbox, whatever else its user has running.
+#[tokio::test]
+async fn processes_of_one_sandbox_do_not_count_for_another() {
+    let launcher = launcher(Containment::PidNamespace);
+    let limits = Some(Resources { processes: Some(100), ..Resources::UNLIMITED });
+    let run = || attack(&launcher, limits, &["fork-bomb", "60"]);
+    let (one, two, three) = tokio::join!(run(), run(), run());
+    for ended in [one, two, three] {
+        assert_eq!(ended.stdout.text(), "gained 60 processes\n", "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_no_larger_and_no_more_than_allowed() {
+    let limits = Resources { file_bytes: Some(1 << 20), ..Resources::UNLIMITED };
+    stopped(limits, &["large-file", "large", "1048577"], EFBIG).await;
+    let limits = Resources { open_files: Some(200), ..Resources::UNLIMITED };
+    stopped(limits, &["open-files", "300"], EMFILE).await;
+}
+
+#[tokio::test]
+async fn memory_that_a_process_maps_is_limited() {
+    let limits = Resources { data_bytes: Some(512 << 20), ..Resources::UNLIMITED };
+    stopped(limits, &["map", "1073741824"], ENOMEM).await;
+}
+
+#[tokio::test]
+async fn a_process_that_spins_is_ended_by_its_time_of_a_processor() {
+    let limits = Some(Resources { cpu_seconds: Some(1), ..Resources::UNLIMITED });
+    let ended = attack(&launcher(Containment::PidNamespace), limits, &["spin"]).await;
+    assert_eq!(ended.exit, Exit::Signal(SIGXCPU), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_untrusted_program_is_limited_and_a_trusted_tool_is_not_unless_asked() {
+    let said = async |launch: Launch| {
+        let launcher = launcher(Containment::PidNamespace);
+        let script = ["-c", "ulimit -H -f; ulimit -c"];
+        let ended = soon(launcher.run_to_end(launch.args(script), &limits())).await.unwrap();
+        ended.stdout.text()
+    };
+    let sh = || path("/bin/sh");
+    let untrusted = said(Launch::new(sh(), path("/"))).await;
+    // In blocks of 512 bytes.
+    assert_eq!(untrusted, format!("{}\n0\n", (16_u64 << 30) / 512));
+    let own =
+        std::process::Command::new("/bin/sh").args(["-c", "ulimit -H -f; ulimit -c"]).output();
+    let trusted = Launch::trusted(sh(), path("/"), None, None);
+    assert_eq!(said(trusted).await.as_bytes(), own.unwrap().stdout);
+    let trusted = Launch::trusted(sh(), path("/"), None, None);
+    let one = Resources { file_bytes: Some(1 << 20), ..Resources::UNLIMITED };
+    assert_eq!(said(trusted.limits(one)).await, "2048\n0\n");
+}
