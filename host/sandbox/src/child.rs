@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe;
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::containment::Confinement;
 use crate::error::Lost;
+use crate::resources::Exceeded;
 
 /// The host's end of a program's standard input. Dropping it is the end of the input.
 pub type ChildStdin = pipe::Sender;
@@ -96,6 +97,7 @@ pub(crate) type Ending = Option<Result<Exit, Lost>>;
 struct Shared {
     mailbox: Arc<Mailbox>,
     ending: watch::Receiver<Ending>,
+    exceeded: Arc<OnceLock<Exceeded>>,
     confinement: Confinement,
 }
 
@@ -114,9 +116,15 @@ impl Handle {
     pub(crate) fn new(
         mailbox: Arc<Mailbox>,
         ending: watch::Receiver<Ending>,
+        exceeded: Arc<OnceLock<Exceeded>>,
         confinement: Confinement,
     ) -> Self {
-        Self(Arc::new(Shared { mailbox, ending, confinement }))
+        Self(Arc::new(Shared { mailbox, ending, exceeded, confinement }))
+    }
+
+    /// The limit that it was ended for, once it ended for one.
+    pub fn exceeded(&self) -> Option<&Exceeded> {
+        self.0.exceeded.get()
     }
 
     /// How the program ended, once it and everything it started is gone. May be called often, and at any time.
@@ -221,6 +229,11 @@ impl Child {
     /// See [`Handle::kill`].
     pub fn kill(&self) {
         self.handle.kill();
+    }
+
+    /// See [`Handle::exceeded`].
+    pub fn exceeded(&self) -> Option<&Exceeded> {
+        self.handle.exceeded()
     }
 
     /// See [`Handle::confinement`].

@@ -41,6 +41,19 @@ pub struct Confinement {
     pub sandbox: Option<Layers>,
 }
 
+/// What keeps a program, and what it started, from all the memory of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryLimit {
+    /// A control group: the kernel gives no more.
+    Kernel,
+    /// A supervisor measures it and ends the program. Files without a name that nothing maps, and what the kernel keeps
+    /// for sockets, do not count.
+    Measured,
+    /// Nothing, or no limit is wanted.
+    None,
+}
+
 /// The layers of a sandbox that are in force for a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +68,8 @@ pub struct Layers {
     pub landlock: i32,
     /// Whether its system calls are filtered.
     pub system_calls: bool,
+    /// What limits its memory.
+    pub memory: MemoryLimit,
     /// The number of the user that it is.
     pub user: u32,
     /// What is missing, each in words for an operator. Empty: the sandbox is whole.
@@ -70,6 +85,7 @@ impl Layers {
             network: false,
             landlock: 0,
             system_calls: false,
+            memory: MemoryLimit::None,
             user: nix::unistd::geteuid().as_raw(),
             missing: vec![format!("all of it: {reason}")],
         }

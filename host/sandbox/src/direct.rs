@@ -35,7 +35,7 @@ pub(crate) fn start(
         refused: None,
         sandbox,
     };
-    Ok(Handle::new(mailbox, ending, confinement))
+    Ok(Handle::new(mailbox, ending, Arc::default(), confinement))
 }
 
 /// A program's number, for as long as it is its own.

@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
 
+#[cfg(target_os = "linux")]
+use crate::cgroup::{self, Group};
 use crate::child::{Child, Handle};
 use crate::containment::{Confinement, Containment, Layers};
 use crate::error::SpawnError;
@@ -44,7 +46,8 @@ pub fn supervise_if_asked() -> Supervisor {
     {
         let mut args = std::env::args_os().skip(1);
         if args.next().is_some_and(|arg| arg == crate::supervisor::ASKED) {
-            std::process::exit(crate::supervisor::run(args.next().as_deref()));
+            let (part, group) = (args.next(), args.next());
+            std::process::exit(crate::supervisor::run(part.as_deref(), group.as_deref()));
         }
         Supervisor(PathBuf::from(crate::supervisor::OWN_EXECUTABLE))
     }
@@ -69,6 +72,9 @@ struct Inner {
     /// Whether sandboxes with namespaces can be had, or why not.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are none to refuse"))]
     namespaces: OnceCell<Result<(), String>>,
+    /// Where the control groups of programs are made, where they can be.
+    #[cfg(target_os = "linux")]
+    groups: OnceLock<Option<cgroup::Parent>>,
 }
 
 /// A program that runs, and the listeners of its network.
@@ -93,6 +99,8 @@ impl Launcher {
             strongest,
             refused: OnceLock::new(),
             namespaces: OnceCell::new(),
+            #[cfg(target_os = "linux")]
+            groups: OnceLock::new(),
         });
         Self { inner, policy: Arc::default() }
     }
@@ -167,7 +175,9 @@ impl Launcher {
         }
         let wanted = inner.strongest == Containment::PidNamespace && !launch.trusted;
         if wanted && inner.refused.get().is_none() {
-            match supervised::await_ready(supervisor, Part::Outer, launch).await? {
+            match supervised::await_ready(supervisor, Part::Outer, launch, self.group(launch))
+                .await?
+            {
                 Awaited::Ready(ready) => {
                     let starting = Starting { launch, plan: None, refused: None };
                     return ready.start(starting, theirs).await;
@@ -180,7 +190,21 @@ impl Launcher {
         }
         let refused = inner.refused.get().filter(|_| wanted).cloned();
         let starting = Starting { launch, plan: None, refused };
-        with_subreaper(supervisor, starting, theirs).await
+        with_subreaper(supervisor, starting, self.group(launch), theirs).await
+    }
+
+    /// The control group of a program that has limits.
+    #[cfg(target_os = "linux")]
+    fn group(&self, launch: &Launch) -> Option<Group> {
+        let limits = launch.limits.as_ref()?;
+        let parent = self.inner.groups.get_or_init(cgroup::Parent::find).as_ref()?;
+        match parent.make(limits) {
+            Ok(group) => Some(group),
+            Err(error) => {
+                tracing::debug!(%error, "no control group for a program");
+                None
+            }
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -193,13 +217,17 @@ impl Launcher {
     ) -> Result<Started, SpawnError> {
         let plan = Plan::new(sandbox, system(), launch.env.get(OsStr::new("HOME")));
         let reason = match self.namespaces(supervisor).await? {
-            Ok(()) => match supervised::await_ready(supervisor, Part::Sandbox, launch).await? {
-                Awaited::Ready(ready) => {
-                    let starting = Starting { launch, plan: Some(plan), refused: None };
-                    return ready.start(starting, theirs).await;
+            Ok(()) => {
+                match supervised::await_ready(supervisor, Part::Sandbox, launch, self.group(launch))
+                    .await?
+                {
+                    Awaited::Ready(ready) => {
+                        let starting = Starting { launch, plan: Some(plan), refused: None };
+                        return ready.start(starting, theirs).await;
+                    }
+                    Awaited::Refused(reason) => reason,
                 }
-                Awaited::Refused(reason) => reason,
-            },
+            }
             Err(reason) => reason.clone(),
         };
         if sandbox.profile() == Profile::Strict {
@@ -210,7 +238,7 @@ impl Launcher {
             return Err(SpawnError::Sandbox { program: launch.program.clone(), problem });
         }
         let starting = Starting { launch, plan: Some(plan), refused: Some(reason) };
-        with_subreaper(supervisor, starting, theirs).await
+        with_subreaper(supervisor, starting, self.group(launch), theirs).await
     }
 
     /// Whether sandboxes with namespaces can be had, found out once, by making one.
@@ -224,13 +252,14 @@ impl Launcher {
             let system_error =
                 |source| SpawnError::System { program: launch.program.clone(), source };
             let (theirs, _ours) = stdio::open(&launch).map_err(system_error)?;
-            let tried = match supervised::await_ready(supervisor, Part::Sandbox, &launch).await? {
-                Awaited::Refused(reason) => Err(reason),
-                Awaited::Ready(ready) => {
-                    let plan = Plan::new(&Sandbox::new(Profile::Standard), system(), None);
-                    ready.rehearse(&launch, plan, theirs).await?
-                }
-            };
+            let tried =
+                match supervised::await_ready(supervisor, Part::Sandbox, &launch, None).await? {
+                    Awaited::Refused(reason) => Err(reason),
+                    Awaited::Ready(ready) => {
+                        let plan = Plan::new(&Sandbox::new(Profile::Standard), system(), None);
+                        ready.rehearse(&launch, plan, theirs).await?
+                    }
+                };
             if let Err(reason) = &tried {
                 tracing::warn!(%reason, "no namespaces for programs: their sandbox is weaker");
             }
@@ -324,9 +353,10 @@ impl Launcher {
 async fn with_subreaper(
     supervisor: &Path,
     starting: Starting<'_>,
+    group: Option<Group>,
     theirs: stdio::Theirs,
 ) -> Result<Started, SpawnError> {
-    match supervised::await_ready(supervisor, Part::Subreaper, starting.launch).await? {
+    match supervised::await_ready(supervisor, Part::Subreaper, starting.launch, group).await? {
         Awaited::Ready(ready) => ready.start(starting, theirs).await,
         Awaited::Refused(problem) => {
             Err(SpawnError::Supervisor { supervisor: supervisor.to_owned(), problem })

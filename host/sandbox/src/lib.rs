@@ -9,6 +9,8 @@
 
 mod beneath;
 mod capture;
+#[cfg(target_os = "linux")]
+mod cgroup;
 mod child;
 mod containment;
 mod direct;
@@ -34,7 +36,7 @@ mod wire;
 
 pub use capture::Captured;
 pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
-pub use containment::{Confinement, Containment, Layers};
+pub use containment::{Confinement, Containment, Layers, MemoryLimit};
 pub use error::{Lost, RunError, SpawnError};
 pub use home::{Departure, HomeError, HomeFile, HomePlace, NotAHomeFile, PrivateHome, Returned};
 pub use launch::{Input, Launch, Output};
@@ -45,6 +47,6 @@ pub use policy::{
     WayOut,
 };
 pub use program::{Identity, Programs};
-pub use resources::Resources;
+pub use resources::{Exceeded, Resources};
 pub use run::{Finished, Limits, Stream};
 pub use search::{PassedOver, SearchPath};

@@ -1,6 +1,7 @@
 //! What a launched program and everything it starts may use of the machine.
 
 use std::io;
+use std::sync::OnceLock;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,15 @@ pub struct Resources {
     pub file_bytes: Option<u64>,
     /// Seconds of CPU time of each process.
     pub cpu_seconds: Option<u64>,
+}
+
+/// A limit that a program was ended for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exceeded {
+    /// It and what it started used more memory than this many bytes.
+    #[error("it used more than {} MiB of memory, with everything that it started", .0 >> 20)]
+    Memory(u64),
 }
 
 /// Seconds of CPU time between the signal that a process may handle and the one that it may not.
@@ -65,12 +75,23 @@ impl Resources {
 impl Default for Resources {
     fn default() -> Self {
         Self {
+            memory_bytes: machine_memory().map(|bytes| bytes / 4 * 3),
             processes: Some(4096),
             open_files: Some(65_536),
             file_bytes: Some(16 << 30),
             ..Self::UNLIMITED
         }
     }
+}
+
+/// The memory of this machine, in bytes, where the system says.
+fn machine_memory() -> Option<u64> {
+    static FOUND: OnceLock<Option<u64>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let lines = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let total = lines.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        Some(total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+    })
 }
 
 fn lower(resource: Resource, most: Option<u64>) -> io::Result<()> {

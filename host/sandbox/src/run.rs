@@ -13,6 +13,7 @@ use crate::child::{Child, ChildOutput, Exit, Signal};
 use crate::error::{Lost, RunError};
 use crate::launch::Launch;
 use crate::launcher::Launcher;
+use crate::resources::Exceeded;
 
 /// How long a program may run, and how much of what it says is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Finished {
     pub stderr: Captured,
     /// Whether it was ended because its time was up.
     pub timed_out: bool,
+    /// The limit that it was ended for, if it was.
+    pub exceeded: Option<Exceeded>,
     /// From its start until everything it started was gone.
     pub duration: Duration,
 }
@@ -96,6 +99,7 @@ impl Launcher {
             stdout: stdout.finish(&mut watch),
             stderr: stderr.finish(&mut watch),
             timed_out,
+            exceeded: child.exceeded().cloned(),
             duration: started.elapsed(),
         })
     }

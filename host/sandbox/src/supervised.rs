@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::{self, killpg};
 use nix::unistd::Pid;
@@ -22,11 +22,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use crate::cgroup::Group;
 use crate::child::{Ending, Exit, Handle, Mailbox};
-use crate::containment::{Confinement, Containment, Layers};
+use crate::containment::{Confinement, Containment, Layers, MemoryLimit};
 use crate::error::{Lost, SpawnError};
 use crate::launch::Launch;
 use crate::policy::{Plan, Profile, Sandbox};
+use crate::resources::{Exceeded, Resources};
 use crate::stdio::Theirs;
 use crate::supervisor::{ASKED, Part};
 use crate::wire::{Enforced, Failure, MOST_OUTLETS, Order, Report, Request};
@@ -40,6 +42,9 @@ pub(crate) struct Ready {
     reports: Lines<BufReader<OwnedReadHalf>>,
     /// The only hold on the host's end of the socket, but for the one that reads: when it closes, all ends.
     requests: OwnedWriteHalf,
+    /// The control group that it is in, if it is in one of its own.
+    group: Option<Group>,
+    memory_bytes: Option<u64>,
 }
 
 /// What is started, and what of it the host has to send along.
@@ -63,11 +68,13 @@ pub(crate) async fn await_ready(
     supervisor: &Path,
     part: Part,
     launch: &Launch,
+    group: Option<Group>,
 ) -> Result<Awaited, SpawnError> {
-    let (process, socket) = spawn(supervisor, part).map_err(|source| SpawnError::Supervisor {
-        supervisor: supervisor.to_owned(),
-        problem: format!("cannot be started to launch {}: {source}", launch.program),
-    })?;
+    let (process, socket) =
+        spawn(supervisor, part, group.as_ref()).map_err(|source| SpawnError::Supervisor {
+            supervisor: supervisor.to_owned(),
+            problem: format!("cannot be started to launch {}: {source}", launch.program),
+        })?;
     let (reader, requests) = socket.into_split();
     let mut ready = Ready {
         supervisor: supervisor.to_owned(),
@@ -79,10 +86,15 @@ pub(crate) async fn await_ready(
         process,
         reports: BufReader::new(reader).lines(),
         requests,
+        group,
+        memory_bytes: launch.limits.and_then(|limits| limits.memory_bytes),
     };
     match ready.report().await? {
         Report::Ready { fresh_proc } => {
             ready.fresh_proc = fresh_proc;
+            let pid = ready.process.id();
+            ready.group =
+                ready.group.take().filter(|group| pid.is_some_and(|pid| group.holds(pid)));
             Ok(Awaited::Ready(Box::new(ready)))
         }
         Report::Refused(reason) => Ok(Awaited::Refused(reason)),
@@ -90,13 +102,14 @@ pub(crate) async fn await_ready(
     }
 }
 
-fn spawn(supervisor: &Path, part: Part) -> io::Result<(Child, UnixStream)> {
+fn spawn(supervisor: &Path, part: Part, group: Option<&Group>) -> io::Result<(Child, UnixStream)> {
     // Both ends are closed on exec from their first moment, so no other child can hold the host's end open.
     let (ours, theirs) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let process = Command::new(supervisor)
         .arg0("cyrus-supervisor")
         .args([ASKED, part.argument()])
+        .args(group.map(Group::entrance))
         // The host's variables may be secrets, and others can read a process's environment.
         .env_clear()
         .current_dir("/")
@@ -120,7 +133,7 @@ impl Ready {
             StdUnixStream::pair().map_err(|error| self.broken(error.to_string()))?;
         let mut descriptors: Vec<OwnedFd> = theirs.into();
         descriptors.push(courier.into());
-        let order = order(launch, plan, false);
+        let order = order(launch, plan, false, self.limits_to_enforce(launch.limits));
         if let Err(error) = self.order(&order, &descriptors).await {
             return Err(self.broken(format!("it does not take its order: {error}")));
         }
@@ -133,13 +146,35 @@ impl Ready {
         };
         let outlets = receive(&letters).map_err(|error| self.broken(error.to_string()))?;
         let fresh_proc = self.fresh_proc || enforced.as_ref().is_some_and(|enforced| enforced.view);
-        let sandbox = profile.zip(enforced).map(|(profile, enforced)| layers(profile, enforced));
+        let sandbox = profile
+            .zip(enforced)
+            .map(|(profile, enforced)| layers(profile, enforced, self.memory()));
         let containment = self.containment;
         let confinement = Confinement { containment, fresh_proc, refused, sandbox };
         let mailbox = Arc::new(Mailbox::default());
         let (ended, ending) = watch::channel(None);
-        tokio::spawn(self.keep(pid, mailbox.clone(), ended));
-        Ok((Handle::new(mailbox, ending, confinement), outlets))
+        let exceeded = Arc::<OnceLock<_>>::default();
+        let handle = Handle::new(mailbox.clone(), ending, exceeded.clone(), confinement);
+        tokio::spawn(self.keep(pid, mailbox, exceeded, ended));
+        Ok((handle, outlets))
+    }
+
+    /// What limits the memory of a sandboxed program.
+    fn memory(&self) -> MemoryLimit {
+        match (self.memory_bytes, &self.group) {
+            (None, _) => MemoryLimit::None,
+            (Some(_), Some(group)) if group.limits_memory => MemoryLimit::Kernel,
+            (Some(_), _) => MemoryLimit::Measured,
+        }
+    }
+
+    /// What of a launch's limits no control group enforces.
+    fn limits_to_enforce(&self, limits: Option<Resources>) -> Option<Resources> {
+        let by_group = self.group.as_ref().is_some_and(|group| group.limits_memory);
+        limits.map(|limits| Resources {
+            memory_bytes: limits.memory_bytes.filter(|_| !by_group),
+            ..limits
+        })
     }
 
     /// Tries a sandbox and starts nothing in it. Fails with what the system refuses.
@@ -149,7 +184,7 @@ impl Ready {
         plan: Plan,
         theirs: Theirs,
     ) -> Result<Result<(), String>, SpawnError> {
-        let order = order(launch, Some(plan), true);
+        let order = order(launch, Some(plan), true, launch.limits);
         let sent = self.order(&order, &theirs).await;
         sent.map_err(|error| self.broken(format!("it does not take its order: {error}")))?;
         let tried = match self.report().await? {
@@ -197,7 +232,13 @@ impl Ready {
     }
 
     /// Passes signals on until nothing is left of the program, then tells how it ended.
-    async fn keep(mut self, pid: i32, mailbox: Arc<Mailbox>, ended: watch::Sender<Ending>) {
+    async fn keep(
+        mut self,
+        pid: i32,
+        mailbox: Arc<Mailbox>,
+        exceeded: Arc<OnceLock<Exceeded>>,
+        ended: watch::Sender<Ending>,
+    ) {
         let mut exit = None;
         loop {
             tokio::select! {
@@ -208,17 +249,24 @@ impl Ready {
                     }
                 }
                 report = self.reports.next_line() => match report {
-                    Ok(Some(line)) => {
-                        if let Ok(Report::Ended(how)) = serde_json::from_str(&line) {
-                            exit = Some(how);
-                        }
-                    }
+                    Ok(Some(line)) => match serde_json::from_str(&line) {
+                        Ok(Report::Ended(how)) => exit = Some(how),
+                        Ok(Report::Exceeded(limit)) => drop(exceeded.set(limit)),
+                        // It says nothing else any more.
+                        Ok(_) | Err(_) => {}
+                    },
                     Ok(None) | Err(_) => break,
                 }
             }
         }
         // The socket is closed only by the end of the supervisor. What it waited for is gone when it is.
         let _ = self.process.wait().await;
+        if let Some(group) = self.group.take() {
+            if let Some(most) = self.memory_bytes.filter(|_| group.ran_out_of_memory()) {
+                drop(exceeded.set(Exceeded::Memory(most)));
+            }
+            group.end().await;
+        }
         ended.send_replace(Some(self.ending(exit, pid)));
     }
 
@@ -238,23 +286,23 @@ impl Ready {
     }
 }
 
-fn order(launch: &Launch, plan: Option<Plan>, rehearsal: bool) -> Order {
+fn order(launch: &Launch, plan: Option<Plan>, rehearsal: bool, limits: Option<Resources>) -> Order {
     Order {
         program: launch.program.as_path().into(),
         args: launch.args.clone(),
         env: launch.env.clone().into_iter().collect(),
         directory: launch.directory.as_path().into(),
         may_gain_privileges: launch.trusted && plan.is_none(),
-        limits: launch.limits,
+        limits,
         plan,
         rehearsal,
     }
 }
 
-fn layers(profile: Profile, enforced: Enforced) -> Layers {
+fn layers(profile: Profile, enforced: Enforced, memory: MemoryLimit) -> Layers {
     let Enforced { view, landlock, user, isolated, missing } = enforced;
     let network = view && isolated;
-    Layers { profile, view, network, landlock, system_calls: true, user, missing }
+    Layers { profile, view, network, landlock, system_calls: true, memory, user, missing }
 }
 
 /// The listeners that the supervisor sent before it said that the program runs. None: there are none.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{Exit, Signal};
 use crate::policy::Plan;
-use crate::resources::Resources;
+use crate::resources::{Exceeded, Resources};
 
 pub(crate) use crate::policy::MOST_OUTLETS;
 
@@ -48,6 +48,8 @@ pub(crate) enum Report {
     Failed(Failure),
     /// The program runs, under this id as the supervisor sees it.
     Started { pid: i32, enforced: Option<Enforced> },
+    /// It uses more than it may, and is being ended.
+    Exceeded(Exceeded),
     /// The program ended so. What it started is being ended.
     Ended(Exit),
 }

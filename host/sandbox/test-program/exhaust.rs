@@ -16,13 +16,24 @@ pub(crate) fn attack(name: &str, args: &[&str]) -> Option<io::Result<String>> {
         ("open-files", [most]) => open_files(number(most)),
         ("large-file", [path, bytes]) => large_file(path, number(bytes)),
         ("map", [bytes]) => map(number(bytes)).map(|_| "memory".into()),
-        ("hog", [bytes]) => hog(number(bytes)),
+        ("hog", [bytes]) => hog(number(bytes), false),
+        ("hog-for-good", [bytes]) => hog(number(bytes), true),
+        ("share", [bytes]) => share(number(bytes)),
         ("spin", []) => spin(),
         ("fill", [directory]) => fill(directory),
-        ("fill-for-good", [directory, mebibytes]) => fill_for_good(directory, number(mebibytes)),
+        ("fill-for-good", [directory, mebibytes]) => {
+            fill_with(directory, number(mebibytes)).and_then(for_good)
+        }
         ("make-files", [directory]) => make_files(directory),
         _ => return None,
     })
+}
+
+/// Keeps what it has, until something ends it.
+fn for_good(_: String) -> io::Result<String> {
+    loop {
+        nix::unistd::pause();
+    }
 }
 
 fn number(text: &str) -> u64 {
@@ -89,8 +100,8 @@ fn map(bytes: u64) -> io::Result<*mut u8> {
     if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(mapped.cast()) }
 }
 
-/// Memory that is written, by two processes, and held.
-fn hog(bytes: u64) -> io::Result<String> {
+/// Memory that is written, one half of it by a child, and kept until something ends both, if it is to be.
+fn hog(bytes: u64, keep: bool) -> io::Result<String> {
     // SAFETY: this process has one thread, and the child uses what it maps itself.
     let parent = unsafe { nix::unistd::fork() }?.is_parent();
     let half = map(bytes / 2)?;
@@ -98,27 +109,58 @@ fn hog(bytes: u64) -> io::Result<String> {
         // SAFETY: inside of the mapping, which nothing else uses.
         unsafe { half.add(usize::try_from(at).expect("an address")).write_volatile(1) };
     }
-    if parent {
-        // The other one ends when it has its half; or never, held by what ends both.
-        nix::sys::wait::wait()?;
+    if keep {
+        return for_good(String::new());
     }
+    if !parent {
+        std::process::exit(0);
+    }
+    nix::sys::wait::wait()?;
     Ok(format!("{bytes} bytes of memory"))
+}
+
+/// Memory that is written once, and is that of two processes for long enough to be measured.
+fn share(bytes: u64) -> io::Result<String> {
+    let memory = map(bytes)?;
+    let at = |at: u64| memory.wrapping_add(usize::try_from(at).expect("an address"));
+    for page in (0..bytes).step_by(4096) {
+        // SAFETY: inside of the mapping, which nothing else uses.
+        unsafe { at(page).write_volatile(1) };
+    }
+    // SAFETY: this process has one thread, and the child only reads.
+    unsafe { nix::unistd::fork() }?;
+    // Time of a processor and not of a clock: it is there on a busy machine too.
+    let started = spent()?;
+    while spent()? < started + 200 {
+        for page in (0..bytes).step_by(64) {
+            // SAFETY: as above.
+            let _ = unsafe { at(page).read_volatile() };
+        }
+    }
+    while nix::sys::wait::wait().is_ok() {}
+    Ok(format!("{bytes} bytes of memory"))
+}
+
+/// The time of a processor that this process took, in milliseconds.
+fn spent() -> io::Result<i64> {
+    let time = getrusage(UsageWho::RUSAGE_SELF)?.user_time();
+    Ok(time.tv_sec() * 1000 + time.tv_usec() / 1000)
 }
 
 /// Time of a processor.
 fn spin() -> io::Result<String> {
-    while getrusage(UsageWho::RUSAGE_SELF)?.user_time().tv_sec() < 20 {}
+    while spent()? < 20_000 {}
     Ok("20 seconds".into())
 }
 
 /// More than a sandbox of the tests gets.
 fn fill(directory: &str) -> io::Result<String> {
-    fill_for_good(directory, 64)?;
+    fill_with(directory, 64)?;
     fs::remove_file(format!("{directory}/filling"))?;
     Ok("64 MiB".into())
 }
 
-fn fill_for_good(directory: &str, mebibytes: u64) -> io::Result<String> {
+fn fill_with(directory: &str, mebibytes: u64) -> io::Result<String> {
     let mut file = File::create(format!("{directory}/filling"))?;
     for _ in 0..mebibytes {
         file.write_all(&vec![1; 1 << 20])?;

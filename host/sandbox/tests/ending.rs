@@ -5,7 +5,7 @@ mod common;
 
 use std::process::{Command, Stdio};
 
-use common::{LITTER, PROGRAM, SUPERVISED, Wake, launcher, litter, sh, soon};
+use common::{LITTER, PROGRAM, SUPERVISED, Wake, launcher, limits, litter, sh, soon};
 use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Lost, Output, Signal};
 use tokio::io::AsyncWriteExt;
 
@@ -237,4 +237,21 @@ async fn a_process_group_ends_with_its_leader_and_with_the_last_hold() {
         }
         assert_eq!(wake.all_gone().await, "");
     }
+}
+
+/// Without a process namespace there is the control group, where the system has them.
+#[tokio::test]
+async fn a_program_in_a_control_group_does_not_escape_by_killing_its_supervisor() {
+    let launcher = launcher(Containment::Subreaper);
+    let groups = soon(launcher.run_to_end(sh("cat /proc/self/cgroup"), &limits())).await.unwrap();
+    if !groups.stdout.text().contains("cyrus-program-") {
+        return;
+    }
+    let mut wake = Wake::new();
+    let launch = quiet(&litter(&wake, "read line; kill -9 $PPID; exec sleep 1000000"));
+    let mut child = launcher.spawn(launch.stdin(Input::Pipe)).await.unwrap();
+    wake.all_here(&LITTER).await;
+    drop(child.take_stdin());
+    assert_eq!(soon(child.wait()).await, Err(Lost));
+    assert_eq!(wake.all_gone().await, "");
 }

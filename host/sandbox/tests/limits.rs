@@ -5,7 +5,7 @@
 mod common;
 
 use common::{PROGRAM, Place, SUPERVISED, launcher, limits, path, soon};
-use cyrus_sandbox::{Containment, Exit, Finished, Launch, Launcher, Profile, Resources};
+use cyrus_sandbox::{Containment, Exceeded, Exit, Finished, Launch, Launcher, Profile, Resources};
 use nix::libc::{EAGAIN, EFBIG, EMFILE, ENOMEM, SIGXCPU};
 
 async fn attack(launcher: &Launcher, limits: Option<Resources>, attack: &[&str]) -> Finished {
@@ -93,4 +93,50 @@ async fn an_untrusted_program_is_limited_and_a_trusted_tool_is_not_unless_asked(
     let trusted = Launch::trusted(sh(), path("/"), None, None);
     let one = Resources { file_bytes: Some(1 << 20), ..Resources::UNLIMITED };
     assert_eq!(said(trusted.limits(one)).await, "2048\n0\n");
+}
+
+/// The half of it is a child's.
+#[tokio::test]
+async fn a_program_that_uses_more_memory_than_it_may_is_ended() {
+    let limits = Resources { memory_bytes: Some(100 << 20), ..Resources::UNLIMITED };
+    for environment in SUPERVISED {
+        let tried = ["hog-for-good", "134217728"];
+        let ended = attack(&launcher(environment), Some(limits), &tried).await;
+        assert_eq!(ended.exceeded, Some(Exceeded::Memory(100 << 20)), "{environment}: {ended:?}");
+        assert!(!ended.success());
+    }
+    let free = Some(Resources::UNLIMITED);
+    let ended = attack(&launcher(Containment::PidNamespace), free, &["hog", "134217728"]).await;
+    assert!(ended.success() && ended.exceeded.is_none(), "{ended:?}");
+}
+
+/// What two processes share is there once.
+#[tokio::test]
+async fn shared_memory_does_not_count_twice() {
+    let limits = Resources { memory_bytes: Some(100 << 20), ..Resources::UNLIMITED };
+    for environment in SUPERVISED {
+        let ended = attack(&launcher(environment), Some(limits), &["share", "67108864"]).await;
+        assert!(ended.success() && ended.exceeded.is_none(), "{environment}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_in_memory_are_memory() {
+    let launcher = launcher(Containment::PidNamespace);
+    let view = launcher.probe_sandbox(Profile::Standard).await.unwrap().sandbox.unwrap().view;
+    for directory in ["/tmp", "/dev/shm"].iter().filter(|_| view) {
+        let limits = Some(Resources { memory_bytes: Some(20 << 20), ..Resources::UNLIMITED });
+        let ended = attack(&launcher, limits, &["fill-for-good", directory, "30"]).await;
+        assert_eq!(ended.exceeded, Some(Exceeded::Memory(20 << 20)), "{directory}: {ended:?}");
+    }
+}
+
+/// What becomes of a machine that has no memory left.
+#[tokio::test]
+async fn a_program_is_the_first_to_end_when_memory_is_short() {
+    for environment in SUPERVISED {
+        let script = "cat /proc/self/oom_score_adj";
+        let ended = Place::new().run(&launcher(environment), script).await;
+        assert_eq!(ended.stdout.text(), "500\n", "{ended:?}");
+    }
 }

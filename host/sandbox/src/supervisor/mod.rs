@@ -11,6 +11,7 @@
 mod files;
 mod identity;
 mod inherited;
+mod memory;
 mod namespace;
 mod network;
 mod requests;
@@ -25,6 +26,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -32,14 +34,17 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use self::identity::Identity;
-use crate::signals;
 use crate::wire::Report;
+use crate::{cgroup, signals};
 
 /// The first argument of an executable that is to supervise.
 pub(crate) const ASKED: &str = "__supervise";
 
 /// The executable of whoever uses it, wherever that file is by now.
 pub(crate) const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// How much sooner than others the kernel chooses a program, of 1000, when there is no memory left.
+const FIRST_TO_END: &str = "500";
 
 /// Which part of the supervisor a process is, as its second argument says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +78,14 @@ impl Part {
 
 /// Plays its part to the end and returns the process's exit code: 0, or 1 when the host could not be told of a
 /// problem.
-pub(crate) fn run(part: Option<&OsStr>) -> i32 {
+///
+/// `group`: the entrance of the control group that it is to be in, with all that it starts. The host looks whether it is.
+pub(crate) fn run(part: Option<&OsStr>, group: Option<&OsStr>) -> i32 {
+    if let Some(group) = group {
+        let _ = cgroup::join(Path::new(group));
+    }
+    // When the machine runs out of memory, a launched program ends before the host does.
+    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_END);
     let played = match part.and_then(Part::parse) {
         Some(Part::Outer) => outer(false),
         Some(Part::Sandbox) => outer(true),

@@ -15,11 +15,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use super::identity::Identity;
+use super::memory::Watch;
 use super::requests::Requests;
 use super::view::Failed;
 use super::{network, report, restrict, tree, view};
 use crate::child::{Exit, Signal};
 use crate::policy::Plan;
+use crate::resources::Exceeded;
 use crate::session;
 use crate::stdio::Theirs;
 use crate::wire::{Enforced, Failure, Order, Report, Request};
@@ -81,11 +83,16 @@ pub(super) fn serve(
         Ok(started) => started,
         Err(failure) => return report(requests.socket(), &Report::Failed(failure)),
     };
+    let view = enforced.as_ref().is_some_and(|enforced| enforced.view);
+    let most = order.limits.and_then(|limits| limits.memory_bytes);
+    // In a namespace whose processes it does not see, there is nothing to measure.
+    let measurable = reach == Reach::Descendants || view || fresh_proc;
+    let watch = most.filter(|_| measurable).map(|most| Watch::new(most, reach, view));
     drop(order);
     let Some(program) = program else {
         return report(requests.socket(), &Report::Started { pid: 0, enforced });
     };
-    let supervised = supervise(&mut requests, program, enforced, reach);
+    let supervised = supervise(&mut requests, program, enforced, reach, watch);
     reach.end();
     supervised
 }
@@ -178,6 +185,7 @@ fn supervise(
     program: Pid,
     enforced: Option<Enforced>,
     reach: Reach,
+    mut watch: Option<Watch>,
 ) -> io::Result<()> {
     // Blocked only now: the program would have inherited it. A child that ended before is found by the first look.
     let mut child_ended = SigSet::empty();
@@ -192,8 +200,13 @@ fn supervise(
         if let Some(exit) = reap(program) {
             return report(requests.socket(), &Report::Ended(exit));
         }
-        let asked = wait_for_either(requests.socket(), &bell)?;
+        let asked = wait_for_either(requests.socket(), &bell, watch.as_ref())?;
         while bell.read_signal()?.is_some() {}
+        if watch.as_mut().is_some_and(Watch::is_passed) {
+            let most = watch.take().map_or(0, |watch| watch.most);
+            told = report(requests.socket(), &Report::Exceeded(Exceeded::Memory(most)));
+            reach.kill();
+        }
         if asked {
             match requests.read()? {
                 Some(asked) => {
@@ -266,13 +279,17 @@ fn exit_of(status: WaitStatus) -> Option<Exit> {
     signal.or_else(|| status.exit_status().map(Exit::Code))
 }
 
-/// Sleeps until a child ended or the host said something. True: the host did, or is gone.
-fn wait_for_either(control: &UnixStream, bell: &SignalFd) -> io::Result<bool> {
+/// Sleeps until a child ended, the host said something, or memory is to be measured. True: the host did, or is gone.
+fn wait_for_either(
+    control: &UnixStream,
+    bell: &SignalFd,
+    watch: Option<&Watch>,
+) -> io::Result<bool> {
     let mut sources = [
         PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN),
         PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN),
     ];
-    match poll(&mut sources, None) {
+    match poll(&mut sources, watch.map(|watch| &watch.pause)) {
         Ok(_) => Ok(!sources[0].revents().is_empty()),
         Err(rustix::io::Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),

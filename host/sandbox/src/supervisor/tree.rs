@@ -63,7 +63,7 @@ pub(super) fn end_descendants() {
 
 /// The descendants that still run, parents before children. Processes that ended and wait for their parent are left
 /// out: they run nothing, and their own children belong to somebody else already.
-fn descendants(root: Pid) -> Vec<Pid> {
+pub(super) fn descendants(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for pid in processes() {
         if let Some(parent) = parent_of_running(pid) {
@@ -79,7 +79,7 @@ fn descendants(root: Pid) -> Vec<Pid> {
     found.split_off(1)
 }
 
-fn processes() -> impl Iterator<Item = Pid> {
+pub(super) fn processes() -> impl Iterator<Item = Pid> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
