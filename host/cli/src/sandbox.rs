@@ -51,6 +51,7 @@ pub(crate) fn launcher(
         .toolchain(&around.path, &around.variables)
         .read_only(given(&settings.read_only)?)
         .read_write(given(&settings.read_write)?)
+        .limits(settings.limits.resources())
         .way_out(way_out);
     Ok(launcher.with_policy(policy))
 }

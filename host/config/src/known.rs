@@ -190,7 +190,21 @@ const ATTEMPTS: Keys =
     Object(&[("most", Open), ("retries", Open), ("backoffSeconds", Open), ("rounds", Open)]);
 
 const NETWORK: Keys = Object(&[("checks", Open), ("setup", Open)]);
-const SANDBOX: Keys = Object(&[("profile", Open), ("readOnly", Open), ("readWrite", Open)]);
+const SANDBOX: Keys = Object(&[
+    (
+        "limits",
+        Object(&[
+            ("cpuSeconds", Open),
+            ("fileMib", Open),
+            ("memoryMib", Open),
+            ("openFiles", Open),
+            ("processes", Open),
+        ]),
+    ),
+    ("profile", Open),
+    ("readOnly", Open),
+    ("readWrite", Open),
+]);
 
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 

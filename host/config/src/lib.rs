@@ -48,7 +48,7 @@ pub use planning::Planning;
 pub use publishing::Publishing;
 pub use repository::{RepositoryConfig, Tools};
 pub use retention::Retention;
-pub use sandbox::SandboxSettings;
+pub use sandbox::{SandboxLimits, SandboxSettings};
 pub use scheduling::{Attempts, Scheduling};
 pub use selection::{Fallback, Selection, SelectionRule};
 pub use terms::Terms;
