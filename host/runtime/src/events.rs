@@ -17,6 +17,26 @@ use wasmtime::{
     component::{Source, StreamConsumer, StreamResult},
 };
 
+/// The room in a reader's channel.
+#[derive(Clone)]
+pub(crate) struct Room {
+    events: mpsc::Sender<Vec<Event>>,
+    /// Whether an event waits for room, as of the last time that the component was heard.
+    waiting: Arc<AtomicBool>,
+}
+
+impl Room {
+    /// The room in this channel.
+    pub(crate) fn new(events: mpsc::Sender<Vec<Event>>) -> Self {
+        Self { events, waiting: Arc::default() }
+    }
+
+    /// Whether the reader holds up the component: events wait, and there is no room for them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) && self.events.capacity() == 0
+    }
+}
+
 /// Takes events in batches. What it takes it has room for: when the reader is slow the component waits.
 pub(crate) struct EventSink {
     run: Arc<Run>,
@@ -41,9 +61,9 @@ impl EventsEnd {
 }
 
 impl EventSink {
-    pub(crate) fn new(run: Arc<Run>, events: mpsc::Sender<Vec<Event>>) -> (Self, EventsEnd) {
+    pub(crate) fn new(run: Arc<Run>, room: Room) -> (Self, EventsEnd) {
         let (ended, end) = oneshot::channel();
-        let waiting = Arc::new(AtomicBool::new(false));
+        let Room { events, waiting } = room;
         let sink = Self {
             run,
             room: PollSender::new(events),

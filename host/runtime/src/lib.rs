@@ -9,7 +9,7 @@
 //! # Layout
 //!
 //! * `engine`, `plugin`, `compile`, `contract`: from bytes to something that can be instantiated.
-//! * `executor`, `execution`, `segment`, `control`: from a request to an outcome.
+//! * `executor`, `execution`, `segment`, `outcome`, `control`: from a request to an outcome.
 //! * `run`, `state`, `limiter`, `pace`, `verdict`: what an execution holds, what bounds it, how it failed.
 //! * `cap`, `egress`: what a component may do. Only `egress` names an HTTP client.
 //! * `convert`, `bound`, `redact`: everything that crosses the border, on its way.
@@ -29,6 +29,7 @@ mod events;
 mod execution;
 mod executor;
 mod limiter;
+mod outcome;
 mod pace;
 mod plugin;
 mod redact;

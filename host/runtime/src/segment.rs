@@ -8,28 +8,21 @@ use crate::{
     cap::context::Context,
     control::Control,
     convert::{self, Incoming},
-    events::{EventSink, EventsEnd},
+    events::{EventSink, EventsEnd, Room},
     execution::note,
+    outcome::{KnownOutcome, OutcomeConsumer, OutcomeSlot},
     run::Run,
     state::{State, new_store},
     verdict,
 };
 use cyrus_executor::{Event, ExecutionError, Outcome, StopMode, StopResult};
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{self, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, sleep_until, timeout},
 };
-use wasmtime::{
-    Result, StoreContextMut,
-    component::{Accessor, FutureConsumer, Source},
-};
+use wasmtime::{Result, component::Accessor};
 
 /// The export that does the work.
 const EXECUTE: &str = "execute-streaming";
@@ -40,9 +33,6 @@ const TIDY: Duration = Duration::from_millis(200);
 /// How long a component that is stopped has before its waits are answered for it.
 const HEAD_START: Duration = Duration::from_millis(25);
 
-/// What a component's result future carries.
-type Reported = std::result::Result<types::Outcome, types::ExecutionError>;
-
 /// What a segment is given.
 pub(crate) struct Segment {
     pub(crate) run: Arc<Run>,
@@ -52,19 +42,11 @@ pub(crate) struct Segment {
     pub(crate) resume: Option<String>,
 }
 
-/// Where the outcome is put as soon as it is known: what happens to the component afterwards does not change it.
-type Slot = Arc<Mutex<Option<Known>>>;
-
-/// An outcome.
-struct Known {
-    reported: Reported,
-    /// Whether a stop had been asked for by then.
-    stopping: bool,
-}
-
 /// What ended the wait for a component.
 enum Ended {
     ByItself(Result<()>),
+    /// Its outcome was known for a while, and it still computed.
+    Interrupted,
     Killed,
     DeadlinePassed,
 }
@@ -74,29 +56,36 @@ impl Segment {
     pub(crate) async fn execute(self) -> std::result::Result<Outcome, ExecutionError> {
         let run = Arc::clone(&self.run);
         let mut store = new_store(Arc::clone(&run)).map_err(|e| verdict::of_host(&run, &e))?;
-        let slot = Slot::default();
+        let (slot, room) = (OutcomeSlot::default(), Room::new(self.events));
         let (stop, stops) = oneshot::channel();
         let work = {
-            let (slot, store) = (Arc::clone(&slot), &mut store);
+            let (slot, store) = (slot.clone(), &mut store);
             let (run, control) = (Arc::clone(&run), Arc::clone(&self.control));
-            let (events, resume) = (self.events, self.resume);
+            let (room, resume) = (room.clone(), self.resume);
             async move {
                 // In boxes: what is made for the instance is let go of, and what serves it is not copied about.
                 let instance = run.executor.plugin.pre.instantiate_async(&mut *store);
                 let instance = Box::pin(instance).await?;
-                let calls = Calls { run, control, events, resume, slot };
+                let calls = Calls { run, control, room, resume, slot };
                 let serve = async |store: &Accessor<_>| {
                     Box::pin(calls.serve(store, &instance, stops)).await
                 };
                 store.run_concurrent(serve).await?
             }
         };
+        // Polled beside the store, and not in it: see [`OutcomeSlot::overdue`].
+        let work = async {
+            tokio::select! {
+                biased;
+                done = Box::pin(work) => Ended::ByItself(done),
+                () = slot.overdue(&room) => Ended::Interrupted,
+            }
+        };
         let ended = watch(&run, &self.control, stop, Box::pin(work)).await;
         let passed = store.data().limiter.passed();
         drop(store);
         run.programs_gone().await;
-        let known = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        settle(&run, &self.control, ended, known, passed)
+        settle(&run, &self.control, ended, slot.take(), passed)
     }
 }
 
@@ -105,7 +94,7 @@ async fn watch(
     run: &Run,
     control: &Control,
     stop: oneshot::Sender<StopMode>,
-    mut work: BoxFuture<'_, Result<()>>,
+    mut work: BoxFuture<'_, Ended>,
 ) -> Ended {
     let deadline = async {
         match run.deadline {
@@ -119,7 +108,7 @@ async fn watch(
         mode = control.stop_asked() => (mode, false),
         () = deadline => (StopMode::Cancel, true),
         () = run.overspent() => (StopMode::Cancel, false),
-        done = &mut work => return Ended::ByItself(done),
+        ended = &mut work => return ended,
     };
     run.stopping.cancel();
     let _received_or_over = stop.send(mode);
@@ -141,7 +130,7 @@ async fn watch(
     let done = timeout(grace, work).await;
     match done {
         _ if late => Ended::DeadlinePassed,
-        Ok(done) => Ended::ByItself(done),
+        Ok(ended) => ended,
         Err(_) => Ended::Killed,
     }
 }
@@ -150,12 +139,12 @@ fn settle(
     run: &Run,
     control: &Control,
     ended: Ended,
-    known: Option<Known>,
+    known: Option<KnownOutcome>,
     passed: Option<&'static str>,
 ) -> std::result::Result<Outcome, ExecutionError> {
     let most = run.executor.config.limits.outcome_kib as usize * 1024;
     let (reported, stopping) = match known {
-        Some(Known { reported, stopping }) => (Some(reported), stopping),
+        Some(KnownOutcome { reported, stopping }) => (Some(reported), stopping),
         None => (None, false),
     };
     if reported.as_ref().is_some_and(|reported| convert::outcome_size(reported) > most) {
@@ -168,8 +157,13 @@ fn settle(
         Ok(outcome) => incoming.outcome(outcome).map(|outcome| counted(run, outcome)),
         Err(error) => Err(incoming.error(error)),
     });
-    if matches!(ended, Ended::Killed) {
-        control.stopped(StopResult::Stopped);
+    match ended {
+        Ended::Killed => control.stopped(StopResult::Stopped),
+        Ended::Interrupted => {
+            let plugin = &run.executor.info.plugin;
+            tracing::warn!(%plugin, execution = run.id(), "it still computed after its outcome, and was interrupted");
+        }
+        Ended::ByItself(_) | Ended::DeadlinePassed => {}
     }
     match (ended, reported) {
         (Ended::DeadlinePassed, Some(Ok(Outcome::Completed(result)))) => {
@@ -186,7 +180,7 @@ fn settle(
         (_, Some(Err(error))) => Err(verdict::of_report(run, error, stopping)),
         (Ended::Killed, None) => Err(verdict::of_kill(run)),
         (Ended::ByItself(Err(error)), None) => Err(verdict::of_trap(run, EXECUTE, &error, passed)),
-        (Ended::ByItself(Ok(())), None) => {
+        (Ended::ByItself(Ok(())) | Ended::Interrupted, None) => {
             Err(verdict::of_contract(run, "ended without an outcome"))
         }
     }
@@ -206,9 +200,9 @@ fn counted(run: &Run, mut outcome: Outcome) -> Outcome {
 struct Calls {
     run: Arc<Run>,
     control: Arc<Control>,
-    events: mpsc::Sender<Vec<Event>>,
+    room: Room,
     resume: Option<String>,
-    slot: Slot,
+    slot: OutcomeSlot,
 }
 
 impl Calls {
@@ -219,19 +213,14 @@ impl Calls {
         mut stops: oneshot::Receiver<StopMode>,
     ) -> Result<()> {
         let (gone, is_gone) = oneshot::channel();
-        let (answer, mut answered) = oneshot::channel();
-        let result = Answer {
-            run: Arc::clone(&self.run),
-            slot: Arc::clone(&self.slot),
-            known: Some(answer),
-        };
+        let result = OutcomeConsumer::new(Arc::clone(&self.run), self.slot.clone());
         let mut start = Box::pin(self.start(store, instance, gone, result));
         let mut stopping = FuturesUnordered::new();
         let mut events = None;
         loop {
             tokio::select! {
                 biased;
-                _known = &mut answered => break,
+                () = self.slot.settled() => break,
                 started = &mut start, if events.is_none() => events = Some(started?),
                 Some(done) = stopping.next() => { let () = done?; }
                 // Before it has begun there is nothing to stop: it would answer so, and then begin.
@@ -263,7 +252,7 @@ impl Calls {
         store: &Accessor<State>,
         instance: &ExecutorPlugin,
         gone: oneshot::Sender<()>,
-        answer: Answer,
+        outcome: OutcomeConsumer,
     ) -> Result<EventsEnd> {
         let run = &self.run;
         let task = run.request.as_ref().map(|request| convert::task(&request.task));
@@ -272,9 +261,9 @@ impl Calls {
         let context = store.with(|mut store| store.get().table.push(context))?;
         let guest = instance.cyrus_executor_task_executor();
         let (events, result) = guest.call_execute_streaming(store, task, context).await?;
-        let (sink, end) = EventSink::new(Arc::clone(run), self.events.clone());
+        let (sink, end) = EventSink::new(Arc::clone(run), self.room.clone());
         store.with(|mut store| {
-            result.pipe(&mut store, answer)?;
+            result.pipe(&mut store, outcome)?;
             events.pipe(&mut store, sink)
         })?;
         Ok(end)
@@ -310,36 +299,6 @@ async fn drain(mut events: EventsEnd) -> bool {
         if !events.waits_for_reader() {
             return false;
         }
-    }
-}
-
-/// Takes the outcome.
-struct Answer {
-    run: Arc<Run>,
-    slot: Slot,
-    /// Answered, or dropped, when there is one or will be none.
-    known: Option<oneshot::Sender<()>>,
-}
-
-impl FutureConsumer<State> for Answer {
-    type Item = Reported;
-
-    fn poll_consume(
-        mut self: Pin<&mut Self>,
-        _cx: &mut task::Context<'_>,
-        mut store: StoreContextMut<State>,
-        mut source: Source<'_, Reported>,
-        _finish: bool,
-    ) -> Poll<Result<()>> {
-        let mut reported = None;
-        source.read(&mut store, &mut reported)?;
-        let stopping = self.run.stopping.is_cancelled();
-        let known = reported.map(|reported| Known { reported, stopping });
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = known;
-        if let Some(known) = self.known.take() {
-            let _nobody_waits = known.send(());
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

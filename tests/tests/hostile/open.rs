@@ -2,8 +2,6 @@
 
 /// Their names.
 pub(crate) const OPEN: &[&str] = &[
-    "components::crashes::spin_after_its_outcome",
-    "components::network::a_tunnel",
     "repositories::pushed::with_a_tree_of_ten_thousand_million_files",
     "repositories::trees::a_file_of_a_gigabyte_that_is_packed_small",
     "repositories::trees::a_file_with_a_hole_of_fifty_gigabytes",

@@ -2,10 +2,16 @@
 
 use crate::{
     bindings::{cyrus::executor::types::Event, wasi::http::types::Fields, wit_future, wit_stream},
-    guest::{Done, done},
+    guest::{Done, Work, done},
 };
-use std::hint::black_box;
+use futures::FutureExt as _;
+use std::{cell::RefCell, hint::black_box};
 use wit_bindgen::spawn_local;
+
+thread_local! {
+    /// What an execution holds on to beyond its outcome.
+    static KEPT: RefCell<Option<Work>> = const { RefCell::new(None) };
+}
 
 /// Crashes, if the word is the name of a crash.
 pub(crate) fn now(word: &str) {
@@ -17,6 +23,47 @@ pub(crate) fn now(word: &str) {
         "deep" => drop(black_box(deep(0))),
         "memory" => drop(memory(1 << 12)),
         _ => {}
+    }
+}
+
+/// Computes for ever when it is dropped.
+struct SpinsWhenDropped;
+
+impl Drop for SpinsWhenDropped {
+    fn drop(&mut self) {
+        now("spin");
+    }
+}
+
+/// Keeps an execution's context and events open beyond its outcome.
+pub(crate) fn keep(work: Work) {
+    KEPT.set(Some(work));
+}
+
+/// Crashes, or computes for ever, when the outcome is known.
+pub(crate) async fn afterwards(word: &str) {
+    let event = || Event::Message("x".repeat(64));
+    match word {
+        "drop" => drop(SpinsWhenDropped),
+        "task" => spawn_local(async { now("spin") }),
+        // In the middle of a write that the host has not taken.
+        "cancel" => {
+            let write = async {
+                let _spins = SpinsWhenDropped;
+                let mut work = KEPT.take().expect("it was kept");
+                let _ = work.send((0..100_000).map(|_| event()).collect()).await;
+            };
+            drop(write.now_or_never());
+        }
+        "events" => {
+            let mut work = KEPT.take().expect("it was kept");
+            while work.send(vec![event()]).await.is_ok() {}
+        }
+        "block" => std::thread::sleep(std::time::Duration::from_secs(3600)),
+        word => {
+            drop(KEPT.take());
+            now(word);
+        }
     }
 }
 

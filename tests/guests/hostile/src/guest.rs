@@ -33,6 +33,8 @@ pub(crate) enum OnStop {
     Trap,
     /// Says that it has stopped, while the work continues.
     Lie,
+    /// Ends the work, and computes for ever beside its answer.
+    SpinAfterwards,
 }
 
 thread_local! {
@@ -140,6 +142,9 @@ impl Guest for Hostile {
     async fn probe(settings: String) -> Result<Health, ExecutionError> {
         let attack = attack_on("probe", &settings);
         crash::now(&attack);
+        if attack == "later" {
+            spawn_local(async { crash::now("spin") });
+        }
         let many = if attack == "many" { 20_000 } else { 1 };
         let told = if attack == "escapes" { text::ESCAPES } else { "well" };
         if attack == "huge" {
@@ -174,9 +179,15 @@ impl Guest for Hostile {
         spawn_local(async move {
             let result = interruptible(Work { words, context, events }, stop).await;
             RUNNING.set(false);
-            let _ = outcome.write(result).await;
+            let write = outcome.write(result);
+            if after && crash == "unawaited" {
+                let _ = write.now_or_never();
+                crash::now("spin");
+            } else {
+                let _ = write.await;
+            }
             if after {
-                crash::now(&crash);
+                crash::afterwards(&crash).await;
             }
         });
         (stream, future)
@@ -188,7 +199,7 @@ impl Guest for Hostile {
 
     async fn stop(mode: StopMode) -> StopResult {
         match ON_STOP.get() {
-            OnStop::End => {}
+            OnStop::End | OnStop::SpinAfterwards => {}
             OnStop::Wait => std::future::pending().await,
             OnStop::Spin => crash::now("spin"),
             OnStop::Trap => crash::now("panic"),
@@ -199,6 +210,9 @@ impl Guest for Hostile {
         }
         while RUNNING.get() {
             yield_async().await;
+        }
+        if ON_STOP.get() == OnStop::SpinAfterwards {
+            spawn_local(async { crash::now("spin") });
         }
         StopResult::Stopped
     }

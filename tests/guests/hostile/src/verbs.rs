@@ -23,7 +23,10 @@ pub(crate) async fn perform(mut work: Work) -> Done {
             crash::now(rest[0]);
             done("survived")
         }
-        "after" => done("before the crash"),
+        "after" => {
+            crash::keep(work);
+            done("before the crash")
+        }
         "memory" => crash::memory(number(rest[0])),
         "handles" => crash::handles(rest[0], number(rest[1])),
         "tasks" => crash::tasks(number(rest[0])),
@@ -45,6 +48,7 @@ pub(crate) async fn perform(mut work: Work) -> Done {
                 "wait" => OnStop::Wait,
                 "spin" => OnStop::Spin,
                 "trap" => OnStop::Trap,
+                "afterwards" => OnStop::SpinAfterwards,
                 _ => OnStop::Lie,
             });
             wait_for(HOUR).await;

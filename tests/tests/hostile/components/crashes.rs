@@ -30,6 +30,16 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("panic_before_it_begins", "before panic", Trap("on purpose")),
         attack("panic_after_its_outcome", "after panic", Holds("before the crash")),
         attack("spin_after_its_outcome", "after spin", Holds("before the crash")),
+        attack("spin_in_a_drop_after_its_outcome", "after drop", Holds("before the crash")),
+        attack("spin_in_a_task_after_its_outcome", "after task", Holds("before the crash")),
+        attack(
+            "spin_in_a_cancelled_write_after_its_outcome",
+            "after cancel",
+            Holds("before the crash"),
+        ),
+        attack("spin_before_its_outcome_is_taken", "after unawaited", Holds("before the crash")),
+        attack("block_after_its_outcome", "after block", Holds("before the crash")),
+        attack("events_without_end_after_its_outcome", "after events", Holds("before the crash")),
         attack("stack_before_it_begins", "before deep", Trap("stack")),
         attack("spin_past_its_deadline", "now spin", Deadline).deadline(SHORT),
         attack("spin_before_it_begins_past_its_deadline", "before spin", Deadline).deadline(SHORT),
@@ -40,6 +50,7 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("block_against_a_stop", "block", Killed),
         attack("stop_that_never_returns", "on-stop wait", Killed),
         attack("stop_that_spins", "on-stop spin", Killed),
+        attack("stop_that_spins_afterwards", "on-stop afterwards", Stopped),
         attack("stop_that_traps", "on-stop trap", Trap("on purpose")),
         attack("stop_that_lies", "on-stop lie", Killed),
         attack("a_context_that_is_kept", "keep", Holds("kept")),
@@ -54,6 +65,7 @@ pub(crate) fn cases() -> Vec<Case> {
             cases.push(case(GROUP, name, by, move || of_export(export, crash, by)));
         }
     }
+    cases.push(case(GROUP, "probe_that_spins_afterwards", "its time", probe_spins_afterwards));
     cases.push(case(GROUP, "a_table_larger_than_is_allowed", "the limit on tables", large_table));
     cases.push(case(GROUP, "spins_of_all_at_once", "the engine's epochs", all_spin));
     cases
@@ -76,6 +88,17 @@ async fn of_export(export: &'static str, crash: &'static str, by: &'static str) 
         other => panic!("{other:?}: {error}"),
     };
     assert_eq!(verdict, by, "{error}");
+    still_works(&tested).await;
+}
+
+/// `probe` returns, and computes for ever in a task that it leaves behind: whether its answer is heard or not, the
+/// call ends in its time.
+async fn probe_spins_afterwards() {
+    let tested = setup().settings(json!({"probe": "later"})).limits(r#"{"probeSeconds": 1}"#);
+    let tested = tested.build().await;
+    let probed = tokio::time::timeout(PATIENCE, tested.executor.probe()).await.expect("it ends");
+    let verdict = probed.err().and_then(|error| error.host);
+    assert!(matches!(verdict.as_deref(), None | Some(HostVerdict::Deadline)), "{verdict:?}");
     still_works(&tested).await;
 }
 
