@@ -99,6 +99,12 @@ async fn answer(connection: &mut TcpStream, path: &str, head: &str, body: usize)
             let lines = (0..90).map(|i| format!("x-{i}: {}\r\n", "v".repeat(400)));
             (200, lines.collect(), String::new())
         }
+        "switch" => {
+            let head =
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+            connection.write_all(head.as_bytes()).await.ok()?;
+            return None;
+        }
         "packed" => (200, "content-encoding: gzip\r\n".to_owned(), "not really".to_owned()),
         "hang" => {
             std::future::pending::<()>().await;

@@ -1,6 +1,6 @@
 //! The one way out: every HTTP request of every component goes through [`Egress::send_request`].
 //!
-//! In order: policy → credentials → body → resolve and check the addresses (`cyrus-egress`) → inject → connect to a
+//! In order: what a request may be → policy → credentials → body → resolve and check the addresses (`cyrus-egress`) → inject → connect to a
 //! checked address → cap and redact the response. No redirects, no proxies, and headers of our own making. This is the
 //! only module that names an HTTP client.
 
@@ -8,6 +8,7 @@ mod body;
 mod client;
 mod credentials;
 mod model;
+mod request;
 
 pub(crate) use client::{Clients, Tls};
 pub(crate) use model::ModelUpstream;
@@ -24,7 +25,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::timeout;
-use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// How long connecting, or the wait for the next piece, may take when the component does not say.
@@ -122,13 +122,15 @@ async fn prepare(
     connect_time: Duration,
 ) -> Result<Ready, Error> {
     let (parts, body) = request.into_parts();
-    let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let to = Destination::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
     let policy = run.policy().ok_or(Error::HttpRequestDenied)?;
     let deny = |denied| {
         run.deny(denied);
         Error::HttpRequestDenied
     };
+    let (url, to) = request::target(&parts).map_err(|refused| match refused {
+        request::Refused::Malformed => Error::HttpRequestUriInvalid,
+        request::Refused::Denied(denied) => deny(denied),
+    })?;
     policy.http(&to).map_err(deny)?;
     credentials::refuse_own(&parts.headers, &policy, &to).map_err(deny)?;
     let injected = credentials::of(&policy, &run.executor.secrets, &to);
@@ -210,6 +212,7 @@ fn receive(
     silence: Duration,
 ) -> Result<Response<WasiBody>, Error> {
     let client::Received { status, headers, body } = response;
+    request::check_status(status)?;
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > RESPONSE_HEADER_BYTES || headers.len() > RESPONSE_HEADERS {
         return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(size).ok()));

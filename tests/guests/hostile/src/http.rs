@@ -23,6 +23,8 @@ pub(crate) async fn attempt(verb: &str, rest: &[&str]) -> Option<Done> {
         }
         // `METHOD URL`
         "method" => told(send(&Method::Other(rest[0].to_owned()), rest[1], &[], None).await),
+        // `URL PATH`: the host of the one, and the other as the path.
+        "path" => told(path(rest[0], rest[1]).await),
         "connect" => told(send(&Method::Connect, rest[0], &[], None).await),
         // `URL COUNT`
         "get-many" => {
@@ -114,6 +116,14 @@ async fn send(
     };
     let (answer, ()) = join(client::send(request), write).await;
     receive(answer).await
+}
+
+async fn path(url: &str, path: &str) -> Result<String, String> {
+    let (_, no_trailers) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(fields(&[])?, None, no_trailers, None);
+    aim(&request, &Method::Get, url)?;
+    request.set_path_with_query(Some(path)).map_err(|()| format!("{path} is no URL"))?;
+    receive(client::send(request).await).await
 }
 
 async fn endless(url: &str) -> Result<String, String> {

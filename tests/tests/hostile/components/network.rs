@@ -83,7 +83,16 @@ pub(crate) fn cases() -> Vec<Case> {
             refused(format!("get URL/echo {header} mine"), vec!["denied", "Forbidden"])
         }));
     }
-    for header in ["host", "connection", "transfer-encoding", "upgrade", "keep-alive", "te"] {
+    for header in [
+        "host",
+        "connection",
+        "transfer-encoding",
+        "upgrade",
+        "keep-alive",
+        "te",
+        "http2-settings",
+        "proxy-connection",
+    ] {
         let name = format!("header_{}", header.replace('-', "_"));
         cases.push(case(GROUP, name, "forbidden headers", move || not_sent(header)));
     }
@@ -98,7 +107,16 @@ pub(crate) fn cases() -> Vec<Case> {
         ("a_line_break_in_a_header", "header x-a a<CRLF>x-b:b", "InvalidSyntax"),
         ("a_nul_in_a_header", "header x-a a<NUL>b", "InvalidSyntax"),
         ("a_line_break_in_a_path", "get URL/<CRLF>x:y", "no URL"),
-        ("a_tunnel", "connect URL/", "enied"),
+        ("a_tunnel", "connect URL/", "denied"),
+        ("a_trace", "method TRACE URL/echo", "denied"),
+        ("a_method_of_another_protocol", "method PROPFIND URL/echo", "denied"),
+        ("a_method_in_small_letters", "method get URL/echo", "denied"),
+        ("the_preface_of_http_2", "method PRI URL/echo", "denied"),
+        ("an_address_as_a_path", "path URL http://10.0.0.1/", "no URL"),
+        ("a_host_and_port_as_a_path", "path URL 10.0.0.1:443", "no URL"),
+        ("a_host_behind_a_user_as_a_path", "path URL @10.0.0.1/", "no URL"),
+        ("a_star_as_a_path", "path URL *", "no URL"),
+        ("an_answer_that_switches_protocols", "get URL/switch", "HttpUpgradeFailed"),
     ];
     for (name, prompt, by) in limited {
         cases.push(case(GROUP, name, by, move || refused(prompt.to_owned(), vec![by])));
