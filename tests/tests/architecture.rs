@@ -223,7 +223,7 @@ fn lines_are_made_in_one_place() {
 
 /// What opens a connection to another machine, or has a program open one: the word it is found by, the files that
 /// may, and why. A new place belongs into `cyrus-egress`, or behind its proxy.
-const CONNECTIONS: [(&[&str], &[&str], &str); 8] = [
+const CONNECTIONS: [(&[&str], &[&str], &str); 11] = [
     (
         &["TcpStream::connect", "TcpSocket", "lookup_host"],
         &["host/egress/src/forward.rs", "host/egress/src/resolve.rs"],
@@ -232,7 +232,27 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 8] = [
     (
         &["reqwest"],
         &["host/runtime/src/egress/client.rs", "host/runtime/src/egress/model.rs"],
-        "a client of one destination, bound to checked addresses; the model's service, at the operator's own address",
+        "a client of one destination, bound to checked addresses; the gateway's requests, sent by such a client",
+    ),
+    (
+        &["SystemResolver", "dyn Resolver"],
+        &[
+            "host/egress/src/connection.rs",
+            "host/egress/src/operator.rs",
+            "host/runtime/src/egress/mod.rs",
+            "host/runtime/src/egress/model.rs",
+        ],
+        "from a name to addresses that were checked: a component's request, the proxy's, and the gateway's",
+    ),
+    (
+        &["OperatorDestination::of"],
+        &["host/runtime/src/egress/model.rs"],
+        "what the operator wrote may be in a private network: the service of a model, and nothing else",
+    ),
+    (
+        &["BaseUrl::parse"],
+        &["host/runtime/src/cap/model.rs"],
+        "the variable of a granted program, whose value the operator sets",
     ),
     (
         &[

@@ -62,6 +62,22 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     }
 }
 
+/// Whether an address is this machine's loopback or in a private network, and none where a cloud keeps the metadata of
+/// its machines.
+pub(crate) fn is_private_network(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let is_carrier = matches!(v4.octets(), [100, 64..=127, _, _]);
+            let is_metadata = v4 == Ipv4Addr::new(100, 100, 100, 200);
+            v4.is_loopback() || v4.is_private() || (is_carrier && !is_metadata)
+        }
+        IpAddr::V6(v6) => {
+            let is_metadata = v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+            v6.is_loopback() || (v6.is_unique_local() && !is_metadata)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The way out of this machine: the one place that decides which addresses are connected to.
 //!
-//! Two users: the runtime, which sends the requests of components, resolves through [`resolve`] and connects to the
-//! addresses that it returns; and programs (agents, set-up scripts, checks, git on a foreign remote), which have no
+//! Two users: the runtime, which sends the requests of components and of the model gateway, resolves through [`resolve`]
+//! and connects to the addresses that it returns; and programs (agents, set-up scripts, checks, git on a foreign remote), which have no
 //! network of their own and reach hosts through a [`Proxy`].
 //!
 //! # The proxy
@@ -18,6 +18,7 @@
 //! # Layout
 //!
 //! * [`resolve`], [`CheckedAddresses`], [`Resolver`]: from a name to addresses that were checked.
+//! * [`OperatorDestination`]: what the operator wrote, and may therefore be on this machine or in a private network.
 //! * [`Rules`]: which hosts, and the preset of public registries.
 //! * [`Proxy`], [`Serving`], [`Limits`]: serves listeners.
 //! * [`forward`]: a loopback port of this machine, for programs that have a loopback interface of their own.
@@ -32,6 +33,7 @@ mod forward;
 #[cfg(test)]
 mod fuzz;
 mod limits;
+mod operator;
 mod proxy;
 mod registries;
 mod relay;
@@ -42,6 +44,7 @@ mod rules;
 pub use access::{Access, Verdict};
 pub use forward::forward;
 pub use limits::Limits;
+pub use operator::{ForbiddenAddress, OperatorDestination};
 pub use proxy::{Proxy, Serving};
 pub use resolve::{CheckedAddresses, Resolver, SystemResolver, Unresolved, resolve};
 pub use rules::Rules;

@@ -44,6 +44,7 @@ struct Client(reqwest::Client);
 impl Upstream for Client {
     fn send(
         &self,
+        _service: &BaseUrl,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<UpstreamBody>, UpstreamError>> {
         let failed = |e: reqwest::Error| UpstreamError::Interrupted(e.to_string());

@@ -109,7 +109,8 @@ pub enum BaseUrlError {
     Unusable(String),
 }
 
-/// The address of a model's service, as the operator wrote it. A request adds its path and nothing else.
+/// The address of a model's service, as the operator wrote it. A request adds its path and nothing else. Nothing that a
+/// plugin or an agent says becomes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -125,6 +126,11 @@ impl BaseUrl {
             && url.query().is_none()
             && url.fragment().is_none();
         if usable { Ok(Self(url)) } else { Err(BaseUrlError::Unusable(text.to_owned())) }
+    }
+
+    /// The address.
+    pub fn as_url(&self) -> &Url {
+        &self.0
     }
 
     /// The address of a request: the base with this path behind it. An OpenAI base ends in `/v1`, an Anthropic base does

@@ -270,7 +270,7 @@ impl Exchange {
                 let why = self.access.account.why_spent().unwrap_or_default();
                 Err(Refused::new(Refusal::Budget, why))
             }
-            sent = timeout(self.gateway.limits.silence, self.gateway.upstream.send(request)) => match sent {
+            sent = timeout(self.gateway.limits.silence, self.gateway.upstream.send(&self.access.base, request)) => match sent {
                 Err(_) => Err(Refused::new(Refusal::Upstream, "the model's service does not answer")),
                 Ok(Err(error)) => {
                     is_taken = matches!(error, UpstreamError::Interrupted(_));

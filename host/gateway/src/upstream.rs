@@ -1,5 +1,6 @@
 //! The way out, which the host's egress provides.
 
+use crate::BaseUrl;
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
 use http::{Request, Response};
@@ -20,9 +21,11 @@ pub enum UpstreamError {
 
 /// Sends requests to the model's service. It follows no redirect, asks no proxy, and decodes nothing.
 pub trait Upstream: Send + Sync + 'static {
-    /// Sends a request with an absolute address. Dropping the future, or the body, ends the request.
+    /// Sends a request, whose address is absolute and at the service that the operator wrote. Dropping the future, or
+    /// the body, ends the request.
     fn send(
         &self,
+        service: &BaseUrl,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<UpstreamBody>, UpstreamError>>;
 }

@@ -52,6 +52,7 @@ pub(crate) struct Service {
 impl Upstream for Service {
     fn send(
         &self,
+        _service: &BaseUrl,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<UpstreamBody>, UpstreamError>> {
         self.seen.lock().unwrap().push(request);

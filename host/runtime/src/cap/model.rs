@@ -145,6 +145,7 @@ mod tests {
     impl Upstream for Nowhere {
         fn send(
             &self,
+            _service: &BaseUrl,
             _request: Request<Bytes>,
         ) -> BoxFuture<'static, Result<Response<UpstreamBody>, UpstreamError>> {
             ready(Err(UpstreamError::Unreachable("nowhere".to_owned()))).boxed()

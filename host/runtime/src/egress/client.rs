@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_mins(1);
 pub(crate) struct Tls(OnceLock<Result<ClientConfig, String>>);
 
 impl Tls {
-    pub(super) fn config(&self) -> Result<ClientConfig, Error> {
+    fn config(&self) -> Result<ClientConfig, Error> {
         let made = self.0.get_or_init(|| {
             let provider = Arc::new(ring::default_provider());
             let builder = ClientConfig::builder_with_provider(provider);
@@ -124,7 +124,15 @@ impl Client {
         client.map(Self).map_err(|e| Error::InternalError(Some(describe(&e))))
     }
 
-    /// Sends a request. Redirects are not followed: the component sees them.
+    /// Sends a request of the gateway's.
+    pub(super) fn execute(
+        &self,
+        request: reqwest::Request,
+    ) -> impl Future<Output = reqwest::Result<reqwest::Response>> + Send + use<> {
+        self.0.execute(request)
+    }
+
+    /// Sends a request of a component's. Redirects are not followed: the component sees them.
     pub(super) fn send(
         &self,
         method: Method,
@@ -137,7 +145,7 @@ impl Client {
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = has_body.then(|| body.into());
-        let sending = self.0.execute(request);
+        let sending = self.execute(request);
         Box::pin(async move {
             let response = sending.await.map_err(|e| failed(&e))?;
             let (status, headers) = (response.status(), response.headers().clone());
@@ -148,7 +156,7 @@ impl Client {
 }
 
 /// A client for plain HTTP trusts nobody, and needs no certificates of the system.
-pub(super) fn no_tls() -> Result<ClientConfig, Error> {
+fn no_tls() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

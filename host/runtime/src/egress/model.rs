@@ -1,50 +1,58 @@
-//! The way out of the model gateway: to the service that the operator configured.
+//! The way out of the model gateway: to the service that the operator wrote.
 
-use super::client::{self, Tls};
+use super::client::{self, Clients, Tls};
 use bytes::Bytes;
-use cyrus_gateway::{Upstream, UpstreamBody, UpstreamError};
+use cyrus_egress::{OperatorDestination, SystemResolver};
+use cyrus_gateway::{BaseUrl, Upstream, UpstreamBody, UpstreamError};
+use cyrus_plugin::Destination;
 use futures::{
     StreamExt as _,
-    future::{BoxFuture, FutureExt as _, ready},
+    future::{BoxFuture, FutureExt as _},
 };
 use http::{Request, Response};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use url::Url;
 
-/// How long connecting may take.
+/// How long the name service, and then connecting, may take.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
 
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_mins(1);
-
 /// Sends the gateway's requests. It follows no redirect, asks no proxy and decodes nothing.
+#[derive(Clone)]
 pub(crate) struct ModelUpstream {
     tls: Arc<Tls>,
-    /// For plain HTTP, and for HTTPS: made when it is needed, since the latter reads the system's certificates.
-    clients: [OnceLock<Result<reqwest::Client, UpstreamError>>; 2],
+    clients: Arc<Clients>,
 }
 
 impl ModelUpstream {
     pub(crate) fn new(tls: Arc<Tls>) -> Self {
-        Self { tls, clients: Default::default() }
+        Self { tls, clients: Arc::default() }
     }
 
-    fn client(&self, is_tls: bool) -> Result<reqwest::Client, UpstreamError> {
-        let made = self.clients[usize::from(is_tls)].get_or_init(|| {
-            let unusable =
-                |problem: &dyn std::fmt::Display| UpstreamError::Unreachable(problem.to_string());
-            let tls = if is_tls { self.tls.config() } else { client::no_tls() };
-            reqwest::Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(CONNECT_TIME)
-                .pool_idle_timeout(IDLE)
-                .tls_backend_preconfigured(tls.map_err(|e| unusable(&e))?)
-                .build()
-                .map_err(|e| unusable(&client::describe(&e)))
-        });
-        made.clone()
+    async fn exchange(
+        self,
+        service: BaseUrl,
+        request: Request<Bytes>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let to = OperatorDestination::of(service.as_url());
+        let to = to.ok_or_else(|| unreachable(&"its address is not HTTP"))?;
+        let is_there = Url::parse(&request.uri().to_string())
+            .ok()
+            .and_then(|url| Destination::of(&url))
+            .is_some_and(|at| at == *to.as_destination());
+        if !is_there {
+            return Err(unreachable(&"the request is for another host"));
+        }
+        let addresses = to.resolve(&SystemResolver, CONNECT_TIME).await;
+        let addresses = addresses.map_err(|error| unreachable(&error))?;
+        let client = self.clients.get(&self.tls, to.as_destination(), &addresses, CONNECT_TIME);
+        let client = client.map_err(|error| unreachable(&error))?;
+        let outgoing = reqwest::Request::try_from(request).map_err(|e| failed(&e))?;
+        let received = client.execute(outgoing).await.map_err(|e| failed(&e))?;
+        let mut response = Response::new(());
+        *response.status_mut() = received.status();
+        *response.headers_mut() = received.headers().clone();
+        let body = received.bytes_stream();
+        Ok(response.map(|()| body.map(|piece| piece.map_err(|e| failed(&e))).boxed()))
     }
 }
 
@@ -56,26 +64,15 @@ pub fn model_upstream() -> Arc<dyn Upstream> {
 impl Upstream for ModelUpstream {
     fn send(
         &self,
+        service: &BaseUrl,
         request: Request<Bytes>,
     ) -> BoxFuture<'static, Result<Response<UpstreamBody>, UpstreamError>> {
-        let is_tls = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let outgoing = reqwest::Request::try_from(request).map_err(|e| failed(&e));
-        match self.client(is_tls).and_then(|client| Ok((client, outgoing?))) {
-            Err(error) => ready(Err(error)).boxed(),
-            Ok((client, outgoing)) => {
-                let sending = client.execute(outgoing);
-                async move {
-                    let received = sending.await.map_err(|e| failed(&e))?;
-                    let mut response = Response::new(());
-                    *response.status_mut() = received.status();
-                    *response.headers_mut() = received.headers().clone();
-                    let body = received.bytes_stream();
-                    Ok(response.map(|()| body.map(|piece| piece.map_err(|e| failed(&e))).boxed()))
-                }
-                .boxed()
-            }
-        }
+        self.clone().exchange(service.clone(), request).boxed()
     }
+}
+
+fn unreachable(problem: &dyn std::fmt::Display) -> UpstreamError {
+    UpstreamError::Unreachable(problem.to_string())
 }
 
 fn failed(error: &reqwest::Error) -> UpstreamError {
@@ -84,5 +81,38 @@ fn failed(error: &reqwest::Error) -> UpstreamError {
         UpstreamError::Unreachable(text)
     } else {
         UpstreamError::Interrupted(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(service: &str, uri: &str) -> UpstreamError {
+        let service = BaseUrl::parse(service).unwrap();
+        let request = Request::builder().uri(uri).body(Bytes::new()).unwrap();
+        model_upstream().send(&service, request).await.err().expect("no service is there")
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_to_the_service_and_nowhere_else() {
+        for uri in [
+            "http://127.0.0.1:2/v1/messages",
+            "https://127.0.0.1:1/v1/messages",
+            "http://evil.example:1/v1/messages",
+            "http://127.0.0.1:1@evil.example/v1/messages",
+        ] {
+            let error = ask("http://127.0.0.1:1", uri).await;
+            assert_eq!(error, unreachable(&"the request is for another host"), "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_there_is_unreachable() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let service = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = ask(&service, &format!("{service}/v1/messages")).await;
+        assert!(matches!(error, UpstreamError::Unreachable(_)), "{error}");
     }
 }
