@@ -52,3 +52,25 @@ pub(crate) fn usage(usage: types::Usage) -> Usage {
 fn link(link: types::Link, clean: impl Fn(String) -> String) -> Link {
     Link { kind: clean(link.kind), title: clean(link.title), url: clean(link.url) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_has_the_host_wait_for_a_week_at_most() {
+        const WEEK: u64 = 7 * 24 * 60 * 60 * 1000;
+        for (asked, waits) in [
+            (0, 0),
+            (1, 1),
+            (60_000, 60_000),
+            (WEEK - 1, WEEK - 1),
+            (WEEK, WEEK),
+            (WEEK + 1, WEEK),
+            (1 << 53, WEEK),
+            (u64::MAX, WEEK),
+        ] {
+            assert_eq!(wait(asked), Duration::from_millis(waits), "{asked} ms");
+        }
+    }
+}
