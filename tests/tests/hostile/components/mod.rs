@@ -11,6 +11,7 @@ mod network;
 mod outcomes;
 mod programs;
 mod raw;
+mod samples;
 mod session;
 mod terminal;
 
@@ -36,6 +37,7 @@ pub(crate) fn cases() -> Vec<Case> {
         network::cases(),
         outcomes::cases(),
         programs::cases(),
+        samples::cases(),
         session::cases(),
         terminal::cases(),
     ]
