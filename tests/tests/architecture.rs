@@ -237,12 +237,16 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 11] = [
     (
         &["SystemResolver", "dyn Resolver"],
         &[
-            "host/egress/src/connection.rs",
+            "host/cli/src/way_out.rs",
+            "host/egress/src/lib.rs",
             "host/egress/src/operator.rs",
+            "host/egress/src/proxy.rs",
+            "host/egress/src/resolve.rs",
             "host/runtime/src/egress/mod.rs",
             "host/runtime/src/egress/model.rs",
+            "host/workspace/src/granted.rs",
         ],
-        "from a name to addresses that were checked: a component's request, the proxy's, and the gateway's",
+        "from a name to addresses that were checked: the proxies of sandboxes and of git, a component's request, the gateway's",
     ),
     (
         &["OperatorDestination::of"],
@@ -314,5 +318,68 @@ fn every_place_that_opens_a_connection_is_known() {
         let found: BTreeSet<_> = words.iter().flat_map(|word| naming(&files, word)).collect();
         let known: BTreeSet<_> = places.iter().map(ToString::to_string).collect();
         assert_eq!(found, known, "{words:?} ({why})");
+    }
+}
+
+/// The rows of the tables of a document that have a column `tested in`: what is promised, and what stands in that column.
+fn promises(document: &str) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut is_in_table = false;
+    for line in document.lines() {
+        let Some(row) = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |")) else {
+            is_in_table &= line.starts_with("|-");
+            continue;
+        };
+        let (first, rest) = row.split_once(" | ").expect("two columns");
+        let (_, last) = rest.rsplit_once(" | ").unwrap_or(("", rest));
+        if last == "tested in" {
+            is_in_table = true;
+        } else if is_in_table {
+            rows.push((first.to_owned(), last.to_owned()));
+        }
+    }
+    rows
+}
+
+/// Whether a file has a test of this name: a function that is one, or a case of the corpus.
+fn has_test(file: &str, name: &str) -> bool {
+    let Ok(text) = fs::read_to_string(root().join(file)) else { return false };
+    if file.starts_with("tests/tests/hostile/") {
+        return text.contains(&format!("\"{name}\""));
+    }
+    let Some(at) = text.find(&format!("fn {name}(")) else { return false };
+    // The lanes' tests are functions that a macro makes a test of for each version.
+    let lane = "tests/tests/lane_claude/main.rs";
+    if file.starts_with("tests/tests/lane_claude/") {
+        let listed = fs::read_to_string(root().join(lane)).unwrap();
+        return listed.contains(&format!("{name},"));
+    }
+    let above: Vec<_> = text[..at].lines().rev().take(4).collect();
+    above.iter().any(|line| line.contains("test]") || line.contains("tokio::test("))
+        && !above.iter().any(|line| line.contains("ignore"))
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let document = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let promises = promises(&document);
+    assert!(promises.len() >= 31, "{} rows were read", promises.len());
+    for (promise, tested) in promises {
+        // In backquotes: files, each with the tests in it.
+        let quoted: Vec<_> = tested.split('`').skip(1).step_by(2).collect();
+        let is_file = |word: &str| word.ends_with(".rs");
+        assert!(quoted.first().is_some_and(|word| is_file(word)), "{promise}: {tested:?}");
+        let mut named = 0;
+        let mut file = "";
+        for pair in quoted.windows(2) {
+            let [one, next] = pair else { unreachable!() };
+            file = if is_file(one) { one } else { file };
+            assert!(!(is_file(one) && is_file(next)), "{promise}: no test of {one} is named");
+            if !is_file(next) {
+                named += 1;
+                assert!(has_test(file, next), "{promise}: {file} has no test {next}");
+            }
+        }
+        assert!(named > 0 && !is_file(quoted[quoted.len() - 1]), "{promise}: {tested:?}");
     }
 }
