@@ -22,7 +22,8 @@ use cyrus_runtime::{
     Compiler, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _,
 };
 use cyrus_sandbox::{
-    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, find_program,
+    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, Withheld,
+    find_program,
 };
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
@@ -52,6 +53,8 @@ pub(crate) struct Opening {
     /// A repository that is worked on: no program of the host's is looked for in it.
     pub(crate) repository: PathBuf,
     pub(crate) supervisor: Supervisor,
+    /// Layers that sandboxes do not get.
+    pub(crate) withheld: Withheld,
     pub(crate) compiler: Compiler,
 }
 
@@ -124,7 +127,7 @@ impl Opening {
 
     /// What launches programs.
     pub(crate) fn launcher(&self) -> Launcher {
-        Launcher::supervised(self.supervisor.clone())
+        Launcher::supervised(self.supervisor.clone()).without(self.withheld)
     }
 }
 
@@ -298,7 +301,13 @@ impl App {
         let programs = Programs::new(self.path.as_os_str().to_owned());
         let Identity { file, sha256, changed } =
             programs.identify(&program.to_string_lossy()).ok()?;
-        Some(LaunchedProgram { grant: grant.to_owned(), file, sha256, changed })
+        Some(LaunchedProgram {
+            grant: grant.to_owned(),
+            file,
+            sha256,
+            changed,
+            sandbox_lacked: Vec::new(),
+        })
     }
 
     /// Which plugins were approved for which executors.

@@ -54,7 +54,8 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         _ => PathBuf::from("."),
     };
     let (home, plugin_dirs) = (cli.cyrus_home, cli.plugin_dirs);
-    let open = app::Opening { home, plugin_dirs, repository, supervisor, compiler };
+    let withheld = sandbox::withheld()?;
+    let open = app::Opening { home, plugin_dirs, repository, supervisor, withheld, compiler };
     match cli.command {
         Command::Run(args) => command::run(&open.app()?, &args).await,
         Command::Plan(args) => command::plan(&open.app()?, &args).await,

@@ -3,7 +3,7 @@
 use crate::exit::usage;
 use anyhow::Result;
 use cyrus_config::SandboxSettings;
-use cyrus_sandbox::{AbsolutePath, Launcher, Profile, SandboxPolicy, WayOut};
+use cyrus_sandbox::{AbsolutePath, Launcher, Profile, SandboxPolicy, WayOut, Withheld};
 use std::{
     env,
     ffi::OsString,
@@ -13,6 +13,20 @@ use std::{
 
 /// The variable that goes before every profile that is configured.
 const PROFILE: &str = "CYRUS_SANDBOX";
+
+/// The variable that names layers which programs do not get.
+const WITHOUT: &str = "CYRUS_SANDBOX_WITHOUT";
+
+/// The layers that programs do not get although the system has them.
+pub(crate) fn withheld() -> Result<Withheld> {
+    let words = match env::var(WITHOUT) {
+        Ok(words) if !words.is_empty() => words,
+        _ => return Ok(Withheld::default()),
+    };
+    let withheld = words.parse().map_err(|error| usage(format!("{WITHOUT}: {error}")))?;
+    tracing::warn!("the sandbox is weaker than it could be: {WITHOUT} is {words}");
+    Ok(withheld)
+}
 
 /// What of the machine a policy is made from.
 pub(crate) struct Surroundings {

@@ -195,6 +195,7 @@ const SANDBOX: Keys = Object(&[
         "limits",
         Object(&[
             ("cpuSeconds", Open),
+            ("diskMib", Open),
             ("fileMib", Open),
             ("memoryMib", Open),
             ("openFiles", Open),

@@ -22,6 +22,7 @@ pub struct SandboxLimits {
     processes: Option<Most>,
     open_files: Option<Most>,
     file_mib: Option<Most>,
+    disk_mib: Option<Most>,
     cpu_seconds: Option<Most>,
 }
 
@@ -68,6 +69,7 @@ impl SandboxLimits {
             processes: most("processes"),
             open_files: most("openFiles"),
             file_mib: most("fileMib"),
+            disk_mib: most("diskMib"),
             cpu_seconds: most("cpuSeconds"),
         }
     }
@@ -78,6 +80,7 @@ impl SandboxLimits {
             processes: over.processes.or(self.processes),
             open_files: over.open_files.or(self.open_files),
             file_mib: over.file_mib.or(self.file_mib),
+            disk_mib: over.disk_mib.or(self.disk_mib),
             cpu_seconds: over.cpu_seconds.or(self.cpu_seconds),
         }
     }
@@ -90,6 +93,7 @@ impl SandboxLimits {
             processes: Most::over(self.processes, default.processes, 1),
             open_files: Most::over(self.open_files, default.open_files, 1),
             file_bytes: Most::over(self.file_mib, default.file_bytes, MIB),
+            disk_bytes: Most::over(self.disk_mib, default.disk_bytes, MIB),
             cpu_seconds: Most::over(self.cpu_seconds, default.cpu_seconds, 1),
             ..default
         }

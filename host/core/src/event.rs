@@ -126,6 +126,7 @@ mod tests {
             validation: None,
             cost: crate::Spending::default(),
             pull_request: None,
+            sandbox_lacked: Vec::new(),
             duration_ms: 7,
         };
         let line = serde_json::to_value(SessionEvent::SessionFinished(Box::new(report))).unwrap();

@@ -182,6 +182,9 @@ pub struct SessionReport {
     pub tasks: Vec<TaskReport>,
     /// Every attempt, in order.
     pub executions: Vec<Arc<ExecutionReport>>,
+    /// What the sandboxes of the programs that were launched for it lacked, by the names of the rows of `cyrus doctor`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sandbox_lacked: Vec<String>,
     /// What the checks said of what was merged, when it came to that.
     pub validation: Option<ValidationReport>,
     /// What it cost, all executions together: what was reported, and what is our estimate.

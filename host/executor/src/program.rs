@@ -14,4 +14,7 @@ pub struct LaunchedProgram {
     /// Whether something else was in it when this process launched it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changed: bool,
+    /// What its sandbox lacked, by the names of the rows of `cyrus doctor`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sandbox_lacked: Vec<String>,
 }

@@ -76,7 +76,55 @@ pub struct Layers {
     pub missing: Vec<String>,
 }
 
+/// A layer of a sandbox, by the name of its row in `cyrus doctor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// A file system of its own.
+    Files,
+    /// A network of its own.
+    Network,
+    /// The second barrier around files.
+    Landlock,
+    /// The filter of system calls.
+    SystemCalls,
+    /// A limit of the kernel's on its memory.
+    Memory,
+    /// A user that is not root.
+    User,
+}
+
+impl Layer {
+    /// All of them, in the order of the rows.
+    pub const ALL: [Self; 6] =
+        [Self::Files, Self::Network, Self::Landlock, Self::SystemCalls, Self::Memory, Self::User];
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Files => "sandbox: files",
+            Self::Network => "sandbox: network",
+            Self::Landlock => "sandbox: Landlock",
+            Self::SystemCalls => "sandbox: system calls",
+            Self::Memory => "sandbox: memory",
+            Self::User => "sandbox: user",
+        })
+    }
+}
+
 impl Layers {
+    /// Whether a layer is in force.
+    pub fn holds(&self, layer: Layer) -> bool {
+        match layer {
+            Layer::Files => self.view,
+            Layer::Network => self.network,
+            Layer::Landlock => self.landlock > 0,
+            Layer::SystemCalls => self.system_calls,
+            Layer::Memory => self.memory == MemoryLimit::Kernel,
+            Layer::User => self.user != 0,
+        }
+    }
+
     /// None of them, for this reason.
     pub(crate) fn none(profile: Profile, reason: &str) -> Self {
         Self {
@@ -93,6 +141,24 @@ impl Layers {
 }
 
 impl Confinement {
+    /// The name of the row of `cyrus doctor` about what holds a program's descendants together.
+    pub const ROW: &str = "launched programs";
+
+    /// What the program lacked, by the names of the rows of `cyrus doctor`.
+    pub fn lacked(&self) -> Vec<String> {
+        let mut lacked = Vec::new();
+        if self.containment != Containment::PidNamespace {
+            lacked.push(Self::ROW.to_owned());
+        }
+        match &self.sandbox {
+            None => lacked.push("sandbox".to_owned()),
+            Some(layers) => lacked.extend(
+                Layer::ALL.iter().filter(|layer| !layers.holds(**layer)).map(ToString::to_string),
+            ),
+        }
+        lacked
+    }
+
     /// What this containment cannot do, in a sentence or two for an operator.
     pub fn limits(&self) -> String {
         if let Some(Layers { view: true, missing, .. }) = &self.sandbox {
@@ -126,5 +192,37 @@ impl Confinement {
             Some(reason) => format!("{limits} No process namespace: {reason}."),
             None => limits.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_lacked_is_named_by_the_rows_of_doctor() {
+        let mut layers = Layers::none(Profile::Standard, "no reason");
+        layers.user = 0;
+        let mut held = Confinement {
+            containment: Containment::Subreaper,
+            fresh_proc: false,
+            refused: None,
+            sandbox: Some(layers.clone()),
+        };
+        let all: Vec<_> = Layer::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(held.lacked()[0], Confinement::ROW);
+        assert_eq!(held.lacked()[1..], all);
+        held.sandbox = None;
+        assert_eq!(held.lacked(), [Confinement::ROW, "sandbox"]);
+
+        held.containment = Containment::PidNamespace;
+        layers.user = 1000;
+        (layers.view, layers.network, layers.system_calls) = (true, true, true);
+        (layers.landlock, layers.memory) = (1, MemoryLimit::Measured);
+        held.sandbox = Some(layers.clone());
+        assert_eq!(held.lacked(), ["sandbox: memory"]);
+        layers.memory = MemoryLimit::Kernel;
+        held.sandbox = Some(layers);
+        assert!(held.lacked().is_empty());
     }
 }

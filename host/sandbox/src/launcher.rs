@@ -15,7 +15,8 @@ use crate::error::SpawnError;
 use crate::launch::{Input, Launch, Output};
 use crate::path::AbsolutePath;
 use crate::policy::{
-    Network, Outlets, Plan, Profile, Sandbox, SandboxPolicy, WayOut, proxy_variables, system,
+    Network, Outlets, Plan, Profile, Sandbox, SandboxPolicy, WayOut, Withheld, proxy_variables,
+    system,
 };
 #[cfg(target_os = "linux")]
 use crate::supervised::{self, Awaited, Starting};
@@ -60,6 +61,8 @@ pub fn supervise_if_asked() -> Supervisor {
 pub struct Launcher {
     inner: Arc<Inner>,
     policy: Arc<SandboxPolicy>,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is none"))]
+    without_landlock: bool,
 }
 
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Launcher {
             #[cfg(target_os = "linux")]
             groups: OnceLock::new(),
         });
-        Self { inner, policy: Arc::default() }
+        Self { inner, policy: Arc::default(), without_landlock: false }
     }
 
     /// The same, with no stronger containment than this one.
@@ -110,13 +113,22 @@ impl Launcher {
     pub fn at_most(&self, containment: Containment) -> Self {
         let strongest = containment.min(self.inner.strongest);
         let weaker = Self::with(self.inner.supervisor.clone(), strongest);
-        Self { policy: Arc::clone(&self.policy), ..weaker }
+        let (policy, without_landlock) = (Arc::clone(&self.policy), self.without_landlock);
+        Self { policy, without_landlock, ..weaker }
+    }
+
+    /// The same, without these layers of the sandbox.
+    #[must_use]
+    pub fn without(&self, withheld: Withheld) -> Self {
+        let less =
+            if withheld.namespaces { self.at_most(Containment::Subreaper) } else { self.clone() };
+        Self { without_landlock: self.without_landlock || withheld.landlock, ..less }
     }
 
     /// The same, with this policy for the sandboxes of what it launches.
     #[must_use]
     pub fn with_policy(&self, policy: SandboxPolicy) -> Self {
-        Self { inner: Arc::clone(&self.inner), policy: Arc::new(policy) }
+        Self { policy: Arc::new(policy), ..self.clone() }
     }
 
     /// The sandbox of a program by this launcher's policy, for the launch to add to.
@@ -215,7 +227,8 @@ impl Launcher {
         sandbox: &Sandbox,
         theirs: stdio::Theirs,
     ) -> Result<Started, SpawnError> {
-        let plan = Plan::new(sandbox, system(), launch.env.get(OsStr::new("HOME")));
+        let mut plan = Plan::new(sandbox, system(), launch.env.get(OsStr::new("HOME")));
+        plan.without_landlock = self.without_landlock;
         let reason = match self.namespaces(supervisor).await? {
             Ok(()) => {
                 match supervised::await_ready(supervisor, Part::Sandbox, launch, self.group(launch))

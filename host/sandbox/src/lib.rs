@@ -36,15 +36,15 @@ mod wire;
 
 pub use capture::Captured;
 pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
-pub use containment::{Confinement, Containment, Layers, MemoryLimit};
+pub use containment::{Confinement, Containment, Layer, Layers, MemoryLimit};
 pub use error::{Lost, RunError, SpawnError};
 pub use home::{Departure, HomeError, HomeFile, HomePlace, NotAHomeFile, PrivateHome, Returned};
 pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};
 pub use path::{AbsolutePath, NotAbsolute, find_program};
 pub use policy::{
-    Access, Mount, Network, Outlets, Profile, Sandbox, SandboxPolicy, Toolchain, UnknownProfile,
-    WayOut,
+    Access, Mount, Network, Outlets, Profile, Sandbox, SandboxPolicy, Toolchain, UnknownLayer,
+    UnknownProfile, WayOut, Withheld,
 };
 pub use program::{Identity, Programs};
 pub use resources::{Exceeded, Resources};

@@ -1,6 +1,7 @@
 //! What a launched program and everything it starts may use of the machine.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -24,6 +25,8 @@ pub struct Resources {
     pub open_files: Option<u64>,
     /// Bytes of each file that it writes.
     pub file_bytes: Option<u64>,
+    /// Bytes on disk of each place that was given to it: its workspace, its home, its directory for temporary files.
+    pub disk_bytes: Option<u64>,
     /// Seconds of CPU time of each process.
     pub cpu_seconds: Option<u64>,
 }
@@ -35,6 +38,24 @@ pub enum Exceeded {
     /// It and what it started used more memory than this many bytes.
     #[error("it used more than {} MiB of memory, with everything that it started", .0 >> 20)]
     Memory(u64),
+    /// A place that was given to it holds more than this many bytes.
+    #[error("{} holds more than {} MiB", .place.display(), .bytes >> 20)]
+    Disk {
+        /// Where the program finds it.
+        place: PathBuf,
+        /// The limit.
+        bytes: u64,
+    },
+}
+
+impl Exceeded {
+    /// The key of the limit in the section `sandbox.limits` of the configuration.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memoryMib",
+            Self::Disk { .. } => "diskMib",
+        }
+    }
 }
 
 /// Seconds of CPU time between the signal that a process may handle and the one that it may not.
@@ -48,6 +69,7 @@ impl Resources {
         processes: None,
         open_files: None,
         file_bytes: None,
+        disk_bytes: None,
         cpu_seconds: None,
     };
 
@@ -79,6 +101,7 @@ impl Default for Resources {
             processes: Some(4096),
             open_files: Some(65_536),
             file_bytes: Some(16 << 30),
+            disk_bytes: Some(64 << 30),
             ..Self::UNLIMITED
         }
     }

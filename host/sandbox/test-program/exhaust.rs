@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 
 use nix::libc;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -23,6 +24,9 @@ pub(crate) fn attack(name: &str, args: &[&str]) -> Option<io::Result<String>> {
         ("fill", [directory]) => fill(directory),
         ("fill-for-good", [directory, mebibytes]) => {
             fill_with(directory, number(mebibytes)).and_then(for_good)
+        }
+        ("hide-for-good", [directory, mebibytes]) => {
+            hide(directory, number(mebibytes)).and_then(|()| for_good(String::new()))
         }
         ("make-files", [directory]) => make_files(directory),
         _ => return None,
@@ -166,6 +170,14 @@ fn fill_with(directory: &str, mebibytes: u64) -> io::Result<String> {
         file.write_all(&vec![1; 1 << 20])?;
     }
     Ok(format!("{mebibytes} MiB"))
+}
+
+/// Room that is taken in a directory which its owner may not list.
+fn hide(directory: &str, mebibytes: u64) -> io::Result<()> {
+    let below = format!("{directory}/hidden");
+    fs::create_dir(&below)?;
+    fill_with(&below, mebibytes)?;
+    fs::set_permissions(&below, fs::Permissions::from_mode(0o300))
 }
 
 fn make_files(directory: &str) -> io::Result<String> {

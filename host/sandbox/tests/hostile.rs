@@ -10,7 +10,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use common::{PROGRAM, Place, launcher, limits, path, soon};
-use cyrus_sandbox::{Containment, Launch, Launcher, Profile};
+use cyrus_sandbox::{Containment, Input, Launch, Launcher, Profile};
 use nix::libc::{
     EACCES, EAFNOSUPPORT, ECONNREFUSED, ENETUNREACH, ENOENT, ENOPROTOOPT, ENOSPC, ENOSYS, EPERM,
     EROFS, ESRCH, EXDEV,
@@ -89,6 +89,12 @@ impl Arena {
 
     fn own(&self, name: &str) -> String {
         self.place.at("workspace").join(name).display().to_string()
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        println!("hostile programs tried and stopped: {}", self.tried);
     }
 }
 
@@ -237,6 +243,25 @@ async fn nothing_is_reached_but_what_the_host_serves() {
     // Two came by TCP: without a sandbox.
     service.set_nonblocking(true).unwrap();
     assert!(service.accept().is_ok() && service.accept().is_err());
+}
+
+/// A token of one execution is of no use in another one, and the port that it goes with is not to be had there.
+#[tokio::test]
+async fn the_ports_of_another_sandbox_are_not_reached() {
+    for environment in ENVIRONMENTS {
+        let mut arena = Arena::new();
+        let launcher = launcher(environment);
+        let outlets = launcher.outlets(1).await.unwrap();
+        let to = format!("127.0.0.1:{}", outlets.ports()[0]);
+        let sandbox = arena.place.sandbox(Profile::Standard).outlets(outlets);
+        let other = arena.place.script("read line").stdin(Input::Pipe).sandbox(sandbox);
+        let mut other = launcher.spawn(other).await.unwrap();
+        let port = other.take_outlets().remove(0);
+        arena.stopped_in(environment, &["connect", &to], &[ECONNREFUSED, EACCES]).await;
+        assert!(port.accept().is_err(), "it was reached");
+        other.kill();
+        assert!(soon(other.wait()).await.is_ok());
+    }
 }
 
 /// Virtual machines, the kernel's ciphers, packets, Bluetooth, the kernel's own messages.

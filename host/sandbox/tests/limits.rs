@@ -4,8 +4,12 @@
 
 mod common;
 
+use std::io::Write as _;
+
 use common::{PROGRAM, Place, SUPERVISED, launcher, limits, path, soon};
-use cyrus_sandbox::{Containment, Exceeded, Exit, Finished, Launch, Launcher, Profile, Resources};
+use cyrus_sandbox::{
+    Containment, Exceeded, Exit, Finished, Input, Launch, Launcher, Profile, Resources,
+};
 use nix::libc::{EAGAIN, EFBIG, EMFILE, ENOMEM, SIGXCPU};
 
 async fn attack(launcher: &Launcher, limits: Option<Resources>, attack: &[&str]) -> Finished {
@@ -139,4 +143,35 @@ async fn a_program_is_the_first_to_end_when_memory_is_short() {
         let ended = Place::new().run(&launcher(environment), script).await;
         assert_eq!(ended.stdout.text(), "500\n", "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_takes_more_room_than_it_may_is_ended() {
+    let limits = Resources { disk_bytes: Some(8 << 20), ..Resources::UNLIMITED };
+    for environment in SUPERVISED {
+        for tried in [&["fill-for-good", ".", "20"][..], &["hide-for-good", ".", "20"]] {
+            let ended = attack(&launcher(environment), Some(limits), tried).await;
+            let Some(Exceeded::Disk { place, bytes }) = &ended.exceeded else {
+                panic!("{tried:?} with {environment}: {ended:?}")
+            };
+            assert!(place.ends_with("workspace") && *bytes == 8 << 20, "{ended:?}");
+            assert!(!ended.success());
+        }
+    }
+}
+
+/// It is no business of the program's whose room it was.
+#[tokio::test]
+async fn a_program_is_not_ended_for_what_others_write() {
+    let limits = Resources { disk_bytes: Some(8 << 20), ..Resources::UNLIMITED };
+    let other = tempfile::tempfile_in("/var/tmp").unwrap();
+    let place = Place::new();
+    let launch = place.script("read line; exit 1").sandbox(place.sandbox(Profile::Standard));
+    let launcher = launcher(Containment::PidNamespace);
+    let mut child = launcher.spawn(launch.limits(limits).stdin(Input::Pipe)).await.unwrap();
+    (&other).write_all(&vec![1; 20 << 20]).unwrap();
+    other.sync_all().unwrap();
+    drop(child.take_stdin());
+    assert_eq!(soon(child.wait()).await, Ok(Exit::Code(1)));
+    assert_eq!(child.exceeded(), None);
 }

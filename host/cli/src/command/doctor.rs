@@ -8,8 +8,8 @@ use crate::{
 use anyhow::Result;
 use cyrus_executor::Line;
 use cyrus_sandbox::{
-    AbsolutePath, Confinement, Containment, Launch, Launcher, Limits, PassedOver, Profile,
-    find_program,
+    AbsolutePath, Confinement, Containment, Launch, Launcher, Layer, Layers, Limits, MemoryLimit,
+    PassedOver, Profile, find_program,
 };
 use serde::Serialize;
 use std::{
@@ -142,7 +142,7 @@ fn recent(said: &str) -> bool {
 }
 
 async fn containment(launcher: &Launcher) -> Finding {
-    const WHAT: &str = "launched programs";
+    const WHAT: &str = Confinement::ROW;
     match launcher.probe().await {
         Err(error) => Finding::new(
             WHAT,
@@ -175,9 +175,9 @@ async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
     };
     let (layers, refused) = layers;
     let because = refused.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let row = |layer: &str, holds: bool, good: String, less: &str, mend: &str| {
-        let what = format!("sandbox: {layer}");
-        if holds {
+    let row = |layer: Layer, good: String, less: &str, mend: &str| {
+        let what = layer.to_string();
+        if layers.holds(layer) {
             Finding::good(&what, good)
         } else {
             Finding::new(&what, State::Less, less, mend)
@@ -186,10 +186,11 @@ async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
     let user = |id: u32| format!("programs run as user {id}, without capabilities");
     let namespaces = "allow user namespaces (sysctl user.max_user_namespaces; on Ubuntu an AppArmor profile with \
                       `userns` for this program), or run Cyrus where they are allowed";
+    let control_group = "run Cyrus as root, or where control groups of version 2 are delegated: in a user session of \
+                         systemd, or with `systemd-run --user --scope -p Delegate=yes`";
     vec![
         row(
-            "files",
-            layers.view,
+            Layer::Files,
             "programs have a file system of their own".to_owned(),
             &format!(
                 "Landlock alone keeps programs from other files: they see names and may change modes{because}"
@@ -197,34 +198,44 @@ async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
             namespaces,
         ),
         row(
-            "network",
-            layers.network,
+            Layer::Network,
             "programs can have a network of their own".to_owned(),
             &format!("programs share the host's network{because}"),
             namespaces,
         ),
         row(
-            "Landlock",
-            layers.landlock > 0,
+            Layer::Landlock,
             format!("version {}", layers.landlock),
             "the kernel has none, or it is not among its security modules",
             "use Linux 5.13 or newer, with `landlock` in the kernel parameter `lsm`",
         ),
         row(
-            "system calls",
-            layers.system_calls,
+            Layer::SystemCalls,
             "are filtered".to_owned(),
             "are not filtered: no supervisor runs beside programs",
             "run Cyrus on Linux",
         ),
+        row(Layer::Memory, memory(&layers), &memory(&layers), control_group),
         row(
-            "user",
-            layers.user != 0,
+            Layer::User,
             user(layers.user),
             "programs run as root without capabilities",
             "run Cyrus as an ordinary user, or where it may change users",
         ),
     ]
+}
+
+/// What keeps programs from all of the machine's memory.
+fn memory(layers: &Layers) -> String {
+    match layers.memory {
+        MemoryLimit::Kernel => "a control group limits the memory of programs",
+        MemoryLimit::Measured => {
+            "no control group limits the memory of programs: a supervisor measures it and ends them, and does not see \
+             files without a name that nothing maps"
+        }
+        MemoryLimit::None => "nothing limits the memory of programs",
+    }
+    .to_owned()
 }
 
 fn configuration(app: &App) -> Vec<Finding> {

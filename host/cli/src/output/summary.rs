@@ -44,6 +44,10 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
             add_line!(lines, "    {}: {}", link.kind, link.url);
         }
     }
+    if !report.sandbox_lacked.is_empty() {
+        let lacked = report.sandbox_lacked.join(", ");
+        add_line!(lines, "  sandbox   lacked {lacked} (`cyrus doctor` says more)");
+    }
     for check in report.validation.iter().flat_map(|validation| &validation.checks) {
         add_line!(lines, "  check     {}", check_line(check));
         if !check.passed {

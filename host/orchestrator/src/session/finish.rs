@@ -7,15 +7,15 @@ use super::{
 };
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
-    Change, DiffStat, EffectKind, ExecutionRecord, Heading, PlannedTask, Progress, PullRequest,
-    SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin, TaskRecord,
-    TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
+    Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
+    PullRequest, SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin,
+    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
 };
 use cyrus_executor::{
     Task, TaskId, TaskKind,
     text::{code_block, code_span, is_issue_key, subject},
 };
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 /// The task that the merged result is checked as.
 const MERGED: &str = "merged";
@@ -337,6 +337,8 @@ impl Found {
         let spending = desk.ports().store.spending(&[heading]).await?;
         let board = desk.board();
         let last = board.executions().filter_map(|record| record.verdict.as_ref()).last().cloned();
+        let executions: Vec<_> =
+            board.executions().filter_map(|record| record.report.clone()).collect();
         Ok(SessionReport {
             session: desk.session.id.clone(),
             outcome,
@@ -349,13 +351,26 @@ impl Found {
                 .iter()
                 .map(|task| of_task(task, board.attempts(task.planned.id())))
                 .collect(),
-            executions: board.executions().filter_map(|record| record.report.clone()).collect(),
+            sandbox_lacked: sandbox_lacked(&executions),
+            executions,
             validation: self.verdict.map(|(_, report)| report).or(last),
             cost: spending.into_iter().next().unwrap_or_default(),
             pull_request: self.pull_request,
             duration_ms: u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
         })
     }
+}
+
+/// What the sandboxes of the programs of these executions lacked, each once.
+fn sandbox_lacked(executions: &[Arc<ExecutionReport>]) -> Vec<String> {
+    let mut lacked: Vec<String> = Vec::new();
+    let programs = executions.iter().flat_map(|execution| &execution.programs);
+    for row in programs.flat_map(|program| &program.sandbox_lacked) {
+        if !lacked.contains(row) {
+            lacked.push(row.clone());
+        }
+    }
+    lacked
 }
 
 fn of_task(record: &Entry, attempts: &[ExecutionRecord]) -> TaskReport {

@@ -17,7 +17,7 @@ use cyrus_executor::{LaunchedProgram, Workspace};
 use cyrus_gateway::{Account, Gateway, Lease};
 use cyrus_plugin::{Policy, ProcessGrant};
 use cyrus_sandbox::{
-    AbsolutePath, ChildStdin, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
+    AbsolutePath, ChildStdin, Exceeded, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
 };
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
@@ -96,7 +96,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();
     hold_until_gone(&run.programs, slot, home, lease, program.clone());
-    record(run, grant, process).await;
+    record(run, grant, process, child.confinement().lacked()).await;
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, program.clone());
     let clean = |pipe| CleanOutput::new(pipe, output.clone(), &run.redactor, Arc::clone(&logins));
@@ -111,7 +111,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
 }
 
 /// Has the host take note of which file was launched. The program is at work meanwhile.
-async fn record(run: &Run, grant: &str, process: &ProcessGrant) {
+async fn record(run: &Run, grant: &str, process: &ProcessGrant, sandbox_lacked: Vec<String>) {
     let (programs, name) = (run.executor.runtime.programs.clone(), process.program.clone());
     let identify = move || programs.identify(&name.to_string_lossy());
     match tokio::task::spawn_blocking(identify).await {
@@ -123,7 +123,13 @@ async fn record(run: &Run, grant: &str, process: &ProcessGrant) {
                     file.display()
                 );
             }
-            run.host.launched(LaunchedProgram { grant: grant.to_owned(), file, sha256, changed });
+            run.host.launched(LaunchedProgram {
+                grant: grant.to_owned(),
+                file,
+                sha256,
+                changed,
+                sandbox_lacked,
+            });
         }
         Ok(Err(error)) => {
             tracing::warn!(
@@ -301,7 +307,7 @@ impl<T: Send + 'static> wit::HostChildWithStore<T> for HasState {
         let (run, program, output) =
             (Arc::clone(&child.run), child.program.clone(), child.output.clone());
         let ended = async move {
-            let ended = async { ended(program.wait().await, &run, &output) };
+            let ended = async { ended(program.wait().await, program.exceeded(), &run, &output) };
             let ended = run.unless_stopped(ended, Err(wit::ProcessError::Stopped)).await;
             wasmtime::error::Ok(ended)
         };
@@ -311,12 +317,21 @@ impl<T: Send + 'static> wit::HostChildWithStore<T> for HasState {
 
 fn ended(
     how: std::result::Result<Exit, Lost>,
+    exceeded: Option<&Exceeded>,
     run: &Run,
     output: &OutputBudget,
 ) -> Outcome<wit::Exit> {
     if output.is_passed() {
         let most = run.executor.config.limits.process_output_mib;
         let problem = format!("the program printed more than {most} MiB, and was ended");
+        return Err(wit::ProcessError::Limit(problem));
+    }
+    if let Some(limit) = exceeded {
+        let executor = &run.executor.config.name;
+        let problem = format!(
+            "the program was ended: {limit} (executors.{executor}.sandbox.limits.{} in config.json)",
+            limit.key()
+        );
         return Err(wit::ProcessError::Limit(problem));
     }
     match how {

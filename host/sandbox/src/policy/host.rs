@@ -98,7 +98,7 @@ impl SandboxPolicy {
             sandbox = sandbox.read_only(path.clone());
         }
         for path in &self.read_write {
-            sandbox = sandbox.read_write(path.clone());
+            sandbox = sandbox.read_write_of_operator(path.clone());
         }
         sandbox
     }

@@ -7,6 +7,7 @@ mod sandbox;
 mod system;
 mod toolchain;
 mod way_out;
+mod withheld;
 
 pub use host::SandboxPolicy;
 pub(crate) use plan::Step;
@@ -18,3 +19,4 @@ pub(crate) use system::system;
 pub use toolchain::Toolchain;
 pub use way_out::WayOut;
 pub(crate) use way_out::proxy_variables;
+pub use withheld::{UnknownLayer, Withheld};

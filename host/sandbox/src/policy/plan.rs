@@ -16,6 +16,8 @@ pub(crate) struct Bind {
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
     pub(crate) writable: bool,
+    /// Whether it is the launch's own, and what it takes on disk is limited.
+    pub(crate) measured: bool,
     /// Whether it was given, and is no part of the system: then the program reads it as its host does.
     pub(crate) given: bool,
     /// Whether the program is not started when the source is missing.
@@ -26,6 +28,8 @@ pub(crate) struct Bind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) strict: bool,
+    /// Whether Landlock is not to be used.
+    pub(crate) without_landlock: bool,
     /// Parents before what lies in them.
     pub(crate) binds: Vec<Bind>,
     /// Where a link is, and what is in it.
@@ -50,6 +54,7 @@ impl Plan {
                 source: path.clone(),
                 target: path.clone(),
                 writable: false,
+                measured: false,
                 given: false,
                 required: false,
             };
@@ -65,6 +70,7 @@ impl Plan {
                 source: mount.source.as_path().to_owned(),
                 target: target.to_owned(),
                 writable,
+                measured: writable && !sandbox.operators.contains(&mount.target),
                 given: true,
                 required: writable,
             };
@@ -78,6 +84,7 @@ impl Plan {
         hidden.dedup();
         Self {
             strict: sandbox.profile == Profile::Strict,
+            without_landlock: false,
             binds: without_repeats(binds.into_values().collect()),
             links,
             hidden,

@@ -93,6 +93,8 @@ pub struct Sandbox {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) links: Vec<(AbsolutePath, AbsolutePath)>,
     pub(crate) hidden: Vec<AbsolutePath>,
+    /// What is written there is the operator's to limit.
+    pub(crate) operators: Vec<AbsolutePath>,
     pub(crate) network: Network,
     pub(crate) outlets: Outlets,
     pub(crate) host_ports: Vec<u16>,
@@ -107,6 +109,7 @@ impl Sandbox {
             mounts: Vec::new(),
             links: Vec::new(),
             hidden: Vec::new(),
+            operators: Vec::new(),
             network: Network::default(),
             outlets: Outlets::default(),
             host_ports: Vec::new(),
@@ -145,6 +148,16 @@ impl Sandbox {
         };
         let source = within(path.as_path()).unwrap_or_else(|| path.clone());
         self.found(source, path, Access::ReadWrite)
+    }
+
+    /// The same, for a path that outlasts the program, and whose size is no business of its limits.
+    #[must_use]
+    pub(crate) fn read_write_of_operator(mut self, path: AbsolutePath) -> Self {
+        let before = self.mounts.len();
+        self = self.read_write(path);
+        let added = self.mounts[before..].iter().map(|mount| mount.target.clone());
+        self.operators.extend(added);
+        self
     }
 
     /// Programs find a path where it was named, and where it really is.

@@ -13,7 +13,7 @@ use super::serve::Reach;
 use super::tree;
 
 /// How often it is measured while there is much left, and while there is not.
-const SELDOM: Timespec = Timespec { tv_sec: 0, tv_nsec: 400_000_000 };
+pub(super) const SELDOM: Timespec = Timespec { tv_sec: 0, tv_nsec: 400_000_000 };
 const OFTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Directories of a view that are memory.

@@ -8,6 +8,7 @@
 //! namespace's first process, and waits. When the first process ends, the kernel kills all others, and the outer
 //! one's wait returns only after that. Without a namespace there is one, a child subreaper.
 
+mod disk;
 mod files;
 mod identity;
 mod inherited;

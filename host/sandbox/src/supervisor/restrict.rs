@@ -22,13 +22,15 @@ pub(super) fn apply(plan: &Plan, identity: &Identity, view: bool) -> Result<Enfo
     identity.assume().map_err(|error| said("change to a user of its own", error))?;
     drop_capabilities().map_err(|error| said("drop all capabilities", error))?;
     prctl::set_no_new_privs().map_err(|error| said("refuse new privileges", error.into()))?;
-    let landlock = sys::landlock_version();
+    let landlock = if plan.without_landlock { 0 } else { sys::landlock_version() };
     if landlock > 0 {
         files::restrict(plan, view, landlock)
             .map_err(|error| format!("cannot restrict files with Landlock ({error})"))?;
     } else {
-        missing
-            .push("Landlock: the kernel has none, or it is not among its security modules".into());
+        missing.push(
+            "Landlock: the kernel has none, it is not among its security modules, or it is withheld"
+                .into(),
+        );
     }
     if !view {
         missing.extend(without_view(plan, landlock));

@@ -11,14 +11,13 @@ use nix::sys::prctl;
 use nix::sys::signal::{self, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use super::identity::Identity;
-use super::memory::Watch;
 use super::requests::Requests;
 use super::view::Failed;
-use super::{network, report, restrict, tree, view};
+use super::{disk, memory, network, report, restrict, tree, view};
 use crate::child::{Exit, Signal};
 use crate::policy::Plan;
 use crate::resources::Exceeded;
@@ -87,7 +86,10 @@ pub(super) fn serve(
     let most = order.limits.and_then(|limits| limits.memory_bytes);
     // In a namespace whose processes it does not see, there is nothing to measure.
     let measurable = reach == Reach::Descendants || view || fresh_proc;
-    let watch = most.filter(|_| measurable).map(|most| Watch::new(most, reach, view));
+    let watch = Watches {
+        memory: most.filter(|_| measurable).map(|most| memory::Watch::new(most, reach, view)),
+        disk: disk_watch(&order, reach, view),
+    };
     drop(order);
     let Some(program) = program else {
         return report(requests.socket(), &Report::Started { pid: 0, enforced });
@@ -95,6 +97,41 @@ pub(super) fn serve(
     let supervised = supervise(&mut requests, program, enforced, reach, watch);
     reach.end();
     supervised
+}
+
+/// What is measured while a program runs.
+struct Watches {
+    memory: Option<memory::Watch>,
+    disk: Option<disk::Watch>,
+}
+
+impl Watches {
+    /// How long until something is to be measured.
+    fn pause(&self) -> Option<&Timespec> {
+        let of_memory = self.memory.as_ref().map(|memory| &memory.pause);
+        of_memory.or(self.disk.as_ref().map(|_| &memory::SELDOM))
+    }
+
+    /// Measures, and returns the limit that is passed. After the first one there is nothing more to measure.
+    fn passed(&mut self) -> Option<Exceeded> {
+        let limit = if let Some(memory) = &mut self.memory
+            && memory.is_passed()
+        {
+            Exceeded::Memory(memory.most)
+        } else {
+            let disk = self.disk.as_mut()?;
+            Exceeded::Disk { place: disk.passed()?, bytes: disk.most }
+        };
+        *self = Self { memory: None, disk: None };
+        Some(limit)
+    }
+}
+
+fn disk_watch(order: &Order, reach: Reach, view: bool) -> Option<disk::Watch> {
+    let most = order.limits?.disk_bytes?;
+    let own = order.plan.iter().flat_map(|plan| &plan.binds).filter(|bind| bind.measured);
+    let places = own.map(|bind| if view { bind.target.clone() } else { bind.source.clone() });
+    Some(disk::Watch::new(most, reach, places))
 }
 
 /// Starts a program in its sandbox; or nothing, when that is only tried.
@@ -185,7 +222,7 @@ fn supervise(
     program: Pid,
     enforced: Option<Enforced>,
     reach: Reach,
-    mut watch: Option<Watch>,
+    mut watches: Watches,
 ) -> io::Result<()> {
     // Blocked only now: the program would have inherited it. A child that ended before is found by the first look.
     let mut child_ended = SigSet::empty();
@@ -200,11 +237,10 @@ fn supervise(
         if let Some(exit) = reap(program) {
             return report(requests.socket(), &Report::Ended(exit));
         }
-        let asked = wait_for_either(requests.socket(), &bell, watch.as_ref())?;
+        let asked = wait_for_either(requests.socket(), &bell, watches.pause())?;
         while bell.read_signal()?.is_some() {}
-        if watch.as_mut().is_some_and(Watch::is_passed) {
-            let most = watch.take().map_or(0, |watch| watch.most);
-            told = report(requests.socket(), &Report::Exceeded(Exceeded::Memory(most)));
+        if let Some(limit) = watches.passed() {
+            told = report(requests.socket(), &Report::Exceeded(limit));
             reach.kill();
         }
         if asked {
@@ -283,13 +319,13 @@ fn exit_of(status: WaitStatus) -> Option<Exit> {
 fn wait_for_either(
     control: &UnixStream,
     bell: &SignalFd,
-    watch: Option<&Watch>,
+    pause: Option<&Timespec>,
 ) -> io::Result<bool> {
     let mut sources = [
         PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN),
         PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN),
     ];
-    match poll(&mut sources, watch.map(|watch| &watch.pause)) {
+    match poll(&mut sources, pause) {
         Ok(_) => Ok(!sources[0].revents().is_empty()),
         Err(rustix::io::Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),

@@ -179,6 +179,7 @@ pub(crate) fn session_report(name: &str, outcome: SessionOutcome) -> Box<Session
         validation: None,
         cost: Spending::default(),
         pull_request: None,
+        sandbox_lacked: Vec::new(),
         duration_ms: 5,
     })
 }
