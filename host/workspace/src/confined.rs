@@ -107,6 +107,11 @@ impl Confined {
             .sandbox(sandbox);
         let limits = Limits { head: 0, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
         let ended = self.launcher.run_to_end(launch, &limits).await;
-        ended.map_err(|error| failed(error.to_string()))
+        let ended = ended.map_err(|error| failed(error.to_string()))?;
+        if let Some(limit) = &ended.exceeded {
+            let (name, key) = (&order.name, limit.key());
+            tracing::warn!("{name} was ended: {limit} (sandbox.limits.{key} in config.json)");
+        }
+        Ok(ended)
     }
 }

@@ -142,11 +142,54 @@ fn the_record_names_the_programs_that_were_launched_by_what_is_in_them() {
     let sha256 = program["sha256"].as_str().unwrap().to_owned();
     assert_eq!(sha256.len(), 64, "{sha256}");
     let report = world.run(["run", "--json", "Greet"]).code(0).report();
-    assert_eq!(report["executions"][0]["programs"], json!([program]));
+    let mut launched = report["executions"][0]["programs"].clone();
+    // What its sandbox lacked is the system's to say.
+    launched[0].as_object_mut().unwrap().remove("sandboxLacked");
+    assert_eq!(launched, json!([program]));
     let session = world.sessions()[0]["id"].as_str().unwrap().to_owned();
     let shown = world.run(["session", "show", &session, "--json"]).code(0).json();
     assert_eq!(shown["executions"][0]["report"]["programs"][0]["sha256"], sha256.as_str());
     let _ = world.run(["executor", "explain", "claude"]).code(0).prints(&sha256);
+}
+
+/// On a system that has them, which a variable takes away.
+#[test]
+fn what_the_sandbox_of_a_session_lacked_is_in_its_report_and_named_as_doctor_names_it() {
+    let without =
+        |layers: &str| greeter(world!(), mending()).variable("CYRUS_SANDBOX_WITHOUT", layers);
+    let lacking = without("namespaces,landlock");
+    let rows = ["sandbox: files", "sandbox: network", "sandbox: Landlock"];
+    let doctor = lacking.run(["doctor", "--json"]).json();
+    for row in rows {
+        let finding = doctor.as_array().unwrap().iter().find(|finding| finding["what"] == row);
+        assert_eq!(finding.unwrap()["state"], "less", "{doctor:#}");
+    }
+    let report = lacking.run(["run", "--json", "Greet"]).code(0).report();
+    let lacked: Vec<_> = report["sandboxLacked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row.as_str().unwrap())
+        .collect();
+    assert!(rows.iter().all(|row| lacked.contains(row)), "{lacked:?}");
+    let once: std::collections::BTreeSet<_> = lacked.iter().collect();
+    assert_eq!(once.len(), lacked.len(), "{lacked:?}");
+    let session = lacking.sessions()[0]["id"].as_str().unwrap().to_owned();
+    let shown = lacking.run(["session", "show", &session]).code(0).prints("sandbox: files");
+    assert_eq!(shown.stdout.matches("  sandbox   lacked ").count(), 1, "{shown}");
+
+    let wrong = without("everything").run(["doctor"]).code(2);
+    let _ = wrong.complains("CYRUS_SANDBOX_WITHOUT").complains("everything");
+}
+
+/// Whatever is taken away, `strict` asks for it.
+#[test]
+fn strict_starts_nothing_without_a_layer_that_is_withheld() {
+    let world = greeter(world!(), mending())
+        .variable("CYRUS_SANDBOX_WITHOUT", "namespaces")
+        .variable("CYRUS_SANDBOX", "strict");
+    let ended = world.run(["run", "--json", "Greet"]).code(2);
+    let _ = ended.complains("claude: not ready").complains("the profile `strict` needs");
 }
 
 /// The host looks for its programs in no directory that programs, or others, write to.
