@@ -1,3 +1,7 @@
+pub mod form;
+mod header;
+mod text;
+
 use crate::Urgency;
 use serde::{Deserialize, Serialize};
 
@@ -56,40 +60,16 @@ pub enum IssueError {
     Empty,
 }
 
-/// The longest title taken from a text, in characters.
-const TITLE_CHARS: usize = 120;
-
 impl Issue {
-    /// The issue in a Markdown text: the first line that is not blank is the title (without heading marks), the
-    /// rest the body. A first line longer than a title is kept whole in the body too.
+    /// The issue in a text, mostly Markdown.
+    ///
+    /// Front matter and lines such as `Labels: …` at the top give title, labels, identifier and priority. Otherwise
+    /// the title is the first heading or line that names the work: comments, images, code, empty answers and headings
+    /// by which a form asks for something are passed over. When anything but comments was passed over, when the title
+    /// is an item of a list, and when the line is longer than a title, the body is the whole text; else it is what
+    /// follows the title.
     pub fn from_markdown(text: &str) -> Result<Self, IssueError> {
-        let text = text.trim_start_matches('\u{feff}').trim();
-        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        let heading = first.trim().trim_start_matches('#').trim();
-        if heading.is_empty() {
-            return if rest.trim().is_empty() {
-                Err(IssueError::Empty)
-            } else {
-                Self::from_markdown(rest)
-            };
-        }
-        let long = heading.chars().count() > TITLE_CHARS;
-        let title = if long {
-            let cut: String = heading.chars().take(TITLE_CHARS - 1).collect();
-            format!("{}…", cut.trim_end())
-        } else {
-            heading.to_owned()
-        };
-        let body = if long { text } else { rest.trim() };
-        Ok(Self {
-            identifier: None,
-            title,
-            body: body.to_owned(),
-            labels: Vec::new(),
-            urgency: None,
-            sub_issues: Vec::new(),
-            blocked_by: Vec::new(),
-        })
+        text::read(text)
     }
 
     /// Title and body as one text, for a prompt.
@@ -120,7 +100,7 @@ mod tests {
         }
         let long = "é".repeat(500);
         let issue = Issue::from_markdown(&long).unwrap();
-        assert_eq!(issue.title.chars().count(), TITLE_CHARS);
+        assert_eq!(issue.title.chars().count(), text::TITLE_CHARS);
         assert_eq!(issue.body, long);
     }
 }

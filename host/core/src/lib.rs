@@ -39,7 +39,7 @@ pub use command::{CommandOrigin, CommandPolicy, PlannedCommand};
 pub use effect::{EffectAnswer, EffectKind, EffectRecord, EffectState};
 pub use event::SessionEvent;
 pub use integration::{Forge, Integration, Merge, PullRequest};
-pub use issue::{Issue, IssueError, SubIssue};
+pub use issue::{Issue, IssueError, SubIssue, form};
 pub use lease::Lease;
 pub use ledger::{Billing, CapKind, Caps, Day, Heading, Reservation, Settlement, Spending};
 pub use observer::Observer;

@@ -1,6 +1,10 @@
 //! What the rules look at: a text's words and marks, taken from it once.
 
-use super::{outline::outline, tags};
+use super::{
+    boxes,
+    outline::{outline, without_comments},
+    tags,
+};
 use cyrus_core::{Issue, SubIssue};
 use cyrus_executor::TaskKind;
 
@@ -45,11 +49,10 @@ impl Facts {
     pub(crate) fn of_text(title: &str, body: &str, labels: &[String]) -> Self {
         let bare = tags::strip(title);
         let mut text = bare.to_lowercase();
-        let mut parts = 0;
+        let body = &*without_comments(body);
+        let parts = boxes::read(body).work.values().filter(|checked| !**checked).count();
         for line in outline(body) {
             let Some(said) = line.said() else { continue };
-            let open = matches!(line.what, super::outline::What::Item { checked: Some(false), .. });
-            parts += usize::from(open && !line.acceptance);
             text.push('\n');
             text.push_str(&said.to_lowercase());
         }

@@ -6,6 +6,7 @@
 
 pub(crate) mod acceptance;
 mod blockers;
+pub(crate) mod boxes;
 pub(crate) mod facts;
 pub(crate) mod outline;
 pub(crate) mod rules;
@@ -31,21 +32,22 @@ const MAX_PROBLEMS: usize = 20;
 /// What an issue is, by these rules. What somebody wrote into it for Cyrus itself is in the tags, and wins where
 /// they say something.
 pub fn analyse(issue: &Issue, rules: &AnalysisRules) -> Analysis {
-    let body = head(&issue.body, MAX_TEXT_BYTES);
+    let whole = issue.body.len() <= MAX_TEXT_BYTES;
+    let visible = outline::without_comments(head(&issue.body, MAX_TEXT_BYTES));
     let read;
-    let whole = body.len() == issue.body.len();
-    let issue = if whole {
+    let issue = if whole && visible == issue.body {
         issue
     } else {
-        read = Issue { body: body.to_owned(), ..issue.clone() };
+        read = Issue { body: visible.into_owned(), ..issue.clone() };
         &read
     };
+    let body = &issue.body;
     let mut facts = Facts::of_issue(issue);
     let (kind, because) = kind(rules, &facts, &TaskKind::BUILDER);
     facts.kind = Some(kind.clone());
     let mut tagged = tags::read(&issue.title, body);
     for sub in issue.sub_issues.iter().filter(|sub| !sub.done) {
-        let problems = tags::read(&sub.title, &sub.body).of_part();
+        let problems = tags::read(&sub.title, &outline::without_comments(&sub.body)).of_part();
         let named = problems.iter().map(|problem| format!("{}: {problem}", sub.identifier));
         tagged.problems.extend(named);
     }

@@ -1,7 +1,8 @@
 //! A Markdown text as its lines: headings, list items, code and the rest. Enough of Markdown for issues, read in
 //! one pass, so that no text is slow.
 
-use std::ops::Range;
+use cyrus_core::form;
+use std::{borrow::Cow, ops::Range};
 
 /// What a list of acceptance criteria stands under.
 const ACCEPTANCE: &[&str] = &[
@@ -55,6 +56,56 @@ impl<'a> Line<'a> {
             What::Label | What::Aside => None,
         }
     }
+}
+
+/// A text with blanks in the place of its comments, each byte of them one, so that places stay what they are. Comments
+/// in code are code.
+pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
+    if !text.contains("<!--") {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = text.to_owned().into_bytes();
+    let (mut at, mut fence) = (0, None::<(char, usize)>);
+    while at < text.len() {
+        let line = text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
+        let bare = text[at..line].trim();
+        let mark = ['`', '~'].into_iter().find(|mark| run(bare, *mark) >= 3);
+        match (fence, mark) {
+            (Some((open, length)), _) => {
+                let ends = run(bare, open) >= length && bare.chars().all(|c| c == open);
+                fence = fence.filter(|_| !ends);
+                at = line;
+                continue;
+            }
+            (None, Some(mark)) if !bare[run(bare, mark)..].contains('`') => {
+                fence = Some((mark, run(bare, mark)));
+                at = line;
+                continue;
+            }
+            _ => {}
+        }
+        let Some(start) = comment_in(&text[at..line]).map(|found| at + found) else {
+            at = line;
+            continue;
+        };
+        let end = text[start..].find("-->").map_or(text.len(), |end| start + end + 3);
+        kept[start..end].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+        at = end;
+    }
+    Cow::Owned(String::from_utf8(kept).unwrap_or_else(|_| text.to_owned()))
+}
+
+/// Where a comment begins in a line, code spans apart.
+fn comment_in(line: &str) -> Option<usize> {
+    let mut code = None;
+    for (at, c) in line.char_indices() {
+        match c {
+            '`' => code = if code.is_some() { None } else { line[at + 1..].find('`').map(|_| at) },
+            '<' if code.is_none() && line[at..].starts_with("<!--") => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The lines of a text that are not blank.
@@ -139,7 +190,7 @@ impl<'a> Outline<'a> {
                 return What::Aside;
             }
         }
-        if indent >= 4 && !self.list {
+        if indent >= 4 && !self.list || form::is_no_answer(line) {
             return What::Aside;
         }
         let what = plain(line);
@@ -210,8 +261,11 @@ fn plain(line: &str) -> What<'_> {
     if (1..=6).contains(&level) && line[level..].starts_with([' ', '\t']) {
         return What::Heading(line[level..].trim().trim_end_matches('#').trim_end());
     }
+    if let Some((checked, text)) = bare_box(line) {
+        return What::Item { checked: Some(checked), text };
+    }
     if let Some(text) = bullet(line) {
-        let (checked, text) = match boxed(text) {
+        let (checked, text) = match bare_box(text) {
             Some((checked, text)) => (Some(checked), text),
             None => (None, text),
         };
@@ -236,18 +290,47 @@ fn bullet(line: &str) -> Option<&str> {
         _ => return None,
     };
     let rest = &line[mark..];
-    rest.starts_with([' ', '\t']).then(|| rest.trim_start())
+    let apart =
+        rest.starts_with([' ', '\t']) || rest.starts_with("[ ] ") || rest.starts_with("[x] ");
+    apart.then(|| rest.trim_start())
 }
 
 /// The box of an item, and what follows it.
 fn boxed(text: &str) -> Option<(bool, &str)> {
-    let checked = match text.get(..3)? {
-        "[ ]" => false,
-        "[x]" | "[X]" => true,
+    let inner = text.strip_prefix('[')?;
+    let mark = inner.chars().next()?;
+    let checked = match mark {
+        ' ' | '\u{a0}' => false,
+        // Besides what is done, what was given up, as GitLab and others write it.
+        'x' | 'X' | '✓' | '✔' | '-' | '~' => true,
         _ => return None,
     };
-    let rest = &text[3..];
-    rest.starts_with([' ', '\t']).then(|| (checked, rest.trim_start()))
+    let rest = inner[mark.len_utf8()..].strip_prefix(']')?;
+    let said = rest.trim_start();
+    (rest.starts_with([' ', '\t', '\u{a0}']) && !said.is_empty())
+        .then(|| (checked || is_struck_out(said), said))
+}
+
+/// Whether all of a text is struck out: it was given up.
+fn is_struck_out(text: &str) -> bool {
+    [("~~", "~~"), ("<s>", "</s>"), ("<del>", "</del>"), ("<strike>", "</strike>")].iter().any(
+        |(open, close)| {
+            let inner = text
+                .trim()
+                .strip_prefix(open)
+                .and_then(|text| text.trim_end_matches('.').strip_suffix(close));
+            inner.is_some_and(|inner| !inner.contains(open))
+        },
+    )
+}
+
+/// A box that begins a line without the mark of a list, as it is in plain texts.
+fn bare_box(line: &str) -> Option<(bool, &str)> {
+    let drawn = [('☐', false), ('☑', true), ('☒', true)];
+    let drawn = drawn
+        .iter()
+        .find_map(|(mark, checked)| Some((*checked, line.strip_prefix(*mark)?.trim_start())));
+    drawn.or_else(|| boxed(line)).filter(|(_, text)| !text.is_empty())
 }
 
 /// Whether a line is the title of acceptance criteria.
@@ -287,6 +370,20 @@ mod tests {
     }
 
     #[test]
+    fn comments_become_blanks_and_code_stays() {
+        for (text, expected) in [
+            ("a <!-- b --> c", "a            c"),
+            ("a <!-- é\n- [ ] b --> c", "a        \n            c"),
+            ("`<!--` a", "`<!--` a"),
+            ("```\n<!-- a -->\n```", "```\n<!-- a -->\n```"),
+            ("a <!-- b\n- [ ] c", "a       \n       "),
+        ] {
+            assert_eq!(without_comments(text), expected);
+            assert_eq!(without_comments(text).len(), text.len());
+        }
+    }
+
+    #[test]
     fn items_have_boxes_or_not() {
         for (line, checked, text) in [
             ("- [ ] a", Some(false), "a"),
@@ -294,7 +391,13 @@ mod tests {
             ("12. [X]  a", Some(true), "a"),
             ("3) a", None, "a"),
             ("- [ ]", None, "[ ]"),
-            ("- [-] a", None, "[-] a"),
+            ("- [-] a", Some(true), "a"),
+            ("- [~] a", Some(true), "a"),
+            ("- [ ] ~~a~~", Some(true), "~~a~~"),
+            ("- [ ] a ~~b~~", Some(false), "a ~~b~~"),
+            ("-[ ] a", Some(false), "a"),
+            ("☐ a", Some(false), "a"),
+            ("[ ] a", Some(false), "a"),
             ("+ [link](x)", None, "[link](x)"),
         ] {
             assert_eq!(plain(line), What::Item { checked, text }, "{line}");

@@ -6,7 +6,9 @@ use super::{
     validate::PlanProblem,
 };
 use crate::analyse::{
-    Facts, acceptance, cut,
+    Facts, acceptance,
+    boxes::Boxes,
+    cut,
     outline::{What, outline},
     tags,
 };
@@ -43,13 +45,16 @@ struct Found<'a> {
     parent: Option<usize>,
 }
 
-/// The tasks of the checklist: one for each item that is not checked. `None` when there is no such item.
+/// The tasks of the checklist: one for each of these boxes of the issue that is not checked, whose body is `body`
+/// without comments. `None` when there is no such item.
 pub(super) fn tasks(
     issue: &Issue,
+    body: &str,
+    boxes: &Boxes,
     analysis: &Analysis,
     settings: &PlanSettings,
 ) -> Option<Result<Vec<PlannedTask>, PlanProblem>> {
-    let found = find(&issue.body);
+    let found = find(body, boxes);
     let open = found.iter().filter(|item| !item.checked).count();
     if open == 0 {
         return None;
@@ -59,9 +64,9 @@ pub(super) fn tasks(
         let count = open.max(found.len() / 20);
         return Some(Err(PlanProblem::TooManyTasks { count, max }));
     }
-    let outside = Facts::of_text(&issue.title, &outside(&issue.body, &found), &issue.labels);
+    let outside = Facts::of_text(&issue.title, &outside(body, &found), &issue.labels);
     let mut list = Checklist {
-        items: found.iter().map(|item| read(item, found.len(), &issue.body)).collect(),
+        items: found.iter().map(|item| read(item, found.len(), body)).collect(),
         children: vec![Vec::new(); found.len()],
         shared: crate::analyse::needs(&settings.rules, &outside),
         context: prompt::context(issue, open),
@@ -155,15 +160,17 @@ fn id(at: usize) -> TaskId {
     TaskId::numbered(at + 1)
 }
 
-/// The items with a box, those among the acceptance criteria apart.
-fn find(body: &str) -> Vec<Found<'_>> {
+/// The items with a box that is a task's.
+fn find<'a>(body: &'a str, known: &Boxes) -> Vec<Found<'a>> {
     let mut found: Vec<Found<'_>> = Vec::new();
     // The list items that are open here, with the item with a box that each is or stands under.
     let mut above: Vec<(usize, Option<usize>)> = Vec::new();
     let mut last: Option<(usize, usize)> = None;
     for line in outline(body) {
         let boxed = match line.what {
-            What::Item { checked: Some(checked), text } if !line.acceptance => {
+            What::Item { checked: Some(checked), text }
+                if known.work.contains_key(&line.at.start) =>
+            {
                 Some((checked, text))
             }
             _ => None,

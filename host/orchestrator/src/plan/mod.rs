@@ -21,7 +21,9 @@ pub use file::{PlanFileError, parse_file};
 pub use graph::{critical_path, dot, mermaid};
 pub use validate::{PlanLimits, PlanProblem, validate};
 
-use crate::analyse::{AnalysisRules, MAX_TEXT_BYTES, acceptance, cut, head};
+use crate::analyse::{
+    AnalysisRules, MAX_TEXT_BYTES, acceptance, boxes, cut, head, outline::without_comments,
+};
 use cyrus_core::{Analysis, Issue, Plan, PlanSource, PlannedTask};
 use cyrus_executor::{Task, TaskId, TaskKind};
 use serde::{Deserialize, Serialize};
@@ -106,11 +108,13 @@ pub fn plan(
             settings,
         ));
     }
+    let body = without_comments(&issue.body);
+    let boxes = boxes::read(&body);
     let found = sub_issues::tasks(issue, analysis, settings)
         .map(|tasks| (PlanSource::SubIssues, "sub-issues", tasks))
         .or_else(|| {
-            let tasks = checklist::tasks(issue, analysis, settings)?;
-            Some((PlanSource::Checklist, "checklist", tasks.map(|tasks| (tasks, None))))
+            let tasks = checklist::tasks(issue, &body, &boxes, analysis, settings)?;
+            Some((PlanSource::Checklist, "checklist", tasks.map(|tasks| (tasks, boxes.note()))))
         });
     if let Some((source, name, tasks)) = found {
         let plan = tasks.map(|(tasks, note)| Plan { source, note, tasks });
@@ -128,7 +132,7 @@ pub fn plan(
         let (task, schema) = ask::task(issue, analysis, settings);
         Planning::Ask { task, schema }
     } else {
-        Planning::Ready(single(issue, analysis, None))
+        Planning::Ready(single(issue, analysis, boxes.note()))
     }
 }
 
@@ -201,6 +205,8 @@ fn single(issue: &Issue, analysis: &Analysis, note: Option<String>) -> Plan {
     Plan { source: PlanSource::Single, note, tasks: vec![task] }
 }
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod test_plan;
 #[cfg(test)]

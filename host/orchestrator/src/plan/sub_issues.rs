@@ -7,7 +7,7 @@ use super::{
     prompt::{self, Part},
     validate::PlanProblem,
 };
-use crate::analyse::{Facts, MAX_TEXT_BYTES, acceptance, head, tags};
+use crate::analyse::{Facts, MAX_TEXT_BYTES, acceptance, head, outline::without_comments, tags};
 use cyrus_core::{Analysis, Issue, PlannedTask, SubIssue};
 use cyrus_executor::{Task, TaskId, TaskKind};
 use std::collections::BTreeMap;
@@ -79,11 +79,12 @@ fn task(
     };
     let prompt = prompt::of_part(&part, context);
     let facts = Facts::of_sub_issue(sub);
-    let own = tags::read(&sub.title, body).tags;
+    let visible = without_comments(body);
+    let own = tags::read(&sub.title, &visible).tags;
     let task = Task { id: id.clone(), kind: TaskKind::BUILDER, title, prompt };
     let mut task = parts::task(task, facts, analysis.needs, analysis, settings);
     task.executor = own.agent.or(task.executor);
     task.model = own.model.or(task.model);
-    task.acceptance = acceptance::commands(&acceptance::read(body));
+    task.acceptance = acceptance::commands(&acceptance::read(&visible));
     task
 }
