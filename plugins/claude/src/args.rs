@@ -2,7 +2,7 @@
 
 use crate::{
     session::{SessionId, Start},
-    settings::{DEFAULT_MODEL, Settings, check_tools, check_word},
+    settings::{DEFAULT_MODEL, PermissionPrompts, Settings, check_tools, check_word},
 };
 use cyrus_sdk::{Error, Result, contract::Limits};
 use serde_json::Value;
@@ -44,7 +44,10 @@ pub(crate) fn arguments(
         "--output-format=stream-json",
         // stream-json is refused without it.
         "--verbose",
-        "--permission-prompt-tool=stdio",
+        match settings.permission_prompts {
+            PermissionPrompts::Host => "--permission-prompt-tool=stdio",
+            PermissionPrompts::None => "--permission-prompts=none",
+        },
         // Servers of the checkout's .mcp.json would be started without a question otherwise.
         "--strict-mcp-config",
     ]

@@ -1,6 +1,7 @@
 //! A talk with a `claude` that was launched, from the task to its end.
 
 use crate::{
+    background::Phase,
     events::Transcript,
     line::{Init, Line, PermissionRequest},
     permission::{Asked, interrupt, unsupported},
@@ -28,6 +29,8 @@ const MAX_LINE: usize = 4 * 1024 * 1024;
 const MAX_STDERR: usize = 16 * 1024;
 /// How long it may go on after its result, once its input is closed: it ends commands in the background.
 const AFTER_RESULT: Duration = Duration::from_secs(10);
+/// How long it may take to begin another turn, once what it waited for in the background has ended.
+const AFTER_BACKGROUND: Duration = Duration::from_mins(1);
 /// How long it may take to be gone when its output has ended.
 const AFTER_OUTPUT: Duration = Duration::from_secs(2);
 /// How long an interrupted run may take to say how it ended: it answers in a tenth of a second as a rule. The
@@ -56,6 +59,10 @@ pub(crate) struct Conversation<'a> {
     questions: FuturesUnordered<LocalBoxFuture<'a, Answered>>,
     /// Requests whose answers are not wanted any more.
     withdrawn: BTreeSet<String>,
+    /// How long commands in the background are waited for.
+    commands: Duration,
+    /// Where it stood after the line before.
+    phase: Phase,
 }
 
 /// A permission request with what was answered.
@@ -73,7 +80,12 @@ enum Next {
 
 impl<'a> Conversation<'a> {
     /// Launches it.
-    pub(crate) fn begin(context: &'a Context, args: &[String], session: SessionId) -> Result<Self> {
+    pub(crate) fn begin(
+        context: &'a Context,
+        args: &[String],
+        session: SessionId,
+        commands: Duration,
+    ) -> Result<Self> {
         let process = context.spawn(GRANT, args).map_err(not_launched)?;
         process.keep_stderr(MAX_STDERR)?;
         let stdin = Some(process.stdin()?);
@@ -87,6 +99,8 @@ impl<'a> Conversation<'a> {
             transcript: Transcript::default(),
             questions: FuturesUnordered::new(),
             withdrawn: BTreeSet::new(),
+            commands,
+            phase: Phase::Turn,
         })
     }
 
@@ -102,35 +116,54 @@ impl<'a> Conversation<'a> {
         match outcome.await {
             Ok(()) => End::ByItself,
             // It had finished before it was asked to stop, and only had not gone yet.
-            Err(_) if self.transcript.result().is_some() => End::ByItself,
+            Err(_) if self.is_done() => End::ByItself,
             Err(reason) => End::Because(reason),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.transcript.result().is_some() && self.transcript.phase() == Phase::Done
+    }
+
+    /// How long the next line may take. A result is not the end while something goes on in the background.
+    fn patience(&self) -> Option<Duration> {
+        self.transcript.result()?;
+        match self.transcript.phase() {
+            _ if self.stdin.is_none() => Some(AFTER_RESULT),
+            Phase::Turn | Phase::Agents => None,
+            Phase::Commands => Some(self.commands),
+            Phase::Settling => Some(AFTER_BACKGROUND),
+            Phase::Done => Some(AFTER_RESULT),
         }
     }
 
     /// What happens next; `None` when its output has ended, or has gone on for too long after the result.
     async fn next(&mut self) -> Result<Option<Next>> {
-        let after_result = self.transcript.result().is_some();
-        let next = async {
-            let line = self.lines.next();
-            if self.questions.is_empty() {
-                return Next::Line(line.await);
-            }
-            match select(Box::pin(line), self.questions.select_next_some()).await {
-                Either::Left((line, _)) => Next::Line(line),
-                Either::Right((answered, _)) => Next::Answered(answered),
-            }
-        };
-        let next = if after_result {
-            self.context.within(AFTER_RESULT, next).await
-        } else {
-            Some(next.await)
-        };
-        match next {
-            None | Some(Next::Line(Ok(None))) => Ok(None),
-            Some(Next::Line(Err(error @ (ProcessError::Stopped(_) | ProcessError::Io(_))))) => {
-                Err(error.into())
-            }
-            Some(next) => Ok(Some(next)),
+        loop {
+            let patience = self.patience();
+            let next = async {
+                let line = self.lines.next();
+                if self.questions.is_empty() {
+                    return Next::Line(line.await);
+                }
+                match select(Box::pin(line), self.questions.select_next_some()).await {
+                    Either::Left((line, _)) => Next::Line(line),
+                    Either::Right((answered, _)) => Next::Answered(answered),
+                }
+            };
+            let next = match patience {
+                Some(patience) => self.context.within(patience, next).await,
+                None => Some(next.await),
+            };
+            return match next {
+                // Without its input it ends what goes on in the background, and itself.
+                None if self.stdin.take().is_some() => continue,
+                None | Some(Next::Line(Ok(None))) => Ok(None),
+                Some(Next::Line(Err(error @ (ProcessError::Stopped(_) | ProcessError::Io(_))))) => {
+                    Err(error.into())
+                }
+                Some(next) => Ok(Some(next)),
+            };
         }
     }
 
@@ -155,13 +188,27 @@ impl<'a> Conversation<'a> {
             Line::Permission(request) => self.ask(request),
             Line::RequestCancelled(id) => drop(self.withdrawn.insert(id.clone())),
             Line::OtherRequest(id, subtype) => self.write(&unsupported(id, subtype)).await?,
-            Line::Result(_) => self.stdin = None,
             _ => {}
         }
+        self.follow_phase().await;
         if metered {
             self.context.spend(&self.transcript.usage()).await?;
         }
         Ok(())
+    }
+
+    /// Closes its input when it is done, and says once what is waited for when its turn is over and it is not done.
+    async fn follow_phase(&mut self) {
+        let before = std::mem::replace(&mut self.phase, self.transcript.phase());
+        if self.is_done() {
+            self.stdin = None;
+        }
+        let waits = matches!(self.phase, Phase::Agents | Phase::Commands);
+        if waits && before == Phase::Turn {
+            let what = self.transcript.in_background();
+            let message = format!("waiting for what goes on in the background: {what}");
+            self.context.emit(Event::progress(message, None)).await;
+        }
     }
 
     /// It works in another session than it was told: that is the one to go on from.
@@ -218,8 +265,8 @@ impl<'a> Conversation<'a> {
         }
         self.stdin = None;
         let grace = match end {
-            End::ByItself => AFTER_OUTPUT,
-            End::Because(_) => {
+            End::ByItself if self.context.stop_mode().is_none() => AFTER_OUTPUT,
+            _ => {
                 // Nothing is lost when it cannot be told: it is killed next.
                 let _ = self.process.signal(Signal::Terminate);
                 AFTER_TERMINATE

@@ -2,10 +2,12 @@
 
 use crate::{
     args::{Run, arguments},
+    checkpoint::Checkpoint,
     conversation::{Conversation, End},
     events::Transcript,
+    failures::Failures,
     outcome::Evidence,
-    prompt::{prompt, system_prompt},
+    prompt::{Prompt, system_prompt},
     session::{SessionId, Start},
     settings::Settings,
 };
@@ -13,17 +15,18 @@ use cyrus_sdk::{
     Context, Error, Result,
     contract::{Attachment, AttachmentSource, Event, Exit, Finding, Outcome, Task},
 };
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::time::UNIX_EPOCH;
 
 /// Does the task.
 pub(crate) async fn execute(task: Task, settings: Settings, context: Context) -> Result<Outcome> {
-    let (session, start) = session(&context)?;
+    let begin = Begin::of(&context)?;
     let work = Work::of(task, settings, &context)?;
-    work.arguments(&session, start)?;
-    if start == Start::Fresh {
+    work.arguments(&begin)?;
+    if begin.start == Start::Fresh {
         // Before the program is there at all: whatever it does can be found again after a crash.
-        context.checkpoint(session.as_str()).await?;
+        context.checkpoint(begin.session.as_str()).await?;
     }
     for attachment in &work.attachments {
         if matches!(attachment.source, AttachmentSource::File(_)) {
@@ -32,14 +35,56 @@ pub(crate) async fn execute(task: Task, settings: Settings, context: Context) ->
             context.emit(Event::warning("attachment", message)).await;
         }
     }
-    let mut attempt = work.attempt(&context, session.clone(), start).await?;
-    if let Some(other) = attempt.never_began(start) {
-        let message = format!("{session}: {}", other.reason());
+    let mut attempt = work.attempt(&context, begin).await?;
+    if let Some(other) = attempt.never_began() {
+        let message = format!("{}: {}", attempt.session, other.reason());
         context.emit(Event::warning("session", message)).await;
-        attempt = work.attempt(&context, session, other).await?;
+        attempt = work.attempt(&context, attempt.begin.clone().instead(other)).await?;
+    }
+    if let Some(another) = attempt.in_another_session(&work, &context) {
+        let message = format!(
+            "the session {} cannot be continued: the work goes on in {}, which is told what was done",
+            attempt.session, another.session
+        );
+        context.emit(Event::warning("session", message)).await;
+        context.checkpoint(another.session.as_str()).await?;
+        attempt = work.attempt(&context, another).await?;
     }
     context.emit_all(attempt.transcript.summary()).await;
     attempt.outcome(&work, &context)
+}
+
+/// In which session a run works, and how it begins.
+#[derive(Clone, Debug)]
+struct Begin {
+    session: SessionId,
+    start: Start,
+    /// What an earlier session did that cannot be continued.
+    earlier: Option<String>,
+}
+
+impl Begin {
+    /// The session to continue, or this execution's own.
+    fn of(context: &Context) -> Result<Self> {
+        let own = SessionId::of_execution(&context.execution_id());
+        let Some(token) = context.resume() else {
+            return Ok(Self { session: own, start: Start::Fresh, earlier: None });
+        };
+        let checkpoint: Checkpoint = token.parse().map_err(|error| {
+            Error::unsupported(format!("the checkpoint cannot be resumed: {error}"))
+        })?;
+        Ok(if checkpoint.broken {
+            Self { session: own, start: Start::Fresh, earlier: Some(checkpoint.done) }
+        } else {
+            let earlier = Some(checkpoint.done).filter(|done| !done.is_empty());
+            Self { session: checkpoint.session, start: Start::Resume, earlier }
+        })
+    }
+
+    /// The same session, begun in the other way.
+    fn instead(self, start: Start) -> Self {
+        Self { start, ..self }
+    }
 }
 
 /// What there is to do.
@@ -49,39 +94,49 @@ struct Work {
     run: Run,
     findings: Vec<Finding>,
     attachments: Vec<Attachment>,
+    base: Option<String>,
+    zone: Option<TimeZone>,
 }
 
 impl Work {
     fn of(task: Task, settings: Settings, context: &Context) -> Result<Self> {
         let run = run(&task, context)?;
         let (findings, attachments) = (context.findings(), context.attachments());
-        Ok(Self { task, settings, run, findings, attachments })
+        let base = context.repository().map(|repository| repository.base_commit);
+        let zone = settings.zone()?;
+        Ok(Self { task, settings, run, findings, attachments, base, zone })
     }
 
-    fn arguments(&self, session: &SessionId, start: Start) -> Result<Vec<String>> {
-        arguments(&self.settings, &self.run, session, start)
+    fn arguments(&self, begin: &Begin) -> Result<Vec<String>> {
+        arguments(&self.settings, &self.run, &begin.session, begin.start)
     }
 
     /// Runs `claude` once.
-    async fn attempt(
-        &self,
-        context: &Context,
-        session: SessionId,
-        start: Start,
-    ) -> Result<Attempt> {
-        let args = self.arguments(&session, start)?;
-        let prompt = prompt(&self.task, &self.findings, &self.attachments, start);
-        let mut conversation = Conversation::begin(context, &args, session)?;
-        let end = conversation.run(&prompt).await;
+    async fn attempt(&self, context: &Context, begin: Begin) -> Result<Attempt> {
+        let args = self.arguments(&begin)?;
+        let prompt = Prompt {
+            task: &self.task,
+            findings: &self.findings,
+            attachments: &self.attachments,
+            start: begin.start,
+            // A session that is continued knows what it did.
+            earlier: begin.earlier.as_deref().filter(|_| begin.start == Start::Fresh),
+            base: self.base.as_deref(),
+        };
+        let session = begin.session.clone();
+        let commands = self.settings.background_wait();
+        let mut conversation = Conversation::begin(context, &args, session, commands)?;
+        let end = conversation.run(&prompt.text()).await;
         let exit = conversation.finish(&end).await;
         let stderr = conversation.process.stderr_tail();
         let Conversation { transcript, session, .. } = conversation;
-        Ok(Attempt { transcript, session, end, exit, stderr })
+        Ok(Attempt { begin, transcript, session, end, exit, stderr })
     }
 }
 
 /// A run of `claude` that is over.
 struct Attempt {
+    begin: Begin,
     transcript: Transcript,
     session: SessionId,
     end: End,
@@ -91,16 +146,30 @@ struct Attempt {
 
 impl Attempt {
     /// The other way to start, when it ended before it began because of the session.
-    fn never_began(&self, start: Start) -> Option<Start> {
+    fn never_began(&self) -> Option<Start> {
         if self.transcript.began() || matches!(self.end, End::Because(_)) {
             return None;
         }
         let errors = self.transcript.result().map(|result| result.errors.join("\n"));
-        start.instead(&format!("{}\n{}", errors.unwrap_or_default(), self.stderr))
+        let complaints = format!("{}\n{}", errors.unwrap_or_default(), self.stderr);
+        self.begin.start.instead(&complaints)
     }
 
-    fn outcome(self, work: &Work, context: &Context) -> Result<Outcome> {
-        let evidence = Evidence {
+    /// A session of this execution's own, when the one to continue cannot be and nothing was done in this run.
+    fn in_another_session(&self, work: &Work, context: &Context) -> Option<Begin> {
+        let own = SessionId::of_execution(&context.execution_id());
+        let broken =
+            matches!(self.end, End::ByItself) && self.evidence(work, context).is_session_broken();
+        let idle = self.begin.start == Start::Resume && !self.transcript.worked();
+        (broken && idle && own != self.session).then(|| Begin {
+            session: own,
+            start: Start::Fresh,
+            earlier: Some(self.begin.earlier.clone().unwrap_or_default()),
+        })
+    }
+
+    fn evidence<'a>(&'a self, work: &'a Work, context: &Context) -> Evidence<'a> {
+        Evidence {
             transcript: &self.transcript,
             session: &self.session,
             exit: self.exit,
@@ -108,24 +177,18 @@ impl Attempt {
             wants_structured: work.run.output_schema.is_some(),
             has_workspace: context.workspace().is_some(),
             now: context.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        };
-        match self.end {
-            End::ByItself => evidence.judge().map(Outcome::from),
-            End::Because(reason) => Err(evidence.ended_by(reason)),
+            failures: Failures::with(&work.settings.failures),
+            zone: work.zone.as_ref(),
+            begins_session: self.begin.start == Start::Fresh,
         }
     }
-}
 
-/// The session to work in: the one to resume, or this execution's own.
-fn session(context: &Context) -> Result<(SessionId, Start)> {
-    match context.resume() {
-        None => Ok((SessionId::of_execution(&context.execution_id()), Start::Fresh)),
-        Some(token) => match token.parse() {
-            Ok(session) => Ok((session, Start::Resume)),
-            Err(error) => {
-                Err(Error::unsupported(format!("the checkpoint cannot be resumed: {error}")))
-            }
-        },
+    fn outcome(&self, work: &Work, context: &Context) -> Result<Outcome> {
+        let evidence = self.evidence(work, context);
+        match &self.end {
+            End::ByItself => evidence.judge().map(Outcome::from),
+            End::Because(reason) => Err(evidence.ended_by(reason.clone())),
+        }
     }
 }
 

@@ -1,18 +1,27 @@
 //! Turns lines into events.
 
 use crate::{
-    line::{Assistant, BackgroundTask, Block, Init, Line, Retry, RunResult, ToolOutput},
+    background::{Background, Phase},
+    line::{Assistant, BackgroundTask, Block, Init, Limit, Line, Retry, RunResult, ToolOutput},
     meter::Meter,
     plan::Plan,
 };
 use cyrus_sdk::contract::{Denial, Event, Usage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// The longest output of a tool that an event carries, in bytes.
 const MAX_OUTPUT: usize = 16 * 1024;
 /// The most reasons of failed tool calls that are kept, and how long one may be, in bytes.
 const MAX_REASONS: usize = 256;
 const MAX_REASON: usize = 1024;
+/// The most files that are remembered as written, and how long the name of one may be, in bytes.
+const MAX_FILES: usize = 30;
+const MAX_PATH: usize = 200;
+/// How much of the last text goes into an account of the work, in bytes.
+const MAX_ACCOUNT: usize = 1024;
 /// The most types of unknown lines that are told apart.
 const MAX_UNKNOWN: usize = 16;
 
@@ -30,13 +39,21 @@ pub(crate) struct Transcript {
     last_text: String,
     last_retry: Option<Retry>,
     api_error: Option<String>,
+    /// The last that was said in place of the model, when it did not speak.
+    stand_in: Option<String>,
+    limit: Option<Limit>,
+    background: Background,
+    files: BTreeSet<String>,
+    writes_lost: bool,
     began: bool,
+    worked: bool,
     result: Option<RunResult>,
 }
 
 impl Transcript {
     /// The events of a line.
     pub(crate) fn take(&mut self, line: &Line) -> Vec<Event> {
+        self.background.take(line);
         match line {
             Line::Init(init) => self.init(init),
             Line::Retry(retry) => {
@@ -52,7 +69,17 @@ impl Transcript {
             Line::Result(result) => self.ended(result),
             Line::Unknown(kind) => self.strange(format!("of the unknown type {kind:?}")),
             Line::NotJson => self.strange("that is no JSON object".to_owned()),
+            Line::Limit(limit) => self.limit(limit),
+            Line::WritesLost if !self.writes_lost => {
+                self.writes_lost = true;
+                let message =
+                    "Claude Code could not save its session: a later attempt begins another";
+                vec![Event::warning("session", message)]
+            }
             Line::Status(_)
+            | Line::Tasks(_)
+            | Line::State(_)
+            | Line::WritesLost
             | Line::Permission(_)
             | Line::OtherRequest(..)
             | Line::RequestCancelled(_)
@@ -84,6 +111,46 @@ impl Transcript {
     /// The word for the last request that failed for good.
     pub(crate) fn api_error(&self) -> Option<&str> {
         self.api_error.as_deref()
+    }
+
+    /// What was said in place of the model, if it did not speak last.
+    pub(crate) fn stand_in(&self) -> Option<&str> {
+        self.stand_in.as_deref()
+    }
+
+    /// How the account stands to the limit that turned the last request away, or else to the last that was named.
+    pub(crate) fn rate_limit(&self) -> Option<&Limit> {
+        self.limit.as_ref()
+    }
+
+    /// Where the run stands, between turns too.
+    pub(crate) fn phase(&self) -> Phase {
+        self.background.phase()
+    }
+
+    /// What goes on in the background, for people.
+    pub(crate) fn in_background(&self) -> String {
+        self.background.descriptions()
+    }
+
+    /// Whether what is saved of the session is not all of it.
+    pub(crate) fn writes_lost(&self) -> bool {
+        self.writes_lost
+    }
+
+    /// Whether the model answered at all.
+    pub(crate) fn worked(&self) -> bool {
+        self.worked
+    }
+
+    /// What was done, for whoever continues the work without the conversation.
+    pub(crate) fn account(&self) -> String {
+        let mut account = shortened(self.last_text.trim(), MAX_ACCOUNT);
+        if !self.files.is_empty() {
+            let files: Vec<&str> = self.files.iter().map(String::as_str).collect();
+            let _ = write!(account, "\n\nFiles it wrote: {}", files.join(", "));
+        }
+        account.trim().to_owned()
     }
 
     /// Whether a session began at all.
@@ -137,10 +204,28 @@ impl Transcript {
         vec![Event::progress(format!("{}: {}", task.description, task.state), None)]
     }
 
+    fn limit(&mut self, limit: &Limit) -> Vec<Event> {
+        let news = limit.rejected && self.limit.as_ref().is_none_or(|before| !before.rejected);
+        self.limit = Some(limit.clone());
+        news.then(|| Event::progress(format!("the limit {:?} is reached", limit.kind), None))
+            .into_iter()
+            .collect()
+    }
+
     fn assistant(&mut self, line: &Assistant) -> Vec<Event> {
+        if !line.subagent {
+            let texts = line.blocks.iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            let texts = texts.collect::<Vec<_>>().join("\n");
+            self.stand_in = (line.synthetic || line.api_error.is_some()).then_some(texts);
+        }
         if line.api_error.is_some() {
-            // The result line says it again, and for people.
-            self.api_error.clone_from(&line.api_error);
+            // The result line says it again, and for people. What fails for a subagent, its caller deals with.
+            if !line.subagent {
+                self.api_error.clone_from(&line.api_error);
+            }
             return Vec::new();
         }
         let mut events = Vec::new();
@@ -151,6 +236,10 @@ impl Transcript {
             // The service answered: what went wrong before does not matter any more.
             self.last_retry = None;
             self.api_error = None;
+            self.worked = true;
+            if let Some(limit) = &mut self.limit {
+                limit.rejected = false;
+            }
         }
         if self.meter.assistant(line) {
             events.push(Event::Usage(self.meter.usage()));
@@ -171,10 +260,23 @@ impl Transcript {
             Block::Thinking(text) => events.push(Event::thought(text)),
             Block::ToolUse { id, name, input } => {
                 events.push(Event::tool_use(id, name, input));
+                self.file(name, input);
                 if !subagent && self.plan.tool_use(id, name, input) {
                     events.push(Event::plan(self.plan.steps()));
                 }
             }
+        }
+    }
+
+    /// Takes note of a file that a tool writes.
+    fn file(&mut self, tool: &str, input: &serde_json::Value) {
+        let writes = matches!(tool, "Write" | "Edit" | "MultiEdit" | "NotebookEdit");
+        let path = input.get("file_path").or_else(|| input.get("notebook_path"));
+        if let Some(path) = path.and_then(serde_json::Value::as_str)
+            && writes
+            && self.files.len() < MAX_FILES
+        {
+            self.files.insert(shortened(path, MAX_PATH));
         }
     }
 

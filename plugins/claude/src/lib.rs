@@ -2,13 +2,16 @@
 //!
 //! It drives the `claude` program of the operator over its JSON lines protocol (`driver`, `conversation`), and everything that
 //! can be decided without a program is decided in small modules beside it: the command line (`args`), the lines
-//! (`line`, `parse`), what they mean for people (`events`) and for the host (`outcome`), and who may do what
-//! (`permission`).
+//! (`line`, `parse`), what they mean for people (`events`) and for the host (`outcome`, with `failures` and `reset`),
+//! what goes on beside them (`background`), and who may do what (`permission`).
 
 mod args;
+mod background;
+mod checkpoint;
 mod conversation;
 mod driver;
 mod events;
+mod failures;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod permission;
 mod plan;
 mod probe;
 mod prompt;
+mod reset;
 mod session;
 mod settings;
 
@@ -28,7 +32,8 @@ use cyrus_sdk::{
     Context, Executor, Host, Result,
     contract::{Descriptor, Health, Outcome, Task, feature},
 };
-pub use settings::{PermissionMode, SettingSource, Settings};
+pub use failures::{Family, Kind, StatusPattern};
+pub use settings::{PermissionMode, PermissionPrompts, SettingSource, Settings};
 
 /// The executor.
 pub struct Claude;

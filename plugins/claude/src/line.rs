@@ -11,8 +11,16 @@ pub(crate) enum Line {
     Retry(Retry),
     /// `system/status` other than `requesting`, which says nothing new.
     Status(String),
-    /// `system/task_started` and `system/task_notification`: a command in the background.
+    /// `system/task_started`, `system/task_updated` and `system/task_notification`: a command or an agent in the background.
     Task(BackgroundTask),
+    /// `system/background_tasks_changed`: all that goes on in the background.
+    Tasks(Vec<BackgroundTask>),
+    /// `system/session_state_changed`: `running`, `idle` or `requires_action`.
+    State(String),
+    /// `system/session_writes_lost`: a later run cannot rely on the session that is saved.
+    WritesLost,
+    /// `rate_limit_event`: how the account stands to its limits.
+    Limit(Limit),
     /// A part of what the model said: one block of content, as a rule.
     Assistant(Assistant),
     /// What went back to the model: results of tools.
@@ -63,15 +71,32 @@ pub(crate) struct Retry {
     pub(crate) error: String,
 }
 
-/// A command that runs in the background.
+/// A command or an agent that runs in the background.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BackgroundTask {
     /// Its id.
     pub(crate) id: String,
+    /// The tool call that began it, where it is named.
+    pub(crate) call: String,
+    /// `local_bash`, `local_agent`, …
+    pub(crate) kind: String,
     /// `started`, or what became of it: `completed`, `stopped`, …
     pub(crate) state: String,
-    /// What it is.
+    /// A few words about it.
     pub(crate) description: String,
+    /// The call that began it waits for it.
+    pub(crate) foreground: bool,
+}
+
+/// `rate_limit_event`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// A request was turned away, and nothing else pays for it.
+    pub(crate) rejected: bool,
+    /// `five_hour`, `seven_day`, …
+    pub(crate) kind: String,
+    /// When the limit ends, in seconds since 1970.
+    pub(crate) resets_at: Option<u64>,
 }
 
 /// An `assistant` line.

@@ -2,15 +2,24 @@
 //! code, which differs between versions and from run to run.
 
 use crate::{
+    checkpoint::Checkpoint,
     events::Transcript,
-    line::{Retry, RunResult},
+    failures::{Failures, Kind, Signs},
+    line::RunResult,
+    reset,
     session::SessionId,
 };
 use cyrus_sdk::{
     Error, Result,
-    contract::{ErrorKind, ExecutionResult, Exit, Usage},
+    contract::{ExecutionResult, Exit, Usage},
 };
+use jiff::tz::TimeZone;
 use std::time::Duration;
+
+/// The subtype of a run that used up its turns.
+const MAX_TURNS: &str = "error_max_turns";
+/// The subtype of a run that used up its money.
+const MAX_BUDGET: &str = "error_max_budget_usd";
 
 /// How much of what `claude` said on standard error is quoted, in characters.
 const QUOTED_STDERR: usize = 2_000;
@@ -32,6 +41,12 @@ pub(crate) struct Evidence<'a> {
     pub(crate) has_workspace: bool,
     /// Seconds since 1970.
     pub(crate) now: u64,
+    /// What failures are.
+    pub(crate) failures: Failures<'a>,
+    /// The zone of times that name none.
+    pub(crate) zone: Option<&'a TimeZone>,
+    /// The run did not continue an earlier session.
+    pub(crate) begins_session: bool,
 }
 
 impl Evidence<'_> {
@@ -42,6 +57,9 @@ impl Evidence<'_> {
         };
         if result.is_error || result.subtype != "success" {
             return Err(self.with_rest(self.failure(result)));
+        }
+        if let Some(said) = self.unspoken() {
+            return Err(self.with_rest(self.service_failure(result.api_error_status, said)));
         }
         if result.stop_reason == "refusal" {
             let said = said(result, self.transcript);
@@ -59,7 +77,25 @@ impl Evidence<'_> {
 
     /// The outcome of a run that was ended because of `reason`.
     pub(crate) fn ended_by(&self, reason: Error) -> Error {
-        self.with_rest(reason)
+        let mut error = self.with_rest(reason);
+        if self.transcript.began() {
+            let session = Checkpoint::of(self.session.clone());
+            error =
+                error.with_checkpoint(session.broken(self.transcript.writes_lost()).to_string());
+        }
+        error
+    }
+
+    /// Whether the work can only go on in another session.
+    pub(crate) fn is_session_broken(&self) -> bool {
+        let kind = match self.transcript.result() {
+            Some(result) if result.is_error && !is_limit(&result.subtype) => {
+                self.kind(result.api_error_status, &said(result, self.transcript))
+            }
+            Some(_) => self.unspoken().and_then(|said| self.kind(None, said)),
+            None => self.kind(None, self.stderr),
+        };
+        kind == Some(Kind::SessionBroken)
     }
 
     /// What there is to show.
@@ -74,9 +110,16 @@ impl Evidence<'_> {
         }
         result.denials = self.transcript.denials();
         if self.transcript.began() {
-            result = result.checkpoint(self.session.as_str());
+            result = result.checkpoint(self.checkpoint());
         }
         result
+    }
+
+    /// From where the work goes on.
+    fn checkpoint(&self) -> String {
+        let broken = self.transcript.writes_lost() || self.is_session_broken();
+        let account = self.transcript.account();
+        Checkpoint::of(self.session.clone()).broken(broken).done(&account).to_string()
     }
 
     /// Failed work costs money too, and may have got somewhere.
@@ -86,7 +129,7 @@ impl Evidence<'_> {
             error = error.with_usage(usage);
         }
         if self.transcript.began() {
-            error = error.with_checkpoint(self.session.as_str());
+            error = error.with_checkpoint(self.checkpoint());
         }
         if !self.transcript.last_text().is_empty() {
             error = error.with_partial(self.so_far());
@@ -97,8 +140,8 @@ impl Evidence<'_> {
     fn failure(&self, result: &RunResult) -> Error {
         let said = said(result, self.transcript);
         match result.subtype.as_str() {
-            "error_max_turns" => Error::turn_limit(format!("Claude Code: {said}")),
-            "error_max_budget_usd" => Error::budget_exceeded(format!("Claude Code: {said}")),
+            MAX_TURNS => Error::turn_limit(format!("Claude Code: {said}")),
+            MAX_BUDGET => Error::budget_exceeded(format!("Claude Code: {said}")),
             _ if result.stop_reason == "refusal" => {
                 Error::refused(format!("the model declined: {said}"))
             }
@@ -106,20 +149,59 @@ impl Evidence<'_> {
         }
     }
 
-    /// A failure of the model's service, or of Claude Code itself, as far as it can be told apart.
-    fn service_failure(&self, status: Option<u64>, said: &str) -> Error {
+    /// What Claude Code said in place of the model, of a run that is called a success although its last request failed.
+    fn unspoken(&self) -> Option<&str> {
+        let said = self.transcript.stand_in()?;
+        let fails = || self.kind(None, said).is_some();
+        (self.transcript.api_error().is_some() || fails()).then_some(said)
+    }
+
+    /// The kind of a failure, as far as it can be told apart.
+    fn kind(&self, status: Option<u64>, said: &str) -> Option<Kind> {
         let retry = self.transcript.last_retry();
+        let code = self.transcript.api_error().or(retry.map(|retry| retry.error.as_str()));
         let status = status.or(retry.and_then(|retry| retry.status));
-        let word = self.transcript.api_error().or(retry.map(|retry| retry.error.as_str()));
-        let kind = kind_of(status, word.unwrap_or_default(), said);
-        let error = Error::new(kind.clone(), format!("Claude Code: {said}{}", advice(&kind)));
-        match kind {
-            ErrorKind::RateLimited => match retry_after(retry, said, self.now) {
-                Some(delay) => error.retry_after(delay),
-                None => error,
-            },
+        let kind = self.failures.kind(Signs { status, code: code.unwrap_or_default(), said });
+        let rejected = self.transcript.rate_limit().is_some_and(|limit| limit.rejected);
+        kind.or(rejected.then_some(Kind::RateLimited))
+    }
+
+    /// A failure of the model's service, or of Claude Code itself.
+    fn service_failure(&self, status: Option<u64>, said: &str) -> Error {
+        let kind = self.kind(status, said).unwrap_or(Kind::Failed);
+        let nothing_done = self.begins_session && !self.transcript.worked();
+        let error = match kind {
+            Kind::SessionBroken if nothing_done => Error::unsupported(format!(
+                "Claude Code: {said}. The first request of a new session is refused already: shorten the task, or what \
+                 the repository's instructions add to it"
+            )),
+            Kind::SessionBroken => Error::failed(format!(
+                "Claude Code: {said}. The session cannot be continued; the next attempt begins another and is given \
+                 what was done"
+            )),
+            kind => Error::new(kind.into(), format!("Claude Code: {said}{}", advice(kind))),
+        };
+        match (kind, self.retry_after(said)) {
+            (Kind::RateLimited, Some(delay)) => error.retry_after(delay),
             _ => error,
         }
+    }
+
+    /// When the limit ends: as the account's state has it, as the message has it, or as the last retry waited, which
+    /// keeps to the service's `retry-after`.
+    fn retry_after(&self, said: &str) -> Option<Duration> {
+        let limit = self.transcript.rate_limit();
+        let named = limit.and_then(|limit| Some((limit.rejected, limit.resets_at?)));
+        let left =
+            |at: u64| at.checked_sub(self.now).filter(|left| *left > 0).map(Duration::from_secs);
+        let of =
+            |rejected: bool| named.filter(|(was, _)| *was == rejected).and_then(|(_, at)| left(at));
+        let retry = self.transcript.last_retry();
+        let retry = retry.filter(|retry| retry.status == Some(429) || retry.error == "rate_limit");
+        of(true)
+            .or_else(|| reset::wait(said, self.now, self.zone))
+            .or_else(|| of(false))
+            .or_else(|| retry.and_then(|retry| retry.delay_ms).map(Duration::from_millis))
     }
 
     fn no_result(&self) -> Error {
@@ -133,6 +215,10 @@ impl Evidence<'_> {
             return self
                 .service_failure(None, &format!("{ended} while a request was failing{stderr}"));
         }
+        let last = self.transcript.stand_in().unwrap_or(self.stderr);
+        if self.kind(None, last).is_some() {
+            return self.service_failure(None, &format!("{ended}{}", quoted(last)));
+        }
         if !self.transcript.began() {
             let hint = if self.stderr.contains("unknown option") {
                 " This version of Claude Code is too old: install 2.1.197 or newer."
@@ -143,6 +229,11 @@ impl Evidence<'_> {
         }
         Error::failed(format!("{ended} without saying how the work went{stderr}"))
     }
+}
+
+/// Whether a run ended at a limit of ours.
+fn is_limit(subtype: &str) -> bool {
+    subtype == MAX_TURNS || subtype == MAX_BUDGET
 }
 
 /// What a result says for people.
@@ -157,69 +248,15 @@ fn said(result: &RunResult, transcript: &Transcript) -> String {
     text.trim().to_owned()
 }
 
-/// Which kind of failure it is: by the HTTP status where there is one, then by Claude Code's word for it, then
-/// by what it says to people. Some failures have only the last: a 529 that was met after retries, in 2.1.197.
-fn kind_of(status: Option<u64>, word: &str, said: &str) -> ErrorKind {
-    let said = said.to_ascii_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
-    if says(&["credit balance"]) {
-        // Comes as a 400.
-        return ErrorKind::QuotaExhausted;
-    }
-    match status {
-        Some(401 | 403) => return ErrorKind::Unauthorized,
-        Some(402) => return ErrorKind::QuotaExhausted,
-        Some(404) => return ErrorKind::InvalidRequest,
-        Some(429) => return ErrorKind::RateLimited,
-        Some(408 | 500..=599) => return ErrorKind::Unavailable,
-        Some(_) => return ErrorKind::Failed,
-        None => {}
-    }
-    match word {
-        "authentication_failed" | "oauth_org_not_allowed" => return ErrorKind::Unauthorized,
-        "billing_error" => return ErrorKind::QuotaExhausted,
-        "rate_limit" => return ErrorKind::RateLimited,
-        "overloaded" | "server_error" => return ErrorKind::Unavailable,
-        _ => {}
-    }
-    if says(&["please run /login", "invalid api key", "oauth token"]) {
-        ErrorKind::Unauthorized
-    } else if says(&["usage limit reached", "hit your limit", "rate limit"]) {
-        ErrorKind::RateLimited
-    } else if says(&[
-        "529",
-        "overloaded",
-        "connection error",
-        "unable to connect",
-        "econn",
-        "etimedout",
-    ]) {
-        ErrorKind::Unavailable
-    } else {
-        ErrorKind::Failed
-    }
-}
-
-fn advice(kind: &ErrorKind) -> &'static str {
+fn advice(kind: Kind) -> &'static str {
     match kind {
-        ErrorKind::Unauthorized => {
+        Kind::Unauthorized => {
             ". Log in by running `claude` as the user that Cyrus runs as, or set ANTHROPIC_API_KEY, and see that \
              the executor's grant passes it on."
         }
-        ErrorKind::QuotaExhausted => ". Add credit to the account, or use another one.",
+        Kind::QuotaExhausted => ". Add credit to the account, or use another one.",
         _ => "",
     }
-}
-
-/// When the limit ends. The delay of the last retry keeps to the service's `retry-after`; a subscription's limit
-/// names the second at which it ends.
-fn retry_after(retry: Option<&Retry>, said: &str, now: u64) -> Option<Duration> {
-    let reset = said.rsplit_once('|').and_then(|(_, end)| end.trim().parse::<u64>().ok());
-    if let Some(left) = reset.and_then(|reset| reset.checked_sub(now)).filter(|left| *left > 0) {
-        return Some(Duration::from_secs(left));
-    }
-    let retry = retry.filter(|retry| retry.status == Some(429) || retry.error == "rate_limit");
-    retry.and_then(|retry| retry.delay_ms).map(Duration::from_millis)
 }
 
 fn quoted(stderr: &str) -> String {
@@ -235,21 +272,32 @@ fn quoted(stderr: &str) -> String {
 mod tests {
     use super::*;
     use crate::{fixtures, line::Line};
-    use cyrus_sdk::contract::{Cost, WorkProduct};
+    use cyrus_sdk::contract::{Cost, ErrorKind, WorkProduct};
     use serde_json::json;
 
-    fn judge(transcript: &Transcript, exit: Option<Exit>, stderr: &str) -> Result<ExecutionResult> {
-        let session = SessionId::of_execution("e");
+    fn evidence<'a>(
+        transcript: &'a Transcript,
+        session: &'a SessionId,
+        exit: Option<Exit>,
+        stderr: &'a str,
+    ) -> Evidence<'a> {
         Evidence {
             transcript,
-            session: &session,
+            session,
             exit,
             stderr,
             wants_structured: false,
             has_workspace: true,
             now: 1_800_000_000,
+            failures: Failures::default(),
+            zone: None,
+            begins_session: true,
         }
-        .judge()
+    }
+
+    fn judge(transcript: &Transcript, exit: Option<Exit>, stderr: &str) -> Result<ExecutionResult> {
+        let session = SessionId::of_execution("e");
+        evidence(transcript, &session, exit, stderr).judge()
     }
 
     fn error_of(name: &str) -> Error {
@@ -285,48 +333,94 @@ mod tests {
             Some(2_000_000),
             "by model: the other sum leaves a call out"
         );
-        assert_eq!(error.checkpoint.as_deref(), Some(SessionId::of_execution("e").as_str()));
+        let checkpoint: Checkpoint =
+            error.checkpoint.clone().expect("a checkpoint").parse().unwrap();
+        assert_eq!((checkpoint.session, checkpoint.broken), (SessionId::of_execution("e"), false));
         assert_eq!(error_of("max_turns").usage.expect("usage").cost, Cost::reported(0.0145));
     }
 
     #[test]
     fn a_rate_limit_says_when_it_ends() {
         assert_eq!(error_of("api_429").retry_after, Some(1_186));
-        let at = |said: &str| retry_after(None, said, 1_800_000_000);
-        assert_eq!(at("Claude AI usage limit reached|1800000060"), Some(Duration::from_mins(1)));
-        assert_eq!(at("Claude AI usage limit reached|1700000000"), None);
-        assert_eq!(at("usage limit reached|soon"), None);
-        let other = Retry { status: Some(529), delay_ms: Some(5), ..Retry::default() };
-        assert_eq!(retry_after(Some(&other), "", 0), None);
+        let event = |status: &str| json!({"type": "rate_limit_event", "rate_limit_info": {"status": status, "resetsAt": 1_800_000_025}});
+        let failed = json!({"type": "result", "subtype": "success", "is_error": true, "api_error_status": 429,
+            "result": "You've hit your limit · resets in 2 minutes"});
+        for (lines, wait) in [
+            (vec![event("rejected"), failed.clone()], 25_000),
+            (vec![event("allowed_warning"), failed.clone()], 120_000),
+            (vec![failed], 120_000),
+        ] {
+            let error = error_of_lines(&lines);
+            assert_eq!(
+                (error.kind.clone(), error.retry_after),
+                (ErrorKind::RateLimited, Some(wait))
+            );
+        }
+    }
+
+    fn error_of_lines(lines: &[serde_json::Value]) -> Error {
+        let mut transcript = Transcript::default();
+        for line in lines {
+            transcript.take(&Line::parse(&line.to_string()));
+        }
+        judge(&transcript, None, "").expect_err("it failed")
     }
 
     #[test]
-    fn without_a_status_the_words_decide() {
-        for (status, word, said, kind) in [
-            (
-                None,
-                "authentication_failed",
-                "Not logged in · Please run /login",
-                ErrorKind::Unauthorized,
-            ),
-            (None, "", "Not logged in · Please run /login", ErrorKind::Unauthorized),
-            (
-                None,
-                "server_error",
-                "API Error: Connection refused (ECONNREFUSED)",
-                ErrorKind::Unavailable,
-            ),
-            (None, "unknown", "API Error: Unable to connect to API", ErrorKind::Unavailable),
-            (None, "", "API Error: Repeated 529 Overloaded errors", ErrorKind::Unavailable),
-            (None, "", "You've hit your limit · resets 3pm", ErrorKind::RateLimited),
-            (Some(400), "invalid_request", "Credit balance is too low", ErrorKind::QuotaExhausted),
-            (Some(400), "invalid_request", "Prompt is too long", ErrorKind::Failed),
-            (Some(404), "", "There's an issue with the selected model", ErrorKind::InvalidRequest),
-            (Some(403), "", "forbidden", ErrorKind::Unauthorized),
-            (Some(503), "", "", ErrorKind::Unavailable),
-            (None, "", "The tests do not pass", ErrorKind::Failed),
+    fn a_success_in_which_the_model_did_not_speak_is_none() {
+        let said = |error: Option<&str>, text: &str| {
+            json!({"type": "assistant", "error": error, "message": {"id": "m", "model": "<synthetic>",
+                "content": [{"type": "text", "text": text}]}})
+        };
+        let result = |text: &str| json!({"type": "result", "subtype": "success", "is_error": false, "result": text});
+        let limit = "You've hit your session limit · resets in 5 hours";
+        for line in [said(None, limit), said(Some("rate_limit"), limit)] {
+            let error = error_of_lines(&[line, result(limit)]);
+            assert_eq!(
+                (error.kind.clone(), error.retry_after),
+                (ErrorKind::RateLimited, Some(18_000_000))
+            );
+        }
+        // The model's own words are never taken for a failure.
+        let mut transcript = Transcript::default();
+        let spoken = json!({"type": "assistant", "message": {"id": "m", "model": "opus", "content": [{"type": "text", "text": limit}]}});
+        for line in [spoken, result(limit)] {
+            transcript.take(&Line::parse(&line.to_string()));
+        }
+        judge(&transcript, None, "").expect("it is about limits");
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_continued_leaves_what_was_done() {
+        let spoken = json!({"type": "assistant", "message": {"id": "m", "model": "opus", "content": [
+            {"type": "tool_use", "id": "t", "name": "Write", "input": {"file_path": "/w/a.txt"}},
+            {"type": "text", "text": "Half of it is done."}]}});
+        let init = json!({"type": "system", "subtype": "init", "session_id": "s"});
+        let broken = json!({"type": "result", "subtype": "success", "is_error": true, "api_error_status": 400,
+            "result": "Prompt is too long"});
+        let error = error_of_lines(&[init.clone(), spoken, broken.clone()]);
+        let checkpoint: Checkpoint =
+            error.checkpoint.clone().expect("a checkpoint").parse().unwrap();
+        assert!(checkpoint.broken && error.kind == ErrorKind::Failed, "{error}");
+        assert!(checkpoint.done.contains("Half of it") && checkpoint.done.contains("/w/a.txt"));
+        assert_eq!(
+            error_of_lines(&[init, broken]).kind,
+            ErrorKind::Unsupported,
+            "nothing was done"
+        );
+    }
+
+    #[test]
+    fn last_words_on_standard_error_have_their_kind() {
+        for (stderr, kind) in [
+            ("Invalid API key · Please run /login\n", ErrorKind::Unauthorized),
+            ("Claude AI usage limit reached|1800000060\n", ErrorKind::RateLimited),
+            ("Error: connect ECONNREFUSED 127.0.0.1:9\n", ErrorKind::Unavailable),
+            ("Segmentation fault\n", ErrorKind::Unavailable),
         ] {
-            assert_eq!(kind_of(status, word, said), kind, "{status:?} {word} {said}");
+            let error =
+                judge(&Transcript::default(), Some(Exit::Code(1)), stderr).expect_err(stderr);
+            assert_eq!(error.kind, kind, "{stderr}");
         }
     }
 
@@ -349,16 +443,8 @@ mod tests {
         let session = SessionId::of_execution("e");
         let judge = |name: &str| {
             let (transcript, _) = fixtures::transcript(name);
-            Evidence {
-                transcript: &transcript,
-                session: &session,
-                exit: None,
-                stderr: "",
-                wants_structured: true,
-                has_workspace: false,
-                now: 0,
-            }
-            .judge()
+            let evidence = evidence(&transcript, &session, None, "");
+            Evidence { wants_structured: true, has_workspace: false, ..evidence }.judge()
         };
         let result = judge("schema").expect("it answered");
         let answer: serde_json::Value =

@@ -1,9 +1,13 @@
 //! Reads lines. Versions add keys, types and subtypes, and change the order of keys. So a line is read as far as it
 //! is understood: a missing key, or one of another type than expected, costs that key and not the line.
 
-use crate::line::{
-    Assistant, BackgroundTask, Bill, Block, Denied, Init, Line, PermissionRequest, Retry,
-    RunResult, TokenCounts, ToolOutput,
+use crate::{
+    background::STARTED,
+    line::{
+        Assistant, BackgroundTask, Bill, Block, Denied, Init, Limit, Line, PermissionRequest,
+        Retry, RunResult, TokenCounts, ToolOutput,
+    },
+    reset::epoch,
 };
 use serde_json::{Map, Value};
 
@@ -21,7 +25,8 @@ impl Line {
             "control_cancel_request" => Self::RequestCancelled(text(&line, "request_id")),
             "control_response" => Self::Reply(text(object(&line, "response"), "request_id")),
             "result" => Self::Result(Box::new(result(&line))),
-            "stream_event" | "keep_alive" | "rate_limit_event" | "tool_progress" => Self::Silent,
+            "rate_limit_event" => Self::Limit(limit(object(&line, "rate_limit_info"))),
+            "stream_event" | "keep_alive" | "tool_progress" => Self::Silent,
             other => Self::Unknown(other.to_owned()),
         }
     }
@@ -71,15 +76,51 @@ fn system(line: &Map<String, Value>) -> Line {
         "status" if !matches!(text(line, "status").as_str(), "" | "requesting") => {
             Line::Status(text(line, "status"))
         }
-        "task_started" => Line::Task(background(line, "started".to_owned(), "description")),
-        "task_notification" => Line::Task(background(line, text(line, "status"), "summary")),
+        "task_started" => Line::Task(background(line, STARTED.to_owned(), "description")),
+        "task_updated" => {
+            Line::Task(background(line, text(object(line, "patch"), "status"), "description"))
+        }
+        "task_notification" => {
+            // Whatever its status is called: it is sent at the end.
+            let state = Some(text(line, "status")).filter(|state| !state.is_empty());
+            Line::Task(background(line, state.unwrap_or_else(|| "ended".to_owned()), "summary"))
+        }
+        "background_tasks_changed" => {
+            let of = |task| background(task, text(task, "status"), "description");
+            Line::Tasks(list(line, "tasks").map(of).collect())
+        }
+        "session_state_changed" => Line::State(text(line, "state")),
+        "session_writes_lost" => Line::WritesLost,
         // The rest of `system` tells how Claude Code is doing, and grows with every version.
         _ => Line::Silent,
     }
 }
 
 fn background(line: &Map<String, Value>, state: String, description: &str) -> BackgroundTask {
-    BackgroundTask { id: text(line, "task_id"), state, description: text(line, description) }
+    let id = Some(text(line, "task_id")).filter(|id| !id.is_empty());
+    BackgroundTask {
+        id: id.unwrap_or_else(|| text(line, "id")),
+        call: text(line, "tool_use_id"),
+        kind: text(line, "task_type"),
+        state,
+        description: text(line, description),
+        foreground: line.get("is_backgrounded").and_then(Value::as_bool) == Some(false),
+    }
+}
+
+/// How the account stands to its limits. While something beyond the plan pays, nothing is turned away.
+fn limit(info: &Map<String, Value>) -> Limit {
+    let at = info.get("resetsAt").or_else(|| info.get("resets_at"));
+    let resets_at = at.and_then(|at| match at {
+        Value::Number(number) => epoch(number.as_f64().and_then(whole)?),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    Limit {
+        rejected: text(info, "status") == "rejected" && !flag(info, "isUsingOverage"),
+        kind: text(info, "rateLimitType"),
+        resets_at: resets_at.and_then(|at| u64::try_from(at.as_second()).ok()),
+    }
 }
 
 /// Milliseconds as a whole number. Delays are written with fractions.

@@ -8,37 +8,70 @@ use std::fmt::Write;
 /// The longest piece of a failed command's output that is quoted, in characters.
 const QUOTED_OUTPUT: usize = 8_000;
 
+/// The first words of a new session, of one that goes on after an interruption, and of one whose result was rejected.
+const BEGIN: &str = "Do this task:";
+const INTERRUPTED: &str = "You were interrupted. See what is there already, then finish the task:";
+const REJECTED: &str = "Your result was checked, and it does not hold yet.";
+
 /// The line that gives Claude the task.
 pub(crate) fn user_message(prompt: &str) -> Value {
     json!({"type": "user", "message": {"role": "user", "content": prompt}})
 }
 
-/// The prompt of a run.
-pub(crate) fn prompt(
-    task: &Task,
-    findings: &[Finding],
-    attachments: &[Attachment],
-    start: Start,
-) -> String {
-    let mut text = match (start, findings.is_empty()) {
-        (Start::Fresh, _) => String::new(),
-        (Start::Resume, true) => {
-            "You were interrupted. See what is there already, then finish the task:\n\n".to_owned()
+/// What the prompt of a run is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prompt<'a> {
+    pub(crate) task: &'a Task,
+    /// What validation found.
+    pub(crate) findings: &'a [Finding],
+    pub(crate) attachments: &'a [Attachment],
+    pub(crate) start: Start,
+    /// The account of an earlier session that cannot be continued; empty where it left none.
+    pub(crate) earlier: Option<&'a str>,
+    /// The commit that the work began from.
+    pub(crate) base: Option<&'a str>,
+}
+
+impl Prompt<'_> {
+    /// The prompt. It never begins with a word of the task: Claude Code takes a first `/` for a command.
+    pub(crate) fn text(&self) -> String {
+        let found = (!self.findings.is_empty()).then(|| found(self.findings));
+        let task = the_task(self.task, self.attachments);
+        let mut text = match (self.start, &found) {
+            (Start::Resume, None) => format!("{INTERRUPTED}\n\n{task}"),
+            (Start::Resume, Some(found)) => {
+                format!("{REJECTED}\n\n{found}\nMend this. The task is still:\n\n{task}")
+            }
+            (Start::Fresh, _) => format!("{BEGIN}\n\n{task}"),
+        };
+        if let Some(account) = self.earlier {
+            text.push_str(&self.continued(account));
         }
-        (Start::Resume, false) => {
-            "Your result was checked, and it does not hold yet.\n\n".to_owned()
+        if let (Start::Fresh, Some(found)) = (self.start, found) {
+            let _ = write!(
+                text,
+                "\n\nAn earlier result was checked, and this was found. Mend it too:\n\n{found}"
+            );
         }
-    };
-    if start == Start::Resume && !findings.is_empty() {
-        text.push_str(&found(findings));
-        text.push_str("\nMend this. The task is still:\n\n");
+        text
     }
-    text.push_str(&the_task(task, attachments));
-    if start == Start::Fresh && !findings.is_empty() {
-        text.push_str("\n\nAn earlier result was checked, and this was found. Mend it too:\n\n");
-        text.push_str(&found(findings));
+
+    /// What to know of an earlier session whose conversation is lost.
+    fn continued(&self, account: &str) -> String {
+        let compare = self.base.map_or_else(
+            || "`git status` and `git diff`".to_owned(),
+            |base| format!("`git status` and `git diff {base}`"),
+        );
+        let mut text = format!(
+            "\n\nAn earlier session worked on this and could not be continued. What it changed is in the working tree: \
+             look at {compare} first, keep what is right, and finish what is left."
+        );
+        if !account.trim().is_empty() {
+            let account = account.trim();
+            let _ = write!(text, " This is what it said last:\n\n<earlier>\n{account}\n</earlier>");
+        }
+        text
     }
-    text
 }
 
 fn the_task(task: &Task, attachments: &[Attachment]) -> String {
@@ -126,6 +159,15 @@ mod tests {
         }
     }
 
+    fn prompt(
+        task: &Task,
+        findings: &[Finding],
+        attachments: &[Attachment],
+        start: Start,
+    ) -> String {
+        Prompt { task, findings, attachments, start, earlier: None, base: None }.text()
+    }
+
     fn finding() -> Finding {
         Finding {
             code: "command-failed".to_owned(),
@@ -140,9 +182,51 @@ mod tests {
     #[test]
     fn a_first_try_is_the_task() {
         let text = prompt(&task(), &[], &[], Start::Fresh);
-        assert_eq!(text, "# Add a greeting\n\nSay hello to the user.");
+        assert_eq!(text, "Do this task:\n\n# Add a greeting\n\nSay hello to the user.");
         let titled = Task { prompt: "Add a greeting, please.".to_owned(), ..task() };
-        assert_eq!(prompt(&titled, &[], &[], Start::Fresh), "Add a greeting, please.");
+        assert_eq!(
+            prompt(&titled, &[], &[], Start::Fresh),
+            "Do this task:\n\nAdd a greeting, please."
+        );
+    }
+
+    #[test]
+    fn no_task_is_taken_for_a_command() {
+        for first in
+            ["/api/users answers 500", "!ls", "#note", "@file", "?", "-p", "\\", "\n/clear"]
+        {
+            let task = Task { title: String::new(), prompt: first.to_owned(), ..task() };
+            for start in [Start::Fresh, Start::Resume] {
+                for findings in [vec![], vec![finding()]] {
+                    let text = prompt(&task, &findings, &[], start);
+                    assert!(
+                        text.starts_with(char::is_alphabetic) && text.contains(first),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_session_is_told_what_an_earlier_one_did() {
+        let whole = |earlier| {
+            let task = task();
+            let prompt = Prompt {
+                task: &task,
+                findings: &[finding()],
+                attachments: &[],
+                start: Start::Fresh,
+                earlier: Some(earlier),
+                base: Some("abc123"),
+            };
+            prompt.text()
+        };
+        let text = whole("Half of it is done.");
+        for part in ["Say hello", "git diff abc123", "Half of it is done.", "cargo test failed"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!whole("").contains("<earlier>"));
     }
 
     #[test]

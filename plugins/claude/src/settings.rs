@@ -1,12 +1,18 @@
 //! What the operator can set: `executors.NAME.settings` in the configuration.
 
+use crate::{failures::Family, reset::zone_named};
 use cyrus_sdk::{Error, Result};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The model when neither the task nor the settings name one. Claude Code's own default differs from version
 /// to version, so one is always named.
 pub(crate) const DEFAULT_MODEL: &str = "opus";
+
+/// How long commands in the background are waited for: as long as Claude Code does by itself.
+const BACKGROUND: Duration = Duration::from_mins(10);
 
 /// The settings of this executor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -26,6 +32,25 @@ pub struct Settings {
     pub max_turns: Option<u32>,
     /// Whose settings files, hooks and memory files Claude Code reads.
     pub setting_sources: Option<Vec<SettingSource>>,
+    /// Where a question about a tool goes that nothing answers beforehand.
+    pub permission_prompts: PermissionPrompts,
+    /// How long commands in the background are waited for after a result, in minutes.
+    pub background_minutes: Option<u32>,
+    /// The zone of times in Claude Code's messages that name none: `Europe/Madrid`.
+    pub time_zone: Option<String>,
+    /// Failures of the operator's own, which go before those of `failures.json`.
+    pub failures: Vec<Family>,
+}
+
+/// Where questions about tools go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PermissionPrompts {
+    /// To the host, which answers by policy or asks a person.
+    #[default]
+    Host,
+    /// Nowhere: what would be asked is denied. Claude Code 2.1.300 and newer.
+    None,
 }
 
 /// What Claude Code does without asking.
@@ -92,7 +117,31 @@ impl Settings {
             }
         }
         check_tools("settings.allowedTools", &self.allowed_tools)?;
+        for family in &self.failures {
+            family
+                .check()
+                .map_err(|why| Error::invalid_request(format!("settings.failures: {why}")))?;
+        }
+        self.zone()?;
         check_tools("settings.disallowedTools", &self.disallowed_tools)
+    }
+
+    /// The zone of times that name none.
+    pub(crate) fn zone(&self) -> Result<Option<TimeZone>> {
+        let known = |name: &String| {
+            zone_named(name).ok_or_else(|| {
+                let message = format!(
+                    "settings.timeZone: {name:?} is not a time zone: write it like Europe/Madrid"
+                );
+                Error::invalid_request(message)
+            })
+        };
+        self.time_zone.as_ref().map(known).transpose()
+    }
+
+    /// How long commands in the background are waited for.
+    pub(crate) fn background_wait(&self) -> Duration {
+        self.background_minutes.map_or(BACKGROUND, |minutes| Duration::from_mins(minutes.into()))
     }
 
     /// The sources as the command line has them. By default only the home directory that Cyrus made: the
@@ -163,7 +212,30 @@ pub(crate) fn schema() -> Value {
             "settingSources": {"type": "array", "default": ["user"],
                 "items": {"enum": ["user", "project", "local"]},
                 "description": "Whose settings, hooks and memory files are read. project and local are the \
-                    checkout's own: only for repositories whose authors may run commands here."}
+                    checkout's own: only for repositories whose authors may run commands here."},
+            "permissionPrompts": {"enum": ["host", "none"], "default": "host",
+                "description": "Where questions about tools go: to the host, or nowhere, which denies what would be asked."},
+            "backgroundMinutes": {"type": "integer", "minimum": 0, "default": 10,
+                "description": "How long commands in the background are waited for after a result. Agents are waited for."},
+            "timeZone": {"type": "string",
+                "description": "The zone of times in messages that name none: Europe/Madrid."},
+            "failures": {"type": "array", "items": family_schema(),
+                "description": "Failures of your own, by status, code or words. They go before those of failures.json."}
+        }
+    })
+}
+
+fn family_schema() -> Value {
+    let list = json!({"type": "array", "items": {"type": "string"}});
+    json!({
+        "type": "object",
+        "required": ["name", "kind"],
+        "additionalProperties": false,
+        "properties": {
+            "name": {"type": "string"},
+            "kind": {"enum": ["rate-limited", "unavailable", "unauthorized", "quota-exhausted", "invalid-request",
+                "refused", "failed", "session-broken"]},
+            "statuses": list, "codes": list, "says": list
         }
     })
 }
@@ -190,7 +262,8 @@ mod tests {
         let all = json!({
             "model": "opus", "fallbackModel": "sonnet", "permissionMode": "plan",
             "allowedTools": ["Read"], "disallowedTools": ["WebFetch"], "maxTurns": 3,
-            "settingSources": ["user", "project"]
+            "settingSources": ["user", "project"], "permissionPrompts": "none", "backgroundMinutes": 1,
+            "timeZone": "Europe/Madrid", "failures": [{"name": "ours", "kind": "unavailable", "says": ["x"]}]
         });
         let settings = parse(&all.to_string()).unwrap();
         assert_eq!(settings.sources(), "user,project");

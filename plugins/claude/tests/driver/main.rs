@@ -1,5 +1,7 @@
 //! The executor against a scripted `claude`.
 
+mod background;
+mod broken;
 mod failures;
 mod fake;
 mod permissions;

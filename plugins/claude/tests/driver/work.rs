@@ -29,13 +29,15 @@ fn a_task_is_done_in_a_session_that_was_saved_first() {
     let launch = &run.record.launches[0];
     assert!(launched.get() && launch.input_closed && launch.signals.is_empty());
     let told: Value = serde_json::from_str(&launch.lines[0]).expect("JSON");
-    assert_eq!(told["message"]["content"], "Write a greeting");
+    assert_eq!(told["message"]["content"], "Do this task:\n\nWrite a greeting");
     assert_eq!(argument(&run, 0, "--model"), Some("sonnet"));
     // The recording names another session than the one that was asked for: that one is then saved too.
     let asked = argument(&run, 0, "--session-id").expect("a fresh session");
     assert_eq!(run.record.checkpoints[0], asked);
     assert_eq!(run.record.checkpoints[1], "0c0ffee0-0000-8000-8000-000000000001");
-    assert_eq!(result.checkpoint.as_ref(), run.record.checkpoints.last());
+    let checkpoint = result.checkpoint.as_deref().unwrap_or_default();
+    assert_eq!(checkpoint.lines().next(), run.record.checkpoints.last().map(String::as_str));
+    assert!(checkpoint.contains("Done: final answer 2."), "{checkpoint}");
 }
 
 #[test]
