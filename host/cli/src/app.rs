@@ -4,6 +4,7 @@ use crate::{
     exit::{UsageError, usage},
     mcp::McpServers,
     sandbox,
+    variables::Variables,
     way_out::ByRule,
 };
 use anyhow::{Context as _, Result};
@@ -71,6 +72,7 @@ pub(crate) struct App {
     runtime: OnceCell<Runtime>,
     store: OnceCell<Arc<dyn SessionStore>>,
     mcp: McpServers,
+    variables: Variables,
 }
 
 impl Opening {
@@ -88,10 +90,16 @@ impl Opening {
             .iter()
             .map(|plugin| BundledExecutor { name: plugin.name, json: plugin.grants })
             .collect();
-        let sources = Sources { home: &home, bundled: &executors, environment: &variable };
+        let variables = Variables::load(&home).map_err(|error| UsageError(error.to_string()))?;
+        let lookup = |name: &str| variables.get(name);
+        let sources = Sources { home: &home, bundled: &executors, environment: &lookup };
         let config = Config::load(&sources).map_err(|error| UsageError(error.to_string()))?;
         for warning in config.warnings() {
             tracing::warn!("{}: {warning}", config.file().display());
+        }
+        if variables.file().is_exposed() {
+            let file = variables.file().path().display();
+            tracing::warn!("{file}: others can read it: run `chmod 600 {file}`");
         }
         let chosen = self.plugin_dirs.iter().map(std::path::absolute);
         let mut plugin_dirs = chosen.collect::<Result<Vec<_>, _>>()?;
@@ -110,6 +118,7 @@ impl Opening {
             runtime: OnceCell::new(),
             store: OnceCell::new(),
             mcp: McpServers::default(),
+            variables,
         })
     }
 
@@ -202,7 +211,8 @@ impl App {
     }
 
     fn secrets(&self) -> HostSecrets {
-        HostSecrets::new(self.launcher.clone(), self.path.as_os_str().to_owned())
+        let secrets = HostSecrets::new(self.launcher.clone(), self.path.as_os_str().to_owned());
+        secrets.with_fallback(self.variables.of_file())
     }
 
     fn database(&self) -> PathBuf {
@@ -257,10 +267,11 @@ impl App {
         repository: &Path,
         purpose: Purpose,
     ) -> Result<Arc<dyn TaskExecutor>> {
-        let config = self.executor_config(name, repository)?;
+        let mut config = self.executor_config(name, repository)?;
+        let mut settings = self.repository(repository).executor_sandbox(name);
+        self.variables.give(&mut config, &mut settings);
         let granted = config.grants.process.values();
         let hosts = granted.flat_map(|grant| self.config.maximum().open_to(&grant.hosts));
-        let settings = self.repository(repository).executor_sandbox(name);
         let launcher = self.confining(&settings, ByRule::hosts(hosts))?;
         let made = self.make(config, purpose, launcher).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
@@ -481,9 +492,18 @@ impl App {
         &self.path
     }
 
-    /// A variable of this process's; of `PATH`, what programs are looked for in.
+    /// The operator's variables.
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// A variable of the operator's; of `PATH`, what programs are looked for in.
     fn variable(&self, name: &str) -> Option<OsString> {
-        if name == "PATH" { Some(self.path.as_os_str().to_owned()) } else { env::var_os(name) }
+        if name == "PATH" {
+            Some(self.path.as_os_str().to_owned())
+        } else {
+            self.variables.os(name)
+        }
     }
 
     /// The user's home, where it can be used as one.

@@ -19,6 +19,7 @@ mod queue;
 mod sandbox;
 mod site;
 mod sweep;
+mod variables;
 mod way_out;
 mod work;
 

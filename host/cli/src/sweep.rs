@@ -5,6 +5,7 @@
 
 use crate::app::App;
 use anyhow::Result;
+use cyrus_config::SandboxSettings;
 use cyrus_core::{Session, SessionOutcome, SessionState, SessionSummary, Workspaces as _};
 use cyrus_runtime::home_owner;
 use cyrus_sandbox::{HomeFile, PrivateHome};
@@ -83,7 +84,10 @@ fn return_files(app: &App, workspaces: &GitWorkspaces, session: &Session) {
 
 /// The files of the user's home that this owner is granted in the configuration as it is now.
 fn granted_files(app: &App, session: &Session, owner: &str) -> Vec<HomeFile> {
-    let executors = app.repository(&session.base.path).executors();
+    let mut executors = app.repository(&session.base.path).executors();
+    for executor in &mut executors {
+        app.variables().give(executor, &mut SandboxSettings::default());
+    }
     let grants = executors.iter().flat_map(|executor| {
         let of = move |grant: &str| home_owner(&executor.name, grant) == owner;
         executor.grants.process.iter().filter(move |(grant, _)| of(grant))

@@ -11,12 +11,14 @@
 //! * [`Selection`], [`Terms`], [`Budget`], [`Scheduling`], [`Attempts`], [`Planning`]: what the orchestrator decides by.
 //! * [`Network`]: which hosts set-up and checks reach.
 //! * [`DiffRules`], [`Review`], [`Publishing`], [`Hooks`], [`Retention`]: what becomes of results and clones.
+//! * [`EnvFile`]: variables beside the file, for what the environment does not have.
 //! * [`Problem`], [`ConfigError`]: what is wrong with it.
 
 mod budget;
 mod codegen;
 mod config;
 mod document;
+mod env_file;
 mod error;
 mod executor;
 mod home;
@@ -37,9 +39,11 @@ mod store;
 mod terms;
 mod tools;
 mod validation;
+mod worktree;
 
 pub use budget::{Budget, WhenOver};
 pub use config::{BundledExecutor, Config, Sources};
+pub use env_file::EnvFile;
 pub use error::{ConfigError, Problem};
 pub use home::{CONFIG_FILE, home};
 pub use hooks::Hooks;

@@ -8,6 +8,7 @@ use crate::{
     sandbox::SandboxSettings,
     section::{self, Section},
     tools,
+    worktree::common_dir,
 };
 use cyrus_executor::TaskKind;
 use cyrus_plugin::ExecutorConfig;
@@ -93,14 +94,22 @@ impl<'a> RepositoryConfig<'a> {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let path = real(path);
         // The innermost, when one is in another.
-        let entry = config
+        let innermost = config
             .repositories
             .iter()
             .map(|entry| (real(&entry.path), entry))
             .filter(|(root, _)| path.starts_with(root))
             .max_by_key(|(root, _)| root.components().count())
             .map(|(_, entry)| entry);
-        Self { config, entry }
+        // Else one for another working tree of the same repository.
+        let of_another_tree = || {
+            let common = common_dir(&path)?;
+            config
+                .repositories
+                .iter()
+                .find(|entry| common_dir(&entry.path).as_ref() == Some(&common))
+        };
+        Self { config, entry: innermost.or_else(of_another_tree) }
     }
 
     /// What the configuration calls it; `None` when it has no entry for it.

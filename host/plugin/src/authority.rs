@@ -49,6 +49,9 @@ pub struct ProgramAuthority {
     pub args: ArgsPattern,
     /// Its variables, by name, and where each value comes from.
     pub env: BTreeMap<String, String>,
+    /// The variables that it gets where the host has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<String>,
     /// The files of the operator's home that it sees.
     pub home_files: Vec<PathBuf>,
     /// What becomes of the key of its model, where it has one.
@@ -129,6 +132,7 @@ fn programs(
             meaning: kind.meaning(&called.unwrap_or_else(|| name.clone())),
             args,
             env: grant.env.iter().map(|(name, value)| (name.clone(), source(value))).collect(),
+            passed: grant.passed().map(str::to_owned).collect(),
             home_files: grant.home_files.clone(),
             model: request.model.as_ref().and_then(|model| of_key(model, grant, config)),
             hosts: maximum.open_to(&grant.hosts).map(ToString::to_string).collect(),
@@ -244,8 +248,7 @@ impl fmt::Display for Authority {
 
 impl fmt::Display for ProgramAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { grant, program, resolved, meaning, args, env, home_files, hosts, model, .. } =
-            self;
+        let Self { grant, program, resolved, meaning, args, env, home_files, hosts, .. } = self;
         match resolved {
             Some(file) => write!(f, "launch {} as {grant:?}", file.display())?,
             None => write!(f, "launch {} as {grant:?}, which is not installed", program.display())?,
@@ -260,7 +263,10 @@ impl fmt::Display for ProgramAuthority {
             let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
             write!(f, "\n    {what}: {list}")?;
         }
-        if let Some(model) = model {
+        if !self.passed.is_empty() {
+            write!(f, "\n    your variables, where they are set: {}", self.passed.join(", "))?;
+        }
+        if let Some(model) = &self.model {
             write!(f, "\n    key of its model: {model}")?;
         }
         Ok(())

@@ -65,6 +65,6 @@ pub use manifest::{
 pub use mcp_grant::McpGrant;
 pub use model::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
 pub use policy::{Policy, PolicyHandle};
-pub use process_grant::ProcessGrant;
+pub use process_grant::{HostEnvironment, ProcessGrant, TakenEnvironment};
 pub use program_kind::ProgramKind;
 pub use secret::{Injection, SecretGrant, SecretRef, SecretRequest};

@@ -1,6 +1,9 @@
 use crate::{ArgsPattern, HostPattern, SecretRef};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// A program that a plugin may launch, and with what. The plugin names the grant, never the program.
 ///
@@ -30,6 +33,53 @@ pub struct ProcessGrant {
     /// `http://127.0.0.1:8080`, is found at that port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostPattern>,
+    /// What it gets of the host's environment.
+    #[serde(default, skip_serializing_if = "HostEnvironment::is_empty")]
+    pub from_host: HostEnvironment,
+    /// What it gets besides while a variable of the host is set, and neither `0` nor `false`: by that variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub when_set: BTreeMap<String, HostEnvironment>,
+}
+
+/// What a program gets of the host's environment, where it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HostEnvironment {
+    /// Variables, under the same name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
+    /// Variables whose values are paths of files that it may read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Variables whose values are addresses of hosts that it may reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Hosts that it may reach besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostPattern>,
+    /// Files of the operator's home that it sees besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub home_files: Vec<PathBuf>,
+    /// Its model is reached without the gateway: it is not the service that the gateway speaks to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_model: bool,
+}
+
+impl HostEnvironment {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a program gets of one host's environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenEnvironment {
+    /// The names of the variables, in order.
+    pub variables: Vec<String>,
+    /// Files that it may read.
+    pub files: Vec<PathBuf>,
+    /// Whether it reaches its model without the gateway.
+    pub own_model: bool,
 }
 
 impl ProcessGrant {
@@ -42,6 +92,122 @@ impl ProcessGrant {
             home_files: Vec::new(),
             mcp_flag: None,
             hosts: Vec::new(),
+            from_host: HostEnvironment::default(),
+            when_set: BTreeMap::new(),
         }
+    }
+
+    /// The names of the variables that it gets where the host has them, each once.
+    pub fn passed(&self) -> impl Iterator<Item = &str> {
+        let all = std::iter::once(&self.from_host).chain(self.when_set.values());
+        let names = all.flat_map(|part| &part.variables).chain(self.when_set.keys());
+        names.map(String::as_str).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Puts what it gets of the host's environment in the place of what it may get of any: variables, hosts and files of
+    /// the home. `variable` looks one of the host up.
+    pub fn take(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> TakenEnvironment {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let on = |name: &String| set(name).is_some_and(|value| value != "0" && value != "false");
+        let when_set = std::mem::take(&mut self.when_set);
+        let switches: Vec<String> = when_set.keys().cloned().collect();
+        let held = when_set.into_iter().filter(|(name, _)| on(name)).map(|(_, part)| part);
+        let mut taken = TakenEnvironment::default();
+        let mut names: BTreeSet<String> = switches.into_iter().collect();
+        for part in std::iter::once(std::mem::take(&mut self.from_host)).chain(held) {
+            names.extend(part.variables);
+            taken.files.extend(part.paths.iter().filter_map(|name| set(name)).map(PathBuf::from));
+            let addresses = part.addresses.iter().filter_map(|name| set(name));
+            self.hosts.extend(addresses.filter_map(|address| host_of(&address)));
+            self.hosts.extend(part.hosts);
+            self.home_files.extend(part.home_files);
+            taken.own_model |= part.own_model;
+        }
+        for name in names {
+            // What the operator says of a variable stands.
+            if let Some(value) = set(&name)
+                && !self.env.contains_key(&name)
+            {
+                self.env.insert(name.clone(), SecretRef::Value(value));
+                taken.variables.push(name);
+            }
+        }
+        taken
+    }
+}
+
+/// The host that an address is of, whatever its path.
+fn host_of(address: &str) -> Option<HostPattern> {
+    let (scheme, rest) = address.trim().split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{authority}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant() -> ProcessGrant {
+        serde_json::from_str(
+            r#"{"program": "agent", "env": {"FIXED": "1"}, "hosts": ["api.example.com"],
+                "fromHost": {"variables": ["TOKEN", "FIXED", "EMPTY", "ABSENT"], "paths": ["CERTS"], "addresses": ["URL"]},
+                "whenSet": {"USE_CLOUD": {"variables": ["CLOUD_KEY"], "hosts": ["*.cloud.test"],
+                    "homeFiles": [".cloud/config"], "ownModel": true}}}"#,
+        )
+        .unwrap()
+    }
+
+    fn take(cloud: &str) -> (ProcessGrant, TakenEnvironment) {
+        let mut grant = grant();
+        let variable = |name: &str| {
+            let value = match name {
+                "TOKEN" => "t",
+                "FIXED" => "2",
+                "EMPTY" => "",
+                "CERTS" => "/etc/ca.pem",
+                "URL" => "https://user@gateway.test:8443/v1?x",
+                "USE_CLOUD" => cloud,
+                "CLOUD_KEY" => "k",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let taken = grant.take(&variable);
+        (grant, taken)
+    }
+
+    #[test]
+    fn what_is_there_is_taken_and_what_is_not_is_left() {
+        let (grant, taken) = take("0");
+        assert_eq!(taken.variables, ["TOKEN", "USE_CLOUD"]);
+        assert_eq!(taken.files, [PathBuf::from("/etc/ca.pem")]);
+        assert!(!taken.own_model);
+        assert_eq!(grant.env["FIXED"], SecretRef::Value("1".to_owned()));
+        let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["https://api.example.com", "https://gateway.test:8443"]);
+        assert!(grant.home_files.is_empty());
+    }
+
+    #[test]
+    fn a_switch_brings_what_belongs_to_it() {
+        let (grant, taken) = take("1");
+        assert_eq!(taken.variables, ["CLOUD_KEY", "TOKEN", "USE_CLOUD"]);
+        assert!(taken.own_model);
+        assert_eq!(grant.home_files, [PathBuf::from(".cloud/config")]);
+        assert!(grant.hosts.iter().any(|host| host.to_string() == "https://*.cloud.test"));
+        assert!(grant.when_set.is_empty() && grant.from_host == HostEnvironment::default());
+    }
+
+    #[test]
+    fn a_grant_names_what_it_may_pass_and_knows_its_keys() {
+        let names = ["ABSENT", "CLOUD_KEY", "EMPTY", "FIXED", "TOKEN", "USE_CLOUD"];
+        assert_eq!(grant().passed().collect::<Vec<_>>(), names);
+        assert!(
+            serde_json::from_str::<ProcessGrant>(r#"{"program": "x", "fromHost": {"env": []}}"#)
+                .is_err()
+        );
+        let again = serde_json::to_value(grant()).unwrap();
+        assert_eq!(serde_json::from_value::<ProcessGrant>(again).unwrap(), grant());
     }
 }

@@ -261,7 +261,8 @@ impl Runtime {
     }
 
     /// The variables of each granted program, and which of their values are to be hidden: those that the
-    /// operator did not write in the clear, and of the others those that are secrets all the same. A variable that the host itself does not have is left out.
+    /// operator did not write in the clear, and of the others those that are secrets all the same. A variable that the host itself
+    /// does not have, or has empty, is left out.
     async fn variables(
         &self,
         config: &ExecutorConfig,
@@ -284,7 +285,7 @@ impl Runtime {
                             hidden.push(value.clone());
                             value
                         }
-                        Err(SecretError::Missing(_)) => continue,
+                        Err(SecretError::Missing(_) | SecretError::Empty(_)) => continue,
                         Err(error) => {
                             let place = format!("process.{grant}.env.{name}");
                             return Err(no_value(config, place, &error));

@@ -3,7 +3,7 @@
 use cyrus_plugin::SecretRef;
 use cyrus_sandbox::{AbsolutePath, Launch, Launcher, Limits, find_program};
 use futures::future::{BoxFuture, FutureExt as _};
-use std::{ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, fmt, time::Duration};
 use zeroize::Zeroizing;
 
 /// The most that a secret may be long, in bytes.
@@ -18,6 +18,9 @@ pub enum SecretError {
     /// There is no such variable.
     #[error("{0} is not set")]
     Missing(String),
+    /// It is there, and empty.
+    #[error("{0}: it is empty")]
+    Empty(String),
     /// It is there, and cannot be used.
     #[error("{place}: {problem}")]
     Unusable {
@@ -38,16 +41,45 @@ pub trait SecretResolver: Send + Sync {
 }
 
 /// Reads the host's environment and files, and runs commands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HostSecrets {
     launcher: Launcher,
     path: OsString,
+    fallback: BTreeMap<String, Zeroizing<String>>,
+}
+
+/// Names the variables: the values may be secrets.
+impl fmt::Debug for HostSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.fallback.keys().collect();
+        f.debug_struct("HostSecrets").field("fallback", &names).finish_non_exhaustive()
+    }
 }
 
 impl HostSecrets {
     /// Commands are launched by this launcher, and found in this `PATH`.
     pub fn new(launcher: Launcher, path: OsString) -> Self {
-        Self { launcher, path }
+        Self { launcher, path, fallback: BTreeMap::new() }
+    }
+
+    /// With variables that count where the host's environment does not have them.
+    #[must_use]
+    pub fn with_fallback<'a>(
+        mut self,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), Zeroizing::new(value.to_owned()));
+        self.fallback.extend(variables.into_iter().map(own));
+        self
+    }
+
+    fn variable(&self, name: &str) -> Result<Zeroizing<String>, std::env::VarError> {
+        match std::env::var(name) {
+            Err(std::env::VarError::NotPresent) => {
+                self.fallback.get(name).cloned().ok_or(std::env::VarError::NotPresent)
+            }
+            found => found.map(Zeroizing::new),
+        }
     }
 
     async fn run(&self, words: &[String]) -> Result<Zeroizing<String>, String> {
@@ -75,8 +107,8 @@ impl SecretResolver for HostSecrets {
             let unusable = |problem| SecretError::Unusable { place: secret.to_string(), problem };
             let found = match secret {
                 SecretRef::Value(value) => Ok(Zeroizing::new(value.clone())),
-                SecretRef::Env(name) => match std::env::var(name) {
-                    Ok(value) => Ok(Zeroizing::new(value)),
+                SecretRef::Env(name) => match self.variable(name) {
+                    Ok(value) => Ok(value),
                     Err(std::env::VarError::NotPresent) => {
                         return Err(SecretError::Missing(secret.to_string()));
                     }
@@ -86,7 +118,7 @@ impl SecretResolver for HostSecrets {
                 SecretRef::Command(words) => self.run(words).await,
             };
             match found {
-                Ok(value) if value.is_empty() => Err(unusable("it is empty".to_owned())),
+                Ok(value) if value.is_empty() => Err(SecretError::Empty(secret.to_string())),
                 found => found.map_err(unusable),
             }
         }

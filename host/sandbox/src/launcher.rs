@@ -300,7 +300,12 @@ impl Launcher {
         );
         sandbox.outlets = self.choose_outlets(1, &ports).await?;
         for (name, value) in proxy_variables(sandbox.outlets.ports()[0]) {
-            launch.env.entry(name).or_insert(value);
+            // There is no other way out of the program's network: a proxy of the user's is none.
+            if name.to_string_lossy().to_lowercase().ends_with("_proxy") {
+                launch.env.insert(name, value);
+            } else {
+                launch.env.entry(name).or_insert(value);
+            }
         }
         Ok(Some(Opened { way_out: Arc::clone(way_out), ports }))
     }

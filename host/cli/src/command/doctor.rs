@@ -6,6 +6,7 @@ use crate::{
     output::{print_all, print_json_pretty, say},
 };
 use anyhow::Result;
+use cyrus_config::SandboxSettings;
 use cyrus_executor::Line;
 use cyrus_sandbox::{
     AbsolutePath, Confinement, Containment, Launch, Launcher, Layer, Layers, Limits, MemoryLimit,
@@ -300,6 +301,7 @@ async fn executors(app: &App) -> Vec<Finding> {
             &format!("take \"gateway\": false out of executors.{}", config.name),
         )
     }));
+    all.extend(given(app));
     if !works {
         all.push(Finding::new(
             "executors",
@@ -307,6 +309,30 @@ async fn executors(app: &App) -> Vec<Finding> {
             "none of them can work right now",
             "install Claude Code and log in (`claude`), or configure another executor (docs/configuration.md)",
         ));
+    }
+    all
+}
+
+/// Which of the operator's variables the programs of each executor get now.
+fn given(app: &App) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let file = app.variables().file();
+    let names: Vec<_> = file.names().collect();
+    if !names.is_empty() {
+        let seen = format!("{}: {}", file.path().display(), names.join(", "));
+        all.push(if file.is_exposed() {
+            let mend = format!("run `chmod 600 {}`: others can read it", file.path().display());
+            Finding::new("environment file", State::Less, seen, &mend)
+        } else {
+            Finding::good("environment file", seen)
+        });
+    }
+    for mut config in app.repository(Path::new(".")).executors() {
+        let names = app.variables().give(&mut config, &mut SandboxSettings::default());
+        if !names.is_empty() {
+            let what = format!("environment of {}", config.name);
+            all.push(Finding::good(&what, format!("its programs get {}", names.join(", "))));
+        }
     }
     all
 }
