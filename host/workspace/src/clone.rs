@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn values_cannot_end_their_line() {
-        let identity = Identity { name: "A \"B\" \\ C\n[core]".into(), email: "e".into() };
+        let identity = Identity::of("A \"B\" \\ C\n[core]".into(), "e".into());
         let text = settings(&identity, &repository(None, "w"));
         assert!(text.contains(r#"name = "A \"B\" \\ C\n[core]""#), "{text}");
         assert!(text.contains(r#"url = "https://h/a\"b""#), "{text}");

@@ -19,7 +19,8 @@ pub(crate) struct NewCommit<'a> {
 impl NewCommit<'_> {
     /// Makes it. The call says in which repository.
     pub(crate) async fn make(&self, git: &Git, call: Call) -> Result<ObjectId, WorkspaceError> {
-        let Identity { name, email } = self.identity;
+        let Identity { name, email, .. } = self.identity;
+        let (committer, address) = self.identity.committer();
         let parents = self.parents.iter().flat_map(|parent| ["-p", parent.as_str()]);
         let mut call = call
             .args(["commit-tree", self.tree.as_str()])
@@ -28,8 +29,8 @@ impl NewCommit<'_> {
             .stdin(self.message.replace('\0', "").into_bytes())
             .env("GIT_AUTHOR_NAME", name)
             .env("GIT_AUTHOR_EMAIL", email)
-            .env("GIT_COMMITTER_NAME", name)
-            .env("GIT_COMMITTER_EMAIL", email);
+            .env("GIT_COMMITTER_NAME", committer)
+            .env("GIT_COMMITTER_EMAIL", address);
         if let Some(seconds) = self.date {
             let date = format!("@{seconds} +0000");
             call = call.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", date);

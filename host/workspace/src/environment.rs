@@ -18,6 +18,14 @@ const NETWORK: [&str; 11] = [
     "GIT_SSL_CAPATH",
 ];
 
+/// By what git knows who commits, before its configuration.
+const IDENTITY: [&str; 5] =
+    ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"];
+
+/// Where git's configuration is, where it is not in its usual places.
+const CONFIGURATION: [&str; 4] =
+    ["XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+
 /// How `gh` knows its user, and where it keeps that.
 const FORGE: [&str; 9] = [
     "GH_TOKEN",
@@ -78,6 +86,10 @@ pub struct GitEnvironment {
     pub home: Option<AbsolutePath>,
     /// Variables that git has when it fetches from a remote, and only then.
     pub network: Vec<(OsString, OsString)>,
+    /// Variables that say who commits are by.
+    pub identity: Vec<(OsString, OsString)>,
+    /// Variables that say where the user's configuration is: git has them when it reads that, and only then.
+    pub configuration: Vec<(OsString, OsString)>,
 }
 
 impl GitEnvironment {
@@ -87,7 +99,13 @@ impl GitEnvironment {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Self {
         let path = variable("PATH").unwrap_or_default();
-        Self { path, home, network: named(&NETWORK, variable).collect() }
+        Self {
+            path,
+            home,
+            network: named(&NETWORK, &variable).collect(),
+            identity: named(&IDENTITY, &variable).collect(),
+            configuration: named(&CONFIGURATION, &variable).collect(),
+        }
     }
 }
 

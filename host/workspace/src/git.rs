@@ -259,10 +259,12 @@ impl Call {
         self
     }
 
-    /// With the user's home and configuration: for reading that configuration, and nothing else.
-    pub(crate) fn reading_user_config(mut self, home: &Path) -> Self {
-        self.home = Some(home.to_owned());
+    /// With the user's home and configuration, and the system's: for reading that configuration, and nothing else.
+    pub(crate) fn reading_user_config(mut self, environment: &GitEnvironment) -> Self {
+        self.home = environment.home.clone().map(Into::into);
         self.user_config = true;
+        self.env.push(("GIT_CONFIG_NOSYSTEM".into(), "0".into()));
+        self.env.extend(environment.configuration.iter().cloned());
         self
     }
 

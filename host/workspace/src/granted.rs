@@ -117,6 +117,7 @@ pub(crate) fn environment(
         path: user.path.clone(),
         home: if credentials { user.home.clone() } else { AbsolutePath::parse(empty).ok() },
         network: variables.cloned().collect(),
+        ..GitEnvironment::default()
     }
 }
 
@@ -179,6 +180,7 @@ mod tests {
             network: ["SSH_AUTH_SOCK", "HTTPS_PROXY", "NO_PROXY", "GIT_SSL_CAINFO"]
                 .map(|name| (name.into(), "x".into()))
                 .into(),
+            ..GitEnvironment::default()
         };
         let without = environment(&user, Path::new("/scratch"), false);
         assert!(without.network.is_empty() && without.home == AbsolutePath::parse("/scratch").ok());

@@ -1,25 +1,42 @@
 use crate::git::{Call, Git};
 use cyrus_core::WorkspaceError;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// Who commits are by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) name: String,
     pub(crate) email: String,
+    /// Who makes them, where that is not who they are by.
+    pub(crate) committer: Option<(String, String)>,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { name: "Cyrus".to_owned(), email: "cyrus@localhost".to_owned() }
+        Self::of("Cyrus".to_owned(), "cyrus@localhost".to_owned())
     }
 }
 
-/// What is taken from the user's own git configuration. Reading it runs nothing.
+impl Identity {
+    /// One person's.
+    pub(crate) fn of(name: String, email: String) -> Self {
+        Self { name, email, committer: None }
+    }
+
+    /// The name and the address of who makes the commits.
+    pub(crate) fn committer(&self) -> (&str, &str) {
+        let own = (self.name.as_str(), self.email.as_str());
+        self.committer.as_ref().map_or(own, |(name, email)| (name, email))
+    }
+}
+
+/// What is taken from the user's own git configuration, and from their environment. Reading it runs nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UserConfig {
-    name: Option<String>,
-    email: Option<String>,
+    /// `user.name`, `author.email` and the like.
+    identity: BTreeMap<String, String>,
+    /// Variables that say the same, and stand over it.
+    variables: BTreeMap<String, String>,
     /// Repositories of other owners that the user trusts.
     pub(crate) safe_directories: Vec<String>,
     /// How to reach remotes: `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
@@ -27,42 +44,76 @@ pub(crate) struct UserConfig {
 }
 
 impl UserConfig {
-    /// Reads the global configuration.
+    /// Reads the user's configuration and the system's.
     pub(crate) async fn read(git: &Git) -> Result<Self, WorkspaceError> {
-        let Some(home) = &git.environment().home else { return Ok(Self::default()) };
-        let home = home.as_path();
-        let call = Call::new(Path::new("/"), &["config", "--global", "--includes", "--list", "-z"]);
-        let answer = git.run(call.reading_user_config(home)).await?;
+        let environment = git.environment();
+        let variables = environment.identity.iter().filter_map(|(name, value)| {
+            let value = value.to_str().filter(|value| !value.trim().is_empty())?;
+            Some((name.to_str()?.to_owned(), value.to_owned()))
+        });
+        let variables = variables.collect();
+        let call = Call::new(Path::new("/"), &["config", "--includes", "--list", "-z"]);
+        let answer = git.run(call.reading_user_config(environment)).await?;
         // There may be no such file; a broken one must not stop work that does not need it.
         if answer.code != 0 {
             tracing::debug!(error = %answer.stderr, "no git configuration of the user");
-            return Ok(Self::default());
+            return Ok(Self { variables, ..Self::default() });
         }
-        Ok(Self::parse(&answer.stdout))
+        let mut found = Self { variables, ..Self::parse(&answer.stdout) };
+        if let Some(home) = &environment.home {
+            for directory in &mut found.safe_directories {
+                if let Some(below) = directory.strip_prefix("~/") {
+                    *directory = home.as_path().join(below).to_string_lossy().into_owned();
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// The same of one repository, which counts over the global one.
+    /// The same for one repository, as git has it there: with what its own configuration says, and with what the
+    /// user's says of repositories in this place.
     pub(crate) async fn with_repository(
         &self,
         git: &Git,
         repository: &Path,
     ) -> Result<Self, WorkspaceError> {
-        let call = git.in_main(repository, &["config", "--local", "--list", "-z"]).await?;
-        let local = Self::parse(&git.output(call).await?);
+        let list = ["config", "--includes", "--list", "-z"];
+        let call = git.in_main(repository, &list).await?;
+        let answer = git.run(call.reading_user_config(git.environment())).await?;
+        let read = if answer.code == 0 {
+            Self::parse(&answer.stdout)
+        } else {
+            tracing::debug!(error = %answer.stderr, "only the repository's own git configuration");
+            let call = git.in_main(repository, &["config", "--local", "--list", "-z"]).await?;
+            let own = Self::parse(&git.output(call).await?);
+            Self { connection: [self.connection.clone(), own.connection].concat(), ..own }
+        };
         Ok(Self {
-            name: local.name.or_else(|| self.name.clone()),
-            email: local.email.or_else(|| self.email.clone()),
+            variables: self.variables.clone(),
             safe_directories: self.safe_directories.clone(),
-            connection: [self.connection.clone(), local.connection].concat(),
+            ..read
         })
     }
 
     /// Who commits are by; half a configured identity is none.
     pub(crate) fn identity(&self) -> Identity {
-        match (&self.name, &self.email) {
-            (Some(name), Some(email)) => Identity { name: name.clone(), email: email.clone() },
-            _ => Identity::default(),
-        }
+        let committer = self.person("GIT_COMMITTER", "committer");
+        let author = self.person("GIT_AUTHOR", "author").or_else(|| committer.clone());
+        let Some((name, email)) = author else { return Identity::default() };
+        let own = (name, email);
+        let committer = committer.filter(|committer| *committer != own);
+        Identity { committer, ..Identity::of(own.0, own.1) }
+    }
+
+    /// A name and an address: by these variables, else by this section, else by `user`.
+    fn person(&self, variable: &str, section: &str) -> Option<(String, String)> {
+        let part = |part: &str| {
+            let variable = self.variables.get(&format!("{variable}_{}", part.to_uppercase()));
+            let of = |section: &str| self.identity.get(&format!("{section}.{part}"));
+            variable.or_else(|| of(section)).or_else(|| of("user")).cloned()
+        };
+        let email = part("email").or_else(|| self.variables.get("EMAIL").cloned());
+        Some((part("name")?, email?))
     }
 
     /// The settings that a fetch from a remote gets.
@@ -76,10 +127,16 @@ impl UserConfig {
         for entry in output.split(|b| *b == 0) {
             let entry = String::from_utf8_lossy(entry);
             let Some((key, value)) = entry.split_once('\n') else { continue };
-            let filled = || (!value.trim().is_empty()).then(|| value.to_owned());
             match key {
-                "user.name" => config.name = filled(),
-                "user.email" => config.email = filled(),
+                "user.name" | "user.email" | "author.name" | "author.email" | "committer.name"
+                | "committer.email" => {
+                    // A later value stands over an earlier one, and an empty one takes it away.
+                    if value.trim().is_empty() {
+                        config.identity.remove(key);
+                    } else {
+                        config.identity.insert(key.to_owned(), value.to_owned());
+                    }
+                }
                 "safe.directory" => config.safe_directories.push(value.to_owned()),
                 _ if reaches_remotes(key) => {
                     config.connection.push((key.to_owned(), value.to_owned()));
@@ -106,7 +163,7 @@ mod tests {
             credential.https://h.helper\n!gh auth\0safe.directory\n/srv/x\0alias.x\n!sh\0\
             filter.lfs.clean\ngit-lfs\0core.sshcommand\nssh -i k\0broken\0";
         let config = UserConfig::parse(list);
-        let expected = Identity { name: "Ada L.".into(), email: "ada@example.com".into() };
+        let expected = Identity::of("Ada L.".into(), "ada@example.com".into());
         assert_eq!(config.identity(), expected);
         assert_eq!(config.safe_directories, ["/srv/x"]);
         let keys: Vec<_> = config.connection().map(|(key, _)| key).collect();
@@ -118,5 +175,28 @@ mod tests {
         for half in [&b"user.name\nAda\0"[..], b"user.name\nAda\0user.email\n \0", b""] {
             assert_eq!(UserConfig::parse(half).identity(), Identity::default());
         }
+    }
+
+    #[test]
+    fn variables_and_sections_of_their_own_stand_over_the_user() {
+        let list = b"user.name\nAda\0user.email\nada@home.test\0author.email\nada@work.test\0";
+        let config = |variables: &[(&str, &str)]| UserConfig {
+            variables: variables.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+            ..UserConfig::parse(list)
+        };
+        let identity = config(&[]).identity();
+        assert_eq!((identity.name.as_str(), identity.email.as_str()), ("Ada", "ada@work.test"));
+        assert_eq!(identity.committer(), ("Ada", "ada@home.test"));
+        let identity =
+            config(&[("GIT_AUTHOR_NAME", "Bot"), ("GIT_AUTHOR_EMAIL", "bot@ci.test")]).identity();
+        assert_eq!((identity.name.as_str(), identity.email.as_str()), ("Bot", "bot@ci.test"));
+        assert_eq!(identity.committer(), ("Ada", "ada@home.test"));
+        let only = |variables: &[(&str, &str)]| UserConfig {
+            variables: variables.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+            ..UserConfig::default()
+        };
+        let named = only(&[("GIT_AUTHOR_NAME", "Bot"), ("EMAIL", "bot@ci.test")]).identity();
+        assert_eq!((named.name.as_str(), named.email.as_str()), ("Bot", "bot@ci.test"));
+        assert_eq!(only(&[("GIT_AUTHOR_NAME", "Bot")]).identity(), Identity::default());
     }
 }
