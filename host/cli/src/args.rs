@@ -217,8 +217,49 @@ pub(crate) enum SessionCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Try tasks of a session again that failed, were rejected or are held, with a new count of attempts
+    Retry(RetryArgs),
+    /// Check a session's results again, after you changed the checks or what they need; a check that passes costs nothing
+    Recheck {
+        /// The session
+        id: SessionId,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Remove sessions: clones, homes of programs, and what is known of them; branches stay
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// The sessions
+        #[arg(required = true)]
+        ids: Vec<SessionId>,
+        /// Remove results too that are on no branch
+        #[arg(long)]
+        results: bool,
+        /// Remove sessions too that can be resumed
+        #[arg(long)]
+        force: bool,
+    },
     /// Show what happened in a session
     Logs(LogsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The session
+    pub(crate) id: SessionId,
+    /// This task only
+    pub(crate) task: Option<TaskId>,
+    /// Have this executor do it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) executor: Option<String>,
+    /// Use this model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Add this to what the task says
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 #[derive(Debug, Subcommand)]

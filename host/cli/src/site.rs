@@ -44,6 +44,7 @@ pub(crate) async fn site(
         attempts: AttemptPolicy {
             most_attempts: attempts.most,
             retries: attempts.retries,
+            outage: attempts.retries.min(AttemptPolicy::default().outage),
             backoff: attempts.backoff,
             rounds: attempts.rounds,
             when_over: budget.when_over,

@@ -11,6 +11,7 @@ use crate::{
     site::site,
     sweep::sweep,
 };
+use anyhow::Context as _;
 use cyrus_core::{Lease, Observer, Session, SessionReport, Snapshot};
 use cyrus_orchestrator::{Orchestrator, Site};
 use cyrus_plugin::Purpose;
@@ -20,23 +21,32 @@ use std::sync::Arc;
 pub(crate) enum Work {
     /// A new session, with who works in its repository.
     Start(Box<Session>, Box<Site>),
-    /// One that was taken from the store.
-    Resume(Lease, Box<Snapshot>),
+    /// One that was taken from the store, with who works in its repository once that is known.
+    Resume(Lease, Box<Snapshot>, Option<Box<Site>>),
 }
 
 impl Work {
     fn session(&self) -> &Session {
         match self {
             Self::Start(session, _) => session,
-            Self::Resume(_, snapshot) => &snapshot.session,
+            Self::Resume(_, snapshot, _) => &snapshot.session,
         }
+    }
+
+    /// The same, with who works in its repository.
+    async fn ready(self, app: &App) -> anyhow::Result<Self> {
+        let Self::Resume(lease, snapshot, None) = self else { return Ok(self) };
+        let site = site(app, &snapshot.session.base.path, None, Purpose::Work).await?;
+        Ok(Self::Resume(lease, snapshot, Some(Box::new(site))))
     }
 }
 
 /// Works on a session, tells of it, and says how the command ends.
 pub(crate) async fn work(app: &App, work: Work, format: Format) -> anyhow::Result<Exit> {
-    let interrupts = Interrupts::listen()?;
+    // What takes time before there is anything to stop ends with the process.
     sweep(app).await;
+    let work = work.ready(app).await?;
+    let interrupts = Interrupts::listen()?;
     let telling = Arc::new(Telling::new(format));
     let report = follow(app, work, Arc::clone(&telling) as _, &interrupts).await?;
     // Everything told is written before the summary is.
@@ -54,6 +64,7 @@ pub(crate) async fn follow(
     observer: Arc<dyn Observer>,
     interrupts: &Interrupts,
 ) -> anyhow::Result<SessionReport> {
+    let work = work.ready(app).await?;
     let session = work.session();
     let repository = session.base.path.clone();
     let store = app.store().await?;
@@ -67,8 +78,8 @@ pub(crate) async fn follow(
         Work::Start(session, site) => {
             Box::pin(orchestrator.start(&session, &site, observer, stop)).await
         }
-        Work::Resume(lease, snapshot) => {
-            let site = site(app, &repository, None, Purpose::Work).await?;
+        Work::Resume(lease, snapshot, site) => {
+            let site = site.context("the session is not ready")?;
             Box::pin(orchestrator.resume(lease, *snapshot, &site, observer, stop)).await
         }
     };

@@ -108,6 +108,15 @@ pub struct PlannedTask {
     /// The commit it starts from, where that is not what was merged before it: a conflict, with both sides marked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// The number of the last attempt before the operator asked for it to be tried again: attempts up to it count no
+    /// more against what is allowed. 0: never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retried_after: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl PlannedTask {
@@ -123,6 +132,7 @@ impl PlannedTask {
             acceptance: Vec::new(),
             origin: TaskOrigin::default(),
             start: None,
+            retried_after: 0,
         }
     }
 

@@ -117,6 +117,8 @@ pub enum Change {
     Merged(String, ValidationReport),
     /// Where the session stands; anything but running lets go of it. The report is kept.
     State(SessionState, Option<Box<SessionReport>>),
+    /// Forgets the session, with its tasks, executions, effects and log. What was spent stays spent.
+    Remove,
 }
 
 /// How executions of one executor went on one repository and kind of task.

@@ -14,6 +14,7 @@
 //! * [`BudgetPolicy`], [`Meter`]: what is set aside, what it comes to, and when an execution has to stop.
 //! * [`Scheduling`]: how much at once.
 //! * [`ToolPolicy`]: answers what agents ask.
+//! * [`retry()`], [`recheck`]: sessions that ended, tried or checked again.
 //! * [`stop_switch`]: stops a session from outside, or cancels a task of it.
 
 mod analyse;
@@ -24,6 +25,7 @@ mod failure;
 mod orchestrator;
 mod plan;
 mod policy;
+mod retry;
 mod schedule;
 mod select;
 mod session;
@@ -37,8 +39,8 @@ pub use budget::{
     orphaned, settlement,
 };
 pub use failure::{
-    AttemptPolicy, Ending, Step, Tried, checkpoint_of, counted, decide, ending, must_change,
-    released,
+    AttemptPolicy, Ending, Outage, Step, Tried, checkpoint_of, counted, decide, ending,
+    must_change, released,
 };
 pub use orchestrator::{Orchestrator, Ports};
 pub use plan::{
@@ -46,6 +48,7 @@ pub use plan::{
     UnknownPlanningMode, critical_path, dot, from_answer, mermaid, parse_file, plan, validate,
 };
 pub use policy::ToolPolicy;
+pub use retry::{Retry, RetryError, recheck, retry};
 pub use schedule::{Scheduling, Slots};
 pub use select::{
     Candidate, CircuitSettings, Circuits, CloudFallback, Priors, SelectionPolicy, SelectionRule,

@@ -50,6 +50,13 @@ impl StopSignal {
         self.0.borrow().cancelled.contains(task)
     }
 
+    /// Waits until the session is to stop; for ever, when nobody is left to ask for it.
+    pub async fn stopped(&mut self) {
+        if self.0.wait_for(|asked| asked.stop.is_some()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits until this task is to stop, by itself or with its session; for ever, when nobody is left to ask for it.
     pub async fn wait(&mut self, task: &TaskId) -> StopMode {
         let of_task = |asked: &Asked| {

@@ -17,11 +17,12 @@ pub(crate) async fn commit(store: &Store, lease: &Lease, changes: &[Change]) -> 
     let mut transaction = store.begin_write().await?;
     let done = apply_all(store, &mut transaction, lease, changes).await;
     store::end(transaction, done).await?;
-    let state = changes.iter().rev().find_map(|change| match change {
-        Change::State(state, _) => Some(*state),
+    let lets_go = changes.iter().rev().find_map(|change| match change {
+        Change::State(state, _) => Some(*state != SessionState::Running),
+        Change::Remove => Some(true),
         _ => None,
     });
-    if state.is_some_and(|state| state != SessionState::Running) {
+    if lets_go == Some(true) {
         let mut held = store.held();
         if held.get(&lease.session) == Some(&lease.token) {
             held.remove(&lease.session);
@@ -107,6 +108,7 @@ async fn apply(
             set(connection, session, sql, row::json(&(commit, report))?).await
         }
         Change::State(state, report) => stand(connection, session, *state, report.as_deref()).await,
+        Change::Remove => remove(connection, session).await,
     }
 }
 
@@ -143,7 +145,7 @@ async fn put_task(
         "INSERT INTO tasks (session, id, position, kind, document, state) \
          VALUES ($1, $2, (SELECT COALESCE(MAX(position), 0) + 1 FROM tasks WHERE session = $1), $3, $4, $5) \
          ON CONFLICT (session, id) DO UPDATE SET kind = excluded.kind, document = excluded.document, \
-         state = excluded.state",
+         state = excluded.state, cancelled = 0",
     )
     .bind(session.as_str())
     .bind(task.planned.id().as_str())
@@ -212,6 +214,22 @@ async fn acknowledge(
 
 fn is_done(state: &EffectState) -> bool {
     matches!(state, EffectState::Done(_))
+}
+
+async fn remove(connection: &mut AnyConnection, session: &SessionId) -> Result<(), Fault> {
+    // What refers to the session goes before it.
+    for sql in [
+        "DELETE FROM log WHERE session = $1",
+        "DELETE FROM effects WHERE session = $1",
+        "DELETE FROM reservations WHERE session = $1",
+        "DELETE FROM executions WHERE session = $1",
+        "DELETE FROM tasks WHERE session = $1",
+        "DELETE FROM documents WHERE session = $1",
+        "DELETE FROM sessions WHERE id = $1",
+    ] {
+        sqlx::query(sql).bind(session.as_str()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn stand(

@@ -85,6 +85,11 @@ impl Roots {
         Ok(found.into_iter().collect())
     }
 
+    /// Where everything of a session is.
+    pub(crate) fn places(&self, session: &SessionId) -> [PathBuf; 2] {
+        [&self.work, &self.state].map(|root| root.as_path().join(session.as_str()))
+    }
+
     /// Removes everything of a session.
     pub(crate) fn remove_session(&self, session: &SessionId) -> Result<(), WorkspaceError> {
         [&self.work, &self.state]

@@ -99,6 +99,7 @@ mod copy;
 mod definition;
 mod detect;
 mod diff;
+mod disk;
 mod environment;
 mod error;
 mod executed;
@@ -132,6 +133,7 @@ mod user;
 mod validator;
 mod workspaces;
 
+pub use disk::DiskUse;
 pub use environment::{CheckEnvironment, ForgeEnvironment, GitEnvironment};
 pub use forge::GhForge;
 pub use git::Git;

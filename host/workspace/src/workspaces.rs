@@ -51,6 +51,28 @@ impl GitWorkspaces {
         Self { roots, git, settings }
     }
 
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// The results of a session that are kept in its repository, each with its ref and its commit.
+    pub async fn kept(
+        &self,
+        base: &Base,
+        session: &SessionId,
+    ) -> Result<Vec<(String, String)>, WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let all = main.refs(&refs::session(session)).await?;
+        Ok(all.into_iter().map(|(name, commit)| (name, commit.as_str().to_owned())).collect())
+    }
+
+    /// Removes the refs of a session, with the results that they keep.
+    pub async fn forget(&self, base: &Base, session: &SessionId) -> Result<(), WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let all = main.refs(&refs::session(session)).await?;
+        main.remove_refs(&all).await
+    }
+
     /// The scripts that clones which start from this base are set up and torn down with.
     pub async fn scripts(&self, base: &Base) -> Result<Vec<Script>, WorkspaceError> {
         let main = Main::open(&self.git, &base.path).await?;

@@ -11,12 +11,12 @@ fn status(status: u16) -> Value {
     json!({ "failure": { "kind": "status", "status": status } })
 }
 
-/// A run whose model works for one turn and then does this.
-fn after_a_turn(then: Value, more: &[&str]) -> Report {
+/// A run whose model works for one turn and then does this, and how that ends.
+fn after_a_turn(then: Value, more: &[&str], outcome: &str) -> Report {
     let script = turns(json!([write("a.txt", "begun\n"), then, write("b.txt", "more\n")]));
     let world = greeter(world!(), script);
     let ended = world.run(["run", "--json", "Try it"].iter().chain(more)).code(1);
-    let report = ended.report().outcome("failed");
+    let report = ended.report().outcome(outcome);
     assert!(world.repo().session_branches().is_empty(), "half a result is none");
     assert_eq!((&report["branch"], &report["validation"]), (&Value::Null, &Value::Null));
     assert_eq!(report.execution()["outcome"], "failed");
@@ -29,12 +29,13 @@ fn after_a_turn(then: Value, more: &[&str]) -> Report {
 fn what_the_service_refuses_has_its_kind_and_costs_what_was_used() {
     let credit = "Your credit balance is too low to access the Anthropic API.";
     let poor = json!({ "failure": { "kind": "status", "status": 400, "message": credit } });
-    for (failure, kind, advice) in [
-        (status(401), "unauthorized", "Log in"),
-        (status(529), "unavailable", ""),
-        (poor, "quota-exhausted", "Add credit"),
+    for (failure, kind, advice, outcome) in [
+        (status(401), "unauthorized", "Log in", "failed"),
+        // What is not there for now is no failure.
+        (status(529), "unavailable", "", "paused"),
+        (poor, "quota-exhausted", "Add credit", "failed"),
     ] {
-        let report = after_a_turn(failure, &[]);
+        let report = after_a_turn(failure, &[], outcome);
         assert_eq!(report.error()["kind"], kind);
         assert!(report.error()["message"].as_str().unwrap().contains(advice), "{report:?}");
         let cost = json!({"amount": TURN, "source": "reported"});
@@ -59,7 +60,7 @@ fn a_rate_limit_says_when_to_come_back() {
 #[test]
 fn limits_end_the_work() {
     let more = write("b.txt", "more\n");
-    let limited = after_a_turn(more.clone(), &["--max-turns", "1"]);
+    let limited = after_a_turn(more.clone(), &["--max-turns", "1"], "failed");
     assert_eq!(limited.error()["kind"], "turn-limit");
     assert_eq!(limited.execution()["cost"]["amount"], TURN);
 
@@ -101,7 +102,7 @@ fn a_program_that_breaks_off_or_talks_nonsense_is_no_result() {
         let world = greeter(world!(), json!({}));
         let version = "case $1 in --version) echo '2.1.330 (Claude Code)'; exit;; esac";
         world.install("claude", &format!("{version}\n{program}"));
-        let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("failed");
+        let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("paused");
         assert_eq!(report.error()["kind"], kind, "{program}: {report:?}");
         assert!(report.error()["message"].as_str().unwrap().contains(says), "{report:?}");
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
 
+mod again;
 mod checks;
 mod codegen;
 mod delivering;
@@ -14,8 +15,10 @@ mod following;
 mod foreign_text;
 mod hostile;
 mod listings;
+mod phases;
 mod plugins;
 mod run;
 mod simulate;
 mod stopping;
+mod surroundings;
 mod usage;

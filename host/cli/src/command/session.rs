@@ -1,3 +1,6 @@
+mod again;
+mod remove;
+
 use crate::{
     app::App,
     args::{JsonArgs, LogsArgs, SessionCommand},
@@ -38,9 +41,14 @@ pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> 
         SessionCommand::Logs(args) => logs(app, &args).await,
         SessionCommand::Resume { id: Some(id), json, .. } => {
             let (lease, snapshot) = take(app, &id).await?;
-            work::work(app, Work::Resume(lease, Box::new(snapshot)), json.into()).await
+            work::work(app, Work::Resume(lease, Box::new(snapshot), None), json.into()).await
         }
         SessionCommand::Resume { id: None, json, .. } => resume_all(app, json).await,
+        SessionCommand::Retry(args) => again::retry(app, args).await,
+        SessionCommand::Recheck { id, json } => again::recheck(app, &id, json).await,
+        SessionCommand::Rm { ids, results, force } => {
+            remove::remove(app, &ids, results, force).await
+        }
     }
 }
 
@@ -80,7 +88,8 @@ async fn resume_all(app: &App, json: JsonArgs) -> Result<Exit> {
             set_aside(app, &lease, &session.id).await?;
             continue;
         }
-        let ended = work::work(app, Work::Resume(lease, Box::new(snapshot)), json.into()).await;
+        let ended =
+            work::work(app, Work::Resume(lease, Box::new(snapshot), None), json.into()).await;
         match ended {
             Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
             Ok(Exit::Done) => {}
@@ -152,8 +161,11 @@ async fn show(app: &App, id: &SessionId, json: bool) -> Result<Exit> {
     let store = app.store().await?;
     let found = store.snapshot(id).await.map_err(as_usage)?;
     let held = store.sessions().await?.iter().any(|one| one.session.id == *id && one.held);
+    let disk = app.workspaces(&found.session.base.path, None)?.disk_use(id)?;
     if json {
-        print_json_pretty(&whole(&found, held))?;
+        let mut whole = whole(&found, held);
+        whole["diskBytes"] = disk.bytes.into();
+        print_json_pretty(&whole)?;
         return Ok(Exit::Done);
     }
     let Snapshot { session, state, tasks, executions, open_effects, report, .. } = &found;
@@ -174,6 +186,9 @@ async fn show(app: &App, id: &SessionId, json: bool) -> Result<Exit> {
         })
         .collect();
     print_all(&table(&rows));
+    if disk.bytes > 0 {
+        say!("  on disk: {}; `cyrus session rm {id}` removes it", remove::size(disk));
+    }
     for effect in open_effects {
         say!("  not known to be done: {}", effect.key);
     }

@@ -169,6 +169,13 @@ impl Shared {
         {
             holder.believed.remove(id);
         }
+        if change == Change::Remove {
+            if let Some(holder) = record.holder.and_then(|holder| self.holders.get_mut(&holder)) {
+                holder.believed.remove(id);
+            }
+            self.sessions.remove(id);
+            return;
+        }
         let Some(execution) = record.apply(change) else { return };
         self.owners.insert(&execution, id);
         if let Some(changed) = record.executions.get(&execution) {

@@ -137,7 +137,8 @@ impl Record {
                 | Change::Settle(..)
                 | Change::Progress(_)
                 | Change::Merged(..)
-                | Change::State(..) => {}
+                | Change::State(..)
+                | Change::Remove => {}
             }
         }
         Ok(())
@@ -199,13 +200,14 @@ impl Record {
             Change::Progress(progress) => self.progress = progress,
             Change::Merged(commit, report) => self.verdict = Some((commit, report)),
             Change::State(state, report) => self.stand(state, report.map(|report| *report)),
-            Change::Reserve(_) | Change::Settle(..) => {}
+            Change::Reserve(_) | Change::Settle(..) | Change::Remove => {}
         }
         None
     }
 
     fn put_task(&mut self, record: TaskRecord) {
         let id = record.planned.id().clone();
+        self.cancelled.remove(&id);
         self.tasks.put(id.as_str(), record);
     }
 

@@ -16,19 +16,30 @@ pub struct Tried {
     pub executor: String,
     /// How it failed.
     pub error: String,
+    /// It was not there, which may pass: what to do when nobody else can have the task.
+    pub outage: Option<Outage>,
+}
+
+/// What to do about an executor that was not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Ask again after this time.
+    Wait(Duration),
+    /// It was asked often enough.
+    Over,
 }
 
 /// What comes next for a task after these attempts at it, which are all there were, in order. It depends on nothing
 /// else, so that after a crash the same comes next as before.
 pub fn decide(task: &PlannedTask, attempts: &[ExecutionRecord], policy: &AttemptPolicy) -> Step {
-    History { task, attempts, policy, looked_at: false }.step()
+    History::new(task, attempts, policy, false).step()
 }
 
 /// What comes next for a task that was held, once somebody has looked at it and said to go on. Who was not there, not
 /// let in or without credit is not out any more; what ran out of money or may have been created remotely is taken up
 /// from its checkpoint.
 pub fn released(task: &PlannedTask, attempts: &[ExecutionRecord], policy: &AttemptPolicy) -> Step {
-    History { task, attempts, policy, looked_at: true }.step()
+    History::new(task, attempts, policy, true).step()
 }
 
 /// The last checkpoint of this executor in these attempts at a task. Nobody ever goes on from another's.
@@ -149,10 +160,25 @@ impl Came {
 
 struct History<'a> {
     task: &'a PlannedTask,
+    /// All there were.
+    all: &'a [ExecutionRecord],
+    /// Those since the task was last retried by the operator.
     attempts: &'a [ExecutionRecord],
     policy: &'a AttemptPolicy,
     /// Somebody has looked at it and said to go on.
     looked_at: bool,
+}
+
+impl<'a> History<'a> {
+    fn new(
+        task: &'a PlannedTask,
+        all: &'a [ExecutionRecord],
+        policy: &'a AttemptPolicy,
+        looked_at: bool,
+    ) -> Self {
+        let first = all.iter().position(|record| record.attempt > task.retried_after);
+        Self { task, all, attempts: &all[first.unwrap_or(all.len())..], policy, looked_at }
+    }
 }
 
 impl History<'_> {
@@ -223,9 +249,31 @@ impl History<'_> {
         if self.looked_at || times > self.policy.retries || !near {
             return self.choose(Some(said.to_owned()));
         }
-        let doubled = self.policy.backoff.saturating_mul(1 << (times - 1).min(16));
-        let wait = doubled.min(self.policy.near).max(retry_after.unwrap_or_default());
-        self.again(last, wait, said)
+        self.again(last, self.pause(times).max(retry_after.unwrap_or_default()), said)
+    }
+
+    /// How long to wait for one that was not there so many times in a row.
+    fn pause(&self, times: u32) -> Duration {
+        let doubled = self.policy.backoff.saturating_mul(1 << times.saturating_sub(1).min(16));
+        doubled.min(self.policy.near)
+    }
+
+    /// What to do about an executor whose last attempt this was, if it was not there.
+    fn outage(&self, last: &ExecutionRecord) -> Option<Outage> {
+        let Came::Ended(Ending::Unavailable { retry_after }) = came(last) else { return None };
+        let gone = |record: &ExecutionRecord| {
+            matches!(came(record), Came::Ended(Ending::Unavailable { .. }))
+        };
+        let own = self.by(last).filter(|record| !came(record).is_neutral());
+        let own: Vec<_> = own.collect();
+        let times = own.iter().rev().take_while(|record| gone(record)).count();
+        let times = u32::try_from(times).unwrap_or(u32::MAX);
+        let most = self.policy.retries.saturating_add(self.policy.outage);
+        Some(if times > most {
+            Outage::Over
+        } else {
+            Outage::Wait(self.pause(times).max(retry_after.unwrap_or_default()))
+        })
     }
 
     fn rate_limited(
@@ -251,7 +299,7 @@ impl History<'_> {
 
     fn cut_short(&self, last: &ExecutionRecord, said: &str) -> Step {
         let before = self.by(last).filter(|record| came(record).is_cut_short()).count();
-        let resumable = checkpoint_of(self.attempts, &last.executor).is_some();
+        let resumable = checkpoint_of(self.all, &last.executor).is_some();
         match self.exhausted(said) {
             Some(end) => end,
             None if before <= 1 && resumable => self.again(last, Duration::ZERO, said),
@@ -310,7 +358,7 @@ impl History<'_> {
         Step::Again {
             executor: last.executor.clone(),
             wait,
-            resume: checkpoint_of(self.attempts, &last.executor),
+            resume: checkpoint_of(self.all, &last.executor),
             tried: self.tried().into_iter().filter(others).collect(),
             cheaper_than: self.ceiling(),
             findings: self.findings(),
@@ -346,13 +394,14 @@ impl History<'_> {
         let tried = |record: &ExecutionRecord| Tried {
             executor: record.executor.clone(),
             error: said(record),
+            outage: self.outage(record),
         };
         out.into_iter().map(tried).collect()
     }
 
     /// What was wrong with the last result that was checked.
     fn findings(&self) -> Vec<Finding> {
-        let verdict = self.attempts.iter().rev().find_map(|record| record.verdict.as_ref());
+        let verdict = self.all.iter().rev().find_map(|record| record.verdict.as_ref());
         verdict.map(|verdict| verdict.findings.clone()).unwrap_or_default()
     }
 

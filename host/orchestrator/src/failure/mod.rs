@@ -8,7 +8,7 @@ mod ending;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use decide::{Tried, checkpoint_of, counted, decide, must_change, released};
+pub use decide::{Outage, Tried, checkpoint_of, counted, decide, must_change, released};
 pub use ending::{Ending, ending};
 
 use crate::budget::WhenOver;
@@ -22,6 +22,8 @@ pub struct AttemptPolicy {
     pub most_attempts: u32,
     /// Times in a row that an executor which is not there is asked again.
     pub retries: u32,
+    /// Times more that it is asked when nobody else can have the task, before the task is held.
+    pub outage: u32,
     /// How long before it is asked again the first time; doubled each time.
     pub backoff: Duration,
     /// A reset no further away than this is waited for; else the next executor has the task.
@@ -40,6 +42,7 @@ impl Default for AttemptPolicy {
         Self {
             most_attempts: 6,
             retries: 3,
+            outage: 2,
             backoff: Duration::from_secs(2),
             near: Duration::from_mins(5),
             rounds: 2,

@@ -63,8 +63,11 @@ pub(super) async fn run(
     if desk.orchestrator.circuits().exclusion(&next.executor, now).is_some() {
         return Ok(None);
     }
-    let begun = Box::pin(prepared(desk, planned, next, &member.candidate, placement)).await?;
-    let Some(begun) = begun else { return Ok(None) };
+    let prepared = Box::pin(prepared(desk, planned, next, &member.candidate, placement));
+    let Some(begun) = desk.unless_stopped(Some(planned.id()), prepared).await else {
+        return Ok(None);
+    };
+    let Some(begun) = begun? else { return Ok(None) };
     let report = Arc::new(execution::run(desk, &executor, begun).await?);
     Box::pin(execution::finish(desk, &report)).await?;
     Ok(None)
@@ -282,7 +285,8 @@ pub(super) async fn discard(desk: &Desk<'_>, planned: &PlannedTask) {
         return;
     }
     for spec in desk.specs(id) {
-        if let Err(error) = desk.drop_workspace(&spec).await {
+        let drop = desk.drop_workspace(&spec);
+        if let Some(Err(error)) = desk.unless_stopped(None, drop).await {
             let message = format!("the clone of task {id} could not be removed: {error}");
             desk.tell(SessionEvent::Warning { message });
         }

@@ -76,6 +76,27 @@ impl Desk<'_> {
         Ok(self.ports().store.check(&self.lease).await?)
     }
 
+    /// Does this, unless the session is to stop first, or this task of it. What is dropped then is like what a crash
+    /// leaves: the programs that it launched end, and a resumed session takes it up again.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        task: Option<&TaskId>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let stopped = async {
+            match task {
+                Some(task) => drop(stop.wait(task).await),
+                None => stop.stopped().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = stopped => None,
+        }
+    }
+
     /// Everything that was merged so far.
     pub(super) fn head(&self) -> String {
         let merged = self.board().progress.head.clone();
@@ -163,7 +184,8 @@ impl Desk<'_> {
             return;
         }
         let Session { id, base, .. } = self.session;
-        if let Err(error) = self.ports().workspaces.clear(base, id).await {
+        let clear = self.ports().workspaces.clear(base, id);
+        if let Some(Err(error)) = self.unless_stopped(None, clear).await {
             let message = format!("what the session left behind could not be removed: {error}");
             self.tell(SessionEvent::Warning { message });
         }

@@ -85,7 +85,9 @@ pub(super) async fn take_in(desk: &mut Desk<'_>, known: Known) -> Result<Vec<Cha
         desk.commit(std::mem::take(&mut changes)).await?;
     }
     desk.tell(SessionEvent::Analysed(Box::new(desk.analysis.clone())));
-    desk.checks = desk.ports().validator.checks(&session.base).await?;
+    let checks = desk.ports().validator.checks(&session.base);
+    // A session that is to stop is looked at again when it is resumed.
+    desk.checks = desk.unless_stopped(None, checks).await.transpose()?.unwrap_or_default();
     desk.tell(SessionEvent::ChecksPlanned { checks: desk.checks.clone() });
     settle(desk).await?;
     // One that is paused is resumed by a person. One that was cut off goes on by itself, and nobody has looked at it.

@@ -27,9 +27,9 @@ pub(super) async fn merge(
         return desk.set(id, TaskState::Done { commit: None }).await;
     };
     for number in 1..=MOST_CONFLICTS {
-        let Some(resolver) = conflict(desk, planned, number, &theirs).await? else {
-            return Ok(());
-        };
+        let conflict = Box::pin(conflict(desk, planned, number, &theirs));
+        let Some(conflict) = desk.unless_stopped(None, conflict).await else { return Ok(()) };
+        let Some(resolver) = conflict? else { return Ok(()) };
         match Box::pin(settle(desk, &resolver)).await? {
             Settled::Resolved(commit) => theirs = commit,
             Settled::Open => return Ok(()),
@@ -97,7 +97,9 @@ async fn settle(desk: &Desk<'_>, conflict: &PlannedTask) -> Result<Settled, Brok
             }
         },
     };
-    let commit = resolve(desk, id, (ours, theirs), &resolved).await?;
+    let resolve = Box::pin(resolve(desk, id, (ours, theirs), &resolved));
+    let Some(commit) = desk.unless_stopped(None, resolve).await else { return Ok(Settled::Open) };
+    let commit = commit?;
     attempt::discard(desk, conflict).await;
     Ok(Settled::Resolved(commit))
 }

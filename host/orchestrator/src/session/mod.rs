@@ -17,14 +17,17 @@ mod verdict;
 use crate::{Broken, Orchestrator, Site, StopSignal, effects::Effects};
 use board::Board;
 use cyrus_core::{
-    Change, Lease, Observer, Session, SessionEvent, SessionReport, SessionState, Snapshot,
-    StoreError,
+    Change, Lease, Observer, Session, SessionEvent, SessionOutcome, SessionReport, SessionState,
+    Snapshot, StoreError,
 };
 use desk::Desk;
 use finish::{Conclusion, Found};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use intake::Known;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 impl Orchestrator {
     /// Takes a session in and works on it to its end, or until it is stopped.
@@ -70,6 +73,8 @@ struct Past {
     board: Board,
     found: Found,
     known: Known,
+    /// How long it was worked on.
+    taken: Duration,
 }
 
 impl Past {
@@ -77,10 +82,20 @@ impl Past {
         let Snapshot { session, state, analysis, plan, tasks, executions, .. } = snapshot;
         let board = Board::of(tasks, executions, snapshot.progress);
         let found = Found::of(snapshot.verdict);
+        let taken = taken(&board, snapshot.report.as_ref());
         let is_paused = state == SessionState::Paused;
         let known = Known { analysis, is_planned: plan.is_some(), is_paused };
-        (session, Box::new(Self { board, found, known }))
+        (session, Box::new(Self { board, found, known, taken }))
     }
+}
+
+/// How long a session was worked on so far: as its last report says, and where a process left none, at least as long as
+/// its longest execution.
+fn taken(board: &Board, report: Option<&SessionReport>) -> Duration {
+    let executions = board.executions().filter_map(|record| record.report.as_ref());
+    let longest = executions.map(|report| report.duration_ms).max().unwrap_or_default();
+    let reported = report.map_or(0, |report| report.duration_ms);
+    Duration::from_millis(reported.max(longest))
 }
 
 /// Work on one session by this process.
@@ -108,14 +123,14 @@ impl Run<'_> {
             base_commit: session.base.repository.base_commit.clone(),
             resumed: self.resumed,
         });
-        let Past { board, mut found, known } = unboxed(past);
+        let Past { board, mut found, known, taken: before } = unboxed(past);
         let mut desk = self.desk(session, lease, Arc::new(Mutex::new(board)));
         let conclusion = match work(&mut desk, known, &mut found).await {
             Ok(conclusion) => conclusion,
             Err(Broken::Store(error)) => return Err(error),
             Err(error) => Conclusion::failed(error.to_string()),
         };
-        let taken = clock.elapsed().saturating_sub(begun);
+        let taken = before + clock.elapsed().saturating_sub(begun);
         let report = found.report(&desk, conclusion, taken).await?;
         let state = SessionState::of(report.outcome);
         if state != SessionState::Paused {
@@ -179,8 +194,14 @@ async fn work(desk: &mut Desk<'_>, known: Known, found: &mut Found) -> Result<Co
     }
     loop {
         tasks(desk).await?;
-        if let Some(conclusion) = Box::pin(finish::conclude(desk, found)).await? {
-            return Ok(conclusion);
+        let conclude = Box::pin(finish::conclude(desk, found));
+        match desk.unless_stopped(None, conclude).await {
+            Some(concluded) => {
+                if let Some(conclusion) = concluded? {
+                    return Ok(conclusion);
+                }
+            }
+            None => return Ok(Conclusion::new(SessionOutcome::Paused)),
         }
     }
 }

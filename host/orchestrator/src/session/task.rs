@@ -1,7 +1,7 @@
 //! One task, from its first attempt to a result that holds, or to the end of what can be tried.
 
 use super::{attempt, desk::Desk, integrate, verdict};
-use crate::{Broken, Step, Tried, checkpoint_of, decide, ending, released, soonest};
+use crate::{Broken, Outage, Step, Tried, checkpoint_of, decide, ending, released, soonest};
 use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
 use cyrus_executor::{Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
@@ -72,8 +72,8 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
         }
         let step = step(desk, planned);
         let state = match step {
-            Step::Choose { tried, cheaper_than, findings, because: _ } => {
-                let wanted = Wanted { same: None, tried, cheaper_than, findings };
+            Step::Choose { tried, cheaper_than, findings, because } => {
+                let wanted = Wanted { same: None, tried, cheaper_than, findings, because };
                 take_turn(desk, planned, wanted).await?
             }
             Step::Again {
@@ -91,12 +91,17 @@ pub(super) async fn produce(desk: &Desk<'_>, planned: &PlannedTask) -> Result<En
                         continue;
                     }
                 }
+                let because_of = Some(because.clone());
                 let same = Some(Same { executor, resume, because });
-                let wanted = Wanted { same, tried, cheaper_than, findings };
+                let wanted = Wanted { same, tried, cheaper_than, findings, because: because_of };
                 take_turn(desk, planned, wanted).await?
             }
             Step::Collect { execution } => {
-                Box::pin(attempt::collect(desk, planned, &execution)).await?
+                let collect = Box::pin(attempt::collect(desk, planned, &execution));
+                let Some(collected) = desk.unless_stopped(Some(id), collect).await else {
+                    continue;
+                };
+                collected?
             }
             Step::Validate { execution } => {
                 Box::pin(verdict::validate(desk, planned, &execution)).await?
@@ -129,6 +134,8 @@ struct Wanted {
     tried: Vec<Tried>,
     cheaper_than: Option<MicroUsd>,
     findings: Vec<Finding>,
+    /// How the attempt before ended; `None` for the first.
+    because: Option<String>,
 }
 
 /// The executor of the attempt before, once more.
@@ -162,7 +169,7 @@ async fn take_turn(
 
 /// Finds who has the next attempt, or waits until somebody can.
 async fn next(desk: &Desk<'_>, planned: &PlannedTask, wanted: Wanted) -> Result<Turn, Broken> {
-    let Wanted { same, mut tried, cheaper_than, findings } = wanted;
+    let Wanted { same, mut tried, cheaper_than, findings, because } = wanted;
     if let Some(Same { executor, resume, because }) = same {
         // As if it had been asked for by name: readiness and money still count.
         let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
@@ -195,7 +202,7 @@ async fn next(desk: &Desk<'_>, planned: &PlannedTask, wanted: Wanted) -> Result<
                 return Ok(Turn::Nobody(TaskState::Held { reason }));
             }
             Choice::Wait(_, error) | Choice::Nobody(error, _) => {
-                tried.push(Tried { executor, error });
+                tried.push(Tried { executor, error, outage: None });
             }
         }
     }
@@ -209,7 +216,49 @@ async fn next(desk: &Desk<'_>, planned: &PlannedTask, wanted: Wanted) -> Result<
             Ok(Turn::Later)
         }
         Choice::Money => Ok(Turn::Later),
+        Choice::Nobody(why, TaskState::Failed { .. }) => {
+            Box::pin(alone(desk, planned, tried, findings, because.unwrap_or(why))).await
+        }
         Choice::Nobody(_, state) => Ok(Turn::Nobody(state)),
+    }
+}
+
+/// What follows when nobody else can have a task. One that is only not there for now is waited for a while, and then the
+/// task is held: an outage is no failure.
+async fn alone(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    mut tried: Vec<Tried>,
+    findings: Vec<Finding>,
+    because: String,
+) -> Result<Turn, Broken> {
+    let Some(at) = tried.iter().position(|tried| tried.outage.is_some()) else {
+        return Ok(Turn::Nobody(TaskState::Failed { reason: because }));
+    };
+    let Tried { executor, error, outage } = tried.remove(at);
+    let held = || {
+        let reason =
+            format!("{executor} is not there: {error}; when it is back, resume the session");
+        Turn::Nobody(TaskState::Held { reason })
+    };
+    let Some(Outage::Wait(time)) = outage else { return Ok(held()) };
+    wait(desk, planned.id(), time, error.clone()).await;
+    if desk.stop.asked().is_some() || desk.stop.cancels(planned.id()) {
+        return Ok(Turn::Later);
+    }
+    let asked = PlannedTask { executor: Some(executor.clone()), ..planned.clone() };
+    match choose(desk, &asked, &tried, None).await? {
+        Choice::Executor(mut receipt, executor) => {
+            receipt.because = error;
+            let resume = checkpoint_of(desk.board().attempts(planned.id()), &executor);
+            Ok(Turn::Attempt(attempt::Next { executor, resume, findings, receipt }))
+        }
+        Choice::Wait(time, because) => {
+            wait(desk, planned.id(), time, because).await;
+            Ok(Turn::Later)
+        }
+        Choice::Money => Ok(Turn::Later),
+        Choice::Nobody(..) => Ok(held()),
     }
 }
 

@@ -29,8 +29,10 @@ pub(super) async fn validate(
         had_conflict: matches!(planned.origin, TaskOrigin::Conflict { .. }),
     };
     let checks = checks(desk, planned);
-    let mut report =
-        desk.ports().validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
+    let validator = &desk.ports().validator;
+    let validate = validator.validate(&subject, &checks, desk.observer.as_ref());
+    let Some(report) = desk.unless_stopped(Some(id), validate).await else { return Ok(None) };
+    let mut report = report?;
     if report.verdict != ValidationVerdict::Failed
         && collected.diff.files > 0
         && let Some(reviewer) = &desk.site.scrutiny.review

@@ -49,6 +49,34 @@ fn failure_unavailable_for_long_goes_to_the_next_at_once() {
 }
 
 #[test]
+fn outage_that_passes_is_waited_for_when_there_is_nobody_else() {
+    let mut scripts = vec![fails(ErrorKind::Unavailable); 5];
+    scripts.push(done());
+    let near = local("near").does(scripts);
+    let mut stage = Stage::new(&[&near]);
+    let report = stage.fix();
+    assert_eq!(report.outcome, SessionOutcome::Validated, "{:?}", report.reason);
+    assert_eq!(stage.who().len(), 6);
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
+fn outage_that_lasts_holds_the_task_and_resume_finishes_it() {
+    let mut scripts = vec![fails(ErrorKind::Unavailable); 6];
+    scripts.push(done());
+    let near = local("near").does(scripts);
+    let mut stage = Stage::new(&[&near]);
+    let report = stage.fix();
+    assert_eq!(report.outcome, SessionOutcome::Paused);
+    assert!(report.reason.is_some_and(|reason| reason.contains("near is not there")));
+    assert_eq!(stage.who().len(), 6);
+    let resumed = stage.resume(report.session.as_str());
+    assert_eq!(resumed.outcome, SessionOutcome::Validated, "{:?}", resumed.reason);
+    assert!(resumed.duration_ms > report.duration_ms, "of the whole session");
+    assert_eq!(stage.violations(), []);
+}
+
+#[test]
 fn circuit_opens_for_all_sessions_and_one_probe_closes_it() {
     let down = fails(ErrorKind::Unavailable);
     let near = local("near").does([down.clone(), down.clone(), down.clone(), down, done()]);

@@ -205,6 +205,7 @@ fn apply(
         Change::Merged(commit, report) => model.verdict = Some((commit, report)),
         Change::State(state, _) => model.state = state,
         Change::Reserve(_) | Change::Settle(..) => unreachable!("money has tests of its own"),
+        Change::Remove => unreachable!("nothing is left to compare"),
     }
     true
 }

@@ -28,7 +28,7 @@ fn in_the_way(what: &str) -> (Vec<Candidate>, PlannedTask, World, Excluded) {
             Excluded::NotReady { why: "its plugin does not load".into() }
         }
         "tried" => {
-            world.tried = vec![Tried { executor: "near".into(), error: "it failed".into() }];
+            world.tried = vec![tried("near", "it failed")];
             Excluded::Tried { error: "it failed".into() }
         }
         "cheaper" => {
@@ -124,7 +124,7 @@ proptest! {
         let policy = SelectionPolicy { local_to_cloud, ..policy(strategy) };
         let first = all.first().filter(|_| tried).map(|first| first.info.name.clone());
         let world = World {
-            tried: first.into_iter().map(|executor| Tried { executor, error: "no".into() }).collect(),
+            tried: first.into_iter().map(|executor| Tried { executor, error: "no".into(), outage: None }).collect(),
             ..World::default()
         };
         let receipt = world.select(&task, &policy, &all);

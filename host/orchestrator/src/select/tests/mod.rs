@@ -44,6 +44,10 @@ fn everybody() -> Vec<Candidate> {
     all
 }
 
+fn tried(executor: &str, error: &str) -> Tried {
+    Tried { executor: executor.into(), error: error.into(), outage: None }
+}
+
 fn task(kind: &str) -> PlannedTask {
     PlannedTask::new(Task {
         id: "t1".parse().unwrap(),
