@@ -5,7 +5,32 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Whether there is a session that can be asked to stop.
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// Ends the process at an interrupt for as long as no session has begun: executors are made and asked until then. What
+/// was launched ends with it.
+pub(crate) fn end_until_begun() -> std::io::Result<()> {
+    let [mut int, mut term, mut hup] = signals()?;
+    tokio::spawn(async move {
+        tokio::select! {
+            Some(()) = int.recv() => {}
+            Some(()) = term.recv() => {}
+            Some(()) = hup.recv() => {}
+        }
+        if !BEGUN.load(Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    Ok(())
+}
+
+fn signals() -> std::io::Result<[Signal; 3]> {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    Ok([signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?])
+}
 
 /// Ctrl-C, and what a terminal or an init system sends instead: the first asks the session to stop and leave
 /// nothing running, the second ends the process at once. What was launched ends with it.
@@ -21,9 +46,8 @@ impl Interrupts {
     pub(crate) fn listen() -> std::io::Result<Self> {
         let (switch, signal_of_stop) = stop_switch();
         let interrupted = Arc::new(AtomicBool::new(false));
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [mut int, mut term, mut hup] =
-            [signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?];
+        let [mut int, mut term, mut hup] = signals()?;
+        BEGUN.store(true, Ordering::Relaxed);
         let (heard, pulled) = (Arc::clone(&interrupted), switch.clone());
         tokio::spawn(async move {
             loop {

@@ -54,6 +54,9 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         Command::Plan(args) => args.task.repo.clone(),
         _ => PathBuf::from("."),
     };
+    if matches!(cli.command, Command::Run(_) | Command::Session(_)) {
+        interrupt::end_until_begun()?;
+    }
     let (home, plugin_dirs) = (cli.cyrus_home, cli.plugin_dirs);
     let withheld = sandbox::withheld()?;
     let open = app::Opening { home, plugin_dirs, repository, supervisor, withheld, compiler };

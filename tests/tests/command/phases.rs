@@ -1,6 +1,6 @@
 //! An interrupt in each phase of a session: it ends at once, nothing is left running, and the session goes on later.
 
-use crate::fixtures::{GREETER, checks, mending};
+use crate::fixtures::{GREETER, MENDED, bash, checks, mending, write};
 use cyrus_tests::{Held, Signal, World, world};
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt as _};
@@ -71,13 +71,11 @@ fn an_interrupt_ends_a_merge() {
 
 /// A model that does one of two tasks, by what it is asked.
 fn two() -> Value {
-    let write = |when: &str, path: &str, content: &str| {
-        json!({ "when": when, "turns": [
-            { "tools": [{ "name": "Write", "input": { "file_path": format!("{{cwd}}/{path}"), "content": content } }] },
-            { "tools": [{ "name": "Write", "input": { "file_path": "{cwd}/greet.sh", "content": "echo \"Hello, $1!\"\n" } }] },
-            { "text": "Done." } ] })
+    let one_of = |when: &str, path: &str| {
+        let mend = bash(&format!("printf '%s' '{MENDED}' >greet.sh"));
+        json!({ "when": when, "turns": [write(path, "new\n"), mend, { "text": "Done." }] })
     };
-    json!({ "conversations": [write("greeting", "one.txt", "1\n"), write("licence", "two.txt", "2\n")] })
+    json!({ "conversations": [one_of("greeting", "one.txt"), one_of("licence", "two.txt")] })
 }
 
 #[test]

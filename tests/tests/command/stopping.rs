@@ -43,7 +43,8 @@ fn an_interrupt_leaves_nothing_running_and_the_session_goes_on_later() {
     let resumed = resume(&world, report.session());
     let executions = resumed["executions"].as_array().unwrap();
     assert_eq!(executions.len(), 2);
-    assert_eq!(executions[0]["checkpoint"], executions[1]["checkpoint"], "the same conversation");
+    let conversation = |of: usize| executions[of]["checkpoint"].as_str().unwrap().lines().next();
+    assert_eq!(conversation(0), conversation(1), "the same conversation");
     assert_eq!(world.sessions()[0]["state"], "validated");
 }
 

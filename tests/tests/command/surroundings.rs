@@ -135,7 +135,8 @@ fn the_configuration_of_the_system_and_of_other_places_counts() {
     fs::create_dir_all(&elsewhere).expect("a directory");
     fs::write(elsewhere.join("config"), "[user]\n\tname = Xdg\n\temail = xdg@home.invalid\n")
         .expect("a file");
-    let world = world.variable("XDG_CONFIG_HOME", world.path("xdg"));
+    let place = world.path("xdg");
+    let world = world.variable("XDG_CONFIG_HOME", place);
     assert_eq!(authors(&world), "Xdg <xdg@home.invalid>, Xdg <xdg@home.invalid>");
 }
 
