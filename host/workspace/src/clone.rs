@@ -6,8 +6,9 @@ use crate::{
     error::{in_background, io},
     git::{Call, Git},
     include,
-    layout::{TaskDir, copy_index, remove_tree},
+    layout::{TaskDir, copy_index},
     object::ObjectId,
+    remove::remove_tree,
     repository::Main,
     user::Identity,
 };

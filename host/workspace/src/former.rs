@@ -3,7 +3,8 @@
 
 use crate::{
     error::io,
-    layout::{Roots, TaskDir, directories, remove_tree},
+    layout::{Roots, TaskDir, directories},
+    remove::remove_tree,
 };
 use cyrus_core::{SessionId, WorkspaceError};
 use std::{fs, path::Path};

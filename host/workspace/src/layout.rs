@@ -18,7 +18,7 @@
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
 //! ```
 
-use crate::error::io;
+use crate::{error::io, remove::remove_tree};
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::TaskId;
 use cyrus_sandbox::AbsolutePath;
@@ -282,38 +282,6 @@ pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
     copied.map_err(io("cannot write", to))
 }
 
-/// Removes a file or a directory with all that is in it; links are removed, never followed. Directories without
-/// write permission, such as Go's module cache, are no obstacle.
-pub(crate) fn remove_tree(path: &Path) -> Result<(), WorkspaceError> {
-    let metadata = match path.symlink_metadata() {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io("cannot look at", path)(error)),
-    };
-    if !metadata.is_dir() {
-        return fs::remove_file(path).map_err(io("cannot remove", path));
-    }
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            make_writable(path);
-            fs::remove_dir_all(path).map_err(io("cannot remove", path))
-        }
-        result => result.map_err(io("cannot remove", path)),
-    }
-}
-
-/// Gives the user write permission on the directories of a tree. What that does not help with, the removal that
-/// follows reports.
-fn make_writable(directory: &Path) {
-    let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        // Of the entry itself, so that links are not followed.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            make_writable(&entry.path());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,28 +385,5 @@ mod tests {
         assert!(!place.path().join("state/s-one").exists());
         assert_eq!(TaskDir::of_session(&roots, &session).unwrap(), []);
         assert_eq!(roots.sessions().unwrap(), []);
-    }
-
-    #[test]
-    fn removal_does_not_follow_links_and_minds_no_permissions() {
-        let place = tempfile::tempdir().unwrap();
-        let outside = place.path().join("outside");
-        fs::create_dir(&outside).unwrap();
-        fs::write(outside.join("keep"), "").unwrap();
-        let tree = place.path().join("tree");
-        fs::create_dir_all(tree.join("sealed/deep")).unwrap();
-        fs::write(tree.join("sealed/deep/file"), "").unwrap();
-        symlink(&outside, tree.join("sealed/link")).unwrap();
-        for sealed in ["sealed/deep", "sealed"] {
-            fs::set_permissions(tree.join(sealed), Permissions::from_mode(0o500)).unwrap();
-        }
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists() && outside.join("keep").exists());
-
-        let link = place.path().join("link");
-        symlink(&outside, &link).unwrap();
-        remove_tree(&link).unwrap();
-        assert!(link.symlink_metadata().is_err() && outside.join("keep").exists());
-        remove_tree(&link).unwrap();
     }
 }

@@ -123,6 +123,7 @@ mod place;
 mod push;
 mod refs;
 mod remote;
+mod remove;
 mod repository;
 mod rules;
 mod scratch;
