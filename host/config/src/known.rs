@@ -39,6 +39,7 @@ const CONFIG: Keys = Object(&[
     ("network", NETWORK),
     ("planning", Open),
     ("pluginDirs", Open),
+    ("resultLimits", RESULT_LIMITS),
     ("retention", Object(&[("days", Open), ("keepFailed", Open)])),
     (
         "scheduling",
@@ -109,6 +110,7 @@ const REPOSITORY: Keys = Object(&[
     ("integration", INTEGRATION),
     ("network", NETWORK),
     ("planning", Open),
+    ("resultLimits", RESULT_LIMITS),
     ("sandbox", SANDBOX),
     (
         "scheduling",
@@ -210,6 +212,8 @@ const SANDBOX: Keys = Object(&[
 const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
 
 const INTEGRATION: Keys = Object(&[("pullRequest", Open), ("push", Open), ("share", Open)]);
+
+const RESULT_LIMITS: Keys = Object(&[("fileMib", Open), ("files", Open), ("totalMib", Open)]);
 
 const SELECTION: Keys = Object(&[
     ("fallback", Open),

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Home, loaded, problems, warnings};
 use cyrus_config::{
-    Attempts, Budget, Config, DiffRules, Fallback, Hooks, Planning, Publishing, Retention, Review,
-    Scheduling, Selection, SelectionRule, Terms, WhenOver,
+    Attempts, Budget, Config, DiffRules, Fallback, Hooks, Planning, Publishing, ResultLimits,
+    Retention, Review, Scheduling, Selection, SelectionRule, Terms, WhenOver,
 };
 use cyrus_core::{Billing, Caps, Complexity, Strategy};
 use cyrus_executor::{MicroUsd, TaskKind};
@@ -103,6 +103,11 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
     };
     assert_eq!(repository.budget(), Budget { caps, when_over: WhenOver::Cheaper });
     assert_eq!(config.time_zone().iana_name(), Some("Europe/Berlin"));
+    let limits = repository.result_limits();
+    assert_eq!(
+        limits,
+        ResultLimits { files: Some(5000), file_mib: Some(64), total_mib: Some(512) }
+    );
     let scheduling = Scheduling {
         max_at_once: 12,
         max_per_session: 6,
@@ -153,6 +158,8 @@ fn a_repository_says_more_key_by_key() {
     let Budget { caps, when_over } = shop.budget();
     assert_eq!((caps.task, caps.session), (Some(usd("2.50")), Some(usd("7.5"))));
     assert_eq!((caps.day, when_over), (Some(usd("50.05")), WhenOver::Pause));
+    let limits = shop.result_limits();
+    assert_eq!(limits, ResultLimits { files: Some(5000), file_mib: Some(8), total_mib: Some(512) });
     let scheduling = shop.scheduling();
     assert_eq!((scheduling.max_per_session, scheduling.max_per_repository), (2, 3));
     assert_eq!((scheduling.max_at_once, scheduling.silence), (12, Duration::from_mins(5)));
@@ -288,6 +295,9 @@ fn what_makes_no_sense_is_named_where_it_is() {
         (json!({"executors": {"e": {"billing": "free"}}}), "executors.e.billing"),
         (json!({"executors": {"e": {"maxAtOnce": 0}}}), "executors.e.maxAtOnce"),
         (json!({"executors": {"e": {"kinds": []}}}), "executors.e.kinds"),
+        (json!({"resultLimits": {"files": 0}}), "resultLimits.files"),
+        (json!({"resultLimits": {"fileMib": "8"}}), "resultLimits.fileMib"),
+        (json!({"resultLimits": {"totalMib": 0.5}}), "resultLimits.totalMib"),
         (json!({"scheduling": {"maxAtOnce": 0}}), "scheduling.maxAtOnce"),
         (json!({"scheduling": {"maxPerSession": 0}}), "scheduling.maxPerSession"),
         (json!({"scheduling": {"maxPerRepository": 1.5}}), "scheduling.maxPerRepository"),
