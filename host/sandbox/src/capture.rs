@@ -37,6 +37,13 @@ impl Captured {
         bytes
     }
 
+    /// The same, without a copy of what was kept.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = self.head;
+        bytes.extend(&self.tail);
+        bytes
+    }
+
     /// As text, with a line that says how much is missing where something is. Bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         let (first, second) = self.tail.as_slices();

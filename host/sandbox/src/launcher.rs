@@ -131,6 +131,12 @@ impl Launcher {
         Self { policy: Arc::new(policy), ..self.clone() }
     }
 
+    /// The same, with this way out for the sandboxes of what it launches.
+    #[must_use]
+    pub fn with_way_out(&self, way_out: Arc<dyn WayOut>) -> Self {
+        self.with_policy((*self.policy).clone().way_out(way_out))
+    }
+
     /// The sandbox of a program by this launcher's policy, for the launch to add to.
     pub fn sandbox(&self, program: &AbsolutePath) -> Sandbox {
         self.policy.sandbox(program)
