@@ -2,6 +2,7 @@
 
 use crate::{
     exit::{UsageError, usage},
+    git,
     mcp::McpServers,
     sandbox,
     variables::Variables,
@@ -353,7 +354,7 @@ impl App {
         Ok(Ports {
             store,
             workspaces: Arc::new(self.workspaces(repository, Some(Arc::clone(&issues)))?),
-            integration: Arc::new(GitIntegration::new(self.roots()?, self.git()?)),
+            integration: Arc::new(GitIntegration::new(self.roots()?, self.git(repository)?)),
             forge: self.forge().map(|forge| Arc::new(forge) as _),
             validator: Arc::new(self.validator(repository, Some(issues))?),
             clock: Arc::new(SystemClock::default()),
@@ -397,7 +398,7 @@ impl App {
             carry: configured.carry(),
             junit: configured.junit(),
         };
-        Ok(CommandValidator::new(self.roots()?, self.git()?, settings, checks))
+        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
     }
 
     /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
@@ -435,7 +436,7 @@ impl App {
     ) -> Result<GitWorkspaces> {
         let access = self.repository(repository).network_access().setup;
         let settings = self.workspace_settings(repository, issues, &access)?;
-        Ok(GitWorkspaces::new(self.roots()?, self.git()?, settings))
+        Ok(GitWorkspaces::new(self.roots()?, self.git(repository)?, settings))
     }
 
     fn workspace_settings(
@@ -452,6 +453,7 @@ impl App {
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
+            results: git::result_limits(&configured),
             issues,
             ..WorkspaceSettings::new(launcher, self.check_environment()?)
         })
@@ -467,12 +469,17 @@ impl App {
     }
 
     fn surroundings(&self) -> Result<sandbox::Surroundings> {
-        let private = [self.home.as_path(), self.config.work_dir()].map(Path::to_owned).into_iter();
         Ok(sandbox::Surroundings {
-            private: private.chain(self.user_home.clone()).collect(),
+            private: self.private(),
             path: self.path.as_os_str().to_owned(),
             variables: self.check_environment()?.variables,
         })
+    }
+
+    /// The directories of the operator's and of Cyrus's own.
+    fn private(&self) -> Vec<PathBuf> {
+        let own = [self.home.as_path(), self.config.work_dir()].map(Path::to_owned).into_iter();
+        own.chain(self.user_home.clone()).collect()
     }
 
     /// Where clones are, and what is known of them.
@@ -511,11 +518,13 @@ impl App {
         self.user_home.clone().and_then(|home| AbsolutePath::parse(home).ok())
     }
 
-    fn git(&self) -> Result<Git> {
+    fn git(&self, repository: &Path) -> Result<Git> {
         let git = find_program("git", self.path.as_os_str())
             .ok_or_else(|| usage("git was not found: install it, and see that PATH names it"))?;
         let environment = GitEnvironment::of_user(self.user_home(), |name| self.variable(name));
-        Ok(Git::new(self.launcher.clone(), git, environment))
+        let settings = self.repository(repository).sandbox();
+        let launcher = sandbox::bare(&self.launcher, &settings, self.private())?;
+        Ok(Git::new(launcher, git, environment))
     }
 
     fn check_environment(&self) -> Result<CheckEnvironment> {

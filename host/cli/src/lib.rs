@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod demo;
 mod exit;
+mod git;
 mod intake;
 mod interrupt;
 mod keeper;

@@ -69,3 +69,14 @@ pub(crate) fn launcher(
         .way_out(way_out);
     Ok(launcher.with_policy(policy))
 }
+
+/// A launcher of tools of the host's own on what did not come from the operator: their sandboxes have the profile that
+/// is in force, and nothing besides the system but what each launch names.
+pub(crate) fn bare(
+    launcher: &Launcher,
+    settings: &SandboxSettings,
+    private: Vec<PathBuf>,
+) -> Result<Launcher> {
+    let private = private.into_iter().filter(|path| path != Path::new("/"));
+    Ok(launcher.with_policy(SandboxPolicy::new(profile(settings)?).private(private)))
+}

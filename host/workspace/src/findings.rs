@@ -24,10 +24,10 @@ use std::{
 const MAX_FINDINGS: usize = 50;
 
 /// How much of the changed files is read at once to look for conflict markers, in bytes.
-const READ_BYTES: u64 = 32 << 20;
+const READ_BYTES: u64 = 16 << 20;
 
 /// The longest file in which conflict markers are looked for, in bytes.
-const MAX_TEXT_BYTES: u64 = 128 << 20;
+const MAX_TEXT_BYTES: u64 = 32 << 20;
 
 /// One result and what it is held to.
 pub(crate) struct Examination<'a> {

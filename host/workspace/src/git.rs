@@ -1,8 +1,15 @@
 //! Runs git so that nothing but git itself is run: see the crate's documentation for what that takes.
 
-use crate::{environment::GitEnvironment, error::unreadable, user::UserConfig};
+use crate::{
+    confinement::{Confinement, passed_limit},
+    environment::GitEnvironment,
+    error::unreadable,
+    user::UserConfig,
+};
 use cyrus_core::WorkspaceError;
-use cyrus_sandbox::{AbsolutePath, Exit, Finished, Input, Launch, Launcher, Limits};
+use cyrus_sandbox::{
+    AbsolutePath, Child, Exit, Finished, Input, Launch, Launcher, Limits, Output, Profile,
+};
 use std::{
     ffi::{OsStr, OsString},
     fmt,
@@ -13,7 +20,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// Settings that every run has, over whatever a repository says.
-const HARDENED: [(&str, &str); 23] = [
+const HARDENED: [(&str, &str); 24] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("core.untrackedCache", "false"),
@@ -36,6 +43,8 @@ const HARDENED: [(&str, &str); 23] = [
     ("fetch.recurseSubmodules", "false"),
     ("submodule.recurse", "false"),
     ("diff.ignoreSubmodules", "all"),
+    // Larger files pass through git in pieces, and are compared as a whole.
+    ("core.bigFileThreshold", "32m"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
 ];
@@ -52,8 +61,8 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("LC_ALL", "C"),
 ];
 
-/// What is kept of a program's standard output. Lists of a million changed files fit; more is an error.
-const OUTPUT_BYTES: usize = 256 << 20;
+/// What is kept of a program's standard output. Lists of a million files fit; more is an error.
+const OUTPUT_BYTES: usize = 128 << 20;
 
 /// How long git may take for what needs no network.
 const LOCAL_TIME: Duration = Duration::from_mins(10);
@@ -105,6 +114,11 @@ impl Git {
         self.0.version.get_or_try_init(ask).await.copied()
     }
 
+    /// Whether what is confined is in a sandbox, and not only limited.
+    pub(crate) fn is_sandboxing(&self) -> bool {
+        self.0.launcher.sandbox(&self.0.program).profile() != Profile::Off
+    }
+
     /// What the user's own configuration says, read once.
     pub(crate) async fn user(&self) -> Result<&UserConfig, WorkspaceError> {
         self.0.user.get_or_try_init(|| UserConfig::read(self)).await
@@ -125,6 +139,17 @@ impl Git {
         Ok(Call::new(repository, args).settings(settings))
     }
 
+    /// Starts a git that is asked while it runs.
+    pub(crate) async fn spawn(&self, call: Call) -> Result<Child, WorkspaceError> {
+        let (command, path) = (call.command(), call.directory.clone());
+        let io = |cause: String| WorkspaceError::Io {
+            what: format!("cannot run `git {command}` in {}", path.display()),
+            cause,
+        };
+        let launch = self.launch(call).map_err(io)?.stdin(Input::Pipe).stderr(Output::Null);
+        self.0.launcher.spawn(launch).await.map_err(|error| io(error.to_string()))
+    }
+
     /// Runs git to its end, whatever that is.
     pub(crate) async fn run(&self, call: Call) -> Result<Answer, WorkspaceError> {
         let (command, path) = (call.command(), call.directory.clone());
@@ -133,13 +158,18 @@ impl Git {
             cause,
         };
         let limits = Limits { head: OUTPUT_BYTES, tail: 0, ..Limits::within(call.time) };
+        let confined =
+            call.confinement.as_ref().map(|confined| confined.launcher(&self.0.launcher));
+        let is_confined = confined.is_some();
+        let launcher = confined.unwrap_or_else(|| self.0.launcher.clone());
         let launch = self.launch(call).map_err(io)?;
-        let Finished { exit, stdout, stderr, timed_out, .. } = self
-            .0
-            .launcher
-            .run_to_end(launch, &limits)
-            .await
-            .map_err(|error| io(error.to_string()))?;
+        let finished = launcher.run_to_end(launch, &limits).await;
+        let finished = finished.map_err(|error| io(error.to_string()))?;
+        if is_confined && let Some(error) = passed_limit(&command, &finished, limits.time.as_secs())
+        {
+            return Err(error);
+        }
+        let Finished { exit, stdout, stderr, timed_out, .. } = finished;
         if timed_out {
             return Err(io(format!("it took longer than {} s", limits.time.as_secs())));
         }
@@ -152,7 +182,7 @@ impl Git {
         };
         let mut stderr = stderr.text().trim().to_owned();
         stderr.truncate(stderr.floor_char_boundary(16 << 10));
-        Ok(Answer { code, stdout: stdout.bytes(), stderr, command, path })
+        Ok(Answer { code, stdout: stdout.into_bytes(), stderr, command, path })
     }
 
     /// What git printed, when it succeeded.
@@ -178,11 +208,14 @@ impl Git {
     }
 
     fn launch(&self, call: Call) -> Result<Launch, String> {
-        let Inner { program, environment, .. } = &*self.0;
+        let Inner { launcher, program, environment, .. } = &*self.0;
         let path = environment.path.as_os_str();
         let directory = AbsolutePath::parse(call.directory).map_err(|error| error.to_string())?;
         let home = call.home.as_deref().map(Path::as_os_str);
         let mut launch = Launch::trusted(program.clone(), directory, Some(path), home);
+        if let Some(confinement) = call.confinement {
+            launch = confinement.apply(launcher, program, launch)?;
+        }
         for (name, value) in HARDENED {
             launch = launch.arg("-c").arg(format!("{name}={value}"));
         }
@@ -216,6 +249,7 @@ pub(crate) struct Call {
     home: Option<PathBuf>,
     user_config: bool,
     time: Duration,
+    confinement: Option<Confinement>,
 }
 
 impl Call {
@@ -231,6 +265,7 @@ impl Call {
             home: None,
             user_config: false,
             time: LOCAL_TIME,
+            confinement: None,
         }
     }
 
@@ -265,6 +300,12 @@ impl Call {
         self.user_config = true;
         self.env.push(("GIT_CONFIG_NOSYSTEM".into(), "0".into()));
         self.env.extend(environment.configuration.iter().cloned());
+        self
+    }
+
+    /// Over what did not come from this machine's user: in a sandbox, and with limits.
+    pub(crate) fn confined(mut self, confinement: Confinement) -> Self {
+        self.confinement = Some(confinement);
         self
     }
 

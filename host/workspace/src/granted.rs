@@ -5,8 +5,9 @@
 use crate::environment::GitEnvironment;
 use cyrus_core::WorkspaceError;
 use cyrus_egress::{Limits, Proxy, Rules, Serving, SystemResolver, Verdict};
-use cyrus_sandbox::AbsolutePath;
+use cyrus_sandbox::{AbsolutePath, WayOut};
 use std::{
+    fmt,
     net::Ipv4Addr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -46,7 +47,52 @@ const CREDENTIAL_VARIABLES: [&str; 4] =
 /// A way to one host, for as long as this lives.
 pub(crate) struct GrantedWay {
     serving: Serving,
+    out: Arc<GrantedOut>,
+}
+
+/// The proxy to one host, and what it refused or cut. It is the way out of a git in a sandbox, too.
+pub(crate) struct GrantedOut {
+    proxy: Proxy,
     problem: Arc<Mutex<Option<String>>>,
+}
+
+impl GrantedOut {
+    fn listen(&self, listener: TcpListener) -> Serving {
+        let noticed = Arc::clone(&self.problem);
+        self.proxy.serve(listener, "git", move |access: cyrus_egress::Access| {
+            if access.verdict != Verdict::Connected {
+                let mut noticed = noticed.lock().unwrap_or_else(PoisonError::into_inner);
+                *noticed = Some(access.verdict.to_string());
+            }
+        })
+    }
+}
+
+impl WayOut for GrantedOut {
+    fn loopback_ports(&self) -> Vec<u16> {
+        Vec::new()
+    }
+
+    fn serve(
+        &self,
+        listener: std::net::TcpListener,
+        _: Option<u16>,
+        client: &str,
+    ) -> Box<dyn Send + Sync> {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => Box::new(self.listen(listener)),
+            Err(error) => {
+                tracing::error!(%error, client, "git has no way out");
+                Box::new(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for GrantedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrantedOut").field("problem", &self.problem).finish_non_exhaustive()
+    }
 }
 
 impl GrantedWay {
@@ -65,20 +111,18 @@ impl GrantedWay {
             total: time,
             ..Limits::default()
         };
-        let problem = Arc::new(Mutex::new(None));
-        let noticed = Arc::clone(&problem);
-        let observe = move |access: cyrus_egress::Access| {
-            if access.verdict != Verdict::Connected {
-                let mut noticed = noticed.lock().unwrap_or_else(PoisonError::into_inner);
-                *noticed = Some(access.verdict.to_string());
-            }
-        };
         let proxy = Proxy::new(rules, Arc::new(SystemResolver), limits);
-        Ok(Self { serving: proxy.serve(listener, "git", observe), problem })
+        let out = Arc::new(GrantedOut { proxy, problem: Arc::default() });
+        Ok(Self { serving: out.listen(listener), out })
     }
 
-    /// The settings of a fetch this way. `connection` is the user's own; of it counts what identifies the user, and
-    /// only with `credentials`.
+    /// The way out of a sandbox to what the rules permit.
+    pub(crate) fn out(&self) -> Arc<dyn WayOut> {
+        Arc::clone(&self.out) as _
+    }
+
+    /// The settings of a fetch this way, outside of a sandbox: there, variables name the proxy. `connection` is the
+    /// user's own; of it counts what identifies the user, and only with `credentials`.
     pub(crate) fn settings(
         &self,
         connection: &[(String, String)],
@@ -98,7 +142,7 @@ impl GrantedWay {
 
     /// What the proxy refused or cut, for the message.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.out.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -4,16 +4,13 @@
 //! in plain directories. Not read are its configuration, hooks, attributes, alternates, replacements, grafts,
 //! indexes, commit graphs and pack indexes. Every object is checked when it goes on into the main repository.
 
-use crate::{error::io, object::ObjectId};
+use crate::{admission::Tally, error::io, object::ObjectId};
 use cyrus_core::WorkspaceError;
 use std::{
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
-
-/// The most that is taken out of one clone. What it borrows from the main repository does not count.
-const MAX_BYTES: u64 = 8 << 30;
 
 /// The most that is read of a file of refs.
 const MAX_REFS_BYTES: u64 = 16 << 20;
@@ -75,20 +72,28 @@ fn is_plain_dir(path: &Path) -> bool {
 }
 
 /// Copies the objects of the repository `from` into the repository `to`, and gives the packs among them, which still
-/// need their indexes.
-pub(crate) fn copy_objects(from: &Path, to: &Path) -> Result<Vec<PathBuf>, WorkspaceError> {
+/// need their indexes. Each is counted, by what it says of itself. What the clone borrows from the main repository is
+/// not among them. Names of objects have `hash_bytes`.
+pub(crate) fn copy_objects(
+    from: &Path,
+    to: &Path,
+    tally: &mut Tally,
+    hash_bytes: usize,
+) -> Result<Vec<PathBuf>, WorkspaceError> {
     let (from, to) = (from.join("objects"), to.join("objects"));
-    let mut left = MAX_BYTES;
     let mut packs = Vec::new();
     for (name, path) in plain_dirs(&from)? {
         let target = to.join(&name);
         if name == "pack" {
             for file in plain_files(&path, is_pack)? {
-                packs.push(copy(&path, &target, &file, &mut left)?);
+                let pack = copy(&path, &target, &file, |bytes| tally.file(bytes, true, &file))?;
+                tally.pack(&pack, &file, hash_bytes)?;
+                packs.push(pack);
             }
         } else if name.len() == 2 && is_hex(&name) {
             for file in plain_files(&path, |name| matches!(name.len(), 38 | 62) && is_hex(name))? {
-                copy(&path, &target, &file, &mut left)?;
+                let copied = copy(&path, &target, &file, |bytes| tally.file(bytes, false, &file))?;
+                tally.loose(&copied, &format!("{name}{file}"))?;
             }
         }
     }
@@ -141,7 +146,13 @@ fn entries(
     Ok(names)
 }
 
-fn copy(from: &Path, to: &Path, name: &str, left: &mut u64) -> Result<PathBuf, WorkspaceError> {
+/// Copies a file, once its length is allowed.
+fn copy(
+    from: &Path,
+    to: &Path,
+    name: &str,
+    allowed: impl FnOnce(u64) -> Result<(), WorkspaceError>,
+) -> Result<PathBuf, WorkspaceError> {
     let (source, target) = (from.join(name), to.join(name));
     match fs::create_dir(to) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -150,21 +161,17 @@ fn copy(from: &Path, to: &Path, name: &str, left: &mut u64) -> Result<PathBuf, W
         _ => {}
     }
     let reader = File::open(&source).map_err(io("cannot read", &source))?;
+    let length = reader.metadata().map_err(io("cannot read", &source))?.len();
+    allowed(length)?;
     let mut writer = File::create_new(&target).map_err(io("cannot make", &target))?;
-    let copied = std::io::copy(&mut reader.take(left.saturating_add(1)), &mut writer)
-        .map_err(io("cannot copy", &source))?;
-    *left = left.checked_sub(copied).ok_or_else(|| {
-        WorkspaceError::Unacceptable(format!(
-            "the executor's commits hold more than {} GiB",
-            MAX_BYTES >> 30
-        ))
-    })?;
+    std::io::copy(&mut reader.take(length), &mut writer).map_err(io("cannot copy", &source))?;
     Ok(target)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::ResultLimits;
     use std::os::unix::fs::symlink;
 
     const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -245,7 +252,7 @@ mod tests {
         let pack = format!("objects/pack/pack-{A}.pack");
         let from = repository(&[
             (&object, "loose"),
-            (&pack, "pack"),
+            (&pack, "PACK\0\0\0\x02\0\0\0\0"),
             (&format!("objects/pack/pack-{A}.idx"), "index"),
             ("objects/pack/multi-pack-index", "x"),
             ("objects/info/alternates", "/elsewhere"),
@@ -257,7 +264,9 @@ mod tests {
             .unwrap();
         let to = repository(&[("objects/pack/.keep", ""), ("objects/info/.keep", "")]);
 
-        let packs = copy_objects(from.path(), to.path()).unwrap();
+        let packs =
+            copy_objects(from.path(), to.path(), &mut Tally::new(ResultLimits::default()), 20)
+                .unwrap();
         assert_eq!(packs, [to.path().join(&pack)]);
         let names = |directory: &str| {
             let mut names: Vec<_> = fs::read_dir(to.path().join(directory))

@@ -50,9 +50,13 @@
 //! * They are put into a scratch repository that is made for this one collecting, after the execution has ended, and
 //!   goes away with it. Git sees the executor's files only as the working tree of that repository: its
 //!   configuration and index are the host's, and filters that attributes name have no commands.
-//! * The result goes into the main repository by `git fetch` with every new object checked (`fetch.fsckObjects`),
-//!   and everything it needs must have come along. What the checks refuse (`.git` in a tree, a submodule address
-//!   that is an option, content under a wrong name) is refused.
+//! * Everything is counted before it is read or written out: the sizes that objects and files have, what trees add
+//!   to those of the start, each as often as it would be written ([`ResultLimits`]).
+//! * Git runs there in a sandbox and with limits: it sees the scratch repository, the objects that this one borrows,
+//!   and the executor's files to read.
+//! * Every new object is packed and checked there (`index-pack --strict`), and everything it needs must have come
+//!   along. What the checks refuse (`.git` in a tree, a submodule address that is an option, content under a wrong
+//!   name) is refused. What passed is copied into the main repository as it is.
 //!
 //! | planted | why it does nothing |
 //! |---|---|
@@ -60,6 +64,7 @@
 //! | `filter.*`, `diff.*`, `merge.*` drivers with attributes | the scratch repository has none, nor has the one that merges are worked out in; attributes for merges are the base commit's |
 //! | `core.fsmonitor`, `core.sshCommand`, `gpg.program`, aliases, `include.path` | the clone's configuration is not read |
 //! | `uploadpack.packObjectsHook`, a promisor remote | nothing is served from the clone |
+//! | a tree of ten thousand million files, a file of a gigabyte in a kilobyte, a file that is one hole | counted by what they say of themselves, and refused |
 //! | alternates, or links to other objects | not read, not followed: the commit is then incomplete and refused |
 //! | `.git` as a link or a file | not followed |
 //! | a repository inside of the working tree | not looked into; what it is committed as stays, and nothing is added |
@@ -92,9 +97,11 @@
 //! * All of this protects the host from what is *in* a clone. That an executor writes nowhere else is for the
 //!   sandbox to see to.
 
+mod admission;
 mod clone;
 mod commit;
 mod confined;
+mod confinement;
 mod copy;
 mod definition;
 mod detect;
@@ -110,6 +117,7 @@ mod former;
 mod fuzz;
 mod git;
 mod granted;
+mod handover;
 mod harvest;
 mod include;
 mod integration;
@@ -134,6 +142,7 @@ mod user;
 mod validator;
 mod workspaces;
 
+pub use admission::ResultLimits;
 pub use disk::DiskUse;
 pub use environment::{CheckEnvironment, ForgeEnvironment, GitEnvironment};
 pub use forge::GhForge;

@@ -7,6 +7,7 @@
 
 use crate::{
     commit::NewCommit,
+    confinement::Confinement,
     error::unreadable,
     git::{Git, Version},
     neutral::Neutral,
@@ -60,7 +61,8 @@ impl Sides<'_> {
             .call(&args)
             .settings([("attr.tree".to_owned(), self.base.to_string())])
             .arg(self.ours.as_str())
-            .arg(self.theirs.as_str());
+            .arg(self.theirs.as_str())
+            .confined(Confinement::only_limits());
         let answer = self.git.run(call).await?;
         match answer.code {
             0 | 1 => parse(&answer.stdout).ok_or_else(|| unreadable("merge-tree")),
@@ -108,6 +110,7 @@ impl Sides<'_> {
             for (side, commit) in [("ours", ours), ("theirs", theirs)] {
                 let args = ["diff-tree", "-p", "-U2", "--no-ext-diff", "--no-textconv"];
                 let call = self.neutral.call(&args).args([&since, commit.as_str(), "--", file]);
+                let call = call.confined(Confinement::only_limits());
                 let diff = String::from_utf8_lossy(&self.git.output(call).await?).into_owned();
                 // From the first hunk on: what comes before it repeats the name.
                 let hunks = diff.find("\n@@").map_or(diff.as_str(), |at| &diff[at + 1..]);

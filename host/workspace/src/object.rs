@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The name of a git object, in full: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits. Whatever git or an
 /// executor says is a commit becomes one of these before it is used in a command, a path or a ref.
@@ -11,6 +11,15 @@ impl ObjectId {
         let text = text.trim();
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (matches!(text.len(), 40 | 64) && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The name of these bytes, as trees have it.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let mut name = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            let _ = write!(name, "{byte:02x}");
+        }
+        Self(name)
     }
 
     pub(crate) fn as_str(&self) -> &str {

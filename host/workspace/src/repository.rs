@@ -1,6 +1,7 @@
 //! The repository that work starts from, as git describes it.
 
 use crate::{
+    confinement::Confinement,
     diff::{Change, batch, numstat, raw, sizes, special},
     error::unreadable,
     git::{Call, Git},
@@ -79,6 +80,11 @@ impl Main {
 
     pub(crate) async fn call(&self, args: &[&str]) -> Result<Call, WorkspaceError> {
         self.git.in_main(&self.path, args).await
+    }
+
+    /// A run that reads what a result holds.
+    async fn over_result(&self, args: &[&str]) -> Result<Call, WorkspaceError> {
+        Ok(self.call(args).await?.confined(Confinement::only_limits()))
     }
 
     /// What a ref points at, when it is there.
@@ -189,7 +195,7 @@ impl Main {
         to: &ObjectId,
     ) -> Result<DiffStat, WorkspaceError> {
         let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
-        let call = self.call(&args).await?.arg("--ignore-submodules=none");
+        let call = self.over_result(&args).await?.arg("--ignore-submodules=none");
         let output = self.git.output(call.arg(from.as_str()).arg(to.as_str())).await?;
         numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))
     }
@@ -202,7 +208,8 @@ impl Main {
         pathspecs: &[String],
     ) -> Result<Vec<Change>, WorkspaceError> {
         let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev"];
-        let call = self.call(&args).await?.args(["--no-ext-diff", "--ignore-submodules=none"]);
+        let call =
+            self.over_result(&args).await?.args(["--no-ext-diff", "--ignore-submodules=none"]);
         let call = call.arg(from.as_str()).arg(to.as_str()).arg("--").args(pathspecs);
         // Magic words are for those who ask for paths by patterns; git takes no path as one otherwise.
         let call = if pathspecs.is_empty() { call } else { call.env("GIT_LITERAL_PATHSPECS", "0") };
@@ -211,7 +218,8 @@ impl Main {
 
     /// The tree of a commit.
     pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
-        let call = self.call(&["rev-parse", "--verify"]).await?.arg(format!("{commit}^{{tree}}"));
+        let call =
+            self.over_result(&["rev-parse", "--verify"]).await?.arg(format!("{commit}^{{tree}}"));
         ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
     }
 
@@ -226,7 +234,7 @@ impl Main {
 
     /// A file's content, by `<commit>:<path>`.
     pub(crate) async fn blob(&self, name: OsString) -> Result<Option<Vec<u8>>, WorkspaceError> {
-        let answer = self.git.run(self.call(&["cat-file", "blob"]).await?.arg(name)).await?;
+        let answer = self.git.run(self.over_result(&["cat-file", "blob"]).await?.arg(name)).await?;
         Ok((answer.code == 0).then_some(answer.stdout))
     }
 
@@ -236,14 +244,15 @@ impl Main {
             return Ok(Vec::new());
         }
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
-        let call = self.call(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
+        let call = self.over_result(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
         batch(&self.git.output(call).await?).ok_or_else(|| unreadable("cat-file --batch"))
     }
 
     /// The symbolic links of a commit with their targets, and its submodules. Targets that are longer than a path can
     /// be are not read, nor are those beyond [`MAX_TARGETS`] bytes in all.
     pub(crate) async fn links(&self, commit: &ObjectId) -> Result<Links, WorkspaceError> {
-        let call = self.call(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
+        let call =
+            self.over_result(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
         let found = special(&self.git.output(call).await?).ok_or_else(|| unreadable("ls-tree"))?;
         let objects: Vec<_> = found.links.iter().map(|(_, object)| object).collect();
         let mut left = MAX_TARGETS;
@@ -273,7 +282,7 @@ impl Main {
             return Ok(Vec::new());
         }
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
-        let call = self.call(&["cat-file", "--batch-check=%(objectsize)"]).await?;
+        let call = self.over_result(&["cat-file", "--batch-check=%(objectsize)"]).await?;
         let output = self.git.output(call.stdin(list.into_bytes())).await?;
         let sizes = sizes(&output).filter(|sizes| sizes.len() == names.len());
         sizes.ok_or_else(|| unreadable("cat-file --batch-check"))
@@ -284,7 +293,7 @@ impl Main {
         &self,
         commit: &ObjectId,
     ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-        let call = self.call(&["config", "-z"]).await?;
+        let call = self.over_result(&["config", "-z"]).await?;
         let call = call.arg(format!("--blob={commit}:.gitmodules"));
         // It is not there, or not to be read: then there are none.
         let answer = self.git.run(call.args(["--get-regexp", r"^submodule\..*\.path$"])).await?;

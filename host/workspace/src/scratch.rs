@@ -3,10 +3,12 @@
 //! ignored files are the host's, whatever the clone's are.
 
 use crate::{
+    admission::{Admission, Leftovers, ResultLimits, Tally, scan_packs},
     clone::borrowing,
     commit::NewCommit,
+    confinement::Confinement,
     environment::GitEnvironment,
-    error::{in_background, io, unreadable},
+    error::{in_background, unreadable},
     git::{Call, Git},
     granted::{self, GrantedWay},
     harvest,
@@ -18,7 +20,7 @@ use crate::{
 };
 use cyrus_core::WorkspaceError;
 use std::{
-    fs,
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,6 +32,11 @@ const FETCH_TIME: Duration = Duration::from_mins(20);
 pub(crate) struct Scratch {
     git: Git,
     directory: tempfile::TempDir,
+    limits: ResultLimits,
+    /// The bytes of an object's name.
+    hash_bytes: usize,
+    /// Where the objects are that it borrows.
+    borrowed: Vec<PathBuf>,
 }
 
 impl Scratch {
@@ -37,18 +44,29 @@ impl Scratch {
         git: &Git,
         main: &Main,
         task: &TaskDir,
+        limits: ResultLimits,
     ) -> Result<Self, WorkspaceError> {
         let directory = task.scratch("scratch-")?;
         borrowing(git, main, directory.path(), &["--bare"]).await?;
-        Ok(Self { git: git.clone(), directory })
+        let hash_bytes = if main.format == "sha256" { 32 } else { 20 };
+        let borrowed = main.object_directories();
+        Ok(Self { git: git.clone(), directory, limits, hash_bytes, borrowed })
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    fn call(&self, args: &[&str]) -> Call {
-        Call::new(self.path(), args).env("GIT_DIR", self.path())
+    pub(crate) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    pub(crate) fn call(&self, args: &[&str]) -> Call {
+        Call::new(self.path(), args).env("GIT_DIR", self.path()).confined(self.confinement())
+    }
+
+    fn confinement(&self) -> Confinement {
+        Confinement::writing(self.path()).reading(self.borrowed.iter().map(PathBuf::as_path))
     }
 
     /// A run over the files of a working tree, with an index of this repository's own.
@@ -57,13 +75,14 @@ impl Scratch {
             .env("GIT_DIR", self.path())
             .env("GIT_WORK_TREE", tree)
             .env("GIT_INDEX_FILE", self.index())
+            .confined(self.confinement().reading([tree]))
     }
 
     fn index(&self) -> PathBuf {
         self.path().join("index")
     }
 
-    /// Takes in the commits of a clone; gives its `HEAD`, when it has one.
+    /// Takes in the commits of a clone; gives its `HEAD`, when it has one. What that adds to `known` is counted.
     pub(crate) async fn absorb(
         &self,
         clone: &Path,
@@ -77,18 +96,29 @@ impl Scratch {
             return Ok(Some(head));
         }
         let (from, to) = (clone.join(".git"), self.path().to_owned());
-        let copy = move || harvest::copy_objects(&from, &to);
+        let (mut tally, hash_bytes) = (Tally::new(self.limits), self.hash_bytes);
+        let copy = move || harvest::copy_objects(&from, &to, &mut tally, hash_bytes);
         let packs = in_background("copy the executor's commits", copy).await?;
         for pack in packs {
             let answer = self.git.run(self.call(&["index-pack"]).arg(pack)).await?;
             refuse("a pack in the executor's clone is broken", answer.code, &answer.stderr)?;
         }
-        if !self.has_commit(&head).await? {
-            return Err(WorkspaceError::Unacceptable(format!(
+        self.admit(known, &head).await?.ok_or_else(|| {
+            WorkspaceError::Unacceptable(format!(
                 "HEAD of the executor's clone is {head}, which is no commit there"
-            )));
-        }
+            ))
+        })?;
         Ok(Some(head))
+    }
+
+    /// Refuses a commit that adds more to `start` than a result may. `None`: it is not there.
+    pub(crate) async fn admit(
+        &self,
+        start: &ObjectId,
+        commit: &ObjectId,
+    ) -> Result<Option<()>, WorkspaceError> {
+        let call = |args: &[&str]| self.call(args);
+        Admission { git: &self.git, limits: self.limits, call: &call }.admit(start, commit).await
     }
 
     pub(crate) async fn has_commit(&self, name: &ObjectId) -> Result<bool, WorkspaceError> {
@@ -114,7 +144,9 @@ impl Scratch {
         let others = self.git.output(call).await?;
         // A name that ends in a slash is a repository inside of this one.
         let files = others.split_inclusive(|b| *b == 0).filter(|name| !name.ends_with(b"/\0"));
-        present.extend(files.flatten());
+        let new: Vec<u8> = files.flatten().copied().collect();
+        self.weigh(tree, start, &new, &present).await?;
+        present.extend(new);
         let update = ["update-index", "-z"];
         for (args, paths) in
             [(&["--force-remove"][..], removed), (&["--add", "--remove", "--replace"], present)]
@@ -128,6 +160,27 @@ impl Scratch {
         ObjectId::parse(&written).ok_or_else(|| unreadable("write-tree"))
     }
 
+    /// Refuses files that are too many or too large, before git reads them.
+    async fn weigh(
+        &self,
+        tree: &Path,
+        start: &ObjectId,
+        new: &[u8],
+        touched: &[u8],
+    ) -> Result<(), WorkspaceError> {
+        let (limits, top) = (self.limits, tree.to_owned());
+        let (new, touched) = (new.to_vec(), touched.to_vec());
+        let find = move || Leftovers::find(&top, (&new, &touched), &limits);
+        let leftovers = in_background("look at the executor's files", find).await?;
+        if leftovers.are_few(&limits) {
+            return Ok(());
+        }
+        let call = self.call(&["ls-tree", "-r", "-z", "-l", "--full-tree", start.as_str()]);
+        let listed = self.git.output(call).await?;
+        let before = long_list(&listed).ok_or_else(|| unreadable("ls-tree -l"))?;
+        leftovers.weigh(&before, &limits)
+    }
+
     /// Fills the index from a commit. What is known of the files that were checked out is used where it still
     /// holds, so that only changed ones have to be read.
     async fn read_tree(
@@ -137,15 +190,13 @@ impl Scratch {
         checked_out: &Path,
     ) -> Result<(), WorkspaceError> {
         let index = self.index();
-        if checked_out.is_file() {
+        let known = checked_out.is_file();
+        if known {
             copy_index(checked_out, &index)?;
-            let merge = self.over(tree, &["read-tree", "-m", start.as_str()]);
-            if self.git.run(merge).await?.code == 0 {
-                return Ok(());
-            }
-            fs::remove_file(&index).map_err(io("cannot remove", &index))?;
         }
-        let answer = self.git.run(self.over(tree, &["read-tree", start.as_str()])).await?;
+        // What the commit changed takes the place of what is known, whatever the files are by now.
+        let how = if known { &["read-tree", "--reset"][..] } else { &["read-tree"] };
+        let answer = self.git.run(self.over(tree, how).arg(start.as_str())).await?;
         refuse("the executor's commit does not hold files", answer.code, &answer.stderr)
     }
 
@@ -191,15 +242,25 @@ impl Scratch {
         let user = self.git.environment();
         match place {
             Place::Origin { address, transport } => {
-                self.fetch_from(address, transport.protocol(), branch, connection.to_vec(), user)
-                    .await
+                let from = (address.as_str(), transport.protocol());
+                let limits = Confinement::only_limits();
+                self.fetch_from(from, branch, connection.to_vec(), user, limits).await
             }
             Place::Granted { address, rules, credentials } => {
                 let way = GrantedWay::open(rules.clone(), FETCH_TIME).await?;
-                let settings = way.settings(connection, *credentials)?;
+                let mut settings = way.settings(connection, *credentials)?;
                 let environment = granted::environment(user, self.path(), *credentials);
+                // With credentials it needs what finds them, which is the user's.
+                let confinement = if *credentials || !self.git.is_sandboxing() {
+                    Confinement::only_limits()
+                } else {
+                    // The sandbox says where the proxy is.
+                    settings.retain(|(key, _)| key != "http.proxy");
+                    self.confinement().reaching(way.out())
+                };
+                let from = (address.as_str(), "https");
                 let fetched =
-                    self.fetch_from(address, "https", branch, settings, &environment).await;
+                    self.fetch_from(from, branch, settings, &environment, confinement).await;
                 fetched.map_err(|error| match way.problem() {
                     None => error,
                     Some(problem) => WorkspaceError::Unacceptable(format!(
@@ -213,11 +274,11 @@ impl Scratch {
     /// The address may hold credentials: it is passed in the environment, where other users cannot read it.
     async fn fetch_from(
         &self,
-        address: &str,
-        protocol: &'static str,
+        (address, protocol): (&str, &'static str),
         branch: &str,
         settings: Vec<(String, String)>,
         environment: &GitEnvironment,
+        confinement: Confinement,
     ) -> Result<ObjectId, WorkspaceError> {
         const FETCHED: &str = "refs/cyrus/fetched";
         let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "source"];
@@ -226,36 +287,44 @@ impl Scratch {
             .arg(format!("+refs/heads/{branch}:{FETCHED}"))
             .settings(settings)
             .settings([("remote.source.url".to_owned(), address.to_owned())])
-            .network(protocol, environment, FETCH_TIME);
+            // As a pack, which is counted, whatever its size.
+            .settings([("fetch.unpackLimit".to_owned(), "1".to_owned())])
+            .network(protocol, environment, FETCH_TIME)
+            .confined(confinement);
         let mut answer = self.git.run(call).await?;
         if answer.code != 0 {
             answer.stderr = remote::redact(&answer.stderr, address);
             return Err(answer.into_error());
         }
+        let (objects, limits, hash_bytes) =
+            (self.path().join("objects"), self.limits, self.hash_bytes);
+        let scan = move || scan_packs(&objects, limits, hash_bytes);
+        in_background("count what was fetched", scan).await?;
         let call = self.call(&["rev-parse", "--verify"]).arg(format!("{FETCHED}^{{commit}}"));
         ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
     }
-
-    /// Brings a commit, with all it needs, into the main repository, and checks every object on the way. No ref
-    /// names it there yet.
-    pub(crate) async fn hand_over(
-        &self,
-        main: &Main,
-        commit: &ObjectId,
-    ) -> Result<(), WorkspaceError> {
-        let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--"];
-        let call = main.call(&args).await?.arg(self.path()).arg(commit.as_str());
-        let answer = self.git.run(call).await?;
-        refuse("git's checks of its objects failed", answer.code, &answer.stderr)
-    }
 }
 
-fn refuse(problem: &str, code: i32, said: &str) -> Result<(), WorkspaceError> {
+pub(crate) fn refuse(problem: &str, code: i32, said: &str) -> Result<(), WorkspaceError> {
     if code == 0 {
         return Ok(());
     }
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     Err(WorkspaceError::Unacceptable(format!("{problem}{said}")))
+}
+
+/// Reads `ls-tree -r -z -l`: `<mode> <type> <object> <size>\t<path>\0`, with blanks before the size.
+fn long_list(output: &[u8]) -> Option<HashMap<Vec<u8>, u64>> {
+    let mut sizes = HashMap::new();
+    for entry in output.split(|b| *b == 0).filter(|entry| !entry.is_empty()) {
+        let tab = entry.iter().position(|b| *b == b'\t')?;
+        let size = std::str::from_utf8(&entry[..tab]).ok()?.rsplit(' ').next()?;
+        // A submodule has none.
+        if let Ok(size) = size.parse() {
+            sizes.insert(entry[tab + 1..].to_vec(), size);
+        }
+    }
+    Some(sizes)
 }
 
 /// Splits `--name-status -z` into the paths that are gone and those that are there, each ended by a zero byte.
@@ -272,6 +341,15 @@ fn name_status(output: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_a_tree_are_read() {
+        let o = "a".repeat(40);
+        let list = format!("100644 blob {o}      12\ta\tb\0160000 commit {o}       -\tsub\0");
+        let found = long_list(list.as_bytes()).unwrap();
+        assert_eq!(found, HashMap::from([(b"a\tb".to_vec(), 12)]));
+        assert_eq!(long_list(b"no tab\0"), None);
+    }
 
     #[test]
     fn gone_and_present_paths_are_told_apart() {

@@ -1,4 +1,4 @@
-use crate::environment::CheckEnvironment;
+use crate::{admission::ResultLimits, environment::CheckEnvironment};
 use async_trait::async_trait;
 use cyrus_core::{Issue, SessionId};
 use cyrus_sandbox::{AbsolutePath, Launcher};
@@ -36,12 +36,14 @@ pub struct WorkspaceSettings {
     /// Whether a task does not begin when its set-up fails. Upstream begins it; the failure is logged, and what was
     /// printed is in the file `set-up` of the clone's state.
     pub setup_must_succeed: bool,
+    /// What a result may hold to be taken.
+    pub results: ResultLimits,
     /// Where the variables `LINEAR_ISSUE_…` come from; without it there are none.
     pub issues: Option<Arc<dyn Issues>>,
 }
 
 impl WorkspaceSettings {
-    /// Upstream's time limits, no scripts of the operator's, and no issue.
+    /// Upstream's time limits, no scripts of the operator's, the usual limits of results, and no issue.
     pub fn new(launcher: Launcher, environment: CheckEnvironment) -> Self {
         Self {
             launcher,
@@ -51,6 +53,7 @@ impl WorkspaceSettings {
             setup_time: SETUP_TIME,
             teardown_time: TEARDOWN_TIME,
             setup_must_succeed: false,
+            results: ResultLimits::default(),
             issues: None,
         }
     }

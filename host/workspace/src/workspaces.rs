@@ -163,7 +163,7 @@ impl GitWorkspaces {
     ) -> Result<ObjectId, WorkspaceError> {
         let Opened { task, start, main, identity, kept, .. } = opened;
         let tree = task.workspace();
-        let scratch = Scratch::new(&self.git, main, task).await?;
+        let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
         let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
         let files = scratch.snapshot(&tree, &head, &task.index()).await?;
@@ -177,7 +177,7 @@ impl GitWorkspaces {
                 _ => scratch.commit(&new).await?,
             }
         };
-        scratch.hand_over(main, &commit).await?;
+        scratch.hand_over(&main.objects, start, &commit).await?;
         Ok(commit)
     }
 
@@ -187,7 +187,7 @@ impl GitWorkspaces {
         opened: &Opened,
         branch: &RemoteBranch,
     ) -> Result<ObjectId, WorkspaceError> {
-        let Opened { task, main, .. } = opened;
+        let Opened { task, main, start, .. } = opened;
         if !is_branch_name(&self.git, &branch.name).await? {
             let problem = format!("{:?} cannot be a branch's name", branch.name);
             return Err(WorkspaceError::Unacceptable(problem));
@@ -196,7 +196,7 @@ impl GitWorkspaces {
             BranchSource::Origin => Place::origin(main.origin().await?)?,
             BranchSource::Granted(remote) => Place::granted(remote)?,
         };
-        let scratch = Scratch::new(&self.git, main, task).await?;
+        let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
         let tip = scratch.fetch(&place, &branch.name, &opened.connection).await?;
         let commit = match &branch.commit {
             None => tip,
@@ -207,7 +207,10 @@ impl GitWorkspaces {
                 ))
             })?,
         };
-        scratch.hand_over(main, &commit).await?;
+        scratch.admit(start, &commit).await?.ok_or_else(|| {
+            WorkspaceError::Unacceptable(format!("{commit} is no commit of {}", branch.name))
+        })?;
+        scratch.hand_over(&main.objects, start, &commit).await?;
         Ok(commit)
     }
 

@@ -102,6 +102,10 @@ const HOLDS: &[(&str, &str)] = &[
         "b=$(echo x | blob); line() { for i in 0 1 2 3 4 5 6 7 8 9; do printf \"$1 %s\t$i\n\" \"$2\"; done; }; t=$(line '100644 blob' \"$b\" | git mktree); for level in 1 2 3 4 5 6 7 8 9; do t=$(line '040000 tree' \"$t\" | git mktree); done; commit_tree \"$t\"",
     ),
     (
+        "with_a_file_of_a_gigabyte",
+        "b=$(head -c 1073741824 /dev/zero | git hash-object -w --stdin); commit_tree \"$(printf '100644 blob %s\tzeroes\n' \"$b\" | git mktree)\"",
+    ),
+    (
         "with_a_history_of_its_own",
         "git checkout --quiet --orphan other; git add --all; git commit --quiet -m other; git branch -f evil; git checkout --quiet evil",
     ),

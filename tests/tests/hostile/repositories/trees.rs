@@ -104,23 +104,63 @@ pub(crate) fn cases() -> Vec<Case> {
         deposit("names_that_differ_in_case", "names are bytes", Harmless, "echo x >GREET.sh; echo y >Greet.sh"),
         deposit("directories_five_hundred_deep", COUNTED, Contained, r#"
             i=0; path=; while [ $i -lt 500 ]; do path=$path/d; i=$((i+1)); done; mkdir -p ".$path"; echo x >".$path/f""#),
-        deposit("a_tree_three_thousand_deep", COUNTED, NotTaken, r#"
-            t=$(git write-tree); i=0
-            while [ $i -lt 3000 ]; do t=$(printf '040000 tree %s\td\n' "$t" | git mktree); i=$((i+1)); done
-            commit_tree "$t""#),
-        deposit("a_tree_of_a_million_files", COUNTED, NotTaken, r#"
+        deposit("a_tree_three_thousand_deep", COUNTED, Refused("more than 4096 bytes"), r#"
+            ref=$(git symbolic-ref HEAD)
+            printf 'commit %s\ncommitter a <a@b> 1 +0000\ndata 1\nx\nfrom %s\nM 100644 inline %sf\ndata 1\nx\n\n' \
+                "$ref" "$(git rev-parse HEAD)" "$(printf 'd/%.0s' $(seq 3000))" | git fast-import --quiet"#),
+        deposit("a_tree_of_a_million_files", COUNTED, Refused("resultLimits.files"), r#"
             b=$(echo x | blob)
-            t=$(awk -v b="$b" 'BEGIN { for (i = 0; i < 1000000; i++) printf "100644 blob %s\t%07d\n", b, i }' | git mktree)
+            t=$(awk -v b="$b" 'BEGIN { for (i = 0; i < 1000000; i++) printf "100644 blob %s\t%07d\n", b, i }' | git mktree --missing)
             commit_tree "$t""#),
-        deposit("a_tree_of_ten_thousand_million_files", COUNTED, NotTaken, r#"
+        deposit("a_tree_of_ten_thousand_million_files", COUNTED, Refused("resultLimits.files"), r#"
             b=$(echo x | blob); line() { for i in 0 1 2 3 4 5 6 7 8 9; do printf "$1 %s\t$i\n" "$2"; done; }
             t=$(line '100644 blob' "$b" | git mktree)
             for level in 1 2 3 4 5 6 7 8 9; do t=$(line '040000 tree' "$t" | git mktree); done
             commit_tree "$t""#),
-        deposit("a_file_of_a_gigabyte_that_is_packed_small", COUNTED, NotTaken, r#"
+        deposit("a_file_of_a_gigabyte_that_is_packed_small", COUNTED, Refused("resultLimits.fileMib"), r#"
             b=$(head -c 1073741824 /dev/zero | git hash-object -w --stdin)
             commit_tree "$(printf '100644 blob %s\tzeroes\n' "$b" | git mktree)""#),
-        deposit("a_file_with_a_hole_of_fifty_gigabytes", COUNTED, NotTaken, "truncate -s 50G hole"),
+        deposit("a_file_with_a_hole_of_fifteen_gigabytes", COUNTED, Refused("hole has 16106127360 bytes"), "truncate -s 15G hole"),
+        deposit("a_tracked_file_with_a_hole_of_fifteen_gigabytes", COUNTED, Refused("sub/file has 16106127360 bytes"),
+            "truncate -s 15G sub/file"),
+        deposit("ignored_names_with_a_hole_of_fifteen_gigabytes", COUNTED, NotTaken, "truncate -s 15G .gitignore"),
+        deposit("attributes_with_a_hole_of_fifteen_gigabytes", COUNTED, Refused("resultLimits.fileMib"),
+            "truncate -s 15G .gitattributes; truncate -s 15G sub/.gitattributes"),
+        deposit("modules_of_a_hundred_megabytes", COUNTED, Contained, r#"
+            awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "[submodule \"s%d\"]\n\tpath = p%d\n\turl = https://h.invalid/%d\n", i, i, i }' >.gitmodules
+            git update-index --add --cacheinfo 160000,"$(git rev-parse HEAD)",p7; commit"#),
+        deposit("an_object_file_with_a_hole_of_fifteen_gigabytes", COUNTED, Refused("resultLimits.fileMib"), r#"
+            commit; mkdir -p "$git/objects/aa"; truncate -s 15G "$git/objects/aa/$(printf 'b%.0s' $(seq 38))""#),
+        deposit("a_pack_with_a_hole_of_fifteen_gigabytes", COUNTED, Refused("resultLimits.totalMib"), r#"
+            commit; mkdir -p "$git/objects/pack"
+            truncate -s 15G "$git/objects/pack/pack-$(printf 'c%.0s' $(seq 40)).pack""#),
+        deposit("an_index_and_references_with_holes_of_fifteen_gigabytes", "the clone's index is not read", Harmless, r#"
+            truncate -s 15G "$git/index" "$git/packed-refs" "$git/FETCH_HEAD" "$git/info/exclude" "$git/shallow""#),
+        deposit("a_path_of_a_megabyte", COUNTED, Refused("more than 4096 bytes"), r#"
+            b=$(echo x | blob)
+            t=$(printf '100644 blob %s\t%s\n' "$b" "$(head -c 1048576 /dev/zero | tr '\0' n)" | git mktree)
+            commit_tree "$t""#),
+        deposit("directories_twenty_thousand_deep", "what is removed is not walked by recursion", Contained, r#"
+            p=$(printf 'd/%.0s' $(seq 1000)); for i in $(seq 20); do mkdir -p "$p" && cd "$p"; done"#),
+        deposit("a_message_of_a_gigabyte", COUNTED, NotTaken, r#"
+            { printf 'tree %s\nparent %s\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\n' \
+                "$(git write-tree)" "$(git rev-parse HEAD)"; head -c 1073741824 /dev/zero | tr '\0' x; } >"$HOME/c"
+            c=$(git hash-object -t commit -w "$HOME/c"); rm "$HOME/c"; echo "$c" >"$git/$(git symbolic-ref HEAD)""#),
+        deposit("a_hundred_thousand_commits", "only the objects that are new are read", Contained, r#"
+            ref=$(git symbolic-ref HEAD); head=$(git rev-parse HEAD)
+            { printf 'reset %s\nfrom %s\n\n' "$ref" "$head"; awk -v ref="$ref" 'BEGIN { for (i = 0; i < 100000; i++)
+                printf "commit %s\ncommitter a <a@b> %d +0000\ndata 1\nx\n\n", ref, i }'; } | git fast-import --quiet"#),
+        deposit("a_hundred_thousand_references", "only the reference that HEAD names is read", Harmless, r#"
+            git pack-refs --all; head=$(git rev-parse HEAD)
+            awk -v head="$head" 'BEGIN { for (i = 0; i < 100000; i++) printf "%s refs/heads/z%d\n", head, i }' >>"$git/packed-refs""#),
+        deposit("a_chain_of_tags", "HEAD names a commit", Refused("no commit"), r#"
+            commit; o=$(git rev-parse HEAD); kind=commit; i=0; while [ $i -lt 200 ]; do
+                o=$(printf 'object %s\ntype %s\ntag t\ntagger a <a@b> 1 +0000\n\nx\n' "$o" "$kind" | git hash-object -t tag -w --stdin)
+                kind=tag; i=$((i+1)); done
+            echo "$o" >"$git/HEAD""#),
+        deposit("a_chain_of_deltas", COUNTED, Contained, r#"
+            head -c 200000 /dev/urandom >grown; i=0; while [ $i -lt 60 ]; do echo $i >>grown; git add grown
+                git commit --quiet -m x; i=$((i+1)); done; git repack -a -d -f -l --quiet --depth=4000 --window=10"#),
         deposit("a_pipe", "only plain files and links are taken", Harmless, "mkfifo pipe sub/pipe"),
         deposit("a_device", "only plain files and links are taken", Harmless, "mknod device c 1 5 2>/dev/null || true"),
         deposit("a_directory_that_cannot_be_read", "what cannot be read is said or left", Contained, r"
