@@ -1,5 +1,6 @@
 //! Texts that come from a component: bounded, and without what a terminal would obey.
 
+use crate::redact::Redactor;
 use std::{borrow::Cow, time::Duration};
 
 /// The most that is kept of an error's message or a line of log, in bytes.
@@ -36,6 +37,16 @@ pub(crate) fn text(text: String, most: usize) -> String {
         Cow::Borrowed(_) => text,
         Cow::Owned(plain) => plain,
     }
+}
+
+/// The text without secrets, and otherwise as [`text`] has it. It is cut before it is looked through, so that a long one
+/// takes no longer than one that fits.
+pub(crate) fn redacted(long: String, most: usize, redactor: &Redactor) -> String {
+    let (beginning, is_all) = redactor.beginning(long, most);
+    if is_all || beginning.len() > most {
+        return text(beginning, most);
+    }
+    text(beginning, most.saturating_sub(CUT.len())) + CUT
 }
 
 fn obeyed(c: char) -> bool {
@@ -77,6 +88,15 @@ mod tests {
         let cut = bounded(&"漢".repeat(1000), 100);
         assert!(cut.len() <= 100 && cut.starts_with("漢") && cut.ends_with(CUT), "{cut}");
         assert!(cut.capacity() <= 200, "{} bytes are kept", cut.capacity());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_before_secrets_are_looked_for() {
+        let redactor = Redactor::new(["s3cret-key".to_owned().into()]);
+        let long = format!("{}{}", "s3cret-key ".repeat(300), "\\".repeat(4 << 20));
+        let bounded = redacted(long, 4096, &redactor);
+        assert!(bounded.len() <= 4096 && bounded.ends_with(CUT) && !bounded.contains("s3cret"));
+        assert_eq!(redacted("a s3cret-key".to_owned(), 100, &redactor), "a [secret]");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) fn of_trap(
         message.push('\n');
         message.push_str(&bound::text(backtrace, BACKTRACE_BYTES));
     }
-    let message = bound::text(run.redactor.text(message), bound::MESSAGE_BYTES);
+    let message = bound::redacted(message, bound::MESSAGE_BYTES, &run.redactor);
     tracing::warn!(executor = %info.name, execution = run.id(), "{message}");
     let verdict = match limit {
         Some(which) => HostVerdict::Limit { plugin, digest, export, which: which.to_owned() },

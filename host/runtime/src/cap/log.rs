@@ -73,8 +73,8 @@ impl wit::Host for State {
             wit::Level::Warn => LogLevel::Warn,
             wit::Level::Error => LogLevel::Error,
         };
-        let message = self.run.redactor.text(message);
-        write(&self.run, level, bound::text(message, bound::MESSAGE_BYTES));
+        let message = bound::redacted(message, bound::MESSAGE_BYTES, &self.run.redactor);
+        write(&self.run, level, message);
         if left == 0 {
             let most = self.run.executor.config.limits.log_lines;
             let last = format!("the plugin logged {most} lines; nothing more of it is kept");

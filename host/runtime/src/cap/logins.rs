@@ -12,10 +12,10 @@ use std::{
 };
 
 /// The most that is read of one file, in bytes.
-const FILE_BYTES: u64 = 1 << 20;
+const FILE_BYTES: u64 = 8 << 20;
 
 /// How often files are read again in one launch: a program that writes them all the time is no login being renewed.
-const READINGS: usize = 1024;
+const READINGS: usize = 65_536;
 
 /// Watches the granted files of one launch's home.
 pub(crate) struct Logins {
@@ -54,30 +54,38 @@ impl Logins {
 
     /// Has the redactor know what is in the files that are new or were changed since the last time. To be called before
     /// anything is passed on that the program could print.
-    pub(crate) fn teach(&self, redactor: &Redactor) {
+    ///
+    /// Fails for a file of which not all could be known: what the program prints must not reach the component then.
+    pub(crate) fn teach(&self, redactor: &Redactor) -> Result<(), String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for path in &self.granted {
             // What is no plain file now is not what the program was given.
             if let Ok(found) = fs::symlink_metadata(path)
                 && found.is_file()
             {
-                state.look(path, Stamp::of(&found), redactor);
+                let looked = state.look(path, Stamp::of(&found), redactor);
+                looked.map_err(|problem| format!("homeFiles: {}: {problem}", path.display()))?;
             }
         }
+        Ok(())
     }
 }
 
 impl State {
-    fn look(&mut self, path: &Path, stamp: Stamp, redactor: &Redactor) {
+    fn look(&mut self, path: &Path, stamp: Stamp, redactor: &Redactor) -> Result<(), String> {
         if self.seen.get(path) == Some(&stamp) {
-            return;
+            return Ok(());
         }
-        let Some(fewer) = self.readings.checked_sub(1) else { return };
-        self.readings = fewer;
+        if stamp.length > FILE_BYTES {
+            return Err(format!("it is longer than {} KiB", FILE_BYTES / 1024));
+        }
+        let fewer = self.readings.checked_sub(1);
+        self.readings = fewer.ok_or_else(|| format!("it was changed {READINGS} times"))?;
         if let Ok(bytes) = read(path) {
-            redactor.learn(secrets_in(&bytes));
+            redactor.learn(secrets_in(&bytes).map_err(|error| error.to_string())?);
         }
         self.seen.insert(path.to_owned(), stamp);
+        Ok(())
     }
 }
 
@@ -105,13 +113,30 @@ mod tests {
         let logins = Logins::new(home.path(), &["login.json".into(), "later".into()]);
         let redactor = Redactor::default();
         let knows = |text: &str| redactor.finds_in(text.as_bytes());
-        logins.teach(&redactor);
+        logins.teach(&redactor).unwrap();
         assert!(knows("the-first-token") && !knows("not-granted-1"));
         fs::write(at("login.json"), r#"{"token": "the-renewed-token"}"#).unwrap();
         fs::write(at("later"), "password: made-by-the-program").unwrap();
-        logins.teach(&redactor);
+        logins.teach(&redactor).unwrap();
         assert!(
             knows("the-renewed-token") && knows("made-by-the-program") && knows("the-first-token")
         );
+    }
+
+    #[test]
+    fn a_file_of_which_not_all_is_known_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        for text in
+            ["x ".repeat(5_000_000), (0..2000).map(|n| format!("token{n}=abcdef{n}\n")).collect()]
+        {
+            fs::write(home.path().join("login"), text).unwrap();
+            let logins = Logins::new(home.path(), &["login".into()]);
+            let problem = logins.teach(&Redactor::default()).unwrap_err();
+            assert!(
+                problem.contains("login")
+                    && problem.contains("more than") | problem.contains("longer"),
+                "{problem}"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@
 use super::home::Home;
 use crate::{
     bindings::process::ProcessError,
-    redact::{is_secret, secrets_in},
+    redact::{TooManySecrets, is_secret, secret_parts, secrets_in},
     run::Run,
 };
 use cyrus_plugin::Policy;
@@ -63,7 +63,8 @@ fn named(run: &Run, policy: &Policy, flag: &str, names: &str) -> Outcome<Map<Str
         policy.mcp(name).map_err(|refused| ProcessError::Denied(run.deny(refused)))?;
         let server = known.and_then(|known| known.get(name));
         let server = server.ok_or_else(|| denied(&format!("there is no server {name:?}")))?;
-        run.redactor.learn(secrets_of(server));
+        let secrets = secrets_of(server);
+        run.redactor.learn(secrets.map_err(|e| denied(&format!("server {name:?}: {e}")))?);
         servers.insert(name.clone(), server.clone());
     }
     Ok(servers)
@@ -81,36 +82,75 @@ fn write(servers: &Map<String, Value>, home: &mut Home) -> Outcome<String> {
     Ok(text)
 }
 
-/// The shortest value of an address's parameter that is taken for a key, in bytes.
+/// The shortest value that is taken for a key by its place, in bytes.
 const SHORTEST_VALUE: usize = 6;
 
+/// Keys of a definition whose values are not secret as a whole.
+const ORDINARY_KEYS: [&str; 10] = [
+    "command",
+    "args",
+    "type",
+    "transport",
+    "cwd",
+    "env",
+    "headers",
+    "url",
+    "timeout",
+    "description",
+];
+
 /// What of a server's definition is secret.
-fn secrets_of(server: &Value) -> Vec<Zeroizing<String>> {
+fn secrets_of(server: &Value) -> Result<Vec<Zeroizing<String>>, TooManySecrets> {
     let of = |key: &str| server.get(key).cloned().unwrap_or_default();
     let named = json!({ "env": of("env"), "headers": of("headers") });
-    let mut secrets = secrets_in(named.to_string().as_bytes());
+    let mut secrets = secrets_in(named.to_string().as_bytes())?;
     let address = server.get("url").and_then(Value::as_str).unwrap_or_default();
-    secrets.extend(secrets_of_address(address));
+    if address.contains(['?', '#', '@']) {
+        secrets.push(Zeroizing::new(address.to_owned()));
+    }
     let args = server.get("args").and_then(Value::as_array).into_iter().flatten();
     let mut flag = "";
     for arg in args.filter_map(Value::as_str) {
         let (name, value) = arg.split_once('=').unwrap_or((flag, arg));
-        // Of an argument only a flag's name says what it is.
-        if name.starts_with('-') && is_secret(name, value) && !value.starts_with('-') {
+        // Of an argument only a flag's name says what it is, or its look.
+        let is_flags = name.starts_with('-') && is_secret(name, value) && !value.starts_with('-');
+        if is_flags || is_opaque(arg) {
             secrets.push(Zeroizing::new(value.to_owned()));
         }
         flag = if arg.starts_with('-') { arg } else { "" };
     }
-    secrets
+    for (key, value) in server.as_object().into_iter().flatten() {
+        leaves(value, &mut |leaf| {
+            secrets.extend(secret_parts(leaf));
+            if !ORDINARY_KEYS.contains(&key.as_str()) {
+                secrets.push(Zeroizing::new(leaf.to_owned()));
+            }
+        });
+    }
+    secrets.retain(|secret| secret.len() >= SHORTEST_VALUE);
+    Ok(secrets)
 }
 
-/// Of an address with parameters or a user, all of it and each value: any of them may be the key.
-fn secrets_of_address(address: &str) -> impl Iterator<Item = Zeroizing<String>> + '_ {
-    let is_secret = address.contains(['?', '#', '@']);
-    let parameters = address.split(['?', '#', '&']).skip(1);
-    let values = parameters.map(|one| one.split_once('=').map_or(one, |(_, value)| value));
-    let all = std::iter::once(address).chain(values).filter(move |_| is_secret);
-    all.filter(|text| text.len() >= SHORTEST_VALUE).map(|text| Zeroizing::new(text.to_owned()))
+/// Whether an argument looks like a token, and not like the name of a package, a file or a place.
+fn is_opaque(arg: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| arg.bytes().any(|byte| is(&byte));
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    arg.len() >= 16
+        && !arg.starts_with('-')
+        && arg.bytes().all(is_token)
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+}
+
+/// Every text in a value.
+fn leaves(value: &Value, each: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => each(text),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, each)),
+        Value::Object(map) => map.values().for_each(|value| leaves(value, each)),
+        Value::Number(number) => each(&number.to_string()),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 #[cfg(test)]
@@ -124,8 +164,10 @@ mod tests {
             "env": {"NOTES_TOKEN": "env-SECRET-3", "HOME": "/home/op", "MODE": "fast"},
             "headers": {"Authorization": "Bearer hdr-SECRET-4"},
             "url": "https://mcp.example/?key=url-SECRET-5",
+            "oauth": {"clientId": "me", "clientSecret": "oauth-SECRET-6", "scopes": [{"deep": "deep-SECRET-7"}]},
         });
-        let found: Vec<_> = secrets_of(&server).iter().map(|one| one.to_string()).collect();
+        let found: Vec<_> =
+            secrets_of(&server).unwrap().iter().map(|one| one.to_string()).collect();
         for secret in [
             "arg-SECRET-1",
             "arg-SECRET-2",
@@ -133,11 +175,40 @@ mod tests {
             "hdr-SECRET-4",
             "https://mcp.example/?key=url-SECRET-5",
             "url-SECRET-5",
+            "oauth-SECRET-6",
+            "deep-SECRET-7",
         ] {
             assert!(found.iter().any(|one| one == secret), "{secret} in {found:?}");
         }
         for plain in ["/home/op", "fast", "x", "/usr/bin/notes-server"] {
             assert!(!found.iter().any(|one| one == plain), "{plain} in {found:?}");
         }
+    }
+
+    #[test]
+    fn a_token_is_known_in_whatever_argument_it_is() {
+        for (args, secret) in [
+            (
+                json!([
+                    "-y",
+                    "server-postgres",
+                    "postgresql://ada:Pg-Secret-778899@db.example/app"
+                ]),
+                "Pg-Secret-778899",
+            ),
+            (
+                json!(["x", "--header", "Authorization: Bearer mcp-SECRET-44556"]),
+                "mcp-SECRET-44556",
+            ),
+            (json!(["--header=Authorization: Bearer mcp-SECRET-44556"]), "mcp-SECRET-44556"),
+            (json!(["https://h.example/sse?token=url-SECRET-1"]), "url-SECRET-1"),
+            (json!(["--url=https://h.example/sse#url-SECRET-1"]), "url-SECRET-1"),
+            (json!(["tokenSECRET0123456789abcdef"]), "tokenSECRET0123456789abcdef"),
+        ] {
+            let found = secrets_of(&json!({"command": "npx", "args": args})).unwrap();
+            assert!(found.iter().any(|one| one.as_str() == secret), "{secret} in {found:?}");
+        }
+        let plain = json!({"command": "npx", "args": ["@scope/server-files-v2", "/home/op/x1"]});
+        assert_eq!(secrets_of(&plain).unwrap(), []);
     }
 }

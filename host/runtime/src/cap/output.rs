@@ -19,7 +19,7 @@ use tokio::{
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// How long the end of a line that may begin a secret is held back: who printed a whole line waits for an answer to it.
+/// How long the end of a line is held back, whatever it is: the program that printed it may wait for an answer to it.
 const LINE_HELD: Duration = Duration::from_millis(50);
 
 /// One of a program's pipes.
@@ -64,9 +64,14 @@ impl CleanOutput {
                 Poll::Pending => ready!(self.poll_line(cx)),
                 Poll::Ready(Ok(())) if piece.filled().is_empty() => self.end(),
                 Poll::Ready(Ok(())) if self.budget.take(piece.filled().len()) => {
-                    // What the program renewed it may print from now on.
-                    self.logins.teach(&self.redactor);
                     let piece = piece.filled();
+                    // What the program renewed it may print from now on.
+                    if let Err(problem) = self.logins.teach(&self.redactor) {
+                        tracing::warn!("a program's output is not passed on: {problem}");
+                        self.ended = true;
+                        self.budget.end();
+                        continue;
+                    }
                     self.line_ended = piece.ends_with(b"\n");
                     self.waited = None;
                     self.clean.push(piece)
@@ -88,8 +93,8 @@ impl CleanOutput {
         self.clean.finish()
     }
 
-    /// What was held back of a line, once nothing followed it for a while. A secret of several lines is known by each of
-    /// them, too.
+    /// What was held back, once a line has ended and nothing followed it for a while. A secret of several lines is
+    /// known by each of them, too.
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         if !self.line_ended {
             return Poll::Pending;

@@ -91,7 +91,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     let (launch, home, lease) = prepare(run, &policy, grant, process, args).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
     let logins = Arc::new(Logins::new(home.path().as_path(), &process.home_files));
-    logins.teach(&run.redactor);
+    logins.teach(&run.redactor).map_err(wit::ProcessError::Io)?;
     let launched = run.executor.launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let program = child.handle();

@@ -43,6 +43,11 @@ impl OutputBudget {
         self.passed.load(Ordering::Relaxed)
     }
 
+    /// Kills the program: its output can no longer be passed on.
+    pub(super) fn end(&self) {
+        self.program.kill();
+    }
+
     /// Takes note of output. `false`: it is too much, and the program is killed.
     pub(super) fn take(&self, bytes: usize) -> bool {
         let less = |left: u64| left.checked_sub(bytes as u64);

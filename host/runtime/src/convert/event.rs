@@ -12,9 +12,7 @@ use cyrus_executor::{
 
 /// An event as the host keeps it.
 pub(crate) fn event(event: wit::Event, redactor: &Redactor) -> Event {
-    let clean = |text: String, most| {
-        bound::text(if redactor.is_empty() { text } else { redactor.text(text) }, most)
-    };
+    let clean = |text: String, most| bound::redacted(text, most, redactor);
     let long = |text| clean(text, EVENT_TEXT_BYTES);
     let short = |text| clean(text, MESSAGE_BYTES);
     match event {

@@ -17,7 +17,7 @@ pub(crate) fn value(text: String, most: usize, redactor: &Redactor) -> Value {
     let fits = tree_size(&text).is_some_and(|size| size <= most);
     match fits.then(|| serde_json::from_str(&text)) {
         Some(Ok(value)) => redactor.json(value),
-        _ => Value::String(bound::text(redactor.text(text), KEPT_BYTES.min(most))),
+        _ => Value::String(bound::redacted(text, KEPT_BYTES.min(most), redactor)),
     }
 }
 

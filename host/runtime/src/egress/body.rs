@@ -21,6 +21,8 @@ pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>
 /// A response's body.
 pub(super) struct Response {
     pieces: Option<Pieces>,
+    /// What ended it, to be said after what was held back.
+    failed: Option<Error>,
     left: u64,
     most: u64,
     redacted: RedactedStream,
@@ -40,6 +42,7 @@ impl Response {
             (!run.stopping.is_cancelled()).then(|| Box::pin(cut_off.cancelled_owned()) as _);
         Self {
             pieces: Some(pieces),
+            failed: None,
             left: most,
             most,
             redacted,
@@ -76,7 +79,9 @@ impl Body for Response {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         loop {
-            let Some(pieces) = &mut this.pieces else { return Poll::Ready(None) };
+            let Some(pieces) = &mut this.pieces else {
+                return Poll::Ready(this.failed.take().map(Err));
+            };
             let given = match pieces.as_mut().poll_next(cx) {
                 Poll::Ready(Some(piece)) => piece.and_then(|piece| this.take(&piece)),
                 Poll::Ready(None) => {
@@ -88,12 +93,16 @@ impl Body for Response {
             };
             this.silent_until.as_mut().reset(Instant::now() + this.silence);
             match given {
-                // All of it may be the beginning of a secret: wait for more.
+                // All of it is held back: wait for more.
                 Ok(piece) if piece.is_empty() => {}
                 Ok(piece) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Err(error) => {
                     this.pieces = None;
-                    return Poll::Ready(Some(Err(error)));
+                    this.failed = Some(error);
+                    let rest = this.redacted.finish();
+                    if !rest.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(rest))));
+                    }
                 }
             }
         }

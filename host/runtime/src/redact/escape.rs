@@ -4,13 +4,61 @@
 //! Text is ambiguous: `\n` is a line end or the letter after a backslash. So a reader returns *every* reading.
 
 /// How deep escapes are read inside escapes: `%255C` is three.
-const DEEPEST: u8 = 4;
-
-/// Backslashes in a row that are read as belonging to the character after them.
-const MOST_BACKSLASHES: u8 = 8;
+const DEEPEST: u8 = 8;
 
 /// The longest name of an HTML entity that is known.
-const LONGEST_NAME: usize = 4;
+const LONGEST_NAME: usize = 8;
+
+/// The most digits that a number in HTML or in braces has, with zeros before it.
+const MOST_DIGITS: u8 = 12;
+
+/// The names that HTML has for ASCII characters.
+const ENTITIES: [(&[u8], u8); 44] = [
+    (b"Tab", b'\t'),
+    (b"NewLine", b'\n'),
+    (b"excl", b'!'),
+    (b"quot", b'"'),
+    (b"QUOT", b'"'),
+    (b"num", b'#'),
+    (b"dollar", b'$'),
+    (b"percnt", b'%'),
+    (b"amp", b'&'),
+    (b"AMP", b'&'),
+    (b"apos", b'\''),
+    (b"lpar", b'('),
+    (b"rpar", b')'),
+    (b"ast", b'*'),
+    (b"midast", b'*'),
+    (b"plus", b'+'),
+    (b"comma", b','),
+    (b"period", b'.'),
+    (b"sol", b'/'),
+    (b"colon", b':'),
+    (b"semi", b';'),
+    (b"lt", b'<'),
+    (b"LT", b'<'),
+    (b"equals", b'='),
+    (b"gt", b'>'),
+    (b"GT", b'>'),
+    (b"quest", b'?'),
+    (b"commat", b'@'),
+    (b"lsqb", b'['),
+    (b"lbrack", b'['),
+    (b"bsol", b'\\'),
+    (b"rsqb", b']'),
+    (b"rbrack", b']'),
+    (b"Hat", b'^'),
+    (b"lowbar", b'_'),
+    (b"UnderBar", b'_'),
+    (b"grave", b'`'),
+    (b"lcub", b'{'),
+    (b"lbrace", b'{'),
+    (b"verbar", b'|'),
+    (b"vert", b'|'),
+    (b"VertLine", b'|'),
+    (b"rcub", b'}'),
+    (b"rbrace", b'}'),
+];
 
 /// A character that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +76,14 @@ impl Unit {
             _ => char::from_u32(number).map(Self::Char),
         }
     }
+
+    /// The first byte of the character.
+    pub(super) fn first_byte(self) -> u8 {
+        match self {
+            Self::Byte(byte) => byte,
+            Self::Char(c) => c.encode_utf8(&mut [0; 4]).as_bytes()[0],
+        }
+    }
 }
 
 /// Where in an escape the reader is.
@@ -41,12 +97,16 @@ pub(super) struct Reading {
 enum Place {
     /// In none.
     Outside,
-    /// After so many backslashes.
-    Backslash(u8),
+    /// After backslashes: as many as there are belong to the character after them.
+    Backslash,
     /// In a number of so many more digits.
     Digits { base: u32, left: u8, value: u32 },
-    /// In a number that ends with this byte.
-    Until { end: u8, base: u32, value: u32, digits: u8 },
+    /// In a number that may end after each digit, of so many more: of an octal escape, or one of CSS.
+    Short { base: u32, left: u8, value: u32 },
+    /// In a number in braces.
+    Braces { value: u32, digits: u8 },
+    /// In the number of a numeric entity, which HTML also ends where its digits do.
+    Number { base: u32, value: u32, digits: u8 },
     /// After `%`, or the `=` of quoted-printable.
     Percent,
     /// After `&`.
@@ -81,32 +141,33 @@ impl Reading {
         let at = |place: Place| Read::Within(Self { place, depth: self.depth });
         match self.place {
             Place::Outside => self.unit(Unit::Byte(byte), found),
-            Place::Backslash(count) => self.after_backslash(byte, count, found),
-            Place::Unicode if byte == b'{' => {
-                found(at(Place::Until { end: b'}', base: 16, value: 0, digits: 0 }));
-            }
+            Place::Backslash => self.after_backslash(byte, found),
+            Place::Unicode if byte == b'{' => found(at(Place::Braces { value: 0, digits: 0 })),
             Place::Unicode => self.digit(byte, 16, 4, 0, found),
             // `%u0041`, which some still write.
             Place::Percent if byte == b'u' => found(at(Place::Unicode)),
+            // A line that quoted-printable broke.
+            Place::Percent if matches!(byte, b'\r' | b'\n') => found(Read::Unit(Unit::Byte(byte))),
             Place::Percent => self.digit(byte, 16, 2, 0, found),
             Place::Digits { base, left, value } => self.digit(byte, base, left, value, found),
-            Place::Until { end, value, .. } if byte == end => self.number(value, found),
-            Place::Until { end, base, value, digits } => {
-                if let Some(value) = (digits < 8).then(|| more(byte, base, value)).flatten() {
-                    found(at(Place::Until { end, base, value, digits: digits + 1 }));
+            Place::Short { base, left, value } => self.short(byte, base, left, value, found),
+            Place::Braces { value, .. } if byte == b'}' => self.number(value, found),
+            Place::Braces { value, digits } => {
+                if let Some(value) = (digits < MOST_DIGITS).then(|| more(byte, 16, value)).flatten()
+                {
+                    found(at(Place::Braces { value, digits: digits + 1 }));
                 }
             }
             Place::Entity if byte == b'#' => found(at(Place::NumericEntity)),
             Place::Entity => self.name(byte, [0; LONGEST_NAME], 0, found),
             Place::Name { name, len } => self.name(byte, name, len, found),
-            Place::NumericEntity => {
-                let (base, value, digits) = match byte {
-                    b'x' | b'X' => (16, Some(0), 0),
-                    _ => (10, more(byte, 10, 0), 1),
-                };
-                if let Some(value) = value {
-                    found(at(Place::Until { end: b';', base, value, digits }));
-                }
+            Place::NumericEntity if matches!(byte, b'x' | b'X') => {
+                found(at(Place::Number { base: 16, value: 0, digits: 0 }));
+            }
+            Place::NumericEntity => self.entity_digit(byte, 10, 0, 0, found),
+            Place::Number { digits: 1.., value, .. } if byte == b';' => self.number(value, found),
+            Place::Number { base, value, digits } => {
+                self.entity_digit(byte, base, value, digits, found);
             }
         }
     }
@@ -116,7 +177,7 @@ impl Reading {
         found(Read::Unit(unit));
         let Unit::Byte(byte) = unit else { return };
         let place = match byte {
-            b'\\' => Place::Backslash(1),
+            b'\\' => Place::Backslash,
             b'%' | b'=' => Place::Percent,
             b'&' => Place::Entity,
             // A space in a form.
@@ -131,20 +192,61 @@ impl Reading {
         }
     }
 
-    fn after_backslash(self, byte: u8, count: u8, found: &mut impl FnMut(Read)) {
+    fn after_backslash(self, byte: u8, found: &mut impl FnMut(Read)) {
         let at = |place: Place| Read::Within(Self { place, depth: self.depth });
         // Itself: `\/`, `\"`, and what no language escapes but is read so all the same.
         found(Read::Unit(Unit::Byte(byte)));
         match byte {
-            b'\\' if count < MOST_BACKSLASHES => found(at(Place::Backslash(count + 1))),
-            b'u' | b'U' => found(at(Place::Unicode)),
-            b'x' => found(at(Place::Digits { base: 16, left: 2, value: 0 })),
+            b'\\' => found(at(Place::Backslash)),
+            b'u' | b'U' => {
+                found(at(Place::Unicode));
+                if byte == b'U' {
+                    found(at(Place::Digits { base: 16, left: 8, value: 0 }));
+                }
+            }
+            b'x' => {
+                found(at(Place::Digits { base: 16, left: 2, value: 0 }));
+                found(at(Place::Unicode));
+            }
             b'n' => found(Read::Unit(Unit::Byte(b'\n'))),
             b'r' => found(Read::Unit(Unit::Byte(b'\r'))),
             b't' => found(Read::Unit(Unit::Byte(b'\t'))),
-            b'0'..=b'3' => self.digit(byte, 8, 3, 0, found),
             _ => {}
         }
+        self.short(byte, 8, 3, 0, found);
+        self.short(byte, 16, 6, 0, found);
+    }
+
+    /// A digit of a number that may end with it.
+    fn short(self, byte: u8, base: u32, left: u8, value: u32, found: &mut impl FnMut(Read)) {
+        let Some(value) = more(byte, base, value) else { return };
+        // No character of a secret has a smaller number: with one digit it would be any letter after a backslash.
+        if value >= u32::from(b' ') {
+            self.number(value, found);
+        }
+        if left > 1 {
+            let place = Place::Short { base, left: left - 1, value };
+            found(Read::Within(Self { place, depth: self.depth }));
+        }
+    }
+
+    /// A digit of a numeric entity, which may be without the `;` at its end.
+    fn entity_digit(
+        self,
+        byte: u8,
+        base: u32,
+        value: u32,
+        digits: u8,
+        found: &mut impl FnMut(Read),
+    ) {
+        let Some(value) = (digits < MOST_DIGITS).then(|| more(byte, base, value)).flatten() else {
+            return;
+        };
+        if value >= u32::from(b' ') {
+            self.number(value, found);
+        }
+        let place = Place::Number { base, value, digits: digits + 1 };
+        found(Read::Within(Self { place, depth: self.depth }));
     }
 
     fn digit(self, byte: u8, base: u32, left: u8, value: u32, found: &mut impl FnMut(Read)) {
@@ -169,21 +271,22 @@ impl Reading {
     }
 
     fn name(self, byte: u8, mut name: [u8; LONGEST_NAME], len: u8, found: &mut impl FnMut(Read)) {
-        let known = &name[..usize::from(len)];
         if byte == b';' {
-            let byte = match known {
-                b"amp" => b'&',
-                b"lt" => b'<',
-                b"gt" => b'>',
-                b"quot" => b'"',
-                b"apos" => b'\'',
-                _ => return,
-            };
-            self.unit(Unit::Byte(byte), found);
-        } else if byte.is_ascii_lowercase() && usize::from(len) < LONGEST_NAME {
+            let known = &name[..usize::from(len)];
+            if let Some((_, byte)) = ENTITIES.iter().find(|(name, _)| *name == known) {
+                self.unit(Unit::Byte(*byte), found);
+            }
+        } else if byte.is_ascii_alphabetic() && usize::from(len) < LONGEST_NAME {
             name[usize::from(len)] = byte;
             let place = Place::Name { name, len: len + 1 };
             found(Read::Within(Self { place, depth: self.depth }));
+            // Those that HTML also reads without the `;`.
+            let known = name[..=usize::from(len)].to_ascii_lowercase();
+            if let b"amp" | b"lt" | b"gt" | b"quot" = known.as_slice()
+                && let Some((_, byte)) = ENTITIES.iter().find(|(name, _)| *name == known)
+            {
+                self.unit(Unit::Byte(*byte), found);
+            }
         }
     }
 }
@@ -225,6 +328,16 @@ mod tests {
             "A",
             r"\A",
             r"\\A",
+            r"\\\\\\\\\\\\\\\\\\\\A",
+            r"\U00000041",
+            r"\x{41}",
+            r"\x{0041}",
+            r"\41",
+            r"\000041",
+            "&#65",
+            "&#x41",
+            "&#000000000065;",
+            "%2525252541",
             r"\u0041",
             r"\\u0041",
             r"\u{41}",
@@ -254,6 +367,12 @@ mod tests {
             (r"\n", b'n'),
             ("&lt;", b'<'),
             ("&quot;", b'"'),
+            ("&quot", b'"'),
+            ("&period;", b'.'),
+            ("&NewLine;", b'\n'),
+            (r"\55", b'-'),
+            (r"\2f", b'/'),
+            ("=\n", b'\n'),
             ("+", b' '),
             ("+", b'+'),
             ("%C3", 0xc3),
@@ -265,9 +384,18 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_is_read_as_nothing_else() {
-        for text in
-            ["%4", "%zz", r"\u004", r"\u00zz", "&#;", "&#x110000;", "&nope;", "&#65", r"\x4"]
-        {
+        for text in [
+            "%4",
+            "%zz",
+            r"\u004",
+            r"\u00zz",
+            "&#;",
+            "&#x110000;",
+            "&nope;",
+            "&#6",
+            r"\x4",
+            r"\x{41",
+        ] {
             assert!(!reads_as(text, Unit::Byte(b'A')), "{text}");
         }
     }

@@ -1,88 +1,86 @@
 //! The forms that a secret is found in: as it is, and in the encodings that carry bytes as text.
 
-use super::escape::Unit;
-
-/// A form is found by this many units of it. A longer secret is then covered for as long as it continues, so that
-/// nearly all of one is not passed on because its end is missing.
-const ENOUGH: usize = 64;
-
-/// Line ends and separators in a row that an encoding may have between two of its characters.
-pub(super) const MOST_FILLING: u8 = 4;
-
 /// One form of a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// As it is, in upper or lower case: names of headers lose theirs.
     Plain,
     /// Cut into characters of so many bits each. The encoded data may have had something before the secret, so the
     /// first character that holds nothing else begins at bit `skip` of it.
-    Bits { width: u8, skip: u8 },
+    Bits { width: u8, skip: u8, alphabet: Alphabet },
+}
+
+/// Which characters stand for bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    Usual,
+    /// That of base32hex: the digits, then the letters.
+    Extended,
+}
+
+pub(super) const fn usual(width: u8, skip: u8) -> Form {
+    Form::Bits { width, skip, alphabet: Alphabet::Usual }
+}
+
+const fn extended(skip: u8) -> Form {
+    Form::Bits { width: 5, skip, alphabet: Alphabet::Extended }
 }
 
 /// Hexadecimal, base32 and base64, each with all places at which a secret may begin in them.
-pub(super) const FORMS: [Form; 10] = [
+pub(super) const FORMS: [Form; 15] = [
     Form::Plain,
-    Form::Bits { width: 4, skip: 0 },
-    Form::Bits { width: 5, skip: 0 },
-    Form::Bits { width: 5, skip: 1 },
-    Form::Bits { width: 5, skip: 2 },
-    Form::Bits { width: 5, skip: 3 },
-    Form::Bits { width: 5, skip: 4 },
-    Form::Bits { width: 6, skip: 0 },
-    Form::Bits { width: 6, skip: 2 },
-    Form::Bits { width: 6, skip: 4 },
+    usual(4, 0),
+    usual(5, 0),
+    usual(5, 1),
+    usual(5, 2),
+    usual(5, 3),
+    usual(5, 4),
+    extended(0),
+    extended(1),
+    extended(2),
+    extended(3),
+    extended(4),
+    usual(6, 0),
+    usual(6, 2),
+    usual(6, 4),
 ];
 
 impl Form {
-    /// The number of units that this form of the secret has.
-    pub(super) fn units(self, secret: &[u8]) -> usize {
+    /// The unit of this form of the secret at `at`. `None`: there are no more.
+    pub(super) fn unit(self, secret: &[u8], at: usize) -> Option<u8> {
         match self {
-            Self::Plain => secret.len(),
-            Self::Bits { width, skip } => {
-                (secret.len() * 8 - usize::from(skip)) / usize::from(width)
+            Self::Plain => secret.get(at).map(u8::to_ascii_lowercase),
+            Self::Bits { width, skip, .. } => {
+                bits(secret, usize::from(skip) + at * usize::from(width), width)
             }
         }
     }
 
-    /// How many of them have to be there.
-    pub(super) fn enough(self, secret: &[u8]) -> usize {
-        self.units(secret).min(ENOUGH)
-    }
-
-    /// How many units of this form `unit` is at `at`. Zero: it is not what comes there.
-    pub(super) fn accepts(self, secret: &[u8], at: usize, unit: Unit) -> usize {
-        match (self, unit) {
-            (Self::Plain, Unit::Byte(byte)) => {
-                secret.get(at).is_some_and(|own| own.eq_ignore_ascii_case(&byte)).into()
+    /// What unit a character stands for.
+    pub(super) fn value(self, byte: u8) -> Option<u8> {
+        match self {
+            Self::Plain => Some(byte.to_ascii_lowercase()),
+            Self::Bits { alphabet: Alphabet::Extended, .. } => {
+                u8::try_from(char::from(byte).to_digit(32)?).ok()
             }
-            (Self::Plain, Unit::Char(c)) => {
-                let mut space = [0; 4];
-                let bytes = c.encode_utf8(&mut space).as_bytes();
-                let rest = secret.get(at..).unwrap_or_default();
-                if rest.starts_with(bytes) { bytes.len() } else { 0 }
-            }
-            (Self::Bits { width, skip }, Unit::Byte(byte)) => {
-                let wanted = bits(secret, usize::from(skip) + at * usize::from(width), width);
-                (wanted.is_some() && wanted == value(byte, width)).into()
-            }
-            (Self::Bits { .. }, Unit::Char(_)) => 0,
+            Self::Bits { width, .. } => value(byte, width),
         }
     }
 
-    /// Whether an encoding may have this between two of its characters.
-    pub(super) fn is_filling(self, unit: Unit) -> bool {
-        match (self, unit) {
-            (Self::Bits { width: 4, .. }, Unit::Byte(byte)) => {
-                matches!(byte, b':' | b'-' | b' ' | b'\r' | b'\n')
-            }
-            (Self::Bits { .. }, Unit::Byte(byte)) => matches!(byte, b'\r' | b'\n'),
-            _ => false,
-        }
+    pub(super) fn is_hexadecimal(self) -> bool {
+        matches!(self, Self::Bits { width: 4, .. })
     }
 
-    /// The bytes that the unit at `at` may be written as, unescaped.
-    pub(super) fn spellings(self, secret: &[u8], at: usize) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(move |byte| self.accepts(secret, at, Unit::Byte(*byte)) > 0)
+    /// Whether there may be this between two characters: a fold, an indent, a separator, or the other half of a
+    /// character of two bytes.
+    pub(super) fn is_filling(self, byte: u8) -> bool {
+        let is_space = matches!(byte, b'\r' | b'\n' | b' ' | b'\t');
+        match self {
+            Self::Plain => is_space || byte == 0,
+            Self::Bits { width: 4, .. } => is_space || matches!(byte, b':' | b'-' | b',' | b';'),
+            Self::Bits { width: 5, .. } => is_space || byte == b'-',
+            Self::Bits { .. } => is_space,
+        }
     }
 }
 
@@ -98,7 +96,7 @@ fn bits(secret: &[u8], from: usize, width: u8) -> Option<u8> {
     u8::try_from(low).ok()
 }
 
-/// What a character stands for in hexadecimal, base32 or base64, each in all its alphabets.
+/// What a character stands for in hexadecimal, base32 or base64, each in all its usual alphabets.
 fn value(byte: u8, width: u8) -> Option<u8> {
     match (width, byte) {
         (4, _) => u8::try_from(char::from(byte).to_digit(16)?).ok(),
@@ -108,7 +106,15 @@ fn value(byte: u8, width: u8) -> Option<u8> {
         (6, b'a'..=b'z') => Some(byte - b'a' + 26),
         (6, b'0'..=b'9') => Some(byte - b'0' + 52),
         (6, b'+' | b'-') => Some(62),
-        (6, b'/' | b'_') => Some(63),
+        (6, b'/' | b'_' | b',') => Some(63),
         _ => None,
     }
+}
+
+/// The secret as characters of base64, for what was encoded twice: from bit `skip` on, without the last bits.
+pub(super) fn base64(secret: &[u8], skip: u8) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let form = usual(6, skip);
+    let values = (0..).map_while(|at| form.unit(secret, at));
+    values.map(|value| ALPHABET[usize::from(value)]).collect()
 }

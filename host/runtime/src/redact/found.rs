@@ -3,6 +3,7 @@
 //! A value counts as a secret by its name, or, where that says nothing, by looking like one. What is plainly something
 //! else stays: a path, an address, a date, a word, an id. Otherwise an agent's own protocol would not survive.
 
+use super::form;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -15,8 +16,41 @@ const SHORTEST_NAMED: usize = 6;
 /// The longest word that is taken for one and not for a secret.
 const LONGEST_WORD: usize = 15;
 
+/// How absolute paths begin. What begins with a slash otherwise may be a token in base64.
+const ROOTS: [&str; 22] = [
+    "Applications",
+    "Library",
+    "Users",
+    "Volumes",
+    "bin",
+    "data",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "media",
+    "mnt",
+    "nix",
+    "opt",
+    "private",
+    "proc",
+    "root",
+    "run",
+    "srv",
+    "tmp",
+    "usr",
+    "var",
+];
+
+/// There are more values in a file that may be secrets than are looked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it holds more than {MOST} values that may be secrets; the most that are kept from a plugin"
+)]
+pub(crate) struct TooManySecrets;
+
 /// The most values that are taken from one file.
-const MOST: usize = 128;
+const MOST: usize = 1024;
 
 /// Parts of names of what is secret.
 const SECRET_NAMES: [&str; 13] = [
@@ -93,19 +127,28 @@ const MARKS: [&str; 16] = [
 
 /// The secrets in a file's bytes: of JSON, of lines like `name = value` or `name: value`, of a netrc, of a key file, or
 /// the whole of it.
-pub(crate) fn secrets_in(bytes: &[u8]) -> Vec<Zeroizing<String>> {
-    let mut found = Found(Vec::new());
-    if let Ok(text) = str::from_utf8(bytes) {
-        let mut documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-        if !text.trim().is_empty()
-            && documents.all(|document| document.map(|json| found.json("", &json)).is_ok())
-        {
-            return found.0;
-        }
+pub(crate) fn secrets_in(bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, TooManySecrets> {
+    let mut found = Found::default();
+    let text = String::from_utf8_lossy(bytes);
+    let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let is_json = !text.trim().is_empty()
+        && documents.all(|document| document.map(|json| found.json("", &json)).is_ok());
+    if is_json {
+        // Of a key that is there twice the parser gives the last.
+        found.strings(&text);
+    } else {
         // No JSON, or only half of it: a file that is being written.
-        found.lines(text);
+        found.lines(&text);
     }
-    found.0
+    if found.all.len() > MOST { Err(TooManySecrets) } else { Ok(found.all) }
+}
+
+/// The parts of a value that are secret by their place in it: user and password of an address and the values of its
+/// parameters, and what stands behind a scheme's word.
+pub(crate) fn secret_parts(value: &str) -> Vec<Zeroizing<String>> {
+    let mut found = Found::default();
+    found.parts(value);
+    found.all
 }
 
 /// Whether a value of this name is a secret.
@@ -118,10 +161,11 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     if password_of(value).is_some() {
         return true;
     }
-    if is_place(value) {
+    let is_named = SECRET_NAMES.iter().any(|secret| name.contains(secret));
+    if is_place(value) && !(is_named && !is_ordinary(&name) && value.starts_with('/')) {
         return false;
     }
-    if SECRET_NAMES.iter().any(|secret| name.contains(secret)) {
+    if is_named {
         return value.len() >= SHORTEST_NAMED && !is_switch(value);
     }
     value.len() >= SHORTEST && !is_ordinary(&name) && !is_number_or_date(value) && !is_word(value)
@@ -137,7 +181,9 @@ fn is_ordinary(name: &str) -> bool {
 
 /// A path, or an address without a user, a password or parameters.
 fn is_place(value: &str) -> bool {
-    let path = ["/", "./", "../", "~/"].iter().any(|start| value.starts_with(start));
+    let root = value.strip_prefix('/').and_then(|rest| rest.split('/').next());
+    let is_absolute = root.is_some_and(|root| root.is_empty() || ROOTS.contains(&root));
+    let path = is_absolute || ["./", "../", "~/"].iter().any(|start| value.starts_with(start));
     let address = value.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(' '));
     (path && !value.contains(' ')) || (address && !value.contains(['@', '?', '#']))
 }
@@ -167,31 +213,90 @@ fn is_word(value: &str) -> bool {
     (value.chars().count() <= LONGEST_WORD && value.chars().all(of_words)) || email
 }
 
-struct Found(Vec<Zeroizing<String>>);
+#[derive(Default)]
+struct Found {
+    /// At most one more than [`MOST`].
+    all: Vec<Zeroizing<String>>,
+}
 
 impl Found {
     fn take(&mut self, value: &str) {
-        let known = self.0.iter().any(|known| known.as_str() == value);
-        if self.0.len() < MOST && !known {
-            self.0.push(Zeroizing::new(value.to_owned()));
+        let known = self.all.iter().any(|known| known.as_str() == value);
+        if self.all.len() <= MOST && !known {
+            self.all.push(Zeroizing::new(value.to_owned()));
+        }
+    }
+
+    fn take_long(&mut self, value: &str) {
+        if value.len() >= SHORTEST_NAMED {
+            self.take(value);
+        }
+    }
+
+    fn parts(&mut self, value: &str) {
+        for word in
+            value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ','))
+        {
+            let Some((_, rest)) = word.split_once("://") else { continue };
+            let (authority, parameters) =
+                rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            if let Some((user, _)) = authority.rsplit_once('@') {
+                for part in user.splitn(2, ':').chain([user]) {
+                    self.take_long(part);
+                    self.take_long(&percent_decoded(part));
+                }
+            }
+            for parameter in parameters.split(['?', '#', '&']).skip(1) {
+                let value = parameter.split_once('=').map_or(parameter, |(_, value)| value);
+                self.take_long(value);
+                self.take_long(&percent_decoded(value));
+            }
+        }
+        let words: Vec<_> = value.split_whitespace().collect();
+        for pair in words.windows(2) {
+            let scheme = pair[0].to_lowercase();
+            let scheme = scheme.trim_start_matches(|c: char| !c.is_alphabetic());
+            if matches!(scheme, "bearer" | "basic" | "token" | "apikey" | "key" | "digest") {
+                self.take_long(unquoted(pair[1]));
+                self.decoded(unquoted(pair[1]));
+            }
+        }
+    }
+
+    /// What a value holds in base64, as text: a user and a password.
+    fn decoded(&mut self, value: &str) {
+        let Some(text) = from_base64(value) else { return };
+        if let Some((_, password)) = text.split_once(':') {
+            self.take_long(password);
+        }
+        self.take_long(&text);
+    }
+
+    /// Every text between quotes, with the name before it.
+    fn strings(&mut self, text: &str) {
+        let (mut name, mut rest) = (String::new(), text);
+        while let Some(begin) = rest.find('"') {
+            let Some(end) = end_of_string(&rest[begin + 1..]) else { return };
+            let (quoted, next) = rest[begin..].split_at(end + 2);
+            let string: String = serde_json::from_str(quoted).unwrap_or_default();
+            rest = next;
+            if rest.trim_start().starts_with(':') {
+                name = string;
+            } else {
+                self.value(&name, &string);
+            }
         }
     }
 
     fn value(&mut self, name: &str, value: &str) {
         let value = value.trim();
+        // What is printed of it may be a part: a scheme's word left out, or the password of an address.
+        self.parts(value);
         if !is_secret(name, value) {
             return;
         }
         self.take(value);
-        if let Some(password) = password_of(value) {
-            self.take(password);
-        }
-        // What is printed of it may be a part: a scheme's word left out, or single lines.
-        if let Some((scheme, rest)) = value.split_once(' ')
-            && matches!(scheme.to_lowercase().as_str(), "bearer" | "basic" | "token")
-        {
-            self.take(rest.trim());
-        }
+        self.decoded(value);
         if value.contains('\n') {
             value
                 .lines()
@@ -221,6 +326,8 @@ impl Found {
                 continue;
             }
             self.netrc(line);
+            self.parts(line);
+            self.pgpass(line);
             // Either may be part of the name or of the value.
             let parts = ['=', ':'].map(|separator| line.split_once(separator));
             let parts = parts.into_iter().flatten().filter(|(name, _)| is_name(name));
@@ -237,6 +344,17 @@ impl Found {
         }
     }
 
+    /// `host:port:database:user:password`.
+    fn pgpass(&mut self, line: &str) {
+        let fields: Vec<_> = line.splitn(5, ':').collect();
+        if let [_, port, _, _, password] = fields.as_slice()
+            && (*port == "*" || port.chars().all(|c| c.is_ascii_digit()))
+        {
+            self.take_long(password);
+            self.take_long(&password.replace(r"\:", ":").replace(r"\\", r"\"));
+        }
+    }
+
     /// `machine HOST login NAME password SECRET`, on one line or several.
     fn netrc(&mut self, line: &str) {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -246,6 +364,45 @@ impl Found {
             }
         }
     }
+}
+
+/// Where the text ends that begins behind a quote.
+fn end_of_string(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+fn percent_decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, next @ ..] = rest {
+        let digits =
+            next.get(..2).filter(|_| *first == b'%').and_then(|two| str::from_utf8(two).ok());
+        let number = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(number.unwrap_or(*first));
+        rest = if number.is_some() { &next[2..] } else { next };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The text that this is in base64, where it is one.
+fn from_base64(value: &str) -> Option<String> {
+    let digits = value.trim_end_matches('=');
+    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
+    for byte in digits.bytes() {
+        let value = form::usual(6, 0).value(byte).filter(|_| byte != b',')?;
+        (bits, held) = (bits << 6 | u32::from(value), held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
+        }
+        bits &= (1 << held) - 1;
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    (text.len() >= SHORTEST_NAMED && !text.contains(char::is_control)).then_some(text)
 }
 
 fn is_name(text: &str) -> bool {
@@ -263,75 +420,4 @@ fn unquoted(text: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Vec<String> {
-        secrets_in(text.as_bytes()).into_iter().map(|secret| secret.to_string()).collect()
-    }
-
-    #[test]
-    fn a_login_is_known_by_its_tokens_and_not_by_the_rest() {
-        let claude = r#"{"claudeAiOauth": {"accessToken": "sk-ant-oat01-abc", "refreshToken": "sk-ant-ort01-def",
-            "expiresAt": 1748276587173, "scopes": ["user:inference", "user:profile"],
-            "subscriptionType": "max", "rateLimitTier": "default_claude_max_20x"}}"#;
-        assert_eq!(found(claude), ["sk-ant-oat01-abc", "sk-ant-ort01-def"]);
-        let codex = r#"{"OPENAI_API_KEY": null, "tokens": {"id_token": "eyJhbGciOi.x.y", "access_token": "abcdefgh",
-            "account_id": "0a1b2c3d-1111-2222-3333-444455556666"}, "last_refresh": "2026-01-01T00:00:00.1Z"}"#;
-        assert_eq!(found(codex), ["abcdefgh", "eyJhbGciOi.x.y"]);
-    }
-
-    #[test]
-    fn every_usual_format_is_read() {
-        for (text, secret) in [
-            (r#"{"a": {"b": ["deep-SECRET-value-1"]}}"#, "deep-SECRET-value-1"),
-            ("{\"token\":\"one-token\"}\n{\"token\":\"one-token\"}\n", "one-token"),
-            ("{\"half\": 1, \n  \"token\": \"half-written-1\",\n", "half-written-1"),
-            ("API_TOKEN=abc123def456\n", "abc123def456"),
-            ("export API_TOKEN=\"abc123def456\"\n", "abc123def456"),
-            ("[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n", "wJalrXUtnFEMI/K7MDENG"),
-            ("[registry]\ntoken = \"cioAbC123456\" \n", "cioAbC123456"),
-            ("github.com:\n    oauth_token: gho_16C7e42F292c69\n", "gho_16C7e42F292c69"),
-            ("machine h.example login me password hunter22secret\n", "hunter22secret"),
-            ("machine h\n  password hunter22secret\n", "hunter22secret"),
-            ("//registry.npmjs.org/:_authToken=npm_abcDEF123456\n", "npm_abcDEF123456"),
-            ("opaque-Token-0123456789\n", "opaque-Token-0123456789"),
-            (
-                "-----BEGIN X PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\n-----END X PRIVATE KEY-----\n",
-                "MIIEvQIBADANBgkqhkiG9w0B",
-            ),
-            ("authorization: Bearer abcdefghij\n", "abcdefghij"),
-            ("pin: 123456\npassword: 123456789\n", "123456789"),
-            ("url = https://me:pass1word@h.example/\n", "https://me:pass1word@h.example/"),
-        ] {
-            assert!(
-                found(text).iter().any(|one| one == secret),
-                "{secret} in {text}: {:?}",
-                found(text)
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_plainly_something_else_stays() {
-        for text in [
-            r#"{"model": "claude-opus-4-5-20251101", "theme": "solarized-dark-2", "sessionId": "0a1b2c3d-1111-2222"}"#,
-            "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n",
-            "path = /usr/local/bin/tool-2\nhome: ~/x/y/z12345\n",
-            "endpoint = https://api.example.com/v1\n",
-            "updated: 2026-01-01T10:11:12.123Z\nport = 12345678\n",
-            "# token = not-a-token-1\n",
-            "auth = true\ntokens: disabled\n",
-            "",
-        ] {
-            assert_eq!(found(text), Vec::<String>::new(), "{text}");
-        }
-        assert_eq!(secrets_in(b"\xff\xfe\x00token=abcdefgh"), Vec::new());
-    }
-
-    #[test]
-    fn a_file_gives_only_so_many() {
-        let many: Vec<_> = (0..1000).map(|n| format!("token{n} = abcdefgh{n}")).collect();
-        assert_eq!(found(&many.join("\n")).len(), MOST);
-    }
-}
+mod tests;

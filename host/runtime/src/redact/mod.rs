@@ -1,18 +1,20 @@
 //! Takes secrets out of bytes, texts and JSON: as they are and in the encodings that carry bytes as text.
 //!
-//! Found are: the secret itself, in any case; with any of its characters escaped as in JSON, URLs, HTML, shells and
-//! programming languages, also doubly; in base64 and base32, whatever stands before and after it, with line breaks,
-//! with either alphabet; in hexadecimal, with separators. All of that in a stream of bytes, however it is cut.
+//! Found are: the secret itself, in any case, also with white space or zero bytes between its characters; with any of
+//! its characters escaped as in JSON, URLs, HTML, CSS, quoted-printable, shells and programming languages, up to eight
+//! deep; in base64, base32 and hexadecimal, whatever stands before and after it, folded, indented or grouped; in any
+//! of these what was in base64, escaped as JSON, or UTF-16 before. All of that in a stream of bytes, however it is cut,
+//! where it takes no more than 2 KiB for each 32 bytes of the secret.
 
 mod escape;
 mod form;
 mod found;
+mod known;
 mod scan;
 
 use bytes::Bytes;
-use escape::{Read, Reading, Unit};
-use form::{FORMS, Form};
-use scan::Scanner;
+use known::Known;
+use scan::{HELD, Scanner};
 use serde_json::Value;
 use std::{
     borrow::Cow,
@@ -20,7 +22,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-pub(crate) use found::{is_secret, secrets_in};
+pub(crate) use found::{TooManySecrets, is_secret, secret_parts, secrets_in};
 
 /// Shorter secrets are not looked for: they would be found everywhere.
 const SHORTEST: usize = 6;
@@ -95,6 +97,18 @@ impl Redactor {
         }
     }
 
+    /// The beginning of the text without secrets, at most so many bytes and a little more, and whether that is all of
+    /// it. The rest is not looked at: it may be long.
+    pub(crate) fn beginning(&self, text: String, most: usize) -> (String, bool) {
+        let looked_at = most.saturating_add(HELD);
+        if text.len() <= looked_at {
+            return (self.text(text), true);
+        }
+        let beginning = &text.as_bytes()[..text.floor_char_boundary(looked_at)];
+        let clean = scan::beginning(&self.known(), beginning);
+        (String::from_utf8_lossy(&clean).into_owned(), false)
+    }
+
     /// The JSON value without secrets: in keys, in texts, and in numbers, which then are texts.
     pub(crate) fn json(&self, value: Value) -> Value {
         if self.is_empty() {
@@ -127,7 +141,8 @@ pub(crate) struct RedactedStream {
 }
 
 impl RedactedStream {
-    /// Takes the next piece, and gives what can be passed on: not what may be the beginning of a secret.
+    /// Takes the next piece, and gives what can be passed on. How much that is follows from the bytes alone, and not from
+    /// the secrets, except where one is in them.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.scanner.learn(&self.redactor.known());
         self.scanner.read(piece);
@@ -145,122 +160,6 @@ impl RedactedStream {
         self.scanner.give(&mut out);
         out.into()
     }
-}
-
-/// Secrets, and how they begin. New ones are added at the end.
-struct Known {
-    secrets: Vec<Zeroizing<String>>,
-    /// By the first byte: what may begin with it, unescaped.
-    first: Vec<Vec<(usize, Form)>>,
-    /// Bytes that something may begin with.
-    starts: [bool; 256],
-    /// One bit for each two bytes that something may begin with.
-    pairs: Vec<u64>,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
-}
-
-impl Known {
-    fn new(secrets: Vec<Zeroizing<String>>) -> Self {
-        let first = vec![Vec::new(); 256];
-        let mut known = Self { secrets, first, starts: [false; 256], pairs: vec![0; 1024] };
-        if known.secrets.is_empty() {
-            return known;
-        }
-        for index in 0..known.secrets.len() {
-            for form in FORMS {
-                known.add(index, form);
-            }
-        }
-        for opener in (0..=u8::MAX).filter(|byte| escape::is_opener(*byte)) {
-            known.add_opener(opener);
-        }
-        known
-    }
-
-    fn add(&mut self, index: usize, form: Form) {
-        let secret = self.secrets[index].as_bytes();
-        let second: Vec<u8> = (0..=u8::MAX)
-            .filter(|byte| {
-                let unit = Unit::Byte(*byte);
-                form.accepts(secret, 1, unit) > 0
-                    || form.is_filling(unit)
-                    || escape::is_opener(*byte)
-            })
-            .collect();
-        let first: Vec<u8> = form.spellings(secret, 0).collect();
-        for first in first {
-            self.first[usize::from(first)].push((index, form));
-            for second in &second {
-                self.add_pair(first, *second);
-            }
-        }
-    }
-
-    /// An escape has to be one, or of something that begins a secret.
-    fn add_opener(&mut self, opener: u8) {
-        let mut readings = Vec::new();
-        Reading::OUTSIDE.take(opener, &mut |read| {
-            if let Read::Within(reading) = read {
-                readings.push(reading);
-            }
-        });
-        for second in 0..=u8::MAX {
-            let mut is_interesting = false;
-            for reading in &readings {
-                reading.take(second, &mut |read| {
-                    is_interesting |= match read {
-                        Read::Within(_) => true,
-                        Read::Unit(unit) => self.beginning_with(unit).next().is_some(),
-                    };
-                });
-            }
-            if is_interesting {
-                self.add_pair(opener, second);
-            }
-        }
-    }
-
-    fn add_pair(&mut self, first: u8, second: u8) {
-        self.starts[usize::from(first)] = true;
-        let bit = pair(first, second);
-        self.pairs[bit / 64] |= 1 << (bit % 64);
-    }
-
-    fn secret(&self, index: usize) -> &[u8] {
-        self.secrets[index].as_bytes()
-    }
-
-    /// The forms of secrets that may begin with this character.
-    fn beginning_with(&self, unit: Unit) -> impl Iterator<Item = (usize, Form)> {
-        let mut space = [0; 4];
-        let byte = match unit {
-            Unit::Byte(byte) => byte,
-            Unit::Char(c) => c.encode_utf8(&mut space).as_bytes()[0],
-        };
-        self.first[usize::from(byte)].iter().copied()
-    }
-
-    /// How many of these bytes come before the first that something may begin with.
-    fn dull(&self, bytes: &[u8]) -> usize {
-        let may_begin = |two: &[u8]| {
-            let bit = pair(two[0], two[1]);
-            self.pairs[bit / 64] & (1 << (bit % 64)) != 0
-        };
-        let of_two = bytes.windows(2).position(may_begin);
-        of_two.unwrap_or_else(|| match bytes.last() {
-            Some(last) if self.starts[usize::from(*last)] => bytes.len() - 1,
-            _ => bytes.len(),
-        })
-    }
-}
-
-fn pair(first: u8, second: u8) -> usize {
-    usize::from(first) << 8 | usize::from(second)
 }
 
 #[cfg(test)]
