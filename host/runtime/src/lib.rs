@@ -28,6 +28,7 @@ mod engine;
 mod events;
 mod execution;
 mod executor;
+mod held;
 mod limiter;
 mod outcome;
 mod pace;

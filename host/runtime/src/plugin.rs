@@ -2,7 +2,7 @@
 
 use crate::{
     bindings::{self, ExecutorPluginPre},
-    cap::files,
+    cap::{files, requests},
     compile::{Compilation, CompileError},
     contract::{self, ContractError},
     state::{HasState, State},
@@ -142,6 +142,7 @@ pub(crate) fn new_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     // system is not offered: that would be a second one, with git's directories in it.
     wasmtime_wasi::p3::clocks::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    requests::add_to_linker(&mut linker)?;
     bindings::ExecutorPlugin::add_to_linker::<_, HasState>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -1,7 +1,8 @@
 //! What one execution holds on the host's side, from its first instance to its last.
 
 use crate::{
-    cap::log::LogBudget, executor::Shared, pace::Pace, redact::Redactor, spending, state::Stderr,
+    cap::log::LogBudget, executor::Shared, held::Held, pace::Pace, redact::Redactor, spending,
+    state::Stderr,
 };
 use cyrus_executor::{Answer, ExecutionHost, ExecutionRequest, Usage};
 use cyrus_gateway::Account;
@@ -58,6 +59,8 @@ pub(crate) struct Run {
     denials: LogBudget,
     /// How fast it may have the host write.
     pub(crate) pace: Pace,
+    /// What the host keeps for its calls that are under way.
+    pub(crate) held: Held,
     /// The end of what it wrote to its standard error.
     pub(crate) stderr: Stderr,
     /// Programs that are alive.
@@ -116,6 +119,7 @@ impl Run {
             log,
             denials: LogBudget::new(DENIALS_LOGGED),
             pace: Pace::new(),
+            held: Held::default(),
             stderr: Stderr::default(),
             processes: Arc::default(),
             programs: TaskTracker::new(),

@@ -5,6 +5,7 @@
 
 use crate::{
     bindings::{ExecutorPlugin, types},
+    bound::CHECKPOINT_BYTES,
     cap::context::Context,
     control::Control,
     convert::{self, Incoming},
@@ -148,9 +149,11 @@ fn settle(
         None => (None, false),
     };
     if reported.as_ref().is_some_and(|reported| convert::outcome_size(reported) > most) {
-        let problem = format!("its outcome is longer than {} KiB", most / 1024);
-        run.notes().limit = Some("outcome");
-        return Err(verdict::of_trap(run, EXECUTE, &wasmtime::Error::msg(problem), None));
+        return Err(too_long(run, format!("its outcome is longer than {} KiB", most / 1024)));
+    }
+    if reported.as_ref().is_some_and(|one| convert::checkpoint_size(one) > CHECKPOINT_BYTES) {
+        let most = CHECKPOINT_BYTES / 1024;
+        return Err(too_long(run, format!("its outcome's checkpoint is longer than {most} KiB")));
     }
     let incoming = Incoming::of(run);
     let reported = reported.map(|reported| match reported {
@@ -184,6 +187,11 @@ fn settle(
             Err(verdict::of_contract(run, "ended without an outcome"))
         }
     }
+}
+
+fn too_long(run: &Run, problem: String) -> ExecutionError {
+    run.notes().limit = Some("outcome");
+    verdict::of_trap(run, EXECUTE, &wasmtime::Error::msg(problem), None)
 }
 
 /// An outcome with what the gateway counted in place of what the plugin says.

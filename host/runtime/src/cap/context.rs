@@ -5,6 +5,7 @@ use crate::{
     bound::CHECKPOINT_BYTES,
     cap::mcp,
     convert,
+    held::{Charge, HELD_BYTES},
     run::{AnswerFuture, AskedQuestion, Run},
     state::{ATTACHMENTS_PATH, HasState, State, WORKSPACE_PATH},
 };
@@ -26,6 +27,9 @@ const QUESTIONS: usize = 1000;
 
 /// The most that one question may be long, in bytes, all of its texts together.
 const QUESTION_BYTES: usize = 256 * 1024;
+
+/// What each choice takes besides its texts, in bytes.
+const CHOICE_BYTES: usize = 64;
 
 /// How long an answer may take where neither the question nor the execution has a limit.
 const LONGEST_ANSWER: Duration = Duration::from_hours(24);
@@ -195,10 +199,15 @@ impl<T: Send + 'static> wit::HostExecutionContextWithStore<T> for HasState {
         token: String,
     ) -> Result<FutureReader<Durable<()>>> {
         let run = Arc::clone(&store.get().context(&context)?.run);
-        FutureReader::new(
-            &mut store,
-            async move { wasmtime::error::Ok(checkpoint(&run, token).await) },
-        )
+        // Before anything is kept: a component need not read what it gets.
+        let kept = accept_checkpoint(&run, token);
+        let saved = async move {
+            wasmtime::error::Ok(match kept {
+                Ok(kept) => checkpoint(&run, kept).await,
+                Err(problem) => Err(wit::HostError::Invalid(problem)),
+            })
+        };
+        FutureReader::new(&mut store, saved)
     }
 
     fn spend(
@@ -216,7 +225,14 @@ impl<T: Send + 'static> wit::HostExecutionContextWithStore<T> for HasState {
         question: wit::Question,
     ) -> Result<FutureReader<wit::Answer>> {
         let run = Arc::clone(&store.get().context(&context)?.run);
-        FutureReader::new(&mut store, async move { wasmtime::error::Ok(ask(&run, question).await) })
+        let kept = accept_question(&run, question);
+        let answer = async move {
+            wasmtime::error::Ok(match kept {
+                Ok(kept) => ask(&run, kept).await,
+                Err(problem) => wit::Answer::Deny(problem),
+            })
+        };
+        FutureReader::new(&mut store, answer)
     }
 }
 
@@ -239,11 +255,39 @@ async fn durable<T: Send + 'static>(
     run.unless_stopped(answered, Err(wit::HostError::Stopped)).await
 }
 
-async fn checkpoint(run: &Arc<Run>, token: String) -> Durable<()> {
-    if token.len() > CHECKPOINT_BYTES {
-        let problem = format!("a checkpoint is at most {CHECKPOINT_BYTES} bytes long");
-        return Err(wit::HostError::Invalid(problem));
+/// What a call was given, and what that is counted as until it is done.
+struct Kept<T>(T, Charge);
+
+impl<T> Kept<T> {
+    fn charge(run: &Run, given: T, bytes: usize) -> std::result::Result<Self, String> {
+        let charge = run.held.charge(bytes).ok_or_else(|| {
+            format!("calls that are not done hold more than {} MiB", HELD_BYTES >> 20)
+        })?;
+        Ok(Self(given, charge))
     }
+}
+
+fn accept_checkpoint(run: &Run, token: String) -> std::result::Result<Kept<String>, String> {
+    if token.len() > CHECKPOINT_BYTES {
+        return Err(format!("a checkpoint is at most {CHECKPOINT_BYTES} bytes long"));
+    }
+    let bytes = token.len();
+    Kept::charge(run, token, bytes)
+}
+
+fn accept_question(
+    run: &Run,
+    question: wit::Question,
+) -> std::result::Result<Kept<wit::Question>, String> {
+    let bytes = question_size(&question);
+    if bytes > QUESTION_BYTES {
+        // Cut it would be another question, and the answer to that one is no answer to this.
+        return Err(format!("a question is at most {} KiB long", QUESTION_BYTES / 1024));
+    }
+    Kept::charge(run, question, bytes)
+}
+
+async fn checkpoint(run: &Arc<Run>, Kept(token, _charge): Kept<String>) -> Durable<()> {
     let token = run.redactor.text(token);
     let (write, noted) = (run.host.checkpoint(token.clone()), Arc::clone(run));
     let and_note = async move {
@@ -264,7 +308,7 @@ async fn spend(run: &Run, usage: types::Usage) -> Durable<wit::SpendVerdict> {
     })
 }
 
-async fn ask(run: &Arc<Run>, question: wit::Question) -> wit::Answer {
+async fn ask(run: &Arc<Run>, question: Kept<wit::Question>) -> wit::Answer {
     let allowed = run.policy().map(|policy| policy.ask());
     match allowed {
         Some(Ok(())) => {}
@@ -287,12 +331,8 @@ async fn ask(run: &Arc<Run>, question: wit::Question) -> wit::Answer {
 /// else allowed under one that was allowed.
 fn known_or_new(
     run: &Arc<Run>,
-    question: wit::Question,
+    Kept(question, charge): Kept<wit::Question>,
 ) -> std::result::Result<AnswerFuture, String> {
-    if question_size(&question) > QUESTION_BYTES {
-        // Cut it would be another question, and the answer to that one is no answer to this.
-        return Err(format!("a question is at most {} KiB long", QUESTION_BYTES / 1024));
-    }
     let id = Digest::of(question.id.as_bytes());
     let content = content(&question);
     let question = convert::question(question, &run.redactor);
@@ -308,7 +348,7 @@ fn known_or_new(
             Err(format!("an execution may put {QUESTIONS} questions"))
         }
         Entry::Vacant(free) => {
-            let answer = put(run, question);
+            let answer = put(run, question, charge);
             Ok(free.insert(AskedQuestion { content, answer }).answer.clone())
         }
     }
@@ -328,16 +368,20 @@ fn content(question: &wit::Question) -> Digest {
 
 fn question_size(question: &wit::Question) -> usize {
     let wit::Question { id, kind: _, subject, input, choices, deadline: _ } = question;
-    let choices: usize = choices.iter().map(|choice| choice.id.len() + choice.label.len()).sum();
+    let choices: usize = choices.iter().map(|c| CHOICE_BYTES + c.id.len() + c.label.len()).sum();
     id.len() + subject.len() + input.len() + choices
 }
 
-fn put(run: &Run, question: Question) -> AnswerFuture {
+fn put(run: &Run, question: Question, charge: Charge) -> AnswerFuture {
     let limits = [question.deadline, run.time_left(), Some(LONGEST_ANSWER)];
     let time = limits.into_iter().flatten().min().unwrap_or(LONGEST_ANSWER);
     let answer = run.host.ask(Question { deadline: Some(time), ..question });
     // In a task of its own, so that it is answered also when nobody polls.
-    let answered = tokio::spawn(tokio::time::timeout(time, answer));
+    let answered = tokio::spawn(async move {
+        let answer = tokio::time::timeout(time, answer).await;
+        drop(charge);
+        answer
+    });
     async move {
         match answered.await {
             Ok(Ok(answer)) => answer,

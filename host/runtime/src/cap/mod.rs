@@ -9,4 +9,5 @@ pub(crate) mod mcp;
 pub(crate) mod model;
 mod output;
 pub(crate) mod process;
+pub(crate) mod requests;
 mod streams;

@@ -7,7 +7,7 @@ mod outcome;
 
 pub(crate) use asked::{answer, finding, question, repository, task};
 pub(crate) use event::{event, size as event_size};
-pub(crate) use outcome::{Incoming, descriptor, health, outcome_size};
+pub(crate) use outcome::{Incoming, checkpoint_size, descriptor, health, outcome_size};
 
 use crate::{bindings::types, bound, redact::Redactor};
 use cyrus_executor::{Cost, CostSource, Link, MicroUsd, Usage};

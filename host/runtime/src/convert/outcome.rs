@@ -27,11 +27,11 @@ impl<'a> Incoming<'a> {
     }
 
     fn short(&self, text: String) -> String {
-        bound::text(self.redactor.text(text), MESSAGE_BYTES)
+        bound::redacted(text, MESSAGE_BYTES, self.redactor)
     }
 
     fn long(&self, text: String) -> String {
-        bound::text(self.redactor.text(text), EVENT_TEXT_BYTES)
+        bound::redacted(text, EVENT_TEXT_BYTES, self.redactor)
     }
 
     /// A value of any size: [`outcome_size`] has counted what it takes.
@@ -142,7 +142,7 @@ impl<'a> Incoming<'a> {
             wit::ErrorKind::Cancelled => ErrorKind::Cancelled,
             wit::ErrorKind::Failed => ErrorKind::Failed,
             wit::ErrorKind::Other(code) => {
-                ErrorKind::Other(bound::text(self.redactor.text(code), 128))
+                ErrorKind::Other(bound::redacted(code, 128, self.redactor))
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Incoming<'a> {
 
 /// What `describe` said.
 pub(crate) fn descriptor(descriptor: wit::Descriptor, redactor: &Redactor) -> Descriptor {
-    let clean = |text| bound::text(redactor.text(text), MESSAGE_BYTES);
+    let clean = |text| bound::redacted(text, MESSAGE_BYTES, redactor);
     Descriptor {
         name: clean(descriptor.name),
         version: clean(descriptor.version),
@@ -163,7 +163,7 @@ pub(crate) fn descriptor(descriptor: wit::Descriptor, redactor: &Redactor) -> De
 
 /// What `probe` said.
 pub(crate) fn health(health: wit::Health, redactor: &Redactor) -> Health {
-    let clean = |text| bound::text(redactor.text(text), MESSAGE_BYTES);
+    let clean = |text| bound::redacted(text, MESSAGE_BYTES, redactor);
     let details = health.details.into_iter().take(LISTED);
     Health {
         summary: clean(health.summary),
@@ -183,6 +183,18 @@ pub(crate) fn outcome_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) 
         Err(error) => {
             let partial = error.partial.as_ref().map_or(0, result_size);
             error.message.len() + text_size(error.checkpoint.as_ref()) + partial
+        }
+    }
+}
+
+/// How long the checkpoint in an outcome is, in bytes: the longest, where there are several.
+pub(crate) fn checkpoint_size(outcome: &Result<wit::Outcome, wit::ExecutionError>) -> usize {
+    match outcome {
+        Ok(wit::Outcome::Completed(result)) => text_size(result.checkpoint.as_ref()),
+        Ok(wit::Outcome::Suspended(suspension)) => suspension.checkpoint.len(),
+        Err(error) => {
+            let partial = error.partial.as_ref().and_then(|result| result.checkpoint.as_ref());
+            text_size(error.checkpoint.as_ref()).max(text_size(partial))
         }
     }
 }

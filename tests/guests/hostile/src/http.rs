@@ -126,6 +126,20 @@ async fn path(url: &str, path: &str) -> Result<String, String> {
     receive(client::send(request).await).await
 }
 
+/// `KIB`: a request of which each text is that long. Which of them were taken.
+pub(crate) fn long_request(kib: usize) -> Done {
+    let text = "x".repeat(kib << 10);
+    let (_, no_trailers) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(Fields::new(), None, no_trailers, None);
+    done(format!(
+        "method={} scheme={} authority={} path={}",
+        request.set_method(&Method::Other(text.clone())).is_ok(),
+        request.set_scheme(Some(&Scheme::Other(text.clone()))).is_ok(),
+        request.set_authority(Some(&text)).is_ok(),
+        request.set_path_with_query(Some(&format!("/{text}"))).is_ok(),
+    ))
+}
+
 async fn endless(url: &str) -> Result<String, String> {
     let (_, no_trailers) = wit_future::new(|| Ok(None));
     let (mut writer, reader) = wit_stream::new();

@@ -32,6 +32,24 @@ pub(crate) async fn checkpoints(work: Work, rest: &[&str]) -> Done {
     done(format!("{refused:?}"))
 }
 
+/// `COUNT KIB`: so many checkpoints, of which none is read before all are begun.
+pub(crate) async fn unread_checkpoints(work: Work, rest: &[&str]) -> Done {
+    let (count, token) = (number(rest[0]), "x".repeat(number(rest[1]) << 10));
+    let begun: Vec<_> = (0..count).map(|_| work.context.checkpoint(&token)).collect();
+    let saved = join_all(begun.into_iter().map(|one| one.into_future())).await;
+    done(format!("{:?}", saved.iter().find_map(|saved| saved.as_ref().err())))
+}
+
+/// `COUNT KIB`: so many questions, of which none is read before all are begun.
+pub(crate) async fn unread_questions(work: Work, rest: &[&str]) -> Done {
+    let (count, input) = (number(rest[0]), "x".repeat(number(rest[1]) << 10));
+    let begun: Vec<_> =
+        (0..count).map(|i| work.context.ask(&question(&format!("q{i}"), "Read", &input))).collect();
+    let answers = join_all(begun.into_iter().map(|one| one.into_future())).await;
+    let refused = answers.iter().find(|answer| matches!(answer, Answer::Deny(_)));
+    done(format!("{refused:?}"))
+}
+
 /// All at once, without a wait between.
 pub(crate) async fn checkpoints_at_once(work: Work, count: usize) -> Done {
     let saved =

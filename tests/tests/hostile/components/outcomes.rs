@@ -28,6 +28,9 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("escapes_in_each_field", "outcome-text", Ignored).check(no_control),
         attack("escapes_in_an_error", "other-kind", Refused("FORGED")).check(error_is_bounded),
         attack("a_huge_checkpoint", "outcome-checkpoint 3000", OUTCOME).check(no_checkpoint),
+        attack("a_checkpoint_longer_than_a_saved_one", "outcome-checkpoint 65", OUTCOME)
+            .check(no_checkpoint),
+        attack("a_checkpoint_longer_than_a_saved_one_of_a_suspension", "suspend-large 65", OUTCOME),
         attack("a_huge_checkpoint_of_a_suspension", "suspend-large 3000", OUTCOME),
         attack("asleep_for_ever_past_its_deadline", "sleep-forever", Deadline)
             .deadline(Duration::from_millis(50)),

@@ -16,6 +16,23 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("a_huge_checkpoint", "large-checkpoint 65", Holds("65536")).check(saves_nothing),
         attack("larger_than_a_call", "large-checkpoint 8192", Stop::Limit(&["call-bytes"])),
         attack("checkpoints_at_once", "checkpoints-at-once 5000", Stop::Limit(&["handles"])),
+        attack(
+            "checkpoints_that_are_not_read",
+            "unread-checkpoints 200 64",
+            Holds("more than 8 MiB"),
+        ),
+        attack("questions_that_are_not_read", "unread-questions 40 250", Holds("more than 8 MiB"))
+            .grants(ASK),
+        attack(
+            "a_request_of_megabytes",
+            "long-request 3900",
+            Holds("method=false scheme=false authority=false path=false"),
+        ),
+        attack(
+            "a_request_that_is_a_little_long",
+            "long-request 17",
+            Holds("method=false scheme=false authority=false path=false"),
+        ),
         attack("spending_what_there_is_not", "spend", Holds("Ok(")),
         attack("questions_without_a_grant", "questions 3 10", Holds("0 allowed")).check(unasked),
         attack("questions_at_once", "questions 500 10", Stop::Limit(&["handles"])).grants(ASK),
