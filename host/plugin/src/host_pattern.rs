@@ -99,7 +99,8 @@ impl FromStr for HostPattern {
     type Err = ParseHostPatternError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map_err(|problem| ParseHostPatternError { pattern: text.to_owned(), problem })
+        parse(text)
+            .map_err(|problem| ParseHostPatternError { pattern: without_user(text), problem })
     }
 }
 
@@ -173,6 +174,18 @@ impl TryFrom<String> for HostPattern {
 impl From<HostPattern> for String {
     fn from(pattern: HostPattern) -> Self {
         pattern.to_string()
+    }
+}
+
+/// The text for a message: what stands before an `@` may be a password.
+fn without_user(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}"),
+        None => text.to_owned(),
     }
 }
 
@@ -327,6 +340,16 @@ mod tests {
             let (wide, narrow) = (pattern("*.example.com"), pattern(&format!("{name}.example.com")));
             let destination = to(&format!("https://{name}.example.com/"));
             prop_assert!(wide.covers(&narrow) && narrow.matches(&destination) && wide.matches(&destination));
+        }
+    }
+
+    #[test]
+    fn a_message_shows_no_password() {
+        for text in
+            ["https://user:s3cret@host", "s3cret@host:1", "https://a:s3cret/x@h", "*.s3cret@"]
+        {
+            let error = text.parse::<HostPattern>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret") && error.contains('@'), "{error}");
         }
     }
 }

@@ -62,12 +62,16 @@ fn scp_host(text: &str) -> bool {
     !host.is_empty() && !host.starts_with('-') && !text.contains('/')
 }
 
-/// The address without user names and passwords of URLs, which often hold tokens. The user of an ssh address is
-/// part of the address and stays.
+/// The address without user names, passwords, parameters and fragments of URLs, which often hold tokens. The user of an
+/// ssh address is part of the address and stays.
 pub(crate) fn without_credentials(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let is_file = scheme.eq_ignore_ascii_case("file");
+    let rest = if is_file { rest } else { rest.split(['?', '#']).next().unwrap_or(rest) };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let Some((user, host)) = authority.rsplit_once('@') else { return address.to_owned() };
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return format!("{scheme}://{rest}");
+    };
     if scheme.eq_ignore_ascii_case("ssh") {
         let user = user.split(':').next().unwrap_or_default();
         format!("{scheme}://{user}@{host}{path}")
@@ -80,7 +84,14 @@ pub(crate) fn without_credentials(address: &str) -> String {
 pub(crate) fn redact(text: &str, address: &str) -> String {
     let authority =
         address.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
-    let text = text.replace(address, &without_credentials(address));
+    let mut text = text.replace(address, &without_credentials(address));
+    let parameters = address.split(['?', '#', '&']).skip(1);
+    for parameter in parameters.filter(|_| address.contains("://")) {
+        let value = parameter.split_once('=').map_or(parameter, |(_, value)| value);
+        if value.len() >= 6 {
+            text = text.replace(value, "…");
+        }
+    }
     match authority.rsplit_once('@') {
         Some((user, _)) if !user.is_empty() => {
             let secret = user.split_once(':').map_or(user, |(_, password)| password);
@@ -149,6 +160,10 @@ mod tests {
             ("git@github.com:a/b.git", "git@github.com:a/b.git"),
             ("/srv/a@b.git", "/srv/a@b.git"),
             ("https://github.com/a/b", "https://github.com/a/b"),
+            ("https://h/a.git?private_token=s3cret", "https://h/a.git"),
+            ("https://me:pw@h/a.git?private_token=s3cret#x", "https://h/a.git"),
+            ("https://h?s3cret@x", "https://h"),
+            ("file:///srv/a?b#c.git", "file:///srv/a?b#c.git"),
         ] {
             assert_eq!(without_credentials(address), shown);
         }
@@ -161,6 +176,9 @@ mod tests {
             let shown = redact(&said(address), address);
             assert_eq!(shown, "fatal: cannot read https://h/a/: '…' is wrong");
         }
+        let address = "https://h/a?private_token=hunter22";
+        let shown = redact(&said(address), address);
+        assert_eq!(shown, "fatal: cannot read https://h/a/: '…' is wrong");
         for address in ["/srv/a", "git@h:a", "https://h/a@b"] {
             assert_eq!(redact(&said(address), address), said(address));
         }
