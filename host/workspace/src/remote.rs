@@ -62,13 +62,28 @@ fn scp_host(text: &str) -> bool {
     !host.is_empty() && !host.starts_with('-') && !text.contains('/')
 }
 
+/// The part of an address that names user and host, and its path. A password may have a slash in it, written as it is:
+/// then what stands before the slash is no host with a port.
+fn parts_of(rest: &str) -> (&str, &str) {
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_port = |text: &str| text.ends_with(']') || text.bytes().all(|b| b.is_ascii_digit());
+    let is_host = authority.rsplit_once(':').is_none_or(|(_, port)| is_port(port));
+    match path.rfind('@').filter(|_| !is_host && !authority.contains('@')) {
+        Some(at) => {
+            let end = path[at..].find('/').map_or(rest.len(), |slash| authority.len() + at + slash);
+            rest.split_at(end)
+        }
+        None => (authority, path),
+    }
+}
+
 /// The address without user names, passwords, parameters and fragments of URLs, which often hold tokens. The user of an
 /// ssh address is part of the address and stays.
 pub(crate) fn without_credentials(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let is_file = scheme.eq_ignore_ascii_case("file");
     let rest = if is_file { rest } else { rest.split(['?', '#']).next().unwrap_or(rest) };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (authority, path) = parts_of(rest);
     let Some((user, host)) = authority.rsplit_once('@') else {
         return format!("{scheme}://{rest}");
     };
@@ -82,8 +97,7 @@ pub(crate) fn without_credentials(address: &str) -> String {
 
 /// A text in which this address may stand, without what [`without_credentials`] takes out of it.
 pub(crate) fn redact(text: &str, address: &str) -> String {
-    let authority =
-        address.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let authority = address.split_once("://").map_or("", |(_, rest)| parts_of(rest).0);
     let mut text = text.replace(address, &without_credentials(address));
     let parameters = address.split(['?', '#', '&']).skip(1);
     for parameter in parameters.filter(|_| address.contains("://")) {
@@ -163,6 +177,8 @@ mod tests {
             ("https://h/a.git?private_token=s3cret", "https://h/a.git"),
             ("https://me:pw@h/a.git?private_token=s3cret#x", "https://h/a.git"),
             ("https://h?s3cret@x", "https://h"),
+            ("https://ada:tok/s3cret@h:1/a.git", "https://h:1/a.git"),
+            ("https://h:80/a@b/c", "https://h:80/a@b/c"),
             ("file:///srv/a?b#c.git", "file:///srv/a?b#c.git"),
         ] {
             assert_eq!(without_credentials(address), shown);
