@@ -87,6 +87,8 @@ pub(crate) struct Notes {
     pub(crate) event_bytes: u64,
     /// Which limit of the host was passed, where the host itself did not trap on it.
     pub(crate) limit: Option<&'static str>,
+    /// How long the questions that were put are, in bytes.
+    pub(crate) question_bytes: usize,
     /// Questions by the digest of their id.
     pub(crate) questions: HashMap<Digest, AskedQuestion>,
 }

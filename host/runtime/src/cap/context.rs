@@ -28,6 +28,9 @@ const QUESTIONS: usize = 1000;
 /// The most that one question may be long, in bytes, all of its texts together.
 const QUESTION_BYTES: usize = 256 * 1024;
 
+/// The most that all questions of one execution are long together, in bytes: the host may keep them.
+const ALL_QUESTION_BYTES: usize = 16 << 20;
+
 /// What each choice takes besides its texts, in bytes.
 const CHOICE_BYTES: usize = 64;
 
@@ -334,10 +337,11 @@ fn known_or_new(
     Kept(question, charge): Kept<wit::Question>,
 ) -> std::result::Result<AnswerFuture, String> {
     let id = Digest::of(question.id.as_bytes());
-    let content = content(&question);
+    let (content, bytes) = (content(&question), question_size(&question));
     let question = convert::question(question, &run.redactor);
     let mut notes = run.notes();
-    let asked = notes.questions.len();
+    let notes = &mut *notes;
+    let (asked, all) = (notes.questions.len(), notes.question_bytes.saturating_add(bytes));
     match notes.questions.entry(id) {
         Entry::Occupied(known) if known.get().content == content => Ok(known.get().answer.clone()),
         Entry::Occupied(_) => Err(format!(
@@ -347,9 +351,15 @@ fn known_or_new(
         Entry::Vacant(_) if asked >= QUESTIONS => {
             Err(format!("an execution may put {QUESTIONS} questions"))
         }
+        Entry::Vacant(_) if all > ALL_QUESTION_BYTES => Err(format!(
+            "the questions of an execution are at most {} MiB long, all together",
+            ALL_QUESTION_BYTES >> 20
+        )),
         Entry::Vacant(free) => {
             let answer = put(run, question, charge);
-            Ok(free.insert(AskedQuestion { content, answer }).answer.clone())
+            let answer = free.insert(AskedQuestion { content, answer }).answer.clone();
+            notes.question_bytes = all;
+            Ok(answer)
         }
     }
 }

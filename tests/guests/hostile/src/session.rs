@@ -40,6 +40,20 @@ pub(crate) async fn unread_checkpoints(work: Work, rest: &[&str]) -> Done {
     done(format!("{:?}", saved.iter().find_map(|saved| saved.as_ref().err())))
 }
 
+/// `COUNT KIB`: so many questions, one after the other.
+pub(crate) async fn long_questions(work: Work, rest: &[&str]) -> Done {
+    let (count, input) = (number(rest[0]), "x".repeat(number(rest[1]) << 10));
+    let mut refused = None;
+    for i in 0..count {
+        let answer = work.context.ask(&question(&format!("q{i}"), "Read", &input)).await;
+        if matches!(answer, Answer::Deny(_)) {
+            refused = Some(answer);
+            break;
+        }
+    }
+    done(format!("{refused:?}"))
+}
+
 /// `COUNT KIB`: so many questions, of which none is read before all are begun.
 pub(crate) async fn unread_questions(work: Work, rest: &[&str]) -> Done {
     let (count, input) = (number(rest[0]), "x".repeat(number(rest[1]) << 10));

@@ -64,6 +64,7 @@ pub(crate) async fn perform(mut work: Work) -> Done {
         "usage-lie" => events::lie_about_usage(work).await,
         "unread-checkpoints" => session::unread_checkpoints(work, &rest).await,
         "unread-questions" => session::unread_questions(work, &rest).await,
+        "long-questions" => session::long_questions(work, &rest).await,
         "long-request" => crate::http::long_request(number(rest[0])),
         "large-checkpoint" => session::large_checkpoint(work, number(rest[0])).await,
         "checkpoints" => session::checkpoints(work, &rest).await,

@@ -21,6 +21,8 @@ pub(crate) fn cases() -> Vec<Case> {
             "unread-checkpoints 200 64",
             Holds("more than 8 MiB"),
         ),
+        attack("questions_one_after_the_other", "long-questions 100 250", Holds("at most 16 MiB"))
+            .grants(ASK),
         attack("questions_that_are_not_read", "unread-questions 40 250", Holds("more than 8 MiB"))
             .grants(ASK),
         attack(
