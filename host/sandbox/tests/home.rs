@@ -202,7 +202,7 @@ fn a_login_stays_a_login_of_the_same_account() {
     user.write(r#"{"token":1,"account":"me"}"#);
     let home = user.open().unwrap();
     for (theirs, why) in [
-        (r#"{"token":2,"account":"them"}"#, Departure::Account),
+        (r#"{"token":2,"account":"them"}"#, Departure::Setting),
         (r#"{"token":2}"#, Departure::Keys),
         (r#"{"token":2,"account":"me","apiKeyHelper":"sh"}"#, Departure::Keys),
         ("[2]", Departure::Format),

@@ -114,16 +114,16 @@ mod tests {
     async fn only_granted_files_are_there_and_a_renewed_login_comes_back() {
         let (user, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::create_dir(user.path().join(".tool")).unwrap();
-        fs::write(user.path().join(".tool/login"), "old").unwrap();
+        fs::write(user.path().join(".tool/login"), r#"{"token":1}"#).unwrap();
         fs::write(user.path().join(".tool/other"), "hidden").unwrap();
         let home = open(state.path(), user.path(), ".tool/login").await.unwrap();
         let seen: Vec<_> = fs::read_dir(home.path().as_path().join(".tool")).unwrap().collect();
         assert_eq!(seen.len(), 1);
         let login = home.path().as_path().join(".tool/login");
-        assert_eq!(fs::read_to_string(&login).unwrap(), "old");
-        fs::write(&login, "renewed").unwrap();
+        assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":1}"#);
+        fs::write(&login, r#"{"token":2}"#).unwrap();
         home.give_back().await;
-        assert_eq!(fs::read_to_string(user.path().join(".tool/login")).unwrap(), "renewed");
+        assert_eq!(fs::read_to_string(user.path().join(".tool/login")).unwrap(), r#"{"token":2}"#);
     }
 
     #[tokio::test]

@@ -287,28 +287,30 @@ mod tests {
     #[test]
     fn the_users_own_wins_and_half_a_file_never_does() {
         let at = |bytes: &str| Contents { bytes: bytes.into(), mode: 0o600 };
-        let (ours, theirs) = (at("[1]"), at("[2]"));
+        let (ours, theirs) = (at(r#"{"token":1}"#), at(r#"{"token":2}"#));
         let file = HomeFile::parse("x.json").unwrap();
+        let [zero, one, two] = [0, 1, 2].map(|token| Some(format!(r#"{{"token":{token}}}"#)));
         for (last, program, user, expected) in [
-            (Some("[1]"), &ours, &ours, Returned::Unchanged),
-            (Some("[0]"), &ours, &ours, Returned::Unchanged),
-            (None, &ours, &ours, Returned::Unchanged),
-            (Some("[1]"), &ours, &theirs, Returned::ToProgram),
-            (Some("[2]"), &ours, &theirs, Returned::ToUser),
-            (Some("[0]"), &ours, &theirs, Returned::ToProgram),
-            (None, &ours, &theirs, Returned::ToProgram),
-            (Some("[2]"), &at("[1"), &theirs, Returned::Damaged),
-            (Some("[2]"), &at(""), &theirs, Returned::Damaged),
-            (Some("[2]"), &at("{}"), &theirs, Returned::Refused(Departure::Format)),
+            (&one, &ours, &ours, Returned::Unchanged),
+            (&zero, &ours, &ours, Returned::Unchanged),
+            (&None, &ours, &ours, Returned::Unchanged),
+            (&one, &ours, &theirs, Returned::ToProgram),
+            (&two, &ours, &theirs, Returned::ToUser),
+            (&zero, &ours, &theirs, Returned::ToProgram),
+            (&None, &ours, &theirs, Returned::ToProgram),
+            (&two, &at("{"), &theirs, Returned::Damaged),
+            (&two, &at(""), &theirs, Returned::Damaged),
+            (&two, &at("[2]"), &theirs, Returned::Refused(Departure::Format)),
+            (&two, &at("{}"), &theirs, Returned::Refused(Departure::Keys)),
         ] {
             let text = String::from_utf8_lossy(&program.bytes).into_owned();
-            let decision = decide(&file, last.map(str::as_bytes), program, user);
+            let decision = decide(&file, last.as_ref().map(String::as_bytes), program, user);
             assert_eq!(decision, expected, "{last:?} {text}");
         }
-        let script = Contents { mode: 0o755, ..at("old") };
-        let plain = HomeFile::parse("x").unwrap();
-        let decision = |user: &Contents| decide(&plain, Some(b"old"), &at("new"), user);
-        assert_eq!(decision(&at("old")), Returned::ToUser);
-        assert_eq!(decision(&script), Returned::Refused(Departure::Program));
+        let decision =
+            |user: &Contents| decide(&file, two.as_ref().map(String::as_bytes), &ours, user);
+        let program = Contents { mode: 0o755, ..at(r#"{"token":2}"#) };
+        assert_eq!(decision(&theirs), Returned::ToUser);
+        assert_eq!(decision(&program), Returned::Refused(Departure::Program));
     }
 }

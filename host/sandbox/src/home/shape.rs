@@ -1,9 +1,13 @@
-//! What a program may make of a file of the user's: the same file with other tokens in it.
+//! What a program may make of a file of the user's: the same JSON with other tokens in it.
 //!
-//! A login that a program renewed has to come back, and the program may be an agent's. So what comes back is held
-//! against what is there: JSON stays JSON with the same keys, a text keeps its lines and their names, and what says
-//! whose login it is, and where it is good for, stays as it is. Of files that are known, nothing but the tokens may
-//! change. A token that is no JWT does not say whose it is: such a one can be another account's.
+//! A login that a program renewed has to come back, and the program may be an agent's. So what comes back is listed
+//! here, and nothing else does: only JSON, only values of keys that hold tokens and their dates, and only values that
+//! are of a token's or a date's form. A command, a path or an address is of neither form, and where one is a token by
+//! its form it stands at a key that no program runs. Everything else of the file is what it was. Other formats never
+//! come back: how their values are read differs from program to program.
+//!
+//! A token that is a JWT stays the same account's. One that is none does not say whose it is: it can be another
+//! account's.
 
 use std::fmt;
 
@@ -15,14 +19,16 @@ use super::HomeFile;
 /// In which way a file is not what the user's is, with other tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Departure {
-    /// It is of another format.
+    /// It is no JSON object, or the user's is none: no other format comes back.
     Format,
-    /// It has other keys or lines.
+    /// It has other keys.
     Keys,
-    /// What says whose login it is, or where it is good for, is another.
+    /// A token of it is another account's.
     Account,
-    /// Something else than a token changed in a file that is known.
+    /// Something else than a token or its date changed.
     Setting,
+    /// What is in a token's or a date's place is none.
+    Token,
     /// The user's own is a program, and none may replace it.
     Program,
 }
@@ -30,152 +36,222 @@ pub enum Departure {
 impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Format => "it is of another format now",
-            Self::Keys => "it has other keys or lines now",
-            Self::Account => "it is for another account or another place now",
+            Self::Format => "only JSON is taken over",
+            Self::Keys => "it has other keys now",
+            Self::Account => "it is for another account now",
             Self::Setting => "more than its tokens changed",
+            Self::Token => "what is in a token's place now is no token",
             Self::Program => "yours is a program",
         })
     }
 }
 
-/// Files of which is known what a renewal changes, by the keys from the top. They may also be new.
-const KNOWN: [(&str, &str, &[&[&str]]); 2] = [
+/// What the value of a key is, where it may change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Token,
+    /// A number, or a date in digits.
+    Date,
+    /// A word, or a list of words: what a service calls the token's scopes or its plan.
+    Words,
+}
+
+/// Keys whose values may change in any file, by their letters and digits in lower case.
+const TOKENS: [&str; 10] = [
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "idtoken",
+    "oauthtoken",
+    "authtoken",
+    "bearertoken",
+    "sessiontoken",
+    "apitoken",
+    "csrftoken",
+];
+const DATES: [&str; 14] = [
+    "expires",
+    "expiresat",
+    "expireson",
+    "expiresin",
+    "expiry",
+    "expirydate",
+    "expiration",
+    "expirationtime",
+    "refreshtokenexpiresat",
+    "tokenexpiry",
+    "issuedat",
+    "obtainedat",
+    "lastrefresh",
+    "refreshedat",
+];
+
+/// Files of which is known what else a renewal changes or adds, by the keys from the top.
+const KNOWN: [(&str, &[(&[&str], Kind)]); 2] = [
     (
         ".claude/.credentials.json",
-        "claudeAiOauth",
         &[
-            &["claudeAiOauth", "accessToken"],
-            &["claudeAiOauth", "refreshToken"],
-            &["claudeAiOauth", "expiresAt"],
-            &["claudeAiOauth", "refreshTokenExpiresAt"],
-            &["claudeAiOauth", "scopes"],
-            &["claudeAiOauth", "subscriptionType"],
-            &["claudeAiOauth", "rateLimitTier"],
+            (&["claudeAiOauth", "accessToken"], Kind::Token),
+            (&["claudeAiOauth", "refreshToken"], Kind::Token),
+            (&["claudeAiOauth", "expiresAt"], Kind::Date),
+            (&["claudeAiOauth", "refreshTokenExpiresAt"], Kind::Date),
+            (&["claudeAiOauth", "scopes"], Kind::Words),
+            (&["claudeAiOauth", "subscriptionType"], Kind::Words),
+            (&["claudeAiOauth", "rateLimitTier"], Kind::Words),
         ],
     ),
     (
         ".codex/auth.json",
-        "tokens",
         &[
-            &["tokens", "id_token"],
-            &["tokens", "access_token"],
-            &["tokens", "refresh_token"],
-            &["last_refresh"],
+            (&["tokens", "id_token"], Kind::Token),
+            (&["tokens", "access_token"], Kind::Token),
+            (&["tokens", "refresh_token"], Kind::Token),
+            (&["last_refresh"], Kind::Date),
         ],
     ),
 ];
 
 /// Checks what a program made of a file.
 pub(super) fn check(file: &HomeFile, user: &[u8], program: &[u8]) -> Result<(), Departure> {
-    let json = |bytes: &[u8]| serde_json::from_slice::<Unambiguous>(bytes).map(|json| json.0);
-    let is_structure = |value: &Value| value.is_object() || value.is_array();
-    match (json(user), json(program)) {
-        (Ok(user), program) if is_structure(&user) => {
-            let program = program.map_err(|_| Departure::Format)?;
-            let known = KNOWN.iter().find(|(name, key, _)| {
-                file.as_path().as_os_str() == *name && user.get(key).is_some()
-            });
-            match known {
-                Some((_, _, tokens)) => known_json(&user, &program, &mut Vec::new(), tokens),
-                None => any_json(&user, &program, true),
-            }
-        }
-        (_, Ok(program)) if is_structure(&program) => Err(Departure::Format),
-        _ => match (std::str::from_utf8(user), std::str::from_utf8(program)) {
-            (Ok(user), Ok(program)) => text(user, program),
-            _ => Err(Departure::Format),
-        },
-    }
-}
-
-/// A file that is known: everything stays but its tokens, and those are the same account's.
-fn known_json<'a>(
-    user: &'a Value,
-    program: &'a Value,
-    at: &mut Vec<&'a str>,
-    tokens: &[&[&str]],
-) -> Result<(), Departure> {
-    if tokens.contains(&at.as_slice()) {
-        return any_json(user, program, false);
-    }
-    let (Value::Object(old), Value::Object(new)) = (user, program) else {
-        return if user == program { Ok(()) } else { Err(Departure::Setting) };
+    let json = |bytes: &[u8]| {
+        let read = serde_json::from_slice::<Unambiguous>(bytes).ok();
+        read.map(|json| json.0).filter(Value::is_object).ok_or(Departure::Format)
     };
-    for (key, value) in old {
-        let now = new.get(key).ok_or(Departure::Keys)?;
-        at.push(key);
-        known_json(value, now, at, tokens)?;
-        at.pop();
-    }
-    for key in new.keys().filter(|key| !old.contains_key(*key)) {
-        at.push(key);
-        if !tokens.contains(&at.as_slice()) {
-            return Err(Departure::Keys);
-        }
-        at.pop();
-    }
-    Ok(())
+    let known = KNOWN.iter().find(|(name, _)| file.as_path().as_os_str() == *name);
+    let known = known.map_or(&[][..], |(_, keys)| keys);
+    Walk { known, at: Vec::new() }.compare(&json(user)?, &json(program)?)
 }
 
-/// Any other: at the top the same keys, of the same types; everywhere the same account and the same places.
-fn any_json(user: &Value, program: &Value, top: bool) -> Result<(), Departure> {
-    match (user, program) {
-        (Value::Object(old), Value::Object(new)) => {
-            if top && !old.keys().eq(new.keys()) {
-                return Err(Departure::Keys);
-            }
-            for key in old.keys().chain(new.keys()) {
-                match (old.get(key), new.get(key)) {
-                    (old, new) if is_identity(key) && old != new => return Err(Departure::Account),
-                    (Some(old), Some(new)) => any_json(old, new, false)?,
-                    // What is new can be good for another place, too.
-                    (None, Some(new)) => no_place(new)?,
-                    _ => {}
+/// Compares two files, from the top.
+struct Walk<'a> {
+    known: &'a [(&'a [&'a str], Kind)],
+    at: Vec<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn compare(&mut self, user: &'a Value, program: &'a Value) -> Result<(), Departure> {
+        match (user, program) {
+            _ if user == program => Ok(()),
+            (Value::Object(old), Value::Object(new)) => {
+                for (key, value) in old {
+                    let now = new.get(key).ok_or(Departure::Keys)?;
+                    self.below(key, |walk| walk.compare(value, now))?;
                 }
+                let added = new.iter().filter(|(key, _)| !old.contains_key(*key));
+                added
+                    .into_iter()
+                    .try_for_each(|(key, value)| self.below(key, |walk| walk.added(value)))
             }
-            Ok(())
+            (Value::Array(old), Value::Array(new))
+                if self.kind().is_none() && old.len() == new.len() =>
+            {
+                // An item has no key of its own, and a value among them is no token's.
+                let mut items = old.iter().zip(new);
+                items.try_for_each(|(old, new)| self.below("", |walk| walk.compare(old, new)))
+            }
+            _ => match self.kind() {
+                Some(kind) => changed(kind, user, program),
+                None => Err(Departure::Setting),
+            },
         }
-        (Value::Array(old), Value::Array(new)) => {
-            old.iter().zip(new).try_for_each(|(old, new)| any_json(old, new, false))?;
-            new.iter().skip(old.len()).try_for_each(no_place)
+    }
+
+    /// A key that the user's file has not got.
+    fn added(&self, value: &Value) -> Result<(), Departure> {
+        let known = self.known.iter().find(|(keys, _)| *keys == self.at.as_slice());
+        let (_, kind) = known.ok_or(Departure::Keys)?;
+        if is_of(*kind, value) { Ok(()) } else { Err(Departure::Token) }
+    }
+
+    fn below<T>(&mut self, key: &'a str, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.at.push(key);
+        let result = work(self);
+        self.at.pop();
+        result
+    }
+
+    /// What the value here is, where it may change.
+    fn kind(&self) -> Option<Kind> {
+        if let Some((_, kind)) = self.known.iter().find(|(keys, _)| *keys == self.at.as_slice()) {
+            return Some(*kind);
         }
-        (Value::String(old), Value::String(new)) => value(old, new),
-        _ if std::mem::discriminant(user) == std::mem::discriminant(program) => Ok(()),
-        _ => Err(Departure::Format),
+        let key = self.at.last()?;
+        // Letters of other alphabets are no part of a key that is known.
+        let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        let letters = key.chars().filter(char::is_ascii_alphanumeric);
+        let key: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+        let is_in = |keys: &[&str]| plain && keys.contains(&key.as_str());
+        if is_in(&TOKENS) { Some(Kind::Token) } else { is_in(&DATES).then_some(Kind::Date) }
     }
 }
 
-fn no_place(new: &Value) -> Result<(), Departure> {
-    match new {
-        Value::String(text) if is_place(text) => Err(Departure::Account),
-        Value::Array(all) => all.iter().try_for_each(no_place),
-        Value::Object(all) => all.values().try_for_each(no_place),
-        _ => Ok(()),
+/// A value that is another now: of the same kind as before, and a token of the same account.
+fn changed(kind: Kind, old: &Value, new: &Value) -> Result<(), Departure> {
+    if !(is_of(kind, old) && is_of(kind, new)) {
+        return Err(Departure::Token);
+    }
+    match (kind, old, new) {
+        (Kind::Token, Value::String(old), Value::String(new)) => {
+            if new.contains('/') && !old.contains('/') {
+                return Err(Departure::Token);
+            }
+            match (claims(old), claims(new)) {
+                (None, None) => Ok(()),
+                (Some(old), Some(new)) => same_claims(&old, &new),
+                _ => Err(Departure::Account),
+            }
+        }
+        (Kind::Words, ..) => Ok(()),
+        _ if std::mem::discriminant(old) == std::mem::discriminant(new) => Ok(()),
+        _ => Err(Departure::Token),
     }
 }
 
-/// One value: a place stays, and a JWT stays the same subject's.
-fn value(old: &str, new: &str) -> Result<(), Departure> {
-    if old == new {
-        return Ok(());
-    }
-    if is_place(old) || is_place(new) {
-        return Err(Departure::Account);
-    }
-    match (claims(old), claims(new)) {
-        (None, None) => Ok(()),
-        (Some(old), Some(new)) => same_claims(&old, &new),
-        _ => Err(Departure::Account),
+fn is_of(kind: Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (Kind::Token, Value::String(text)) => is_token(text),
+        (Kind::Date, Value::String(text)) => is_date(text),
+        (Kind::Token | Kind::Date, Value::Number(_)) | (Kind::Words, Value::Null) => true,
+        (Kind::Words, Value::String(text)) => is_word(text),
+        (Kind::Words, Value::Array(all)) => all.iter().all(|one| one.as_str().is_some_and(is_word)),
+        _ => false,
     }
 }
 
-/// Whether this says where a token is sent, or what is run: an address, a path.
-fn is_place(text: &str) -> bool {
-    text.contains("://") || text.starts_with(['/', '~', '!', '.'])
+/// The longest token and the longest word, in bytes.
+const LONGEST_TOKEN: usize = 16 * 1024;
+const LONGEST_WORD: usize = 64;
+
+/// Whether this has the form of a token: base64 of either alphabet, in parts with dots. It is no option, no path from
+/// the root, from the home or from here, no address and nothing that a shell or a template reads.
+fn is_token(text: &str) -> bool {
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+' | b'/' | b'=');
+    let dots = |part: &str| part.bytes().all(|b| b == b'.');
+    text.len() <= LONGEST_TOKEN
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(plain)
+        && !(text.contains('/') && text.split('/').any(|part| !part.is_empty() && dots(part)))
+        && !text.trim_end_matches('=').contains('=')
 }
 
-/// Whether the value of this key says whose login it is, or where it is good for.
+/// Whether this is a moment in digits, as in `2026-11-29T02:48:00.123Z`.
+fn is_date(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b':' | b'.' | b'T' | b'Z');
+    text.len() <= LONGEST_WORD
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(plain)
+}
+
+/// Whether this is one word, as in `user:inference`.
+fn is_word(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    text.len() <= LONGEST_WORD
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(plain)
+}
+
+/// Whether this claim says whose login it is, or where it is good for.
 fn is_identity(key: &str) -> bool {
     const EXACTLY: [&str; 22] = [
         "id", "sub", "subject", "iss", "aud", "org", "user", "username", "login", "name", "host",
@@ -251,48 +327,6 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-/// A text: the same lines with the same names, of which values that are no place may change.
-fn text(user: &str, program: &str) -> Result<(), Departure> {
-    let hidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    if program.contains(hidden) && !user.contains(hidden) {
-        return Err(Departure::Format);
-    }
-    if user.lines().count() != program.lines().count() {
-        return Err(Departure::Keys);
-    }
-    user.lines().zip(program.lines()).try_for_each(|(old, new)| line(old, new))
-}
-
-fn line(old: &str, new: &str) -> Result<(), Departure> {
-    if let Some(at) = old.find(['=', ':']) {
-        let (name, rest) = old.split_at(at + 1);
-        let rest_now = new.strip_prefix(name).ok_or(Departure::Keys)?;
-        if rest != rest_now && is_identity(name) {
-            return Err(Departure::Account);
-        }
-        return value(unquoted(rest), unquoted(rest_now));
-    }
-    let (old, new): (Vec<_>, Vec<_>) =
-        (old.split_whitespace().collect(), new.split_whitespace().collect());
-    if old.len() != new.len() {
-        return Err(Departure::Keys);
-    }
-    // Names and values in turn, as in `machine HOST login NAME password TOKEN`; or a token alone.
-    for (at, (was, now)) in old.iter().zip(&new).enumerate() {
-        let is_name = at % 2 == 0 && at + 1 < old.len();
-        let is_of_identity = at % 2 == 1 && is_identity(old[at - 1]);
-        if (is_name || is_of_identity) && was != now {
-            return Err(Departure::Account);
-        }
-        value(was, now)?;
-    }
-    Ok(())
-}
-
-fn unquoted(value: &str) -> &str {
-    value.trim().trim_matches(['"', '\''])
 }
 
 /// JSON in which no object has a key twice: which of them counts differs between those who read it.

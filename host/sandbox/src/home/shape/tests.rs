@@ -32,14 +32,13 @@ fn a_renewed_login_of_claude_is_the_same_login() {
         changed(r#"{"claudeAiOauth""#, r#"{"apiKeyHelper":"sh","claudeAiOauth""#),
         Some(Departure::Keys)
     );
-    assert_eq!(
-        changed(r#""accessToken":"a""#, r#""accessToken":{"x":1}"#),
-        Some(Departure::Format)
-    );
+    assert_eq!(changed(r#""accessToken":"a""#, r#""accessToken":{"x":1}"#), Some(Departure::Token));
     assert_eq!(
         changed(r#""accessToken":"a""#, r#""accessToken":"https://e""#),
-        Some(Departure::Account)
+        Some(Departure::Token)
     );
+    assert_eq!(changed(r#"["x"]"#, r#"["x","user:inference"]"#), None);
+    assert_eq!(changed(r#"["x"]"#, r#"["$(id)"]"#), Some(Departure::Token));
     // Twice: which one counts?
     assert_eq!(
         changed(
@@ -96,45 +95,113 @@ fn a_renewed_login_of_codex_is_of_the_same_account() {
 }
 
 #[test]
-fn of_other_json_the_keys_the_account_and_the_places_stay() {
-    let user =
-        r#"{"token":"a","nested":{"email":"me@x","n":1},"list":["x"],"api_base":"https://a"}"#;
-    let to = |from: &str, to: &str| departs(".tool/login.json", user, &user.replace(from, to));
-    assert_eq!(to(r#""a""#, r#""b""#), None);
-    assert_eq!(to(r#""n":1"#, r#""n":2,"m":3"#), None);
-    assert_eq!(to("me@x", "you@x"), Some(Departure::Account));
-    assert_eq!(to(r#""email":"me@x","#, ""), Some(Departure::Account));
-    assert_eq!(to("https://a", "https://b"), Some(Departure::Account));
-    assert_eq!(to(r#""a""#, r#""/bin/sh""#), Some(Departure::Account));
-    assert_eq!(to(r#""n":1"#, r#""n":1,"x":"https://b""#), Some(Departure::Account));
-    assert_eq!(to(r#"["x"]"#, r#"["x","https://b"]"#), Some(Departure::Account));
-    assert_eq!(to(r#"["x"]"#, r#""x""#), Some(Departure::Format));
-    assert_eq!(to(r#""list""#, r#""more":1,"list""#), Some(Departure::Keys));
-    assert_eq!(departs("x", "[1]", "{}"), Some(Departure::Format));
-    assert_eq!(departs("x", "plain", "{\"a\":1}"), Some(Departure::Format));
+fn of_other_json_only_tokens_and_their_dates_change() {
+    let user = r#"{"token":"a","nested":{"email":"me@x","expires_at":1,"expiry":"2026-01-02T03:04:05Z","n":1},
+        "list":["x"],"accounts":[{"access_token":"b/c"}],"api_base":"https://a","mcpServers":{},"credsStore":"desktop",
+        "args":["--token","x"],"trusted":false}"#;
+    let to = |from: &str, to: &str| {
+        assert!(user.contains(from), "{from}");
+        departs(".tool/login.json", user, &user.replace(from, to))
+    };
+    for (from, now) in [
+        (r#""a""#, r#""b""#),
+        (r#""a""#, r#""sk-ant-oat01-A_b.c""#),
+        (r#""b/c""#, r#""1//0gAB+c==""#),
+        (r#""expires_at":1"#, r#""expires_at":2"#),
+        ("2026-01-02T03:04:05Z", "2026-11-29T02:48:00.5+01:00"),
+        (",\n", ", "),
+    ] {
+        assert_eq!(to(from, now), None, "{now}");
+    }
+    for (from, now) in [
+        (r#""n":1"#, r#""n":2"#),
+        (r#""n":1"#, r#""n":"$(id)""#),
+        ("me@x", "you@x"),
+        ("https://a", "https://b"),
+        (r#"["x"]"#, r#"["x","y"]"#),
+        (r#"["x"]"#, r#"["y"]"#),
+        (r#"["x"]"#, r#""x""#),
+        (r#""desktop""#, r#""evil""#),
+        (r#""--token","x""#, r#""--token","y""#),
+        ("false", "true"),
+    ] {
+        assert_eq!(to(from, now), Some(Departure::Setting), "{now}");
+    }
+    for (from, now) in [
+        (r#""mcpServers":{}"#, r#""mcpServers":{"x":{"command":"sh"}}"#),
+        (r#""email":"me@x","#, ""),
+        (r#""list""#, r#""refresh_token":"r","list""#),
+        (r#""list""#, r#""hooks":{},"list""#),
+    ] {
+        assert_eq!(to(from, now), Some(Departure::Keys), "{now}");
+    }
+    for value in [
+        "/bin/sh",
+        "~/x",
+        "./x",
+        "../x",
+        "-x",
+        "b/c",
+        "https://e",
+        "$(id)",
+        "`id`",
+        "${X}",
+        "{{x}}",
+        "%x%",
+        "a b",
+        "a;b",
+        "a|b",
+        "a\\nb",
+        "a\\rscript-shell=x",
+        "a\\u0000",
+        "a=b",
+        "",
+        "é",
+        "!id",
+        "a'b",
+        "a:b",
+    ] {
+        assert_eq!(to(r#""a""#, &format!("\"{value}\"")), Some(Departure::Token), "{value}");
+    }
+    for value in ["../../x/c", "a/../c", "a/./c"] {
+        assert_eq!(to(r#""b/c""#, &format!("\"{value}\"")), Some(Departure::Token), "{value}");
+    }
+    for (from, now) in [
+        (r#""a""#, "1"),
+        (r#""a""#, "null"),
+        (r#""a""#, r#"{"token":"b"}"#),
+        (r#""expires_at":1"#, r#""expires_at":"2026""#),
+        (r#""expires_at":1"#, r#""expires_at":[1]"#),
+        ("2026-01-02T03:04:05Z", "tomorrow"),
+        ("2026-01-02T03:04:05Z", "2026$(id)"),
+    ] {
+        assert_eq!(to(from, now), Some(Departure::Token), "{now}");
+    }
 }
 
+/// How others read their own formats is not for the host to guess: nothing of them comes back.
 #[test]
-fn of_a_text_the_lines_their_names_and_the_places_stay() {
-    assert_eq!(departs("login", "old", "new"), None);
-    assert_eq!(departs("login", "old\n", "new\nalias ls='rm'\n"), Some(Departure::Keys));
-    assert_eq!(departs("login", "old", "new\u{1b}[2J"), Some(Departure::Format));
-    let hosts = "github.com:\n    user: me\n    oauth_token: a\n";
-    assert_eq!(departs("hosts.yml", hosts, &hosts.replace(": a", ": b")), None);
-    assert_eq!(departs("hosts.yml", hosts, &hosts.replace("me", "you")), Some(Departure::Account));
-    assert_eq!(
-        departs("hosts.yml", hosts, &hosts.replace("github.com", "evil.example")),
-        Some(Departure::Keys)
-    );
-    let netrc = "machine a.example login me password x";
-    assert_eq!(departs(".netrc", netrc, &netrc.replace("password x", "password y")), None);
-    assert_eq!(departs(".netrc", netrc, &netrc.replace("a.ex", "b.ex")), Some(Departure::Account));
-    assert_eq!(departs(".netrc", netrc, &netrc.replace("me", "you")), Some(Departure::Account));
-    assert_eq!(
-        departs(".npmrc", "registry=https://a", "registry=https://b"),
-        Some(Departure::Account)
-    );
-    assert_eq!(departs("rc", "token=a", "token=/bin/x"), Some(Departure::Account));
+fn no_other_format_comes_back() {
+    for (file, user, program) in [
+        ("login", "old", "new"),
+        ("login", "\"old\"", "\"new\""),
+        ("list", "[\"a\"]", "[\"b\"]"),
+        ("x", "plain", "{\"token\":1}"),
+        (".tool/env", "export API_TOKEN=abc\n", "export API_TOKEN=$(id)\n"),
+        (".npmrc", "//r/:_authToken=npm_OLD\n", "//r/:_authToken=npm_NEW\rscript-shell=/tmp/x\n"),
+        (
+            ".netrc",
+            "machine a login me password x",
+            "machine a login me password y machine b login me password z",
+        ),
+        (".gitconfig", "[core]\n\tpager = less\n", "[core]\n\tpager = sh\n"),
+        (".codex/config.toml", "args = [\"-y\", \"good\"]\n", "args = [\"-y\", \"evil\"]\n"),
+        ("hosts.yml", "github.com:\n    oauth_token: a\n", "github.com:\n    oauth_token: b\n"),
+        ("x.json", "{\"token\":1}", "{\"token\":1,\"token\":2}"),
+        ("x.json", "{\"token\":1}", "// yes\n{\"token\":2}"),
+    ] {
+        assert_eq!(departs(file, user, program), Some(Departure::Format), "{file}");
+    }
     let file = HomeFile::parse("x").unwrap();
     assert_eq!(check(&file, b"\xff\x00", b"\xff\x01"), Err(Departure::Format));
 }
