@@ -101,6 +101,7 @@ async fn executor(base_url: &str, granted: bool) -> PluginExecutor {
     let path = OsString::from("/usr/bin:/bin");
     let launcher = Launcher::unsupervised();
     let runtime = Runtime::new(RuntimeOptions {
+        scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launches"),
         cache: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("codegen-cache")),
         compiler: cyrus_tests::compiler!(),
         secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),

@@ -71,6 +71,7 @@ impl Bench {
         let (name, plugin) = found.plugins.first_key_value().expect("a plugin");
         let (launcher, path) = (Launcher::unsupervised(), OsString::from("/usr/bin:/bin"));
         let runtime = Runtime::new(RuntimeOptions {
+            scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launches"),
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
             compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
@@ -107,7 +108,6 @@ impl Bench {
         request.workspace = Some(Workspace {
             root: self.path("tree"),
             home: self.path("home"),
-            tmp: self.path("tmp"),
             home_record: self.path("record"),
             borrowed: Vec::new(),
         });

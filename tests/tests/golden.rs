@@ -100,6 +100,7 @@ impl Bench {
         let logged: Arc<Mutex<Vec<PluginLog>>> = Arc::default();
         let sink = Arc::clone(&logged);
         let runtime = Runtime::new(RuntimeOptions {
+            scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launches"),
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
             compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
@@ -150,7 +151,6 @@ impl Bench {
             workspace: Some(Workspace {
                 root: self.path("tree"),
                 home: self.path("home"),
-                tmp: self.path("tmp"),
                 home_record: self.path("record"),
                 borrowed: Vec::new(),
             }),

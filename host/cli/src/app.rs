@@ -21,7 +21,8 @@ use cyrus_plugin::{
 };
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{
-    Compiler, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, SecretResolver as _,
+    Compiler, Confine, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, ScratchRoot,
+    SecretResolver as _,
 };
 use cyrus_sandbox::{
     AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, Withheld,
@@ -220,10 +221,27 @@ impl App {
         self.home.join("cyrus.db")
     }
 
+    /// Where programs have what is for one launch alone.
+    fn scratch(&self) -> PathBuf {
+        self.config.work_dir().join(".launches")
+    }
+
+    /// Removes what launches left behind whose host died.
+    pub(crate) fn sweep_launches(&self) {
+        let scratch = self.scratch();
+        if let Err(error) = ScratchRoot::new(&scratch).sweep() {
+            tracing::warn!(
+                "{}: what earlier launches left there stays: {error}",
+                scratch.display()
+            );
+        }
+    }
+
     async fn runtime(&self) -> Result<&Runtime> {
         let start = async || {
             Runtime::new(RuntimeOptions {
                 cache: Some(self.home.join("cache/components")),
+                scratch: self.scratch(),
                 compiler: self.compiler.clone(),
                 launcher: self.launcher.clone(),
                 path: self.path.as_os_str().to_owned(),
@@ -269,12 +287,14 @@ impl App {
         purpose: Purpose,
     ) -> Result<Arc<dyn TaskExecutor>> {
         let mut config = self.executor_config(name, repository)?;
-        let mut settings = self.repository(repository).executor_sandbox(name);
-        self.variables.give(&mut config, &mut settings);
-        let granted = config.grants.process.values();
-        let hosts = granted.flat_map(|grant| self.config.maximum().open_to(&grant.hosts));
-        let launcher = self.confining(&settings, ByRule::hosts(hosts))?;
-        let made = self.make(config, purpose, launcher).await;
+        self.variables.give(&mut config);
+        let settings = self.repository(repository).executor_sandbox(name);
+        let policy = sandbox::policy(&settings, &self.surroundings()?)?;
+        let launcher = self.launcher.clone();
+        let confine: Confine = Arc::new(move |program| {
+            launcher.with_policy(policy.clone().way_out(ByRule::hosts(&program.hosts)))
+        });
+        let made = self.make(config, purpose, confine).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
     }
 
@@ -282,14 +302,14 @@ impl App {
         &self,
         config: ExecutorConfig,
         purpose: Purpose,
-        launcher: Launcher,
+        confine: Confine,
     ) -> Result<PluginExecutor> {
         let plugin = self.plugin(&config.plugin)?;
         self.refuse_hidden_grants(&config, plugin)?;
         self.approvals().check(&config, plugin, purpose)?;
         let runtime = self.runtime().await?;
         let plugin = runtime.load(plugin).await?;
-        Ok(runtime.executor_with(&plugin, config, launcher).await?)
+        Ok(runtime.executor_with(&plugin, config, confine).await?)
     }
 
     /// The installed plugin of this name.
@@ -328,7 +348,7 @@ impl App {
     }
 
     /// A plugin that hides a bundled one does not inherit what that one is granted by default.
-    fn refuse_hidden_grants(
+    pub(crate) fn refuse_hidden_grants(
         &self,
         config: &ExecutorConfig,
         plugin: &DiscoveredPlugin,
@@ -465,7 +485,8 @@ impl App {
         settings: &SandboxSettings,
         way_out: Arc<dyn WayOut>,
     ) -> Result<Launcher> {
-        sandbox::launcher(&self.launcher, settings, &self.surroundings()?, way_out)
+        let policy = sandbox::policy(settings, &self.surroundings()?)?;
+        Ok(self.launcher.with_policy(policy.way_out(way_out)))
     }
 
     fn surroundings(&self) -> Result<sandbox::Surroundings> {

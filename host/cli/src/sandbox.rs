@@ -3,12 +3,11 @@
 use crate::exit::usage;
 use anyhow::Result;
 use cyrus_config::SandboxSettings;
-use cyrus_sandbox::{AbsolutePath, Launcher, Profile, SandboxPolicy, WayOut, Withheld};
+use cyrus_sandbox::{AbsolutePath, Launcher, Profile, SandboxPolicy, Withheld};
 use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// The variable that goes before every profile that is configured.
@@ -47,27 +46,20 @@ pub(crate) fn profile(settings: &SandboxSettings) -> Result<Profile> {
     }
 }
 
-/// A launcher whose sandboxes are as configured.
-pub(crate) fn launcher(
-    launcher: &Launcher,
-    settings: &SandboxSettings,
-    around: &Surroundings,
-    way_out: Arc<dyn WayOut>,
-) -> Result<Launcher> {
+/// The policy for sandboxes as it is configured. What programs reach is still to be said.
+pub(crate) fn policy(settings: &SandboxSettings, around: &Surroundings) -> Result<SandboxPolicy> {
     let given = |paths: &[PathBuf]| -> Result<Vec<AbsolutePath>> {
         let absolute = |path: &PathBuf| Ok(AbsolutePath::parse(std::path::absolute(path)?)?);
         paths.iter().map(absolute).collect()
     };
     // A toolchain is one of the operator's, unless all of its home would be.
     let private = around.private.iter().filter(|path| *path != Path::new("/"));
-    let policy = SandboxPolicy::new(profile(settings)?)
+    Ok(SandboxPolicy::new(profile(settings)?)
         .private(private.cloned())
         .toolchain(&around.path, &around.variables)
         .read_only(given(&settings.read_only)?)
         .read_write(given(&settings.read_write)?)
-        .limits(settings.limits.resources())
-        .way_out(way_out);
-    Ok(launcher.with_policy(policy))
+        .limits(settings.limits.resources()))
 }
 
 /// A launcher of tools of the host's own on what did not come from the operator: their sandboxes have the profile that

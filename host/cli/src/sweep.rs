@@ -5,7 +5,6 @@
 
 use crate::app::App;
 use anyhow::Result;
-use cyrus_config::SandboxSettings;
 use cyrus_core::{Session, SessionOutcome, SessionState, SessionSummary, Workspaces as _};
 use cyrus_runtime::home_owner;
 use cyrus_sandbox::{HomeFile, PrivateHome};
@@ -18,6 +17,7 @@ use std::{
 
 /// Sweeps. What cannot be removed stays, and that is said: it is no reason not to work.
 pub(crate) async fn sweep(app: &App) {
+    app.sweep_launches();
     if let Err(error) = swept(app).await {
         tracing::warn!("what earlier sessions left behind could not be looked at: {error:#}");
     }
@@ -86,7 +86,7 @@ fn return_files(app: &App, workspaces: &GitWorkspaces, session: &Session) {
 fn granted_files(app: &App, session: &Session, owner: &str) -> Vec<HomeFile> {
     let mut executors = app.repository(&session.base.path).executors();
     for executor in &mut executors {
-        app.variables().give(executor, &mut SandboxSettings::default());
+        app.variables().give(executor);
     }
     let grants = executors.iter().flat_map(|executor| {
         let of = move |grant: &str| home_owner(&executor.name, grant) == owner;

@@ -1,7 +1,7 @@
 //! The operator's variables: those of this process, and those of `.env` in Cyrus's home where the process has none.
 
 use anyhow::Result;
-use cyrus_config::{EnvFile, SandboxSettings};
+use cyrus_config::EnvFile;
 use cyrus_plugin::ExecutorConfig;
 use std::{env, ffi::OsString, path::Path, sync::Arc};
 
@@ -37,20 +37,11 @@ impl Variables {
 
     /// Gives an executor's programs what their grants let them have of these variables. Returns the names of those that
     /// they get.
-    pub(crate) fn give(
-        &self,
-        config: &mut ExecutorConfig,
-        sandbox: &mut SandboxSettings,
-    ) -> Vec<String> {
+    pub(crate) fn give(&self, config: &mut ExecutorConfig) -> Vec<String> {
         let mut given = Vec::new();
         for grant in config.grants.process.values_mut() {
-            let taken = grant.take(&|name| self.get(name));
-            let there = taken.files.into_iter().filter(|file| file.is_absolute() && file.exists());
-            sandbox.read_only.extend(there);
-            if taken.own_model {
-                config.gateway.enabled = false;
-            }
-            given.extend(taken.variables);
+            given.extend(grant.take(&|name| self.get(name)));
+            grant.files.retain(|file| file.is_absolute() && file.exists());
         }
         given
     }

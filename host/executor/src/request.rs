@@ -33,12 +33,10 @@ pub enum Access {
 pub struct Workspace {
     /// Its absolute path.
     pub root: PathBuf,
-    /// The home directory that launched programs get: private to the session, and kept for as long as it may
-    /// be resumed.
+    /// Where launched programs get their homes and their directories for temporary files, each grant of an executor its
+    /// own: private to the session, and kept for as long as it may be resumed.
     pub home: PathBuf,
-    /// The directory for temporary files (`TMPDIR`) that launched programs get: private to the session, too.
-    pub tmp: PathBuf,
-    /// Where the host records what it gave into that home. No program may write there.
+    /// Where the host records what it gave into those homes. No program may write there.
     pub home_record: PathBuf,
     /// Directories outside of it that it borrows from: git objects of the repository it was cloned from. Launched
     /// programs read them.

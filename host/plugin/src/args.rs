@@ -20,7 +20,8 @@ use std::{
 ///
 /// A flag is named in full (`-abc` is one flag of that name) and given once, unless it says `repeat`. A value
 /// follows as `--flag=value` or as the next argument; a next argument that begins with a hyphen is refused as a
-/// value, because a program may read it as a flag: pass it as `--flag=value`. Positional arguments are matched
+/// value, because a program may read it as a flag: pass it as `--flag=value`. Of a flag of one letter the value is
+/// always the next argument: some programs read `-f=value` as the value `=value`. Positional arguments are matched
 /// one by one, in order; they cannot begin with a hyphen, and there may be fewer. `--` is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -51,6 +52,51 @@ pub struct FlagPattern {
     pub value: Option<ValuePattern>,
     /// Whether it may be given more than once.
     pub repeat: bool,
+}
+
+/// One argument, as a pattern reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Argument {
+    /// A flag without a value.
+    Flag(String),
+    /// A flag whose value is the next argument.
+    Separate(String, String),
+    /// A flag with its value, as `--flag=value`.
+    Attached(String, String),
+    Positional(String),
+}
+
+/// The arguments of a launch, as the one reading of them found them. They are launched from here and from nothing
+/// else, so that what was judged is what the program gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments(Vec<Argument>);
+
+impl Arguments {
+    /// Sets the value of a flag, wherever it is given, to what `value` makes of the one that was given.
+    pub fn try_set<E>(
+        &mut self,
+        flag: &str,
+        mut value: impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<(), E> {
+        for argument in &mut self.0 {
+            if let Argument::Separate(name, given) | Argument::Attached(name, given) = argument
+                && name == flag
+            {
+                *argument = Argument::Attached(name.clone(), value(given)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The list that the program gets.
+    pub fn into_list(self) -> Vec<String> {
+        let each = self.0.into_iter().flat_map(|argument| match argument {
+            Argument::Flag(one) | Argument::Positional(one) => [Some(one), None],
+            Argument::Separate(name, value) => [Some(name), Some(value)],
+            Argument::Attached(name, value) => [Some(format!("{name}={value}")), None],
+        });
+        each.flatten().collect()
+    }
 }
 
 /// Why arguments were refused.
@@ -160,6 +206,31 @@ impl ValuePattern {
 }
 
 impl FlagPattern {
+    /// Reads this flag, with the value that is attached to it or follows it.
+    fn read<'a>(
+        &self,
+        name: &str,
+        attached: Option<&str>,
+        next: &mut impl Iterator<Item = &'a str>,
+    ) -> Result<Argument, ArgRefused> {
+        let own = || name.to_owned();
+        let (argument, pattern, value) = match (&self.value, attached) {
+            (None, None) => return Ok(Argument::Flag(own())),
+            (None, Some(_)) => return Err(unwanted_value(name)),
+            (Some(_), Some(_)) if name.chars().count() == 2 => {
+                return Err(attached_to_letter(name));
+            }
+            (Some(pattern), Some(value)) => {
+                (Argument::Attached(own(), value.to_owned()), pattern, value)
+            }
+            (Some(pattern), None) => {
+                let value = separate_value(name, next.next())?;
+                (Argument::Separate(own(), value.to_owned()), pattern, value)
+            }
+        };
+        if pattern.matches(value) { Ok(argument) } else { Err(other_value(name, value)) }
+    }
+
     /// What both allow. `None`: one takes a value and the other none, so it cannot be passed at all.
     fn intersection(&self, other: &Self) -> Option<Self> {
         let value = match (&self.value, &other.value) {
@@ -222,14 +293,16 @@ impl ArgsPattern {
         }
     }
 
-    /// Whether these arguments may be passed.
-    pub(crate) fn check(&self, args: &[String]) -> Result<(), ArgRefused> {
+    /// Reads arguments, which is refused where they are not all named here.
+    pub(crate) fn read(&self, args: &[String]) -> Result<Arguments, ArgRefused> {
         let mut positionals = self.positionals.iter();
         let mut used = BTreeSet::new();
+        let mut read = Vec::with_capacity(args.len());
         let mut args = args.iter().map(String::as_str);
         while let Some(arg) = args.next() {
             if !arg.starts_with('-') {
                 self.check_positional(arg, positionals.next())?;
+                read.push(Argument::Positional(arg.to_owned()));
                 continue;
             }
             let (name, attached) = split_flag(arg);
@@ -237,19 +310,9 @@ impl ArgsPattern {
             if !used.insert(name) && !flag.repeat {
                 return Err(repeated(name));
             }
-            let value = match (&flag.value, attached) {
-                (None, None) => continue,
-                (None, Some(_)) => return Err(unwanted_value(name)),
-                (Some(_), Some(value)) => value,
-                (Some(_), None) => separate_value(name, args.next())?,
-            };
-            if let Some(pattern) = &flag.value
-                && !pattern.matches(value)
-            {
-                return Err(other_value(name, value));
-            }
+            read.push(flag.read(name, attached, &mut args)?);
         }
-        Ok(())
+        Ok(Arguments(read))
     }
 
     fn check_positional(
@@ -290,6 +353,14 @@ fn separate_value<'a>(name: &str, next: Option<&'a str>) -> Result<&'a str, ArgR
             line: (format!("flags.{name}"), "\"none\"".to_owned()),
             instead: None,
         }),
+    }
+}
+
+fn attached_to_letter(name: &str) -> ArgRefused {
+    ArgRefused {
+        wanted: format!("{name} with its value in the same argument"),
+        line: (String::new(), String::new()),
+        instead: Some(format!("the plugin has to pass the value of {name} as the next argument")),
     }
 }
 
@@ -343,7 +414,10 @@ mod tests {
 
     fn check(args: &[&str]) -> Result<(), String> {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        pattern().check(&args).map_err(|refused| refused.wanted)
+        pattern()
+            .read(&args)
+            .map(|read| assert_eq!(read.into_list(), args))
+            .map_err(|refused| refused.wanted)
     }
 
     #[test]
@@ -386,9 +460,9 @@ mod tests {
 
     #[test]
     fn the_default_takes_no_argument() {
-        assert_eq!(ArgsPattern::default().check(&[]), Ok(()));
-        assert!(ArgsPattern::default().check(&["x".to_owned()]).is_err());
-        assert!(ArgsPattern::default().check(&["-x".to_owned()]).is_err());
+        assert_eq!(ArgsPattern::default().read(&[]), Ok(Arguments::default()));
+        assert!(ArgsPattern::default().read(&["x".to_owned()]).is_err());
+        assert!(ArgsPattern::default().read(&["-x".to_owned()]).is_err());
     }
 
     #[test]
@@ -409,15 +483,123 @@ mod tests {
         assert_eq!(serde_json::from_str::<ArgsPattern>(&json).unwrap(), pattern());
     }
 
+    #[test]
+    fn a_flag_that_the_host_sets_has_the_hosts_value_and_one_argument() {
+        let mut pattern = pattern();
+        pattern.flags.insert(
+            "--file".to_owned(),
+            FlagPattern { value: Some(ValuePattern::Any), repeat: false },
+        );
+        for given in [&["--file", "x", "-p"][..], &["--file=x", "-p"]] {
+            let given: Vec<_> = given.iter().map(ToString::to_string).collect();
+            let mut read = pattern.read(&given).unwrap();
+            let set = |value: &str| if value == "x" { Ok("/host".to_owned()) } else { Err(()) };
+            read.try_set("--file", set).unwrap();
+            assert_eq!(read.into_list(), ["--file=/host", "-p"]);
+        }
+    }
+
+    const NAMES: [&str; 5] = ["-a", "-b", "--aa", "--bb", "--cc"];
+
+    const WORDS: [&str; 11] =
+        ["", "x", "y", "=x", "update", "--aa", "--", "-", "--aa=x", "--bb=--cc=y", "-b=x"];
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            proptest::sample::select(&WORDS[..]).prop_map(str::to_owned),
+            proptest::sample::select(&NAMES[..]).prop_map(str::to_owned),
+            (proptest::sample::select(&NAMES[..]), "[-=xy]{0,4}")
+                .prop_map(|(name, value)| format!("{name}={value}")),
+        ]
+    }
+
+    fn value_pattern() -> impl Strategy<Value = ValuePattern> {
+        let values = proptest::collection::vec("[xy]|--aa|=x", 0..3);
+        prop_oneof![Just(ValuePattern::Any), values.prop_map(ValuePattern::OneOf)]
+    }
+
+    prop_compose! {
+        fn grant()(
+            flags in proptest::collection::btree_map(
+                proptest::sample::select(&NAMES[..]).prop_map(str::to_owned),
+                (proptest::option::of(value_pattern()), any::<bool>())
+                    .prop_map(|(value, repeat)| FlagPattern { value, repeat }),
+                0..5,
+            ),
+            positionals in proptest::collection::vec(value_pattern(), 0..3),
+        ) -> ArgsPattern {
+            ArgsPattern { flags, positionals }
+        }
+    }
+
+    /// What a program that reads its arguments as getopt does makes of a list: flags with values, and positionals.
+    /// `None`: it would not take them.
+    fn getopt(
+        list: &[String],
+        grant: &ArgsPattern,
+    ) -> Option<(Vec<(String, Option<String>)>, Vec<String>)> {
+        let (mut flags, mut positionals) = (Vec::new(), Vec::new());
+        let mut list = list.iter();
+        while let Some(arg) = list.next() {
+            if arg == "--" {
+                positionals.extend(list.by_ref().cloned());
+            } else if arg == "-" || !arg.starts_with('-') {
+                positionals.push(arg.clone());
+            } else if let Some(rest) = arg.strip_prefix("--") {
+                let (name, value) =
+                    rest.split_once('=').map_or((rest, None), |(name, value)| (name, Some(value)));
+                let name = format!("--{name}");
+                let takes = grant.flags.get(&name).is_none_or(|flag| flag.value.is_some());
+                let value = match value {
+                    Some(value) => Some(value.to_owned()),
+                    None if takes => Some(list.next()?.clone()),
+                    None => None,
+                };
+                flags.push((name, value));
+            } else {
+                let (name, rest) = arg.split_at(2);
+                let takes = grant.flags.get(name).is_none_or(|flag| flag.value.is_some());
+                let value = match rest {
+                    "" if takes => Some(list.next()?.clone()),
+                    "" => None,
+                    rest => Some(rest.to_owned()),
+                };
+                flags.push((name.to_owned(), value));
+            }
+        }
+        Some((flags, positionals))
+    }
+
     proptest! {
-        /// Whatever is passed, a flag that is not named does not get through as an argument of its own.
+        /// Whatever is granted and whatever is given: what is launched has no flag, no value and no positional, as a
+        /// program reads them, that is not granted. The value that the host sets is the host's, once.
         #[test]
-        fn no_other_flag_gets_through(args in proptest::collection::vec("(-{0,2}[a-z=]{0,6}|--dir|--model|serve)", 0..6)) {
-            if pattern().check(&args).is_ok() {
-                for arg in args.iter().filter(|arg| arg.starts_with('-')) {
-                    let (name, _) = split_flag(arg);
-                    prop_assert!(pattern().flags.contains_key(name), "{}", arg);
+        fn what_is_launched_is_what_is_granted(grant in grant(), host in any::<bool>(), list in proptest::collection::vec(word(), 0..7)) {
+            let mut grant = grant;
+            if host {
+                grant.flags.insert("--cc".to_owned(), FlagPattern { value: Some(ValuePattern::Any), repeat: false });
+            }
+            let Ok(mut read) = grant.read(&list) else { return Ok(()) };
+            if host {
+                read.try_set("--cc", |_| Ok::<_, ()>("/host/file".to_owned())).unwrap();
+            }
+            let launched = read.into_list();
+            let (flags, positionals) = getopt(&launched, &grant).expect("each flag has its value");
+            for (name, value) in &flags {
+                let flag = grant.flags.get(name);
+                prop_assert!(flag.is_some(), "{} in {:?}", name, launched);
+                match (&flag.unwrap().value, value) {
+                    (None, None) => {}
+                    (Some(pattern), Some(value)) => prop_assert!(pattern.matches(value), "{}={} in {:?}", name, value, launched),
+                    other => prop_assert!(false, "{:?} of {} in {:?}", other, name, launched),
                 }
+                prop_assert!(!host || name != "--cc" || value.as_deref() == Some("/host/file"), "{:?}", launched);
+                let times = flags.iter().filter(|(other, _)| other == name).count();
+                prop_assert!(times == 1 || flag.unwrap().repeat, "{:?}", launched);
+            }
+            prop_assert!(positionals.len() <= grant.positionals.len(), "{:?}", launched);
+            for (value, pattern) in positionals.iter().zip(&grant.positionals) {
+                prop_assert!(pattern.matches(value), "{} in {:?}", value, launched);
             }
         }
     }

@@ -1,6 +1,6 @@
 use crate::{
-    ArgsPattern, ExecutorConfig, GatewayConfig, GitGrant, GitHost, HostMaximum, HostPattern,
-    HttpRequest, Manifest, McpGrant, ModelRequest, Policy, ProcessGrant, ProgramKind, SecretRef,
+    ArgsPattern, ExecutorConfig, GatewayConfig, GitGrant, GitHost, GrantedProgram, HostMaximum,
+    HostPattern, HttpRequest, Manifest, McpGrant, ModelRequest, Policy, ProgramKind, SecretRef,
 };
 use cyrus_executor::Access;
 use serde::Serialize;
@@ -47,6 +47,9 @@ pub struct ProgramAuthority {
     pub meaning: String,
     /// The arguments that it may get: those that are both requested and granted.
     pub args: ArgsPattern,
+    /// The flag by which it gets a file of MCP servers, which the host writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp_flag: Option<String>,
     /// Its variables, by name, and where each value comes from.
     pub env: BTreeMap<String, String>,
     /// The variables that it gets where the host has them.
@@ -91,7 +94,7 @@ impl Authority {
             source: grant.source.to_string(),
         });
         Self {
-            programs: programs(manifest, config, (&policy, maximum), resolve),
+            programs: policy.programs().map(|one| program(one, config, resolve)).collect(),
             http: http(manifest, config, maximum),
             git: git(manifest, config, maximum),
             secrets: secrets.collect(),
@@ -102,49 +105,46 @@ impl Authority {
     }
 }
 
-fn programs(
-    manifest: &Manifest,
+fn program(
+    granted: &GrantedProgram,
     config: &ExecutorConfig,
-    (policy, maximum): (&Policy, &HostMaximum),
     resolve: &dyn Fn(&Path) -> Option<PathBuf>,
-) -> Vec<ProgramAuthority> {
-    let requested = &manifest.requests.process;
-    let granted = config.grants.process.iter();
-    let effective = granted.filter_map(|(name, grant)| {
-        let request = requested.get(name)?;
-        policy.process(name, &[]).ok()?;
-        let resolved = resolve(&grant.program);
-        let target = resolved.as_deref().and_then(|file| file.canonicalize().ok());
-        let files = [Some(grant.program.as_path()), resolved.as_deref(), target.as_deref()];
-        let kind = files.into_iter().flatten().map(ProgramKind::of).max();
-        let kind = kind.unwrap_or(ProgramKind::Unknown);
-        let called = grant.program.file_name().map(|name| name.to_string_lossy().into_owned());
-        let args = match &request.args {
-            Some(asked) => asked.intersection(&grant.args),
-            None => grant.args.clone(),
-        };
-        let source = |value: &SecretRef| value.to_string();
-        Some(ProgramAuthority {
-            grant: name.clone(),
-            program: grant.program.clone(),
-            resolved,
-            kind,
-            meaning: kind.meaning(&called.unwrap_or_else(|| name.clone())),
-            args,
-            env: grant.env.iter().map(|(name, value)| (name.clone(), source(value))).collect(),
-            passed: grant.passed().map(str::to_owned).collect(),
-            home_files: grant.home_files.clone(),
-            model: request.model.as_ref().and_then(|model| of_key(model, grant, config)),
-            hosts: maximum.open_to(&grant.hosts).map(ToString::to_string).collect(),
-        })
-    });
-    effective.collect()
+) -> ProgramAuthority {
+    let GrantedProgram { grant, program, args, mcp_flag, env, passed, .. } = granted.clone();
+    let GrantedProgram { home_files, hosts, model, .. } = granted.clone();
+    let resolved = resolve(&program);
+    let target = resolved.as_deref().and_then(|file| file.canonicalize().ok());
+    let files = [Some(program.as_path()), resolved.as_deref(), target.as_deref()];
+    let kind = files.into_iter().flatten().map(ProgramKind::of).max();
+    let kind = kind.unwrap_or(ProgramKind::Unknown);
+    let called = program.file_name().map(|name| name.to_string_lossy().into_owned());
+    let meaning = kind.meaning(&called.unwrap_or_else(|| grant.clone()));
+    let mut args = args;
+    args.flags.retain(|flag, _| Some(flag) != mcp_flag.as_ref());
+    ProgramAuthority {
+        model: model.and_then(|model| of_key(&model, &env, config)),
+        grant,
+        program,
+        resolved,
+        kind,
+        meaning,
+        args,
+        mcp_flag,
+        env: env.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+        passed,
+        home_files,
+        hosts: hosts.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// Who holds the key of a program's model.
-fn of_key(model: &ModelRequest, grant: &ProcessGrant, config: &ExecutorConfig) -> Option<String> {
+fn of_key(
+    model: &ModelRequest,
+    env: &BTreeMap<String, SecretRef>,
+    config: &ExecutorConfig,
+) -> Option<String> {
     let key = &model.key;
-    grant.env.contains_key(key).then(|| match &config.gateway {
+    env.contains_key(key).then(|| match &config.gateway {
         GatewayConfig { enabled: false, .. } => {
             format!("the gateway is off: the program holds {key} itself, and says itself what it spends")
         }
@@ -248,12 +248,16 @@ impl fmt::Display for Authority {
 
 impl fmt::Display for ProgramAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { grant, program, resolved, meaning, args, env, home_files, hosts, .. } = self;
+        let Self { grant, program, resolved, meaning, args, mcp_flag, .. } = self;
+        let Self { env, home_files, hosts, .. } = self;
         match resolved {
             Some(file) => write!(f, "launch {} as {grant:?}", file.display())?,
             None => write!(f, "launch {} as {grant:?}, which is not installed", program.display())?,
         }
         write!(f, "\n    {meaning}\n    arguments: {args}")?;
+        if let Some(flag) = mcp_flag {
+            write!(f, "\n    file of MCP servers: written by the host, passed as {flag}")?;
+        }
         let variables: Vec<_> =
             env.iter().map(|(name, source)| format!("{name} ({source})")).collect();
         let files: Vec<_> = home_files.iter().map(|file| file.display().to_string()).collect();

@@ -37,7 +37,7 @@ pub fn explain(
             format!("process {name}"),
             asked.process.contains_key(name),
             granted.process.contains_key(name),
-            policy.process(name, &[]).is_ok(),
+            policy.program(name).is_ok(),
         ));
     }
     let handles = asked.secrets.iter().map(|secret| &secret.handle);

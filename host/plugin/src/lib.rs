@@ -36,13 +36,14 @@ mod mcp_grant;
 mod model;
 mod policy;
 mod process_grant;
+mod program;
 mod program_kind;
 mod secret;
 
 pub use approvals::{
     Approval, Approvals, ApprovalsError, Binding, DigestMismatch, NotApproved, Purpose,
 };
-pub use args::{ArgsPattern, FlagPattern, ValuePattern};
+pub use args::{ArgsPattern, Arguments, FlagPattern, ValuePattern};
 pub use authority::{Authority, ProgramAuthority, SecretAuthority};
 pub use denied::{Capability, Denied};
 pub use destination::{Destination, Scheme};
@@ -65,6 +66,7 @@ pub use manifest::{
 pub use mcp_grant::McpGrant;
 pub use model::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
 pub use policy::{Policy, PolicyHandle};
-pub use process_grant::{HostEnvironment, ProcessGrant, TakenEnvironment};
+pub use process_grant::{HostEnvironment, ProcessGrant};
+pub use program::GrantedProgram;
 pub use program_kind::ProgramKind;
 pub use secret::{Injection, SecretGrant, SecretRef, SecretRequest};

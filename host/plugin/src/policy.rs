@@ -1,9 +1,13 @@
 use crate::{
-    Capability, Denied, Destination, ExecutorConfig, Grants, HostMaximum, HostPattern, Manifest,
-    ProcessGrant, Scheme, SecretGrant, SecretRequest, args::ArgRefused,
+    Arguments, Capability, Denied, Destination, ExecutorConfig, GrantedProgram, Grants,
+    HostMaximum, HostPattern, Manifest, Scheme, SecretGrant, SecretRequest, args::ArgRefused,
+    program::granted_args,
 };
 use cyrus_executor::{Access, GrantedRemote};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 use url::Url;
 
 /// What one executor may do: its plugin's requests ∩ its grants ∩ the host's maximum.
@@ -13,12 +17,20 @@ pub struct Policy {
     manifest: Arc<Manifest>,
     grants: Grants,
     maximum: HostMaximum,
+    programs: BTreeMap<String, GrantedProgram>,
 }
 
 impl Policy {
     /// The policy of this executor.
     pub fn new(manifest: Arc<Manifest>, config: &ExecutorConfig, maximum: HostMaximum) -> Self {
-        Self { executor: config.name.clone(), manifest, grants: config.grants.clone(), maximum }
+        let granted = config.grants.process.iter().filter(|_| maximum.process);
+        let programs = granted.filter_map(|(name, grant)| {
+            let request = manifest.requests.process.get(name)?;
+            Some((name.clone(), GrantedProgram::of(name, request, grant, &maximum)))
+        });
+        let programs = programs.collect();
+        let (executor, grants) = (config.name.clone(), config.grants.clone());
+        Self { executor, manifest, grants, maximum, programs }
     }
 
     /// The executor's name.
@@ -54,36 +66,59 @@ impl Policy {
         Err(self.not_granted(Capability::Http, wanted, "http", &format!("\"{at}\"")))
     }
 
-    /// Whether the program granted under this name may be launched with these arguments.
-    pub fn process(&self, name: &str, args: &[String]) -> Result<&ProcessGrant, Denied> {
-        let wanted = || format!("the program granted as {name:?}");
+    /// The programs that may be launched, each with what it gets.
+    pub fn programs(&self) -> impl Iterator<Item = &GrantedProgram> {
+        self.programs.values()
+    }
+
+    /// The program that may be launched under this name.
+    pub fn program(&self, name: &str) -> Result<&GrantedProgram, Denied> {
+        if let Some(program) = self.programs.get(name) {
+            return Ok(program);
+        }
+        let wanted = format!("the program granted as {name:?}");
         let Some(request) = self.manifest.requests.process.get(name) else {
             let line = format!("[requests.process.{name}]");
-            return Err(self.not_requested(Capability::Process, wanted(), "process", &line));
+            return Err(self.not_requested(Capability::Process, wanted, "process", &line));
         };
-        let Some(grant) = self.grants.process.get(name) else {
-            let line = format!("\"{name}\": {{\"program\": \"{}\"}}", request.program);
-            return Err(self.not_granted(Capability::Process, wanted(), "process", &line));
-        };
-        if !self.maximum.process {
-            return Err(Denied::above_maximum(Capability::Process, wanted()));
+        if self.grants.process.contains_key(name) {
+            return Err(Denied::above_maximum(Capability::Process, wanted));
         }
+        let line = format!("\"{name}\": {{\"program\": \"{}\"}}", request.program);
+        Err(self.not_granted(Capability::Process, wanted, "process", &line))
+    }
+
+    /// Reads the arguments of a launch. What is returned, and only that, is what the program may get.
+    pub fn process(
+        &self,
+        name: &str,
+        args: &[String],
+    ) -> Result<(&GrantedProgram, Arguments), Denied> {
+        let program = self.program(name)?;
+        match program.args.read(args) {
+            Ok(read) => Ok((program, read)),
+            Err(refused) => Err(self.refused_arguments(name, args, refused)),
+        }
+    }
+
+    /// Which side would have to allow arguments that are not both requested and granted.
+    fn refused_arguments(&self, name: &str, args: &[String], refused: ArgRefused) -> Denied {
         let place = format!("process.{name}.args");
-        let own =
-            grant.mcp_flag.as_deref().map_or_else(|| args.to_vec(), |flag| without(args, flag));
-        if let Err(refused) = grant.args.check(&own) {
-            let deny = |line: &str, place: &str| {
-                self.not_granted(Capability::Process, argument(name, &refused), place, line)
-            };
-            return Err(refusal(&refused, &place, deny));
-        }
-        if let Some(Err(refused)) = request.args.as_ref().map(|asked| asked.check(args)) {
-            let deny = |line: &str, place: &str| {
-                self.not_requested(Capability::Process, argument(name, &refused), place, line)
-            };
-            return Err(refusal(&refused, &place, deny));
-        }
-        Ok(grant)
+        let granted = self.grants.process.get(name).map(|grant| granted_args(grant).read(args));
+        let asked = self.manifest.requests.process.get(name).and_then(|asked| asked.args.as_ref());
+        let (refused, is_granted) = match (granted, asked.map(|asked| asked.read(args))) {
+            (Some(Err(refused)), _) => (refused, false),
+            (_, Some(Err(refused))) => (refused, true),
+            _ => (refused, false),
+        };
+        refusal(&refused, &place, |line, place| {
+            let wanted = argument(name, &refused);
+            if is_granted {
+                self.not_requested(Capability::Process, wanted, place, line)
+            } else {
+                self.not_granted(Capability::Process, wanted, place, line)
+            }
+        })
     }
 
     /// What the plugin may do with the workspace. `None`: it does not see it.
@@ -220,12 +255,6 @@ impl Policy {
     }
 }
 
-/// The arguments without this flag and its value. What the value may be is judged where it is replaced.
-fn without(args: &[String], flag: &str) -> Vec<String> {
-    let attached = |arg: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
-    args.iter().filter(|arg| !attached(arg)).cloned().collect()
-}
-
 fn matches(patterns: &[HostPattern], to: &Destination) -> bool {
     patterns.iter().any(|pattern| pattern.matches(to))
 }
@@ -342,14 +371,18 @@ inject = { header = "authorization", prefix = "Bearer " }
 
     #[test]
     fn the_hosts_maximum_stands_over_grants() {
-        let mut capped = policy(
+        let mut config = ExecutorConfig::new("ex", "example");
+        config.grants = serde_json::from_str(
             r#"{"http": ["*.example.com"], "process": {"tool": {"program": "tool"}}, "ask": true,
                 "workspace": "read-write"}"#,
-        );
-        capped.maximum = serde_json::from_str(
+        )
+        .unwrap();
+        let maximum = serde_json::from_str(
             r#"{"http": ["a.example.com"], "process": false, "workspace": "read-only", "ask": false}"#,
         )
         .unwrap();
+        let manifest = Arc::new(Manifest::parse(MANIFEST.as_bytes()).unwrap());
+        let capped = Policy::new(manifest, &config, maximum);
         assert_eq!(capped.http(&to("https://a.example.com/")), Ok(()));
         assert!(
             capped.http(&to("https://b.example.com/")).unwrap_err().hint.contains("maximum.http")
@@ -438,7 +471,7 @@ inject = { header = "authorization", prefix = "Bearer " }
         );
         let process = |name: &str, args: &[&str]| {
             let args: Vec<_> = args.iter().map(ToString::to_string).collect();
-            granted.process(name, &args).map(|grant| grant.program.clone()).map_err(|e| e.hint)
+            granted.process(name, &args).map(|(grant, _)| grant.program.clone()).map_err(|e| e.hint)
         };
         assert_eq!(process("tool", &["--json"]), Ok("tool".into()));
         assert_eq!(process("free", &["x"]), Ok("free".into()));
@@ -448,6 +481,106 @@ inject = { header = "authorization", prefix = "Bearer " }
             "{hint}"
         );
         assert!(process("tool", &["--yes"]).unwrap_err().contains("plugin.toml of example"));
+    }
+
+    /// Every field of a grant of a program: it is that program's, and only where the manifest requests the program.
+    #[test]
+    fn what_one_program_is_granted_no_other_has() {
+        const ALL: &str = r#"{"program": "x", "args": {"flags": {"--json": "none"}, "positionals": ["any"]},
+            "env": {"KEY": "1"}, "homeFiles": [".login"], "mcpFlag": "--mcp", "fromHost": {"variables": ["FROM"]},
+            "hosts": ["a.example.com", "b.example.com"]}"#;
+        let model = "model = { format = \"anthropic\", key = \"KEY\", base-url = \"URL\", login = \".login\" }";
+        let manifest = MANIFEST
+            .replace("program = \"free\"", &format!("program = \"free\"\n{model}"))
+            .replace(
+                "[[requests.secrets]]",
+                "[requests.process.plain]\nprogram = \"plain\"\n[[requests.secrets]]",
+            );
+        let with = |maximum: &str| {
+            let mut config = ExecutorConfig::new("ex", "example");
+            let grants = format!(
+                r#"{{"mcp": "all", "process": {{"free": {ALL}, "other": {ALL}, "plain": {{"program": "plain"}}}}}}"#
+            );
+            config.grants = serde_json::from_str(&grants).unwrap();
+            for name in ["free", "other"] {
+                let grant = config.grants.process.get_mut(name).unwrap();
+                (grant.files, grant.own_model) = (vec!["/ca.pem".into()], true);
+            }
+            let maximum = serde_json::from_str(maximum).unwrap();
+            Policy::new(Arc::new(Manifest::parse(manifest.as_bytes()).unwrap()), &config, maximum)
+        };
+        let policy = with("{}");
+        let names: Vec<_> = policy.programs().map(|program| program.grant.as_str()).collect();
+        assert_eq!(names, ["free", "plain"]);
+        assert!(policy.program("other").unwrap_err().hint.contains("[requests.process.other]"));
+        // Named one by one, so that a new field has its line here.
+        let GrantedProgram {
+            grant,
+            program,
+            args,
+            mcp_flag,
+            env,
+            passed,
+            files,
+            home_files,
+            hosts,
+            model,
+            own_model,
+        } = policy.program("plain").unwrap();
+        assert_eq!((grant.as_str(), program.to_str()), ("plain", Some("plain")));
+        assert!(args.flags.is_empty() && args.positionals.is_empty() && mcp_flag.is_none());
+        assert!(passed.is_empty() && files.is_empty() && !own_model);
+        assert!(env.is_empty() && home_files.is_empty() && hosts.is_empty() && model.is_none());
+        let free = policy.program("free").unwrap();
+        let GrantedProgram { grant, program, args, mcp_flag, env, home_files, hosts, .. } = free;
+        assert_eq!(
+            (free.passed.as_slice(), free.files.as_slice()),
+            (&["FROM".to_owned()][..], &["/ca.pem".into()][..])
+        );
+        assert!(free.own_model);
+        let model = &free.model;
+        assert_eq!((grant.as_str(), program.to_str()), ("free", Some("x")));
+        assert_eq!(args.flags.keys().collect::<Vec<_>>(), ["--json", "--mcp"]);
+        assert_eq!((args.positionals.len(), mcp_flag.as_deref()), (1, Some("--mcp")));
+        assert_eq!((env.len(), home_files.len(), hosts.len()), (1, 1, 2));
+        assert_eq!(model.as_ref().unwrap().login.as_deref(), Some(".login".as_ref()));
+
+        let capped = with(r#"{"http": ["a.example.com"]}"#);
+        let hosts = &capped.program("free").unwrap().hosts;
+        assert_eq!(
+            hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["https://a.example.com"]
+        );
+        assert_eq!(with(r#"{"process": false}"#).programs().count(), 0);
+    }
+
+    /// The flag of the file of MCP servers is read like any other: it hides nothing that stands beside it.
+    #[test]
+    fn what_is_judged_is_what_is_launched() {
+        let granted = policy(
+            r#"{"process": {"free": {"program": "free", "mcpFlag": "--mcp",
+                    "args": {"flags": {"--tag": "any", "--model": ["sonnet"]}}},
+                "tool": {"program": "tool", "mcpFlag": "--mcp", "args": {"flags": {"--json": "none"}}}}}"#,
+        );
+        let read = |name: &str, args: &[&str]| {
+            let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+            granted
+                .process(name, &args)
+                .map(|(_, read)| read.into_list())
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(read("free", &["--mcp={}", "--tag", "x"]).unwrap(), ["--mcp={}", "--tag", "x"]);
+        for smuggled in [
+            &["--tag", "--mcp={}", "update"][..],
+            &["--model", "--mcp={}", "sonnet"],
+            &["--mcp={}", "update"],
+            &["--mcp={}", "--mcp={}"],
+            &["--mcp", "--tag", "update"],
+        ] {
+            assert!(read("free", smuggled).is_err(), "{smuggled:?}");
+        }
+        // Of what the manifest asks for it gets no more than that.
+        assert!(read("tool", &["--mcp={}"]).unwrap_err().contains("plugin.toml of example"));
     }
 
     #[test]

@@ -39,6 +39,12 @@ pub struct ProcessGrant {
     /// What it gets besides while a variable of the host is set, and neither `0` nor `false`: by that variable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when_set: BTreeMap<String, HostEnvironment>,
+    /// Files of the host that it reads, which variables of the host named.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+    /// Whether it reaches its model without the gateway, as variables of the host said.
+    #[serde(skip)]
+    pub own_model: bool,
 }
 
 /// What a program gets of the host's environment, where it is there.
@@ -71,17 +77,6 @@ impl HostEnvironment {
     }
 }
 
-/// What a program gets of one host's environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TakenEnvironment {
-    /// The names of the variables, in order.
-    pub variables: Vec<String>,
-    /// Files that it may read.
-    pub files: Vec<PathBuf>,
-    /// Whether it reaches its model without the gateway.
-    pub own_model: bool,
-}
-
 impl ProcessGrant {
     /// A grant of this program without arguments.
     pub fn new(program: impl Into<PathBuf>) -> Self {
@@ -94,6 +89,8 @@ impl ProcessGrant {
             hosts: Vec::new(),
             from_host: HostEnvironment::default(),
             when_set: BTreeMap::new(),
+            files: Vec::new(),
+            own_model: false,
         }
     }
 
@@ -104,24 +101,24 @@ impl ProcessGrant {
         names.map(String::as_str).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Puts what it gets of the host's environment in the place of what it may get of any: variables, hosts and files of
-    /// the home. `variable` looks one of the host up.
-    pub fn take(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> TakenEnvironment {
+    /// Puts what it gets of the host's environment in the place of what it may get of any: variables, hosts and
+    /// files. `variable` looks one of the host up. Returns the names of the variables that it gets, in order.
+    pub fn take(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let on = |name: &String| set(name).is_some_and(|value| value != "0" && value != "false");
         let when_set = std::mem::take(&mut self.when_set);
         let switches: Vec<String> = when_set.keys().cloned().collect();
         let held = when_set.into_iter().filter(|(name, _)| on(name)).map(|(_, part)| part);
-        let mut taken = TakenEnvironment::default();
+        let mut taken = Vec::new();
         let mut names: BTreeSet<String> = switches.into_iter().collect();
         for part in std::iter::once(std::mem::take(&mut self.from_host)).chain(held) {
             names.extend(part.variables);
-            taken.files.extend(part.paths.iter().filter_map(|name| set(name)).map(PathBuf::from));
+            self.files.extend(part.paths.iter().filter_map(|name| set(name)).map(PathBuf::from));
             let addresses = part.addresses.iter().filter_map(|name| set(name));
             self.hosts.extend(addresses.filter_map(|address| host_of(&address)));
             self.hosts.extend(part.hosts);
             self.home_files.extend(part.home_files);
-            taken.own_model |= part.own_model;
+            self.own_model |= part.own_model;
         }
         for name in names {
             // What the operator says of a variable stands.
@@ -129,7 +126,7 @@ impl ProcessGrant {
                 && !self.env.contains_key(&name)
             {
                 self.env.insert(name.clone(), SecretRef::Value(value));
-                taken.variables.push(name);
+                taken.push(name);
             }
         }
         taken
@@ -158,7 +155,7 @@ mod tests {
         .unwrap()
     }
 
-    fn take(cloud: &str) -> (ProcessGrant, TakenEnvironment) {
+    fn take(cloud: &str) -> (ProcessGrant, Vec<String>) {
         let mut grant = grant();
         let variable = |name: &str| {
             let value = match name {
@@ -180,9 +177,9 @@ mod tests {
     #[test]
     fn what_is_there_is_taken_and_what_is_not_is_left() {
         let (grant, taken) = take("0");
-        assert_eq!(taken.variables, ["TOKEN", "USE_CLOUD"]);
-        assert_eq!(taken.files, [PathBuf::from("/etc/ca.pem")]);
-        assert!(!taken.own_model);
+        assert_eq!(taken, ["TOKEN", "USE_CLOUD"]);
+        assert_eq!(grant.files, [PathBuf::from("/etc/ca.pem")]);
+        assert!(!grant.own_model);
         assert_eq!(grant.env["FIXED"], SecretRef::Value("1".to_owned()));
         let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
         assert_eq!(hosts, ["https://api.example.com", "https://gateway.test:8443"]);
@@ -192,8 +189,8 @@ mod tests {
     #[test]
     fn a_switch_brings_what_belongs_to_it() {
         let (grant, taken) = take("1");
-        assert_eq!(taken.variables, ["CLOUD_KEY", "TOKEN", "USE_CLOUD"]);
-        assert!(taken.own_model);
+        assert_eq!(taken, ["CLOUD_KEY", "TOKEN", "USE_CLOUD"]);
+        assert!(grant.own_model);
         assert_eq!(grant.home_files, [PathBuf::from(".cloud/config")]);
         assert!(grant.hosts.iter().any(|host| host.to_string() == "https://*.cloud.test"));
         assert!(grant.when_set.is_empty() && grant.from_host == HostEnvironment::default());

@@ -14,7 +14,7 @@ use cyrus_executor::{
     Descriptor, ErrorKind, Execution, ExecutionError, ExecutionHandle, ExecutionHost,
     ExecutionRequest, ExecutorInfo, Health, TaskExecutor, Unattended, event_channel,
 };
-use cyrus_plugin::{Denied, DigestMismatch, ExecutorConfig, PolicyHandle};
+use cyrus_plugin::{Denied, DigestMismatch, ExecutorConfig, GrantedProgram, PolicyHandle};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt as _};
 use std::{collections::BTreeMap, sync::Arc};
@@ -53,6 +53,9 @@ pub enum ExecutorError {
     },
 }
 
+/// Makes the launcher of one granted program: its policy for sandboxes, with the hosts that this program reaches.
+pub type Confine = Arc<dyn Fn(&GrantedProgram) -> Launcher + Send + Sync>;
+
 /// What all executions of one executor share.
 pub(crate) struct Shared {
     pub(crate) info: ExecutorInfo,
@@ -70,7 +73,7 @@ pub(crate) struct Shared {
     pub(crate) plugin: Arc<Loaded>,
     pub(crate) runtime: Arc<Common>,
     /// Launches the programs that are granted.
-    pub(crate) launcher: Launcher,
+    pub(crate) confine: Confine,
     pub(crate) clients: crate::egress::Clients,
 }
 
@@ -153,11 +156,9 @@ impl PluginExecutor {
         host: Arc<dyn ExecutionHost>,
     ) -> Result<Execution, ExecutionError> {
         if let Some(workspace) = &request.workspace
-            && ![&workspace.root, &workspace.home, &workspace.tmp]
-                .iter()
-                .all(|path| path.is_absolute())
+            && ![&workspace.root, &workspace.home].iter().all(|path| path.is_absolute())
         {
-            let problem = "the workspace, its home and its tmp need absolute paths";
+            let problem = "the workspace and its home need absolute paths";
             return Err(ExecutionError::new(ErrorKind::InvalidRequest, problem));
         }
         let time = self.0.config.limits.deadline(request.limits.deadline);

@@ -8,17 +8,18 @@ use crate::{
     compile::{Compilation, Compiler},
     egress::{Clients, ModelUpstream, Tls},
     engine::{self, Ticker},
-    executor::{ExecutorError, PluginExecutor, Shared},
+    executor::{Confine, ExecutorError, PluginExecutor, Shared},
     plugin::{self, LoadError, Loaded, Plugin},
     redact::{Redactor, is_secret},
+    scratch::ScratchRoot,
     secrets::{SecretError, SecretResolver},
     state::State,
 };
 use cyrus_executor::ExecutorInfo;
 use cyrus_gateway::Upstream;
 use cyrus_plugin::{
-    DiscoveredPlugin, ExecutorConfig, HostMaximum, Manifest, PluginDigest, Policy, PolicyHandle,
-    SecretRef,
+    DiscoveredPlugin, ExecutorConfig, GrantedProgram, HostMaximum, PluginDigest, Policy,
+    PolicyHandle, SecretRef,
 };
 use cyrus_sandbox::{Launcher, Programs};
 use std::{
@@ -38,7 +39,7 @@ pub type LogSink = Arc<dyn Fn(PluginLog) + Send + Sync>;
 /// Why there is no runtime.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// The cache cannot be used.
+    /// The cache, or the directory of launches, cannot be used.
     #[error("cannot use {} as a private directory: {source}", path.display())]
     Directory {
         /// The directory.
@@ -59,6 +60,9 @@ pub struct RuntimeOptions {
     /// Where compiled components are kept: made and kept private to this user. `None`: they are compiled each
     /// time.
     pub cache: Option<PathBuf>,
+    /// Where directories are made for one launch each, in which logins and tokens are. What hosts that died left there
+    /// is removed when the runtime starts.
+    pub scratch: PathBuf,
     /// What compiles them, in a child with limits.
     pub compiler: Compiler,
     /// Launches the programs that are granted.
@@ -81,6 +85,7 @@ pub(crate) struct Common {
     pub(crate) path: OsString,
     pub(crate) programs: Programs,
     pub(crate) home: PathBuf,
+    pub(crate) scratch: ScratchRoot,
     pub(crate) log_sink: Option<LogSink>,
     pub(crate) tls: Arc<Tls>,
     /// The gateway's way out.
@@ -114,13 +119,26 @@ impl Runtime {
         }
         let linker = plugin::new_linker(&engine).map_err(RuntimeError::Engine)?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
-        let RuntimeOptions { cache, compiler, launcher, path, home, maximum, secrets, log_sink } =
-            options;
+        let RuntimeOptions {
+            cache,
+            scratch,
+            compiler,
+            launcher,
+            path,
+            home,
+            maximum,
+            secrets,
+            log_sink,
+        } = options;
+        let root = ScratchRoot::new(&scratch);
+        root.sweep().map_err(|source| RuntimeError::Directory { path: scratch, source })?;
+        let scratch = root;
         let compilation = Compilation::new(launcher.clone(), compiler, &engine, cache);
         let tls = Arc::new(Tls::default());
         let models = Arc::new(ModelUpstream::new(Arc::clone(&tls)));
         let programs = Programs::new(path.clone());
-        let common = Arc::new(Common { launcher, path, programs, home, log_sink, tls, models });
+        let common =
+            Arc::new(Common { launcher, path, programs, home, scratch, log_sink, tls, models });
         Ok(Self(Arc::new(Inner {
             engine,
             linker,
@@ -172,15 +190,15 @@ impl Runtime {
         config: ExecutorConfig,
     ) -> Result<PluginExecutor, ExecutorError> {
         let launcher = self.0.common.launcher.clone();
-        self.executor_with(plugin, config, launcher).await
+        self.executor_with(plugin, config, Arc::new(move |_| launcher.clone())).await
     }
 
-    /// The same, with a launcher of its own: one whose policy for sandboxes is this executor's.
+    /// The same, where each program has a launcher of its own.
     pub async fn executor_with(
         &self,
         plugin: &Plugin,
         config: ExecutorConfig,
-        launcher: Launcher,
+        confine: Confine,
     ) -> Result<PluginExecutor, ExecutorError> {
         if !config.settings.is_object() {
             return Err(ExecutorError::Settings(config.name));
@@ -191,8 +209,8 @@ impl Runtime {
             return Err(ExecutorError::SecretNotGranted(denied));
         }
         let secrets = self.secrets(&config).await?;
-        let (mut variables, mut hidden) = self.variables(&config).await?;
-        let models = self.models(&plugin.manifest, &config, &mut variables, &mut hidden)?;
+        let (mut variables, mut hidden) = self.variables(&policy).await?;
+        let models = self.models(&policy, &config, &mut variables, &mut hidden)?;
         let info = ExecutorInfo {
             name: config.name.clone(),
             placement: config.placement.unwrap_or(plugin.manifest.placement),
@@ -212,30 +230,34 @@ impl Runtime {
             runtime: Arc::clone(&self.0.common),
             clients: Clients::default(),
             config,
-            launcher,
+            confine,
         })))
     }
 
     /// Models that programs use through the gateway. Their keys are taken out of the programs' variables.
     fn models(
         &self,
-        manifest: &Manifest,
+        policy: &Policy,
         config: &ExecutorConfig,
         variables: &mut BTreeMap<String, Variables>,
         hidden: &mut Hidden,
     ) -> Result<BTreeMap<String, GatedModel>, ExecutorError> {
         let mut models = BTreeMap::new();
         for (grant, variables) in variables {
-            let asked = manifest.requests.process.get(grant);
-            let Some(request) = asked.and_then(|asked| asked.model.as_ref()) else { continue };
+            let granted = policy.program(grant).ok();
+            let Some(request) = granted.and_then(|granted| granted.model.as_ref()) else {
+                continue;
+            };
             let key = variables.iter().find(|(name, _)| *name == request.key);
             let key = key.map(|(_, value)| value.clone());
             let upstream = &self.0.common.models;
-            let taken = GatedModel::take(request, &config.gateway, variables, upstream);
+            let mut gateway = config.gateway.clone();
+            gateway.enabled &= granted.is_some_and(|granted| !granted.own_model);
+            let taken = GatedModel::take(request, &gateway, variables, upstream);
             let problem =
                 |problem| ExecutorError::Gateway { executor: config.name.clone(), problem };
             let taken = taken.map_err(problem)?;
-            if taken.is_none() && key.is_some() && !config.gateway.enabled {
+            if taken.is_none() && key.is_some() && !gateway.enabled {
                 let (executor, key) = (&config.name, &request.key);
                 tracing::warn!(%executor, %grant, "the model gateway is off: the program holds {key} itself");
             }
@@ -254,7 +276,8 @@ impl Runtime {
         let mut values = BTreeMap::new();
         for (handle, grant) in &config.grants.secrets {
             let value = self.0.secrets.resolve(&grant.source).await;
-            let value = value.map_err(|e| no_value(config, format!("secrets.{handle}"), &e))?;
+            let value =
+                value.map_err(|e| no_value(&config.name, format!("secrets.{handle}"), &e))?;
             values.insert(handle.clone(), value);
         }
         Ok(values)
@@ -265,12 +288,12 @@ impl Runtime {
     /// does not have, or has empty, is left out.
     async fn variables(
         &self,
-        config: &ExecutorConfig,
+        policy: &Policy,
     ) -> Result<(BTreeMap<String, Variables>, Hidden), ExecutorError> {
         let (mut by_grant, mut hidden) = (BTreeMap::new(), Vec::new());
-        for (grant, process) in &config.grants.process {
+        for GrantedProgram { grant, env, .. } in policy.programs() {
             let mut variables = Vec::new();
-            for (name, source) in &process.env {
+            for (name, source) in env {
                 let value = match source {
                     // Unlike a secret, a variable may well be empty.
                     SecretRef::Value(value) => {
@@ -288,7 +311,7 @@ impl Runtime {
                         Err(SecretError::Missing(_) | SecretError::Empty(_)) => continue,
                         Err(error) => {
                             let place = format!("process.{grant}.env.{name}");
-                            return Err(no_value(config, place, &error));
+                            return Err(no_value(policy.executor(), place, &error));
                         }
                     },
                 };
@@ -302,8 +325,8 @@ impl Runtime {
 
 type Hidden = Vec<Zeroizing<String>>;
 
-fn no_value(config: &ExecutorConfig, place: String, error: &SecretError) -> ExecutorError {
-    let (executor, problem) = (config.name.clone(), error.to_string());
+fn no_value(executor: &str, place: String, error: &SecretError) -> ExecutorError {
+    let (executor, problem) = (executor.to_owned(), error.to_string());
     ExecutorError::NoValue { executor, place, problem }
 }
 

@@ -77,10 +77,7 @@ impl Directory {
         temporary.push(format!(".{}.cyrus", std::process::id()));
         let temporary = Path::new(&temporary);
         // Left by a process of this number that was killed.
-        match unlinkat(&self.0, temporary, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.remove(temporary)?;
         let written = self
             .write_new(temporary, bytes, mode)
             .and_then(|()| Ok(renameat(&self.0, temporary, &self.0, name)?));
@@ -89,6 +86,14 @@ impl Directory {
         }
         written?;
         Ok(rustix::fs::fsync(&self.0)?)
+    }
+
+    /// Removes a file, or a link, of this directory. One that is not there is no error.
+    pub(crate) fn remove(&self, name: &Path) -> io::Result<()> {
+        match unlinkat(&self.0, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn write_new(&self, name: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

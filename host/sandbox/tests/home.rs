@@ -85,14 +85,15 @@ fn a_home_holds_the_named_files_and_only_its_user_enters() {
     let home = user.open().unwrap();
     assert_eq!(fs::read_to_string(login_in(&home)).unwrap(), user.read());
     assert_eq!(mode(&login_in(&home)), 0o640);
-    for private in [user.private(), home.path().into(), login_in(&home).parent().unwrap().into()] {
+    let login = login_in(&home).parent().unwrap().into();
+    for private in [user.private(), home.path().into(), home.tmp().into(), login] {
         assert_eq!(mode(&private), 0o700, "{}", private.display());
     }
     let names: Vec<_> =
         fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [".claude"]);
     assert_eq!(became(home.close()), [Returned::Unchanged; 2]);
-    assert!(!user.private().exists());
+    assert_eq!(fs::read_dir(user.private()).unwrap().count(), 0);
 }
 
 #[test]
@@ -152,7 +153,8 @@ fn nothing_is_lost_with_a_host_that_is_killed() {
     );
     assert_eq!(user.read(), r#"{"token":3}"#);
     user.left(&[LOGIN]).pop().unwrap().close().unwrap();
-    assert!(user.left(&[LOGIN]).is_empty() && !user.private().exists());
+    assert!(user.left(&[LOGIN]).is_empty());
+    assert_eq!(fs::read_dir(user.private()).unwrap().count(), 0);
 }
 
 /// Whatever the program leaves for the host to find: the files are those of the host's own record.
@@ -183,6 +185,48 @@ fn a_program_does_not_choose_what_comes_back() {
         assert_eq!(fs::read_to_string(user.home().join(file)).unwrap(), "mine", "{file}");
     }
     assert_eq!(user.read(), r#"{"token":2}"#);
+}
+
+/// A place stays for as long as a session may be resumed, and any number of programs have their homes in it.
+#[test]
+fn what_one_owner_was_given_no_other_finds() {
+    let user = User::new();
+    let open = |owner: &str, files: &[&str]| {
+        PrivateHome::open(user.place(), owner, path(user.home()), granted(files)).unwrap()
+    };
+    let first = open("claude", &[LOGIN]);
+    fs::write(first.path().as_path().join("left"), "x").unwrap();
+    fs::write(first.tmp().as_path().join("left"), "x").unwrap();
+    let other = open("other", &[]);
+    assert_ne!((first.path(), first.tmp()), (other.path(), other.tmp()));
+    for (one, another) in [(&first, &other), (&other, &first)] {
+        for own in [one.path(), one.tmp()] {
+            assert!(!own.as_path().starts_with(another.path()), "{own}");
+        }
+    }
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(other.tmp()).unwrap().count(), 0);
+    // Nor does what the other puts in a login's place reach the user.
+    fs::create_dir(other.path().as_path().join(".claude")).unwrap();
+    fs::write(login_in(&other), r#"{"token":666}"#).unwrap();
+    for home in user.left(&[LOGIN]) {
+        home.sync().unwrap();
+    }
+    assert_eq!((became(other.close()), became(first.close())), (vec![], vec![Returned::Unchanged]));
+    assert_eq!(user.read(), r#"{"token":1}"#);
+}
+
+#[test]
+fn what_is_granted_no_more_is_taken_out_of_a_home_that_stayed() {
+    let user = User::new();
+    drop(user.open().unwrap());
+    let open = |files: &[&str]| {
+        PrivateHome::open(user.place(), "claude", path(user.home()), granted(files)).unwrap()
+    };
+    let home = open(&[JSON]);
+    assert!(!login_in(&home).exists());
+    drop(home);
+    assert_eq!(fs::read_to_string(login_in(&open(&[LOGIN]))).unwrap(), r#"{"token":1}"#);
 }
 
 #[test]

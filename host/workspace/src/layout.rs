@@ -140,17 +140,14 @@ impl TaskDir {
         self.work.join("workspace")
     }
 
+    /// Where programs have their homes, each grant of an executor its own.
     pub(crate) fn home(&self) -> PathBuf {
         self.work.join("home")
     }
 
-    /// What the host knows of that home.
+    /// What the host knows of those homes.
     pub(crate) fn home_record(&self) -> PathBuf {
         self.state.join("home")
-    }
-
-    pub(crate) fn tmp(&self) -> PathBuf {
-        self.work.join("tmp")
     }
 
     /// Where the set-up and the tear-down of the clone have their home and their temporary directory.
@@ -195,8 +192,7 @@ impl TaskDir {
                 let above: Vec<_> = directory.ancestors().take(3).collect();
                 above.iter().rev().try_for_each(|directory| private_dir(directory))?;
             }
-            private_dir(&self.home())?;
-            private_dir(&self.tmp())
+            private_dir(&self.home())
         };
         // The directories of a session and a task go with the last clone in them, which may be now.
         let again = (1..TRIES).find_map(|_| make().ok());
@@ -317,7 +313,7 @@ mod tests {
         }
         let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
         let dir = TaskDir::new(&roots(place.path()), &session, &task, 7);
-        let of_programs = [dir.workspace(), dir.home(), dir.tmp(), dir.setup_dir()];
+        let of_programs = [dir.workspace(), dir.home(), dir.setup_dir()];
         assert!(of_programs.iter().all(|path| path.starts_with(place.path().join("work"))));
         let of_host = [dir.index(), dir.set_up(), dir.about(), dir.home_record(), dir.prepared()];
         assert!(of_host.iter().all(|path| path.starts_with(place.path().join("state"))));
@@ -336,7 +332,7 @@ mod tests {
                 assert_eq!(mode(&place.path().join(format!("{root}{name}"))), 0o700, "{name}");
             }
         }
-        assert_eq!((mode(&task.home()), mode(&task.tmp())), (0o700, 0o700));
+        assert_eq!(mode(&task.home()), 0o700);
     }
 
     #[test]

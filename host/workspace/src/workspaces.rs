@@ -256,7 +256,6 @@ impl Workspaces for GitWorkspaces {
             workspace: Workspace {
                 root: dir.workspace(),
                 home: dir.home(),
-                tmp: dir.tmp(),
                 home_record: dir.home_record(),
                 borrowed: main.object_directories(),
             },

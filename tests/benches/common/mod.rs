@@ -38,7 +38,6 @@ pub(crate) fn request(prompt: &str) -> ExecutionRequest {
     let root = workspace().to_owned();
     request.workspace = Some(Workspace {
         home: root.clone(),
-        tmp: root.clone(),
         home_record: root.clone(),
         root,
         borrowed: Vec::new(),

@@ -38,6 +38,7 @@ impl Ours {
         let found = discover(&[], &[bundled]);
         let launcher = Launcher::unsupervised();
         let runtime = Runtime::new(RuntimeOptions {
+            scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launches"),
             cache: None,
             compiler: cyrus_tests::compiler!(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), OsString::new())),

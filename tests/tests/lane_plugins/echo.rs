@@ -77,6 +77,7 @@ pub(crate) async fn load(directory: &Path) -> (Runtime, Plugin) {
     let path = OsString::from("/usr/bin:/bin");
     let launcher = Launcher::unsupervised();
     let runtime = Runtime::new(RuntimeOptions {
+        scratch: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launches"),
         cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("command-cache/components")),
         compiler: cyrus_tests::compiler!(),
         secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
@@ -126,13 +127,8 @@ impl Bench {
         let home = self.workspace.path().join("home");
         fs::create_dir_all(&root).expect("a tree");
         fs::create_dir_all(&home).expect("a home");
-        request.workspace = Some(Workspace {
-            root,
-            tmp: home.join("tmp"),
-            home_record: home.join("record"),
-            home,
-            borrowed: Vec::new(),
-        });
+        request.workspace =
+            Some(Workspace { root, home_record: home.join("record"), home, borrowed: Vec::new() });
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }
 

@@ -6,8 +6,8 @@ use cyrus_executor::{
 };
 use cyrus_plugin::{BundledPlugin, ExecutorConfig, ExecutorLimits, HostMaximum, discover};
 use cyrus_runtime::{
-    Compiler, ExecutorError, HostSecrets, LoadError, LogSink, Plugin, PluginExecutor, PluginLog,
-    Runtime, RuntimeOptions,
+    Compiler, Confine, ExecutorError, HostSecrets, LoadError, LogSink, Plugin, PluginExecutor,
+    PluginLog, Runtime, RuntimeOptions,
 };
 use cyrus_sandbox::{AbsolutePath, Launcher};
 use serde_json::Value;
@@ -134,6 +134,7 @@ impl Setup {
         let sink = Arc::clone(&self.logged);
         let log_sink: LogSink = Arc::new(move |line| sink.lock().unwrap().push(line));
         Runtime::new(RuntimeOptions {
+            scratch: Path::new(env!("CARGO_TARGET_TMPDIR")).join("launches"),
             cache: Some(self.cache.clone()),
             compiler: self.compiler.clone(),
             secrets: Arc::new(HostSecrets::new(launcher.clone(), path.clone())),
@@ -162,6 +163,19 @@ impl Setup {
         let (runtime, plugin) = self.load().await.unwrap();
         let executor = runtime.executor(&plugin, self.config).await?;
         Ok(Tested { executor, plugin, logged: self.logged, _runtime: runtime })
+    }
+
+    /// Builds it, and records the hosts that each launched program reaches.
+    pub(crate) async fn build_recording_hosts(self) -> (Tested, Arc<Mutex<Vec<Vec<String>>>>) {
+        let (runtime, plugin) = self.load().await.unwrap();
+        let hosts: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
+        let record = Arc::clone(&hosts);
+        let confine: Confine = Arc::new(move |program| {
+            record.lock().unwrap().push(program.hosts.iter().map(ToString::to_string).collect());
+            Launcher::unsupervised()
+        });
+        let executor = runtime.executor_with(&plugin, self.config, confine).await.unwrap();
+        (Tested { executor, plugin, logged: self.logged, _runtime: runtime }, hosts)
     }
 
     pub(crate) async fn build(self) -> Tested {

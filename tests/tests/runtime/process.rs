@@ -85,7 +85,6 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
     let mut request = request("run sh -c pwd;cat_~/.tool/*");
     request.workspace = Some(Workspace {
         root: root.clone(),
-        tmp: home.join("tmp"),
         home_record: home.join("record"),
         home,
         borrowed: Vec::new(),
@@ -94,6 +93,60 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
     let expected =
         format!("Exit::Code(0) out={}\ntoken err=", root.canonicalize().unwrap().display());
     assert_eq!(result.summary, expected);
+}
+
+/// One workspace, as two attempts have it, and a program in each: one that is granted a login and one that is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_program_has_is_no_other_programs() {
+    const LOGIN: &str = r#"{"token":"oauth-SECRET-1234567"}"#;
+    let directory = tempfile::tempdir().unwrap();
+    let [root, operator] = ["tree", "me"].map(|name| directory.path().join(name));
+    for path in [&root, &operator.join(".tool")] {
+        fs::create_dir_all(path).unwrap();
+    }
+    fs::write(operator.join(".tool/login.json"), LOGIN).unwrap();
+    let shell = json!({"flags": {"-c": "any"}});
+    let grants = json!({"process": {
+        "sh": {"program": "sh", "args": shell, "homeFiles": [".tool/login.json"]},
+        "cat": {"program": "sh", "args": shell},
+    }});
+    let tested = Setup::new().grants(&grants.to_string()).home(&operator).build().await;
+    let run = async |prompt: &str| {
+        let mut request = request(prompt);
+        request.workspace = Some(Workspace {
+            root: root.clone(),
+            home: directory.path().join("homes"),
+            home_record: directory.path().join("record"),
+            borrowed: Vec::new(),
+        });
+        let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
+        result.summary
+    };
+    let first = run("run sh -c cat_~/.tool/login.json;cp_~/.tool/login.json_$TMPDIR;cp_~/.tool/login.json_shared").await;
+    assert!(first.contains("[secret]"), "{first}");
+    let other = run("run cat -c find_~_$TMPDIR_-type_f;cat_~/.tool/login.json").await;
+    assert!(other.starts_with("Exit::Code(1) out= err="), "{other}");
+    // It is redacted wherever it turns up, and in whatever program's output.
+    let shared = run("run cat -c cat_shared").await;
+    assert_eq!(shared, r#"Exit::Code(0) out={"token":"[secret]"} err="#);
+    run(r#"run cat -c mkdir_-p_~/.tool;echo_'{"token":"of-another"}'>~/.tool/login.json"#).await;
+    run("run sh -c true").await;
+    assert_eq!(fs::read_to_string(operator.join(".tool/login.json")).unwrap(), LOGIN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_program_is_launched_with_the_hosts_of_its_own_grant() {
+    let grants = r#"{"process": {
+        "cat": {"program": "true"},
+        "sh": {"program": "true", "hosts": ["a.example.com"]},
+        "unrequested": {"program": "true", "hosts": ["b.example.com"]}}}"#;
+    let (tested, hosts) = Setup::new().grants(grants).build_recording_hosts().await;
+    for (prompt, expected) in [("run cat", &[][..]), ("run sh", &["https://a.example.com"])] {
+        tested.summary(prompt).await;
+        assert_eq!(hosts.lock().unwrap().pop().unwrap(), expected, "{prompt}");
+    }
+    assert_eq!(tested.failure("run unrequested").await.kind, ErrorKind::Denied);
+    assert!(hosts.lock().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,7 +363,7 @@ async fn a_program_gets_the_definitions_and_its_component_none_of_their_tokens()
     }
     assert!(!held.contains("SECRET") && !held.contains("evil"), "{held}");
     let file = held.split("--mcp=").nth(1).and_then(|rest| rest.split('\n').next()).unwrap();
-    assert!(file.contains("/.cyrus-mcp-"), "{held}");
+    assert!(file.ends_with("/mcp/mcp-servers.json"), "{held}");
     assert!(!std::path::Path::new(file).exists(), "the file is gone with the program");
 }
 
@@ -321,7 +374,8 @@ async fn a_server_that_is_not_granted_is_given_to_no_program() {
         ("[]", r#"--mcp={"mcpServers":{"notes":{}}}"#, r#"grants.mcp: add "notes""#),
         ("\"all\"", r#"--mcp={"mcpServers":{"other":{}}}"#, "there is no server"),
         ("\"all\"", "--mcp=/etc/passwd", "it is no JSON"),
-        ("\"all\"", r#"--mcp {"mcpServers":{"notes":{}}}"#, "--mcp"),
+        ("\"all\"", "--mcp /etc/passwd", "it is no JSON"),
+        ("\"all\"", r#"--mcp={"mcpServers":{}} /etc/passwd"#, "args.positionals"),
     ] {
         let error = with_servers(granted, &format!("run sh {args}")).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Denied, "{args}: {error}");

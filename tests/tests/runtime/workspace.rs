@@ -17,7 +17,6 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
     request.workspace = Some(Workspace {
         root,
         home: beside("home"),
-        tmp: beside("tmp"),
         home_record: beside("record"),
         borrowed: Vec::new(),
     });
@@ -270,7 +269,6 @@ async fn a_relative_workspace_is_refused() {
     request.workspace = Some(Workspace {
         root: "tree".into(),
         home: "/home".into(),
-        tmp: "/tmp".into(),
         home_record: "/record".into(),
         borrowed: Vec::new(),
     });

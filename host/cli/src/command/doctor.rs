@@ -6,7 +6,6 @@ use crate::{
     output::{print_all, print_json_pretty, say},
 };
 use anyhow::Result;
-use cyrus_config::SandboxSettings;
 use cyrus_executor::Line;
 use cyrus_sandbox::{
     AbsolutePath, Confinement, Containment, Launch, Launcher, Layer, Layers, Limits, MemoryLimit,
@@ -70,6 +69,7 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
             ));
         }
         Ok(app) => {
+            app.sweep_launches();
             findings.extend(configuration(&app));
             findings.extend(search_path(&app));
             findings.extend(plugins(&app));
@@ -328,7 +328,7 @@ fn given(app: &App) -> Vec<Finding> {
         });
     }
     for mut config in app.repository(Path::new(".")).executors() {
-        let names = app.variables().give(&mut config, &mut SandboxSettings::default());
+        let names = app.variables().give(&mut config);
         if !names.is_empty() {
             let what = format!("environment of {}", config.name);
             all.push(Finding::good(&what, format!("its programs get {}", names.join(", "))));

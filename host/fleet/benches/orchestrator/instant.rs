@@ -51,7 +51,6 @@ impl Workspaces for InstantRepository {
         let workspace = Workspace {
             root: root.into(),
             home: "/home".into(),
-            tmp: "/tmp".into(),
             home_record: "/state".into(),
             borrowed: Vec::new(),
         };

@@ -84,13 +84,11 @@ impl Workspaces for SimWorkspaces {
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let root = root(spec);
         let home = PathBuf::from(format!("/homes/{}/{}", spec.session, spec.task));
-        let tmp = home.join("tmp");
         let prepared = PreparedWorkspace {
             spec: spec.clone(),
             workspace: Workspace {
                 root: root.clone(),
                 home,
-                tmp,
                 home_record: "/state".into(),
                 borrowed: Vec::new(),
             },

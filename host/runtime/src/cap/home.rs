@@ -1,71 +1,84 @@
-//! The home that a launched program gets: its own, with the granted files of the operator's.
+//! The home that a launched program gets: its own, with the granted files of the operator's. Each grant of an executor
+//! has one, and keeps it for as long as the workspace stays.
 
+use crate::scratch::Scratch;
+use cyrus_plugin::GrantedProgram;
 use cyrus_sandbox::{AbsolutePath, HomeFile, HomePlace, PrivateHome, Returned};
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
 };
-use tempfile::{TempDir, TempPath};
 
 /// What the host calls the owner of a home's files: the place of the grant in the configuration.
 pub fn home_owner(executor: &str, grant: &str) -> String {
     format!("executors.{executor}.grants.process.{grant}")
 }
 
-/// Two directories for a launch without a workspace, gone when it is: what the program may write, and what only the
-/// host does.
-pub(crate) struct Scratch {
-    pub(crate) work: TempDir,
-    pub(crate) state: TempDir,
+/// Where the homes of an execution's programs are made, and what is known of them.
+pub(crate) fn home_place(homes: &Path, record: &Path) -> Result<HomePlace, String> {
+    let absolute = |path: &Path| AbsolutePath::parse(path).map_err(text);
+    Ok(HomePlace { directory: absolute(homes)?, record: absolute(record)? })
 }
 
-impl Scratch {
-    pub(crate) fn make() -> std::io::Result<Self> {
-        let make = || tempfile::Builder::new().prefix("cyrus-").tempdir();
-        Ok(Self { work: make()?, state: make()? })
+/// Where files of the operator's home are that programs of an executor have: the operator's own, and each program's
+/// copy, whether or not it is launched now. What one was given in an earlier attempt can be anywhere by now.
+pub(crate) fn login_files<'a>(
+    place: &HomePlace,
+    executor: &str,
+    user: &Path,
+    programs: impl Iterator<Item = &'a GrantedProgram>,
+) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for program in programs {
+        let owner = home_owner(executor, &program.grant);
+        for file in program.home_files.iter().filter_map(|file| HomeFile::parse(file).ok()) {
+            let own = user.join(file.as_path());
+            files.push(own.canonicalize().unwrap_or(own));
+            files.push(PrivateHome::copy_of(place, &owner, &file));
+        }
     }
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// A home for one launch.
 pub(crate) struct Home {
     private: PrivateHome,
-    /// Files that were made for this launch alone.
-    made: Vec<TempPath>,
-    /// Where the program works when there is no workspace; gone with this.
+    /// What was made for this launch alone; gone with this.
     _scratch: Option<Scratch>,
 }
 
 impl Home {
-    /// Makes the home under `directory`, or goes on with the one that is there. What is known of it is kept under
-    /// `record`, and `owner` is granted the files.
+    /// Makes the home of this owner, or goes on with the one that is there, and gives it these files.
     pub(crate) async fn open(
-        (directory, record): (&Path, &Path),
+        place: HomePlace,
         owner: &str,
         user: &Path,
         files: &[PathBuf],
-        scratch: Option<Scratch>,
     ) -> Result<Self, String> {
         let files = files.iter().map(HomeFile::parse).collect::<Result<Vec<_>, _>>();
         let files = files.map_err(|error| format!("homeFiles: {error}"))?;
-        let place = HomePlace {
-            directory: AbsolutePath::parse(directory).map_err(text)?,
-            record: AbsolutePath::parse(record).map_err(text)?,
-        };
         let owner = owner.to_owned();
         let user = AbsolutePath::parse(user).map_err(text)?;
         let open = move || PrivateHome::open(place, &owner, user, files);
         let private = tokio::task::spawn_blocking(open).await.map_err(text)?.map_err(text)?;
-        Ok(Self { private, made: Vec::new(), _scratch: scratch })
+        Ok(Self { private, _scratch: None })
     }
 
-    /// Removes this file when the program is gone.
-    pub(crate) fn keep(&mut self, file: TempPath) {
-        self.made.push(file);
+    /// Removes this when the program is gone.
+    pub(crate) fn keep(&mut self, scratch: Scratch) {
+        self._scratch = Some(scratch);
     }
 
     /// What the program's `HOME` is.
     pub(crate) fn path(&self) -> AbsolutePath {
         self.private.path()
+    }
+
+    /// What the program's `TMPDIR` is.
+    pub(crate) fn tmp(&self) -> AbsolutePath {
+        self.private.tmp()
     }
 
     /// Brings what the program changed in the granted files back to the operator's: a login that it renewed is
@@ -105,9 +118,8 @@ mod tests {
     use std::fs;
 
     async fn open(directory: &Path, user: &Path, file: &str) -> Result<Home, String> {
-        let record = directory.join("record");
-        let home = directory.join("home");
-        Home::open((&home, &record), "owner", user, &[PathBuf::from(file)], None).await
+        let place = home_place(&directory.join("home"), &directory.join("record")).unwrap();
+        Home::open(place, "owner", user, &[PathBuf::from(file)]).await
     }
 
     #[tokio::test]
@@ -123,7 +135,8 @@ mod tests {
         assert_eq!(fs::read_to_string(&login).unwrap(), r#"{"token":1}"#);
         fs::write(&login, r#"{"token":2}"#).unwrap();
         home.give_back().await;
-        assert_eq!(fs::read_to_string(user.path().join(".tool/login")).unwrap(), r#"{"token":2}"#);
+        let own = fs::read_to_string(user.path().join(".tool/login")).unwrap();
+        assert_eq!(own, r#"{"token":2}"#);
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 8 << 20;
 /// How often files are read again in one launch: a program that writes them all the time is no login being renewed.
 const READINGS: usize = 65_536;
 
-/// Watches the granted files of one launch's home.
+/// Watches the files of the operator's home that an executor's programs have, and their copies.
 pub(crate) struct Logins {
     granted: Vec<PathBuf>,
     state: Mutex<State>,
@@ -45,9 +45,8 @@ impl Stamp {
 }
 
 impl Logins {
-    /// Those of this home. Nothing is read yet.
-    pub(crate) fn new(home: &Path, granted: &[PathBuf]) -> Self {
-        let granted = granted.iter().map(|file| home.join(file)).collect();
+    /// These files. Nothing is read yet.
+    pub(crate) fn new(granted: Vec<PathBuf>) -> Self {
         let state = State { seen: HashMap::new(), readings: READINGS };
         Self { granted, state: Mutex::new(state) }
     }
@@ -110,7 +109,7 @@ mod tests {
         let at = |name: &str| home.path().join(name);
         fs::write(at("login.json"), r#"{"token": "the-first-token"}"#).unwrap();
         fs::write(at("other"), "token = not-granted-1").unwrap();
-        let logins = Logins::new(home.path(), &["login.json".into(), "later".into()]);
+        let logins = Logins::new(vec![at("login.json"), at("later")]);
         let redactor = Redactor::default();
         let knows = |text: &str| redactor.finds_in(text.as_bytes());
         logins.teach(&redactor).unwrap();
@@ -130,7 +129,7 @@ mod tests {
             ["x ".repeat(5_000_000), (0..2000).map(|n| format!("token{n}=abcdef{n}\n")).collect()]
         {
             fs::write(home.path().join("login"), text).unwrap();
-            let logins = Logins::new(home.path(), &["login".into()]);
+            let logins = Logins::new(vec![home.path().join("login")]);
             let problem = logins.teach(&Redactor::default()).unwrap_err();
             assert!(
                 problem.contains("login")

@@ -1,21 +1,24 @@
 //! The operator's MCP servers: a component learns their names, the program that it launches for them what they are.
 //!
 //! A server's definition holds tokens, in variables, headers, addresses and arguments. It goes from the configuration
-//! into a file in the program's private home that is gone with the program, and never into a component's memory.
+//! into a file for one launch that is gone with the program, and with the host when that is killed, and never into a
+//! component's memory.
 
-use super::home::Home;
 use crate::{
     bindings::process::ProcessError,
     redact::{TooManySecrets, is_secret, secret_parts, secrets_in},
     run::Run,
 };
-use cyrus_plugin::Policy;
+use cyrus_plugin::{Arguments, Policy};
 use serde_json::{Map, Value, json};
-use std::io::Write as _;
+use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use zeroize::Zeroizing;
 
 /// The key of the servers in a configuration.
 const SERVERS: &str = "mcpServers";
+
+/// The file that a program gets.
+const FILE: &str = "mcp-servers.json";
 
 type Outcome<T> = Result<T, ProcessError>;
 
@@ -29,25 +32,18 @@ pub(crate) fn shown(servers: &Value, policy: &Policy) -> Option<Value> {
     })
 }
 
-/// Puts files with the definitions of servers in the place of their names, wherever this flag is in the arguments.
+/// Puts the path of a file in `directory` with the definitions of servers in the place of their names.
 pub(crate) fn provide(
     run: &Run,
     policy: &Policy,
     flag: &str,
-    args: Vec<String>,
-    home: &mut Home,
-) -> Outcome<Vec<String>> {
-    let provided = args.into_iter().map(|arg| {
-        match arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-            Some(names) => {
-                let servers = named(run, policy, flag, names)?;
-                let path = write(&servers, home)?;
-                Ok(format!("{flag}={path}"))
-            }
-            None => Ok(arg),
-        }
-    });
-    provided.collect()
+    args: &mut Arguments,
+    directory: &Path,
+) -> Outcome<()> {
+    args.try_set(flag, |names| {
+        let servers = named(run, policy, flag, names)?;
+        write(&servers, directory)
+    })
 }
 
 /// The definitions of the servers of these names. Nothing of the definitions that came with the names is taken.
@@ -70,16 +66,14 @@ fn named(run: &Run, policy: &Policy, flag: &str, names: &str) -> Outcome<Map<Str
     Ok(servers)
 }
 
-fn write(servers: &Map<String, Value>, home: &mut Home) -> Outcome<String> {
-    let io = |error: std::io::Error| ProcessError::Io(error.to_string());
-    let name = tempfile::Builder::new().prefix(".cyrus-mcp-").suffix(".json").to_owned();
+fn write(servers: &Map<String, Value>, directory: &Path) -> Outcome<String> {
+    let path = directory.join(FILE);
     // Made new, for this user alone.
-    let mut file = name.tempfile_in(home.path().as_path()).map_err(io)?;
-    file.write_all(json!({ SERVERS: servers }).to_string().as_bytes()).map_err(io)?;
-    let path = file.into_temp_path();
-    let text = path.display().to_string();
-    home.keep(path);
-    Ok(text)
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let written = file
+        .and_then(|mut file| file.write_all(json!({ SERVERS: servers }).to_string().as_bytes()));
+    written.map_err(|error| ProcessError::Io(error.to_string()))?;
+    Ok(path.display().to_string())
 }
 
 /// The shortest value that is taken for a key by its place, in bytes.

@@ -2,7 +2,7 @@
 //! they were given.
 
 use super::{
-    home::{Home, Scratch, home_owner},
+    home::{Home, home_owner, home_place, login_files},
     logins::Logins,
     mcp, model,
     output::CleanOutput,
@@ -11,13 +11,15 @@ use super::{
 use crate::{
     bindings::process as wit,
     run::{Run, Slot},
+    scratch::Scratch,
     state::{HasState, State},
 };
 use cyrus_executor::{LaunchedProgram, Workspace};
 use cyrus_gateway::{Account, Gateway, Lease};
-use cyrus_plugin::{Policy, ProcessGrant};
+use cyrus_plugin::{Arguments, GrantedProgram, Policy};
 use cyrus_sandbox::{
-    AbsolutePath, ChildStdin, Exceeded, Exit, Handle, Identity, Launch, Lost, Signal, SpawnError,
+    AbsolutePath, ChildStdin, Exceeded, Exit, Handle, HomePlace, Identity, Launch, Launcher, Lost,
+    Signal, SpawnError,
 };
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
@@ -73,7 +75,7 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     let nothing = || wit::ProcessError::Denied("no program may be launched here".to_owned());
     let policy = run.policy().ok_or_else(nothing)?;
     let granted = policy.process(grant, &args);
-    let process = granted.map_err(|denied| wit::ProcessError::Denied(run.deny(denied)))?;
+    let (program, read) = granted.map_err(|denied| wit::ProcessError::Denied(run.deny(denied)))?;
     if args.len() > ARGUMENTS || args.iter().map(String::len).sum::<usize>() > ARGUMENT_BYTES {
         let most = format!("at most {ARGUMENTS} arguments of {} KiB in all", ARGUMENT_BYTES / 1024);
         return Err(wit::ProcessError::Limit(most));
@@ -88,31 +90,32 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     };
     let slot = Slot::take(&run.processes, limits.live_processes).ok_or_else(too_many)?;
     run.allow();
-    let (launch, home, lease) = prepare(run, &policy, grant, process, args).await?;
+    let Prepared { launch, launcher, home, lease, logins } =
+        prepare(run, &policy, program, read).await?;
     tracing::info!(executor = policy.executor(), execution = run.id(), program = %launch.program(), "launch");
-    let logins = Arc::new(Logins::new(home.path().as_path(), &process.home_files));
+    let logins = Arc::new(logins);
     logins.teach(&run.redactor).map_err(wit::ProcessError::Io)?;
-    let launched = run.executor.launcher.spawn(launch).await;
+    let launched = launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
-    let program = child.handle();
-    hold_until_gone(&run.programs, slot, home, lease, program.clone());
-    record(run, grant, process, child.confinement().lacked()).await;
+    let handle = child.handle();
+    hold_until_gone(&run.programs, slot, home, lease, handle.clone());
+    record(run, program, child.confinement().lacked()).await;
     let most = u64::from(limits.process_output_mib) << 20;
-    let output = OutputBudget::new(most, program.clone());
+    let output = OutputBudget::new(most, handle.clone());
     let clean = |pipe| CleanOutput::new(pipe, output.clone(), &run.redactor, Arc::clone(&logins));
     Ok(Child {
         run: Arc::clone(run),
         stdin: child.take_stdin(),
         stdout: child.take_stdout().map(clean),
         stderr: child.take_stderr().map(|pipe| drain_stderr(clean(pipe))),
-        program,
+        program: handle,
         output,
     })
 }
 
 /// Has the host take note of which file was launched. The program is at work meanwhile.
-async fn record(run: &Run, grant: &str, process: &ProcessGrant, sandbox_lacked: Vec<String>) {
-    let (programs, name) = (run.executor.runtime.programs.clone(), process.program.clone());
+async fn record(run: &Run, granted: &GrantedProgram, sandbox_lacked: Vec<String>) {
+    let (programs, name) = (run.executor.runtime.programs.clone(), granted.program.clone());
     let identify = move || programs.identify(&name.to_string_lossy());
     match tokio::task::spawn_blocking(identify).await {
         Ok(Ok(Identity { file, sha256, changed })) => {
@@ -123,18 +126,13 @@ async fn record(run: &Run, grant: &str, process: &ProcessGrant, sandbox_lacked: 
                     file.display()
                 );
             }
-            run.host.launched(LaunchedProgram {
-                grant: grant.to_owned(),
-                file,
-                sha256,
-                changed,
-                sandbox_lacked,
-            });
+            let grant = granted.grant.clone();
+            run.host.launched(LaunchedProgram { grant, file, sha256, changed, sandbox_lacked });
         }
         Ok(Err(error)) => {
             tracing::warn!(
                 "{} could not be read for the record: {error}",
-                process.program.display()
+                granted.program.display()
             );
         }
         Err(error) => tracing::error!("a program was not recorded: {error}"),
@@ -149,58 +147,81 @@ fn refused(error: &SpawnError) -> wit::ProcessError {
     }
 }
 
-/// Everything about a launch that is not the plugin's to say.
+/// A launch, and what belongs to it.
+struct Prepared {
+    launch: Launch,
+    launcher: Launcher,
+    home: Home,
+    lease: Option<Lease>,
+    logins: Logins,
+}
+
+/// Where a program works, and where the homes are.
+struct Places {
+    directory: AbsolutePath,
+    homes: HomePlace,
+    borrowed: Vec<AbsolutePath>,
+    /// Where there is no workspace, it all is in here; and what is for this launch alone always is.
+    scratch: Scratch,
+}
+
+impl Places {
+    fn of(run: &Run) -> Result<Self, String> {
+        let absolute = |path: &PathBuf| AbsolutePath::parse(path).map_err(|e| e.to_string());
+        let scratch = run.executor.runtime.scratch.make().map_err(|e| e.to_string())?;
+        let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
+        if let Some(Workspace { root, home, home_record, borrowed }) = workspace {
+            let borrowed = borrowed.iter().map(absolute).collect::<Result<_, _>>()?;
+            let homes = home_place(home, home_record)?;
+            return Ok(Self { directory: absolute(root)?, homes, borrowed, scratch });
+        }
+        let [work, homes, record] = ["work", "homes", "record"].map(|name| scratch.directory(name));
+        let made = |path: io::Result<PathBuf>| path.map_err(|e| e.to_string());
+        let homes = home_place(&made(homes)?, &made(record)?)?;
+        Ok(Self { directory: absolute(&made(work)?)?, homes, borrowed: Vec::new(), scratch })
+    }
+}
+
+/// Everything about a launch that is not the plugin's to say. All that the program gets, it gets by its own grant.
 async fn prepare(
     run: &Run,
     policy: &Policy,
-    grant: &str,
-    process: &ProcessGrant,
-    args: Vec<String>,
-) -> Outcome<(Launch, Home, Option<Lease>)> {
-    let host = &run.executor.runtime;
-    let program = process.program.to_string_lossy();
-    let program = host.programs.find(&program).ok_or_else(|| {
-        let place = format!("executors.{}.grants.process.{grant}", run.executor.config.name);
+    granted: &GrantedProgram,
+    mut args: Arguments,
+) -> Outcome<Prepared> {
+    let (executor, host) = (&run.executor, &run.executor.runtime);
+    let (grant, name) = (granted.grant.as_str(), granted.program.to_string_lossy());
+    let program = host.programs.find(&name).ok_or_else(|| {
+        let place = format!("executors.{}.grants.process.{grant}", executor.config.name);
         wit::ProcessError::NotFound(format!(
-            "{program} is no program that can be found in PATH ({place}.program in config.json)"
+            "{name} is no program that can be found in PATH ({place}.program in config.json)"
         ))
     })?;
     let io = |error: &dyn std::fmt::Display| wit::ProcessError::Io(error.to_string());
-    let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
-    let scratch = match workspace {
-        Some(_) => None,
-        None => Some(Scratch::make().map_err(|e| io(&e))?),
-    };
-    let (directory, private, tmp, record) = match (workspace, &scratch) {
-        (Some(Workspace { root, home, tmp, home_record, .. }), _) => {
-            (root.clone(), home.clone(), tmp.clone(), home_record.clone())
-        }
-        (None, Some(Scratch { work, state })) => {
-            let beside = |name: &str| work.path().join(name);
-            (work.path().to_owned(), beside("private"), beside("tmp"), state.path().to_owned())
-        }
-        (None, None) => return Err(io(&"there is no directory to work in")),
-    };
-    tokio::fs::create_dir_all(&tmp).await.map_err(|e| io(&e))?;
-    let gated = run.executor.models.get(grant);
-    let files = model::home_files(&process.home_files, gated);
-    let owner = home_owner(&run.executor.config.name, grant);
-    let place = (private.as_path(), record.as_path());
-    let home = Home::open(place, &owner, &host.home, &files, scratch).await;
+    let Places { directory, homes, borrowed, scratch } = Places::of(run).map_err(|e| io(&e))?;
+    let gated = executor.models.get(grant);
+    let files = model::home_files(&granted.home_files, gated);
+    let name = &executor.config.name;
+    let logins = Logins::new(login_files(&homes, name, &host.home, policy.programs()));
+    let home = Home::open(homes, &home_owner(name, grant), &host.home, &files).await;
     let mut home = home.map_err(|e| io(&e))?;
-    let args = match &process.mcp_flag {
-        Some(flag) => mcp::provide(run, policy, flag, args, &mut home)?,
-        None => args,
-    };
-    let absolute = |path: PathBuf| AbsolutePath::parse(path).map_err(|e| io(&e));
-    let directory = absolute(directory)?;
-    let mut sandbox = run.executor.launcher.sandbox(&program);
-    for borrowed in workspace.iter().flat_map(|workspace| &workspace.borrowed) {
-        sandbox = sandbox.read_only(absolute(borrowed.clone())?);
+    let launcher = (executor.confine)(granted);
+    let mut sandbox = launcher.sandbox(&program);
+    if let Some(flag) = &granted.mcp_flag {
+        let own = scratch.directory("mcp").map_err(|e| io(&e))?;
+        mcp::provide(run, policy, flag, &mut args, &own)?;
+        sandbox = sandbox.read_only(AbsolutePath::parse(own).map_err(|e| io(&e))?);
     }
-    for own in [directory.clone(), home.path(), absolute(tmp.clone())?] {
+    for file in &granted.files {
+        sandbox = sandbox.read_only(AbsolutePath::parse(file.clone()).map_err(|e| io(&e))?);
+    }
+    for borrowed in borrowed {
+        sandbox = sandbox.read_only(borrowed);
+    }
+    for own in [directory.clone(), home.path(), home.tmp()] {
         sandbox = sandbox.read_write(own);
     }
+    home.keep(scratch);
     let model = match gated.zip(run.account.as_ref()) {
         Some((gated, account)) => Some(open(gated, account).await.map_err(|e| io(&e))?),
         None => None,
@@ -209,18 +230,18 @@ async fn prepare(
     if let Some(lease) = &lease {
         sandbox = sandbox.host_port(lease.address().port());
     }
-    let variables = run.executor.variables.get(grant).into_iter().flatten();
+    let variables = executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
-        .args(args)
+        .args(args.into_list())
         .env("PATH", host.path.clone())
         .env("HOME", home.path().as_path())
-        .env("TMPDIR", tmp)
+        .env("TMPDIR", home.tmp().as_path())
         .env("LANG", "C.UTF-8")
         .envs(variables.map(|(name, value)| (name.as_str(), value.as_str())))
         .envs(of_model.into_iter().flatten())
         .stdin(cyrus_sandbox::Input::Pipe)
         .sandbox(sandbox);
-    Ok((launch, home, lease))
+    Ok(Prepared { launch, launcher, home, lease, logins })
 }
 
 /// Opens the gateway for a program's model: what the program gets of it, and what keeps it open.

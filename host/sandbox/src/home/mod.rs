@@ -5,8 +5,11 @@
 //! happen in [`PrivateHome::sync`], by comparing the two with what was the same at the last time.
 //!
 //! Which files these are, and what was the same, is recorded by the host in a place that no program reaches. The
-//! program chooses neither, and of what it made of a file nothing is taken that is not the same login with other
+//! program chooses neither, and of what it made of a file nothing is taken that is not the same JSON with other
 //! tokens (see [`Departure`]).
+//!
+//! Each owner has a home of its own in a place, also when the place stays from one program to the next: what one
+//! program was given, another one does not find.
 
 mod file;
 mod record;
@@ -19,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::beneath::{Contents, Directory};
 use crate::path::AbsolutePath;
-use record::Record;
+use record::{Record, name_of};
 
 pub use file::{HomeFile, NotAHomeFile};
 pub use shape::Departure;
@@ -70,15 +73,16 @@ impl HomeError {
 /// The largest file that is given to a program or taken from it, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Where below its directory the home itself is.
+/// Where below an owner's directory the home itself is, and the directory for temporary files.
 const HOME: &str = "home";
+const TMP: &str = "tmp";
 
-/// The two directories of a private home.
+/// The two directories of private homes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomePlace {
-    /// The home is made under it. The program may write there.
+    /// The homes are made under it, each in a directory of its owner's.
     pub directory: AbsolutePath,
-    /// The host's record of the home is made under it. No program may write there.
+    /// The host's records of the homes are made under it. No program may write there.
     pub record: AbsolutePath,
 }
 
@@ -86,7 +90,8 @@ pub struct HomePlace {
 /// [`PrivateHome::open`] in the same place goes on with it, [`PrivateHome::left`] finds it.
 #[derive(Debug)]
 pub struct PrivateHome {
-    place: HomePlace,
+    /// What is this owner's own: the home, and the directory for temporary files.
+    directory: AbsolutePath,
     record: Record,
     user_home: AbsolutePath,
     files: Vec<HomeFile>,
@@ -101,16 +106,30 @@ impl PrivateHome {
         user_home: AbsolutePath,
         files: Vec<HomeFile>,
     ) -> Result<Self, HomeError> {
-        for part in ["", HOME] {
-            let path = place.directory.as_path().join(part);
-            make_private(&path).map_err(HomeError::at(path))?;
+        let directory = directory_of(&place, owner);
+        let above = place.directory.as_path();
+        for path in [
+            above,
+            directory.as_path(),
+            &directory.as_path().join(HOME),
+            &directory.as_path().join(TMP),
+        ] {
+            make_private(path).map_err(HomeError::at(path))?;
         }
-        let record = Record::make(place.record.as_path(), owner, &files)?;
-        let home = Self { place, record, user_home, files };
+        let (record, revoked) = Record::make(place.record.as_path(), owner, &files)?;
+        let home = Self { directory, record, user_home, files };
+        for file in &revoked {
+            home.take_away(file).map_err(HomeError::at(home.in_home(file)))?;
+        }
         for file in &home.files {
             home.sync_file(file, true)?;
         }
         Ok(home)
+    }
+
+    /// Where an owner's copy of a file is, whether or not there is one.
+    pub fn copy_of(place: &HomePlace, owner: &str, file: &HomeFile) -> PathBuf {
+        directory_of(place, owner).as_path().join(HOME).join(file.as_path())
     }
 
     /// The homes that a host left in a place when it was killed, one for each owner, so that [`PrivateHome::sync`]
@@ -125,15 +144,20 @@ impl PrivateHome {
         let home = |(record, owner, mut files): (Record, String, Vec<HomeFile>)| {
             let granted = granted(&owner);
             files.retain(|file| granted.contains(file));
-            Self { place: place.clone(), record, user_home: user_home.clone(), files }
+            let directory = directory_of(place, &owner);
+            Self { directory, record, user_home: user_home.clone(), files }
         };
         Ok(records.into_iter().map(home).collect())
     }
 
     /// What the program's `HOME` is to be.
     pub fn path(&self) -> AbsolutePath {
-        let home = self.place.directory.as_path().join(HOME);
-        AbsolutePath::parse(home).expect("it begins absolute")
+        AbsolutePath::parse(self.directory.as_path().join(HOME)).expect("it begins absolute")
+    }
+
+    /// What the program's `TMPDIR` is to be.
+    pub fn tmp(&self) -> AbsolutePath {
+        AbsolutePath::parse(self.directory.as_path().join(TMP)).expect("it begins absolute")
     }
 
     /// Compares each file with the user's own. What only one side changed since the last time reaches the other.
@@ -152,7 +176,7 @@ impl PrivateHome {
     /// removed.
     pub fn close(self) -> Result<Vec<(HomeFile, Returned)>, HomeError> {
         let returned = self.sync()?;
-        let directory = self.place.directory.as_path();
+        let directory = self.directory.as_path();
         fs::remove_dir_all(directory).map_err(HomeError::at(directory))?;
         self.record.remove()?;
         Ok(returned)
@@ -163,8 +187,17 @@ impl PrivateHome {
         let Some(theirs) = UserFile::find(&self.user_home, file)? else {
             return Ok(Returned::Unchanged);
         };
-        let ours = self.place.directory.as_path().join(HOME).join(file.as_path());
-        self.merge(file, &theirs, give).map_err(HomeError::at(ours))
+        self.merge(file, &theirs, give).map_err(HomeError::at(self.in_home(file)))
+    }
+
+    fn in_home(&self, file: &HomeFile) -> PathBuf {
+        self.directory.as_path().join(HOME).join(file.as_path())
+    }
+
+    /// Takes a file that is granted no more out of a home that stayed.
+    fn take_away(&self, file: &HomeFile) -> io::Result<()> {
+        self.below(file)?.remove(file.name())?;
+        self.record.forget(file)
     }
 
     fn merge(&self, file: &HomeFile, user: &UserFile, give: bool) -> io::Result<Returned> {
@@ -199,7 +232,7 @@ impl PrivateHome {
 
     /// The directory of a file in the home, which the program may have filled with links.
     fn below(&self, file: &HomeFile) -> io::Result<Directory> {
-        let root = Directory::open_plain(self.place.directory.as_path())?;
+        let root = Directory::open_plain(self.directory.as_path())?;
         let root = root.descend(Path::new(HOME))?;
         file.parent().try_fold(root, |directory, name| {
             directory.descend_or_create(Path::new(name.as_os_str()))
@@ -269,6 +302,12 @@ impl UserFile {
         let now = self.directory.read(&self.name, LARGEST)?;
         Ok(now.is_some_and(|now| now.bytes == self.contents.bytes))
     }
+}
+
+/// What is one owner's own in a place.
+fn directory_of(place: &HomePlace, owner: &str) -> AbsolutePath {
+    let directory = place.directory.as_path().join(name_of(owner));
+    AbsolutePath::parse(directory).expect("it begins absolute")
 }
 
 /// Makes a directory that only this user enters, or makes sure of one that is there.

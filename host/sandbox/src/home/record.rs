@@ -25,24 +25,34 @@ struct Files {
     files: Vec<HomeFile>,
 }
 
+/// The name of what is an owner's own, as a file name: an owner's name may have anything in it.
+pub(super) fn name_of(owner: &str) -> String {
+    let mut name = String::new();
+    for byte in &Sha256::digest(owner)[..8] {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
 impl Record {
-    /// Records which files an owner's home is about.
-    pub(super) fn make(above: &Path, owner: &str, files: &[HomeFile]) -> Result<Self, HomeError> {
-        // An owner's name may have anything in it.
-        let mut name = String::new();
-        for byte in &Sha256::digest(owner)[..16] {
-            let _ = write!(name, "{byte:02x}");
-        }
-        let directory = above.join(name);
+    /// Records which files an owner's home is about. Returns those, too, that it was about before and is no more.
+    pub(super) fn make(
+        above: &Path,
+        owner: &str,
+        files: &[HomeFile],
+    ) -> Result<(Self, Vec<HomeFile>), HomeError> {
+        let directory = above.join(name_of(owner));
         for path in [above, &directory, &directory.join(GIVEN)] {
             make_private(path).map_err(HomeError::at(path))?;
         }
+        let before = read(&directory)?.map(|before| before.files).unwrap_or_default();
+        let revoked = before.into_iter().filter(|file| !files.contains(file)).collect();
         let list = Files { owner: owner.to_owned(), files: files.to_vec() };
         let list = serde_json::to_vec(&list).expect("paths of a configuration are text");
         Directory::open_plain(&directory)
             .and_then(|opened| opened.replace(Path::new(FILES), &list, 0o600))
             .map_err(HomeError::at(directory.join(FILES)))?;
-        Ok(Self(directory))
+        Ok((Self(directory), revoked))
     }
 
     /// The records there are, each with its owner and files.
@@ -54,16 +64,15 @@ impl Record {
         let mut all = Vec::new();
         for entry in entries {
             let directory = entry.map_err(HomeError::at(above))?.path();
-            let list = Directory::open_plain(&directory)
-                .and_then(|opened| opened.read(Path::new(FILES), LARGEST))
-                .and_then(|list| {
-                    let list = list.map(|list| serde_json::from_slice(&list.bytes));
-                    list.transpose().map_err(Into::into)
-                });
-            let list: Option<Files> = list.map_err(HomeError::at(directory.join(FILES)))?;
+            let list = read(&directory)?;
             all.extend(list.map(|Files { owner, files }| (Self(directory), owner, files)));
         }
         Ok(all)
+    }
+
+    /// Forgets what both sides had of a file.
+    pub(super) fn forget(&self, file: &HomeFile) -> io::Result<()> {
+        self.below(file)?.remove(file.name())
     }
 
     /// What both sides had of a file the last time.
@@ -86,4 +95,15 @@ impl Record {
     pub(super) fn remove(&self) -> Result<(), HomeError> {
         fs::remove_dir_all(&self.0).map_err(HomeError::at(&self.0))
     }
+}
+
+/// What is recorded in a record's directory, if anything is.
+fn read(directory: &Path) -> Result<Option<Files>, HomeError> {
+    let list = Directory::open_plain(directory)
+        .and_then(|opened| opened.read(Path::new(FILES), LARGEST))
+        .and_then(|list| {
+            let list = list.map(|list| serde_json::from_slice(&list.bytes));
+            list.transpose().map_err(Into::into)
+        });
+    list.map_err(HomeError::at(directory.join(FILES)))
 }

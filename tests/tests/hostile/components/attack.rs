@@ -140,7 +140,6 @@ pub(crate) fn workspace(directory: &Path) -> Workspace {
     Workspace {
         root,
         home: directory.join("home"),
-        tmp: directory.join("tmp"),
         home_record: directory.join("record"),
         borrowed: Vec::new(),
     }

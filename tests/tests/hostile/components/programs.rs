@@ -13,6 +13,10 @@ const GRANTS: &str = r#"{"workspace": "read-write", "process": {
     "echo": {"program": "echo", "args": {"flags": {"-n": "none"}, "positionals": [["yes", "no"]]}}
 }}"#;
 
+/// One whose file of MCP servers the host writes.
+const MCP: &str = r#"{"mcp": "all", "process": {"echo": {"program": "echo", "mcpFlag": "--mcp",
+    "args": {"flags": {"--tag": "any", "--model": ["sonnet"]}}}}}"#;
+
 /// A shell, for what only a program can show.
 const SHELL: &str = r#"{"process": {"sh": {"program": "sh", "args": {"flags": {"-c": "any"}}}}}"#;
 
@@ -43,6 +47,30 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("a_positional_of_another_value", "spawn echo maybe", Denied("args.positionals")),
         attack("a_positional_too_many", "spawn echo yes no", Denied("args.positionals")),
         attack("a_value_with_a_line_break", "spawn echo yes\u{a}no", Denied("args.positionals")),
+        attack(
+            "a_positional_behind_the_file_of_servers",
+            r#"spawn echo --tag --mcp={"mcpServers":{}} update"#,
+            Denied("--tag with a value"),
+        )
+        .grants(MCP),
+        attack(
+            "a_value_behind_the_file_of_servers",
+            r#"spawn echo --model --mcp={"mcpServers":{}} sonnet"#,
+            Denied("--model with a value"),
+        )
+        .grants(MCP),
+        attack(
+            "a_file_of_servers_of_its_own",
+            "spawn echo --mcp /tmp/servers.json",
+            Denied("it is no JSON"),
+        )
+        .grants(MCP),
+        attack(
+            "two_files_of_servers",
+            r#"spawn echo --mcp={"mcpServers":{}} --mcp={"mcpServers":{}}"#,
+            Denied("--mcp more than once"),
+        )
+        .grants(MCP),
         attack("a_nul_in_an_argument", "spawn sh -c true<NUL>x", Refused("")).grants(SHELL),
         attack("a_hundred_thousand_arguments", "spawn-arguments echo 100000 3", Refused("")),
         attack("an_argument_of_a_megabyte", "spawn-arguments echo 1 1000000", Refused("")),
