@@ -1,13 +1,16 @@
 use crate::{Approval, Digest};
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-/// The most lines of a manifest's difference that are shown.
-const MAX_LINES: usize = 100;
+/// The most entries that a manifest has, and the most bytes of one as it is shown. What is asked for has to be shown
+/// whole, to be read by a person: a manifest with more is not loaded.
+pub(crate) const MAX_ENTRIES: usize = 256;
+pub(crate) const MAX_ENTRY_BYTES: usize = 512;
 
-/// The most characters of a value that are shown.
-const MAX_VALUE: usize = 400;
+/// The table of a manifest that asks for authority.
+const REQUESTS: &str = "requests";
 
-/// What changed between two states of a plugin: what its manifest says, entry by entry, and its component.
+/// What changed between two states of a plugin: what its manifest says, entry by entry, and its component. All of it is
+/// shown, what gives authority first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     manifest: ManifestDifference,
@@ -22,12 +25,11 @@ enum ManifestDifference {
     Entries(Vec<Entry>),
 }
 
-/// One entry of a manifest that is not the same in both: its path, and its value before and after.
+/// One entry of a manifest that is only on one side. Each item of a list is an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
-    path: String,
-    before: Option<String>,
-    after: Option<String>,
+    sign: char,
+    text: String,
 }
 
 impl Difference {
@@ -52,29 +54,45 @@ impl Difference {
     }
 }
 
-fn entries(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Entry> {
-    let mut paths: Vec<_> = before.keys().chain(after.keys()).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let entry = |path: &String| Entry {
-        path: path.clone(),
-        before: before.get(path).cloned(),
-        after: after.get(path).cloned(),
+fn entries(before: &[String], after: &[String]) -> Vec<Entry> {
+    let only = |one: &[String], other: &[String], sign| {
+        let mut rest: Vec<_> = other.iter().collect();
+        let mut found = Vec::new();
+        for text in one {
+            match rest.iter().position(|known| *known == text) {
+                Some(at) => _ = rest.swap_remove(at),
+                None => found.push(Entry { sign, text: text.clone() }),
+            }
+        }
+        found
     };
-    paths.into_iter().map(entry).filter(|entry| entry.before != entry.after).collect()
+    let mut all = only(before, after, '-');
+    all.extend(only(after, before, '+'));
+    // What is taken away and what comes in its place stand together.
+    all.sort_by_key(|entry| {
+        let path = entry.text.split(" = ").next().unwrap_or_default().to_owned();
+        (!path.starts_with(REQUESTS), path, entry.sign == '+')
+    });
+    all
 }
 
-/// Every entry of a manifest by its path. A text that is no TOML is one entry.
-fn flatten(text: &str) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
+/// Every entry of a manifest, as it is shown. A text that is no TOML is one entry.
+fn flatten(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
     match text.parse::<toml::Table>() {
         Ok(table) => collect("", &toml::Value::Table(table), &mut all),
-        Err(_) => _ = all.insert("(unreadable)".to_owned(), format!("{text:?}")),
+        Err(_) => all.push(format!("(unreadable) = {text:?}")),
     }
     all
 }
 
-fn collect(path: &str, value: &toml::Value, all: &mut BTreeMap<String, String>) {
+/// Whether a manifest's entries can be shown, by their number and the longest of them in bytes.
+pub(crate) fn measure(text: &str) -> (usize, usize) {
+    let entries = flatten(text);
+    (entries.len(), entries.iter().map(String::len).max().unwrap_or_default())
+}
+
+fn collect(path: &str, value: &toml::Value, all: &mut Vec<String>) {
     match value {
         toml::Value::Table(table) if !table.is_empty() || path.is_empty() => {
             for (key, value) in table {
@@ -86,7 +104,13 @@ fn collect(path: &str, value: &toml::Value, all: &mut BTreeMap<String, String>) 
                 collect(&format!("{path}[{index}]"), item, all);
             }
         }
-        leaf => _ = all.insert(path.to_owned(), written(leaf)),
+        // A list of lists has an order; the items of a plain one have lines of their own.
+        toml::Value::Array(items)
+            if !items.is_empty() && !items.iter().any(toml::Value::is_array) =>
+        {
+            all.extend(items.iter().map(|item| format!("{path}[] = {}", written(item))));
+        }
+        leaf => all.push(format!("{path} = {}", written(leaf))),
     }
 }
 
@@ -109,14 +133,6 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-fn shortened(value: &str) -> String {
-    let mut short: String = value.chars().take(MAX_VALUE).collect();
-    if short.len() < value.len() {
-        short.push('…');
-    }
-    short
-}
-
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.manifest {
@@ -126,16 +142,8 @@ impl fmt::Display for Difference {
             }
             ManifestDifference::Entries(entries) => {
                 f.write_str("  plugin.toml:")?;
-                for Entry { path, before, after } in entries.iter().take(MAX_LINES) {
-                    for (sign, value) in [('-', before), ('+', after)] {
-                        if let Some(value) = value {
-                            write!(f, "\n    {sign} {path} = {}", shortened(value))?;
-                        }
-                    }
-                }
-                let more = entries.len().saturating_sub(MAX_LINES);
-                if more > 0 {
-                    write!(f, "\n    and {more} more entries")?;
+                for Entry { sign, text } in entries {
+                    write!(f, "\n    {sign} {text}")?;
                 }
             }
         }
@@ -170,10 +178,33 @@ mod tests {
             Difference::between(&approval(before, b"1"), &approval(after, b"1")).to_string();
         assert_eq!(
             shown,
-            "  plugin.toml:\n    - requests.ask = true\n    - requests.http = [\"https://a.example\"]\n    \
-             + requests.http = [\"https://a.example\", \"*\"]\n    \
-             + requests.secrets[0].audience = [\"https://evil.example\"]\n    \
+            "  plugin.toml:\n    - requests.ask = true\n    + requests.http[] = \"*\"\n    \
+             + requests.secrets[0].audience[] = \"https://evil.example\"\n    \
              + requests.secrets[0].handle = \"k\"\n  component: unchanged"
+        );
+    }
+
+    /// Whatever else changes beside it, and however long the list is that it is in.
+    #[test]
+    fn shows_all_of_what_gives_authority_and_shows_it_first() {
+        let hosts = |last: &str| {
+            let many: Vec<_> =
+                (0..60).map(|i| format!("\"https://region-{i:02}.api.bank.example\"")).collect();
+            format!("[requests]\nhttp = [{}, \"{last}\"]\n", many.join(", "))
+        };
+        let filler =
+            |word: &str| (0..100).map(|i| format!("a{i} = \"{word}\"\n")).collect::<String>();
+        let before = format!("{}{}", filler("x"), hosts("https://good.example"));
+        let after = format!("{}{}", filler("y"), hosts("https://evil.example"));
+        let shown =
+            Difference::between(&approval(&before, b"1"), &approval(&after, b"1")).to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[1], "    - requests.http[] = \"https://good.example\"");
+        assert_eq!(lines[2], "    + requests.http[] = \"https://evil.example\"");
+        assert_eq!(lines.len(), 4 + 200, "{shown}");
+        assert_eq!(
+            measure(&after),
+            (161, "requests.http[] = \"https://region-00.api.bank.example\"".len())
         );
     }
 

@@ -1,4 +1,8 @@
-use crate::{ArgsPattern, GitHost, HostPattern, ModelRequest, SecretRequest, grants::access};
+use crate::{
+    ArgsPattern, GitHost, HostPattern, ModelRequest, SecretRequest,
+    difference::{MAX_ENTRIES, MAX_ENTRY_BYTES, measure},
+    grants::access,
+};
 use cyrus_executor::{Access, Placement};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -124,6 +128,16 @@ pub enum ManifestError {
     /// It is too long.
     #[error("it is {0} bytes long; at most {MAX_MANIFEST_BYTES} are read")]
     TooLong(usize),
+    /// It says more than is shown when it is approved.
+    #[error(
+        "it has {entries} entries, the longest of {bytes} bytes; at most {MAX_ENTRIES} of at most {MAX_ENTRY_BYTES} bytes are read: what is asked for has to be shown whole"
+    )]
+    TooMuch {
+        /// How many entries it has. Each item of a list is one.
+        entries: usize,
+        /// How long the longest is, with its place.
+        bytes: usize,
+    },
     /// The component is not a file beside it.
     #[error("component = {0:?} is not the name of a file beside the manifest")]
     Component(String),
@@ -159,6 +173,10 @@ impl Manifest {
         let malformed = |e: &dyn fmt::Display| ManifestError::Malformed(e.to_string());
         let text = str::from_utf8(bytes).map_err(|e| malformed(&e))?;
         let manifest: Self = toml::from_str(text).map_err(|e| malformed(&e))?;
+        let (entries, bytes) = measure(text);
+        if entries > MAX_ENTRIES || bytes > MAX_ENTRY_BYTES {
+            return Err(ManifestError::TooMuch { entries, bytes });
+        }
         let component = &manifest.component;
         if component.is_empty()
             || component.starts_with('.')
@@ -351,6 +369,15 @@ inject = { header = "authorization", prefix = "Bearer " }
         }
         assert!(Manifest::parse(&vec![b' '; MAX_MANIFEST_BYTES + 1]).is_err());
         assert!(Manifest::parse(b"\xff").is_err());
+        // What cannot be shown whole when it is approved.
+        let more: String = (0..260).map(|i| format!("\"https://h{i}.example\", ")).collect();
+        let more = GOOD.replacen("http = [", &format!("http = [{more}"), 1);
+        let long =
+            GOOD.replacen("0.1.0\"", &format!("0.1.0\"\ndescription = \"{}\"", "x".repeat(600)), 1);
+        for bad in [more, long] {
+            let refused = Manifest::parse(bad.as_bytes());
+            assert!(matches!(refused, Err(ManifestError::TooMuch { .. })), "{refused:?}");
+        }
     }
 
     #[test]
