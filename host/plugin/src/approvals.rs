@@ -1,3 +1,4 @@
+use crate::lock;
 use crate::{
     Difference, Digest, DiscoveredPlugin, ExecutorConfig, PluginDigest, PluginName, PluginOrigin,
 };
@@ -334,11 +335,10 @@ impl Approvals {
         let io = |source| self.io(source);
         let home = self.file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(home).map_err(io)?;
-        let lock = self.file.with_extension("lock");
-        let lock =
-            File::options().create(true).truncate(false).write(true).open(lock).map_err(io)?;
         // Released when it is closed, also when this process is killed.
-        lock.lock().map_err(io)?;
+        let lock = self.file.with_extension("lock");
+        let _lock = lock::hold(&lock, lock::PATIENCE)
+            .map_err(|source| ApprovalsError::Io { path: lock, source })?;
         let mut document = self.read()?;
         let (changed, result) = change(&mut document);
         if changed {

@@ -31,6 +31,7 @@ mod git_grant;
 mod grants;
 mod host_pattern;
 mod limits;
+mod lock;
 mod manifest;
 mod mcp_grant;
 mod model;
