@@ -5,7 +5,9 @@ use crate::{
 };
 use anyhow::Result;
 use cyrus_executor::{LaunchedProgram, Line};
-use cyrus_plugin::{Authority, Binding, Explanation, NotApproved, Purpose, explain as rows};
+use cyrus_plugin::{
+    Authority, Binding, ExecutorConfig, Explanation, Grants, Purpose, explain as rows,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -14,10 +16,23 @@ pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
     let config = app.executor_config(name, Path::new("."))?;
     let plugin = app.plugin(&config.plugin)?;
     let maximum = app.config().maximum();
-    let rows = rows(&plugin.manifest, &config, maximum);
+    let binding = match app.refuse_hidden_grants(&config, plugin) {
+        Ok(()) => {
+            app.approvals().check(&config, plugin, Purpose::Inspect).map_err(|e| e.to_string())
+        }
+        Err(problem) => Err(problem.to_string()),
+    };
+    // What does not start has no authority, whatever is granted.
+    let held = match &binding {
+        Err(_) => ExecutorConfig { grants: Grants::default(), ..config.clone() },
+        Ok(_) => config.clone(),
+    };
+    let mut rows = rows(&plugin.manifest, &config, maximum);
+    if binding.is_err() {
+        rows.iter_mut().for_each(|row| "no".clone_into(&mut row.effective));
+    }
     let resolve = |program: &Path| app.program(program);
-    let authority = Authority::of(&plugin.manifest, &config, maximum, &resolve);
-    let binding = app.approvals().check(&config, plugin, Purpose::Inspect);
+    let authority = Authority::of(&plugin.manifest, &held, maximum, &resolve);
     if json {
         let capabilities: Vec<_> = rows.iter().map(capability).collect();
         let all = json!({
@@ -27,7 +42,7 @@ pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
             "digest": plugin.digest.to_string(),
             "componentDigest": plugin.component_digest.to_string(),
             "binding": binding.as_ref().ok(),
-            "problem": binding.as_ref().err().map(ToString::to_string),
+            "problem": binding.as_ref().err(),
             "settings": config.settings,
             "grants": config.grants.concealed(),
             "capabilities": capabilities,
@@ -76,7 +91,7 @@ fn capability(row: &Explanation) -> serde_json::Value {
 }
 
 /// What the grants are bound to, for people.
-fn bound(binding: &Result<Binding, NotApproved>) -> String {
+fn bound(binding: &Result<Binding, String>) -> String {
     match binding {
         Ok(Binding::Bundled) => "its plugin is part of the program".to_owned(),
         Ok(Binding::Configured) => {
