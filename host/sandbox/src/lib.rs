@@ -21,6 +21,7 @@ mod launcher;
 mod path;
 mod policy;
 mod program;
+mod remove;
 mod resources;
 mod run;
 mod search;
@@ -47,6 +48,7 @@ pub use policy::{
     UnknownProfile, WayOut, Withheld,
 };
 pub use program::{Identity, Programs};
+pub use remove::remove_tree;
 pub use resources::{Exceeded, Resources};
 pub use run::{Finished, Limits, Stream};
 pub use search::{PassedOver, SearchPath};

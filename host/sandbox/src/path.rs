@@ -65,7 +65,7 @@ impl fmt::Display for AbsolutePath {
 
 /// Looks a program up as a shell would: an absolute name stands for itself, a bare name is looked for in the
 /// directories of `path` (the value of a `PATH` variable). Those in it that are relative, or that others can write to, are
-/// passed over, see [`crate::SearchPath`]. A name with a slash that is not absolute is not found.
+/// passed over, see [`crate::SearchPath`], and so are files that others can write to. A name with a slash that is not absolute is not found.
 pub fn find_program(name: &str, path: &OsStr) -> Option<AbsolutePath> {
     if Path::new(name).is_absolute() {
         return executable(PathBuf::from(name));
@@ -75,7 +75,11 @@ pub fn find_program(name: &str, path: &OsStr) -> Option<AbsolutePath> {
     }
     std::env::split_paths(path)
         .filter_map(|directory| executable(directory.join(name)).map(|found| (directory, found)))
-        .find_map(|(directory, found)| passed_over(&directory).is_none().then_some(found))
+        .find_map(|(directory, found)| {
+            let is_ours = passed_over(&directory).is_none()
+                && crate::search::not_run(found.as_path()).is_none();
+            is_ours.then_some(found)
+        })
 }
 
 fn executable(path: PathBuf) -> Option<AbsolutePath> {

@@ -6,9 +6,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Group, User};
 use rustix::process::geteuid;
 
 /// Why a directory is passed over.
@@ -20,6 +22,8 @@ pub enum PassedOver {
     Inside(PathBuf),
     /// Every user of the machine may write to it, or to a directory above it.
     WorldWritable(PathBuf),
+    /// Users of a group may write to it, or to a directory above it.
+    GroupWritable(PathBuf, u32),
     /// It, or a directory above it, belongs to another user.
     OwnedBy(PathBuf, u32),
 }
@@ -30,6 +34,11 @@ impl fmt::Display for PassedOver {
             Self::Relative => f.write_str("it is not absolute"),
             Self::Inside(place) => write!(f, "it is in {}, where programs write", place.display()),
             Self::WorldWritable(place) => write!(f, "every user may write to {}", place.display()),
+            Self::GroupWritable(place, group) => write!(
+                f,
+                "users of the group with number {group}, or of its access list, may write to {}",
+                place.display()
+            ),
             Self::OwnedBy(place, user) => {
                 write!(f, "{} belongs to the user with number {user}", place.display())
             }
@@ -100,18 +109,63 @@ pub(crate) fn passed_over(directory: &Path) -> Option<PassedOver> {
     let above = places.iter().flat_map(|place| place.ancestors());
     for place in above.filter(|place| place.is_absolute()) {
         let Ok(found) = place.symlink_metadata() else { continue };
-        let (mode, owner) = (found.mode(), found.uid());
-        if owner != 0 && owner != user {
-            return Some(PassedOver::OwnedBy(place.to_owned(), owner));
-        }
         // In a sticky directory others make files, and do not replace those that are not theirs.
-        let shared = found.is_dir() && mode & 0o002 != 0;
         let is_searched = places.iter().any(|searched| searched == place);
-        if shared && (is_searched || mode & 0o1000 == 0) {
-            return Some(PassedOver::WorldWritable(place.to_owned()));
+        let safe = found.is_symlink() || (found.mode() & 0o1000 != 0 && !is_searched);
+        if let Some(others) = written_by_others(place, &found, user)
+            && !(safe && !matches!(others, PassedOver::OwnedBy(..)))
+        {
+            return Some(others);
         }
     }
     None
+}
+
+/// Why the file of a program is not run: somebody else may write to it, or owns it.
+pub(crate) fn not_run(program: &Path) -> Option<PassedOver> {
+    let real = program.canonicalize().ok()?;
+    let found = real.symlink_metadata().ok()?;
+    written_by_others(&real, &found, geteuid().as_raw())
+}
+
+/// Who besides this user and root may change what is here.
+fn written_by_others(place: &Path, found: &Metadata, user: u32) -> Option<PassedOver> {
+    let (mode, owner, group) = (found.mode(), found.uid(), found.gid());
+    if owner != 0 && owner != user {
+        return Some(PassedOver::OwnedBy(place.to_owned(), owner));
+    }
+    if mode & 0o002 != 0 {
+        return Some(PassedOver::WorldWritable(place.to_owned()));
+    }
+    // With an access list these bits say what the most is that it gives to anybody.
+    let shared = mode & 0o020 != 0 && (has_access_list(place) || !is_a_users_own(group, user));
+    shared.then(|| PassedOver::GroupWritable(place.to_owned(), group))
+}
+
+/// Whether a directory or a file says by name who may write to it.
+fn has_access_list(place: &Path) -> bool {
+    let list = rustix::fs::lgetxattr(place, c"system.posix_acl_access", &mut [0; 0]);
+    list.is_ok_and(|bytes| bytes > 0)
+}
+
+/// Whether nobody but this user and root is in a group, as in those that many systems make for each user, and in those
+/// that nobody was put into.
+fn is_a_users_own(group: u32, user: u32) -> bool {
+    if group == 0 {
+        return true;
+    }
+    let name = User::from_uid(user.into()).ok().flatten().map(|user| user.name);
+    let is_own = |member: &str| member == "root" || Some(member) == name.as_deref();
+    let named = Group::from_gid(group.into()).ok().flatten().map_or(Vec::new(), |group| group.mem);
+    // Whose first group it is, it does not name.
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut first = users.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, group) = (fields.next()?, fields.nth(2)?);
+        Some((name, group.parse::<u32>().ok()?))
+    });
+    named.iter().all(|member| is_own(member))
+        && first.all(|(member, first)| first != group || is_own(member))
 }
 
 #[cfg(test)]
@@ -152,7 +206,30 @@ mod tests {
         let link = top.join("link");
         symlink(&sticky, &link).unwrap();
         assert!(!found(&link), "what a link leads to counts");
+        let own = top.join("own");
+        for mode in [0o757, 0o777] {
+            fs::set_permissions(own.join("tool"), Permissions::from_mode(mode)).unwrap();
+            assert!(!found(&own), "the file itself could be another: {mode:o}");
+        }
+        fs::set_permissions(own.join("tool"), Permissions::from_mode(0o755)).unwrap();
+        assert!(found(&own));
         if geteuid().is_root() {
+            // A group in which somebody else is: that of the user `nobody`.
+            let theirs = Group::from_gid(65534.into()).unwrap().map(|_| 65534);
+            let shared = directory(&top.join("shared"), 0o775);
+            chown(&shared, None, theirs).unwrap();
+            if let Some(group) = theirs {
+                assert_eq!(
+                    passed_over(&shared),
+                    Some(PassedOver::GroupWritable(shared.clone(), group))
+                );
+                chown(own.join("tool"), None, Some(group)).unwrap();
+                fs::set_permissions(own.join("tool"), Permissions::from_mode(0o775)).unwrap();
+                assert!(!found(&own));
+            }
+            let unused = directory(&top.join("unused"), 0o775);
+            chown(&unused, None, Some(54321)).unwrap();
+            assert!(found(&unused), "nobody is in it");
             let theirs = directory(&top.join("theirs"), 0o755);
             chown(&theirs, Some(12345), None).unwrap();
             assert_eq!(passed_over(&theirs), Some(PassedOver::OwnedBy(theirs.clone(), 12345)));

@@ -10,6 +10,7 @@ use std::{
     collections::{HashMap, HashSet},
     mem,
 };
+use unicode_normalization::UnicodeNormalization as _;
 
 /// How many links may be passed through on one way. No system follows more: Linux stops at 40, Windows at 63.
 const MOST_HOPS: u32 = 64;
@@ -260,17 +261,33 @@ impl<'a> Place<'a> {
 }
 
 /// A path as systems see it that take no notice of case.
+/// Of what systems do each (Windows, APFS, HFS+ and case-folding directories of Linux) it does all.
 fn fold(path: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(path).to_lowercase().into_bytes()
+    let path = String::from_utf8_lossy(path);
+    if path.is_ascii() {
+        return path.to_ascii_lowercase().into_bytes();
+    }
+    // Upper case first: `ß` is `ss`, and the long `ſ` an `s`.
+    let upper: String =
+        path.nfd().filter(|c| !is_ignored(*c)).flat_map(char::to_uppercase).collect();
+    upper.to_lowercase().nfd().collect::<String>().into_bytes()
 }
 
-/// Whether some system takes this name for `.git`: in any case, with characters that HFS+ ignores in it, by its short
+/// Whether a system ignores a character in names: Unicode's "default ignorable" ones, and those of HFS+ among them.
+fn is_ignored(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether some system takes this name for `.git`: in any case, with characters that a system ignores in it, by its short
 /// name on NTFS or with the dots, blanks and stream names behind it that NTFS ignores.
 fn is_dot_git(name: &[u8]) -> bool {
-    let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    let name: String = String::from_utf8_lossy(name).chars().filter(|c| !ignored(c)).collect();
+    let name = String::from_utf8(fold(name)).unwrap_or_default();
     let name = name.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
-    name.eq_ignore_ascii_case(".git") || name.eq_ignore_ascii_case("git~1")
+    name == ".git" || name == "git~1"
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ const LONGEST_BLOCK: usize = 40_000;
 
 /// The title of a commit or a pull request that says this: one line of at most 200 characters, in which nothing
 /// refers to a person, a team, an issue or a pull request. A forge acts on such references (`fixes #12` closes, `@name`
-/// notifies), and who wrote the text has not the right to that. A blank is put into each: `fixes # 12`.
+/// notifies; trackers take keys such as `OPS-1` and commands such as `#close`), and who wrote the text has not the right
+/// to that. A blank is put into each: `fixes # 12`. In what may be a tracker's key the dash becomes one that looks the
+/// same and that no tracker takes for one: `OPS‑1`, and `UTF‑8` as well.
 ///
 /// It is no trailer either: git takes trailers from the last paragraph, and what follows a title is another.
 pub fn subject(text: &str) -> String {
@@ -18,8 +20,9 @@ pub fn subject(text: &str) -> String {
     let line = if line.is_empty() { "(no title)".to_owned() } else { line };
     let mut apart = String::with_capacity(line.len());
     for (at, c) in line.char_indices() {
-        apart.push(c);
-        let (before, after) = (&line[..at], line[at + c.len_utf8()..].chars().next());
+        let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
+        apart.push(if c == '-' && is_in_a_key(before, rest) { NO_KEYS_DASH } else { c });
+        let after = rest.chars().next();
         if after.is_some_and(|after| refers(before, c, after)) {
             apart.push(' ');
         }
@@ -27,7 +30,31 @@ pub fn subject(text: &str) -> String {
     apart
 }
 
-/// Whether a reference begins with `c` between these: `@name`, `#12`, `GH-12`, `…/issues/12`.
+/// What stands before the number in an address of something at a forge or a tracker.
+const KINDS: [&str; 11] = [
+    "/issue",
+    "/issues",
+    "/pull",
+    "/pulls",
+    "/discussions",
+    "/merge_requests",
+    "/work_items",
+    "/epics",
+    "/browse",
+    "/commit",
+    "/milestones",
+];
+
+/// U+2011, a hyphen at which no line breaks.
+const NO_KEYS_DASH: char = '\u{2011}';
+
+/// Whether the dash between these makes them a tracker's key: letters and digits before it, and a number behind.
+fn is_in_a_key(before: &str, rest: &str) -> bool {
+    let team = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+    before[team.len()..].contains(char::is_alphabetic) && rest.starts_with(char::is_numeric)
+}
+
+/// Whether a reference begins with `c` between these: `@name`, `#12`, `#close`, `&3`, `…/issues/12`.
 fn refers(before: &str, c: char, after: char) -> bool {
     let word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let ends = |with: &str| {
@@ -36,13 +63,12 @@ fn refers(before: &str, c: char, after: char) -> bool {
     };
     match c {
         '@' => !word && after.is_alphanumeric(),
-        // An issue, also behind a repository's name, and a merge request of GitLab.
-        '#' | '!' => after.is_ascii_digit(),
-        '-' => after.is_ascii_digit() && ends("gh"),
-        '/' => {
-            let kinds = ["/issues", "/pull", "/pulls", "/discussions", "/merge_requests"];
-            after.is_ascii_digit() && kinds.iter().any(|kind| ends(kind))
-        }
+        // An issue, also behind a repository's name, or a command to a tracker.
+        '#' => after.is_alphanumeric(),
+        // A merge request, an epic, a snippet and a milestone of GitLab.
+        '!' | '&' | '$' | '%' => after.is_ascii_digit(),
+        '~' => !word && after.is_alphanumeric(),
+        '/' => after.is_ascii_digit() && KINDS.iter().any(|kind| ends(kind)),
         _ => false,
     }
 }
@@ -97,11 +123,15 @@ mod tests {
     fn a_title_refers_to_nothing() {
         for (text, title) in [
             ("Fixes #12: tabs", "Fixes # 12: tabs"),
-            ("closes a/b#3 and GH-4", "closes a/b# 3 and GH- 4"),
+            ("closes a/b#3 and GH-4", "closes a/b# 3 and GH‑4"),
+            ("SEC-7 #close #time 2w #comment x", "SEC‑7 # close # time 2w # comment x"),
+            ("closes sec-7, a&3, $4, %5 and ~bug", "closes sec‑7, a& 3, $ 4, % 5 and ~ bug"),
+            ("see /-/work_items/9 and /browse/OPS-1", "see /-/work_items/ 9 and /browse/OPS‑1"),
+            ("a-b, 3-4, -5 and x - 6", "a-b, 3-4, -5 and x - 6"),
             ("ask @team/core or me@example.com", "ask @ team/core or me@example.com"),
             ("fix https://github.com/a/b/issues/7", "fix https://github.com/a/b/issues/ 7"),
             ("x\n\nSigned-off-by: Mallory <m@x>", "x Signed-off-by: Mallory <m@x>"),
-            ("C# and #[derive] and CYR-12!", "C# and #[derive] and CYR-12!"),
+            ("C# and #[derive] and UTF-8!", "C# and #[derive] and UTF‑8!"),
             ("\u{1b}[2J", r"\u{1b}[2J"),
             (" \n", "(no title)"),
         ] {

@@ -177,7 +177,7 @@ impl PrivateHome {
     pub fn close(self) -> Result<Vec<(HomeFile, Returned)>, HomeError> {
         let returned = self.sync()?;
         let directory = self.directory.as_path();
-        fs::remove_dir_all(directory).map_err(HomeError::at(directory))?;
+        crate::remove_tree(directory).map_err(HomeError::at(directory))?;
         self.record.remove()?;
         Ok(returned)
     }

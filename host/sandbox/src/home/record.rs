@@ -93,7 +93,7 @@ impl Record {
     }
 
     pub(super) fn remove(&self) -> Result<(), HomeError> {
-        fs::remove_dir_all(&self.0).map_err(HomeError::at(&self.0))
+        crate::remove_tree(&self.0).map_err(HomeError::at(&self.0))
     }
 }
 

@@ -70,6 +70,7 @@ impl Toolchain {
             // Programs in `bin` find their libraries beside it.
             if directory.file_name() == Some(OsStr::new("bin"))
                 && let Some(prefix) = directory.parent()
+                && is_an_installation(prefix, private)
             {
                 wanted.extend(
                     ["lib", "libexec", "share"].map(|name| prefix.join(name)).into_iter().filter(
@@ -149,6 +150,15 @@ fn is_of_the_system(path: &Path) -> bool {
 /// root that is not the system's.
 fn is_too_wide(path: &Path, private: &[AbsolutePath]) -> bool {
     private.iter().any(|private| private.as_path().starts_with(path)) || path.parent().is_none()
+}
+
+/// Whether what is beside a `bin` belongs to its programs: not where that is a home, whose `lib` and `share` are the
+/// operator's own, and not in a repository.
+fn is_an_installation(prefix: &Path, private: &[AbsolutePath]) -> bool {
+    let real = fs::canonicalize(prefix).unwrap_or_else(|_| prefix.to_owned());
+    !is_too_wide(prefix, private)
+        && !is_too_wide(&real, private)
+        && prefix.join(".git").symlink_metadata().is_err()
 }
 
 /// Whether it is a directory such as `~/.local` or `~/.cargo`, which programs share with an operator's keys.
@@ -298,6 +308,26 @@ mod tests {
         }
         let toolchain = Toolchain::find(OsStr::new("/usr/bin:/bin:/usr/local/bin"), [], &[]);
         assert!(toolchain.mounts.is_empty(), "{toolchain:?}");
+    }
+
+    #[test]
+    fn what_is_beside_a_bin_is_not_always_a_programs() {
+        let home = Home::new(&[
+            "bin/tool",
+            "lib/keys",
+            "share/notes",
+            "opt/go/bin/go",
+            "opt/go/lib/time",
+            "work/bin/x",
+            "work/lib/secret",
+            "work/.git/HEAD",
+        ]);
+        let bins = ["bin", "opt/go/bin", "work/bin"].map(|bin| home.at(bin));
+        let path = std::env::join_paths(&bins).unwrap();
+        let found = Toolchain::find(&path, [], &home.private());
+        let targets: Vec<_> = found.mounts.iter().map(|mount| mount.target.clone()).collect();
+        let wanted = ["bin", "opt/go/lib", "opt/go/bin", "work/bin"];
+        assert_eq!(targets, wanted.map(|name| absolute(&home.at(name))));
     }
 
     #[test]

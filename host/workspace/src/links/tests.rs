@@ -47,6 +47,7 @@ fn links_that_lead_out_at_any_step_are_found() {
         ("a", ".git. /config"),
         ("a", ".git::$INDEX_ALLOCATION/config"),
         ("a", ".g\u{200c}it/config"),
+        ("a", ".G\u{ad}\u{2060}iT/hooks"),
         ("a", "..\\..\\x"),
         ("a", "C:x"),
         ("a", "\\\\host\\share"),
@@ -67,6 +68,17 @@ fn links_are_followed_through_links() {
     assert_eq!(out(&[("d/d/Top", "../.."), ("n", "d/d/tOP/../x")], &[]), ["n"]);
     assert_eq!(out(&[("A/b/l", "../../x"), ("a", ".")], &[]), ["A/b/l"]);
     assert_eq!(out(&[("x/X", "s/t"), ("x/x", ".."), ("n", "x/X/../../o")], &[]), ["n"]);
+    // Or in how a letter is spelled.
+    for (name, spelled) in [
+        ("s", "ſ"),
+        ("strasse", "Straße"),
+        ("\u{e9}", "E\u{301}"),
+        ("k", "\u{212a}"),
+        ("a", "a\u{ad}"),
+    ] {
+        let way = format!("{spelled}/../o");
+        assert_eq!(out(&[(name, "."), ("n", &way)], &[]), ["n"], "{spelled}");
+    }
 }
 
 #[test]
