@@ -2,7 +2,10 @@
 //! sandbox, and they have a home and a directory for temporary files of their own: not the executor's, where it may have
 //! left what changes how programs behave.
 
-use crate::{environment::CheckEnvironment, layout::private_dir};
+use crate::{
+    environment::CheckEnvironment,
+    layout::{private_dir, way_dir},
+};
 use cyrus_core::WorkspaceError;
 use cyrus_sandbox::{
     AbsolutePath, Finished, Launch, Launcher, Limits, NotAbsolute, Sandbox, find_program,
@@ -89,6 +92,7 @@ impl Confined {
             what: format!("cannot run {} in {}", order.name, place.root.display()),
             cause,
         };
+        place.home.parent().map_or(Ok(()), way_dir)?;
         private_dir(&place.home)?;
         private_dir(&place.tmp)?;
         let directory =

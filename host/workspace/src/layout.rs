@@ -72,7 +72,7 @@ impl Roots {
 
     /// The place of what is the host's for all sessions, which is made when it is not there.
     pub(crate) fn state(&self) -> Result<&Path, WorkspaceError> {
-        root_dir(self.state.as_path())?;
+        root_dir(self.state.as_path(), Mode::RWXU)?;
         Ok(self.state.as_path())
     }
 
@@ -187,12 +187,15 @@ impl TaskDir {
     /// Makes the directories that are there from the beginning.
     pub(crate) fn create(&self) -> Result<(), WorkspaceError> {
         let make = || {
-            self.roots.iter().try_for_each(|root| root_dir(root))?;
-            for directory in [&self.state, &self.work] {
-                let above: Vec<_> = directory.ancestors().take(3).collect();
-                above.iter().rev().try_for_each(|directory| private_dir(directory))?;
-            }
-            private_dir(&self.home())
+            let [state, work] = &self.roots;
+            root_dir(state, Mode::RWXU)?;
+            root_dir(work, way())?;
+            let above = |directory: &Path| -> Vec<_> {
+                directory.ancestors().take(3).map(Path::to_owned).collect()
+            };
+            above(&self.state).iter().rev().try_for_each(|directory| private_dir(directory))?;
+            above(&self.work).iter().rev().try_for_each(|directory| way_dir(directory))?;
+            way_dir(&self.home())
         };
         // The directories of a session and a task go with the last clone in them, which may be now.
         let again = (1..TRIES).find_map(|_| make().ok());
@@ -254,20 +257,37 @@ pub(crate) fn directories(path: &Path) -> Result<Vec<String>, WorkspaceError> {
 /// Makes a directory, and those above it, that only the user can look into. A link that a program put in its place is
 /// an error, and nothing is done to what it leads to.
 pub(crate) fn private_dir(path: &Path) -> Result<(), WorkspaceError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.and_then(|()| seal(path, OFlags::NOFOLLOW)).map_err(io("cannot make", path))
+    made(path, OFlags::NOFOLLOW, Mode::RWXU)
+}
+
+/// The same for a directory on the way to what programs write: a program that root launches is another user, who has
+/// to be able to pass. What it may look into and write lies below, and is given to it.
+pub(crate) fn way_dir(path: &Path) -> Result<(), WorkspaceError> {
+    made(path, OFlags::NOFOLLOW, way())
+}
+
+fn way() -> Mode {
+    if rustix::process::geteuid().is_root() {
+        Mode::RWXU | Mode::XGRP | Mode::XOTH
+    } else {
+        Mode::RWXU
+    }
 }
 
 /// Makes one of the roots, which the operator may have put elsewhere by a link.
-fn root_dir(path: &Path) -> Result<(), WorkspaceError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.and_then(|()| seal(path, OFlags::empty())).map_err(io("cannot make", path))
+fn root_dir(path: &Path, mode: Mode) -> Result<(), WorkspaceError> {
+    made(path, OFlags::empty(), mode)
 }
 
-fn seal(path: &Path, how: OFlags) -> std::io::Result<()> {
+fn made(path: &Path, how: OFlags, mode: Mode) -> Result<(), WorkspaceError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.and_then(|()| seal(path, how, mode)).map_err(io("cannot make", path))
+}
+
+fn seal(path: &Path, how: OFlags, mode: Mode) -> std::io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | how;
     let directory = rustix::fs::open(path, flags, Mode::empty())?;
-    Ok(rustix::fs::fchmod(&directory, Mode::RWXU)?)
+    Ok(rustix::fs::fchmod(&directory, mode)?)
 }
 
 /// Copies an index and keeps its time, by which git tells whether a file may have changed since in the same instant.
@@ -328,11 +348,12 @@ mod tests {
         fs::set_permissions(task.home(), Permissions::from_mode(0o755)).unwrap();
         task.create().unwrap();
         for name in ["", "/s-one", "/s-one/t1", "/s-one/t1/7"] {
-            for root in ["state", "work"] {
-                assert_eq!(mode(&place.path().join(format!("{root}{name}"))), 0o700, "{name}");
+            // Others may pass to what root gave to a program.
+            let pass = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+            for (root, wanted) in [("state", 0o700), ("work", pass)] {
+                assert_eq!(mode(&place.path().join(format!("{root}{name}"))), wanted, "{name}");
             }
         }
-        assert_eq!(mode(&task.home()), 0o700);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     error::{in_background, io},
     git::{Call, Git},
     include,
-    layout::{TaskDir, private_dir},
+    layout::{TaskDir, private_dir, way_dir},
     object::ObjectId,
     remove::remove_tree,
     repository::Main,
@@ -137,7 +137,8 @@ impl Trees<'_> {
         self.task.create()?;
         self.remove().await?;
         let Directories { root, home, tmp, .. } = self.place();
-        [self.task.check_dir(), root, home, tmp].iter().try_for_each(|path| private_dir(path))
+        way_dir(&self.task.check_dir())?;
+        [root, home, tmp].iter().try_for_each(|path| private_dir(path))
     }
 
     /// Sees to it that what the set-up leaves is kept, and says how the set-up ended.

@@ -14,6 +14,7 @@ use cyrus_sandbox::{
 use serde::Serialize;
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -57,8 +58,10 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
     let launcher = opening.launcher();
     let mut findings =
         vec![home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
-    findings.extend(sandbox(&launcher).await);
-    match opening.app() {
+    let opened = opening.app();
+    let work = opened.as_ref().ok().map(|app| app.config().work_dir());
+    findings.extend(sandbox(&launcher, work).await);
+    match opened {
         Err(error) => {
             let mend = "correct the file; until then nothing that needs it works";
             findings.push(Finding::new(
@@ -163,8 +166,18 @@ async fn containment(launcher: &Launcher) -> Finding {
     }
 }
 
-/// A row for each layer of the sandbox.
-async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether users other than its owner may pass to a directory, which need not be there yet.
+fn others_may_pass_to(directory: &Path) -> bool {
+    let mut there = directory.ancestors().skip(1).filter_map(|above| fs::metadata(above).ok());
+    there.all(|above| above.permissions().mode() & 0o001 != 0)
+}
+
+/// A row for each layer of the sandbox, for programs that work below `work`.
+async fn sandbox(launcher: &Launcher, work: Option<&Path>) -> Vec<Finding> {
     let layers = match launcher.probe_sandbox(Profile::Standard).await {
         Ok(Confinement { sandbox: Some(layers), refused, .. }) => (layers, refused),
         Ok(_) => return Vec::new(),
@@ -174,7 +187,11 @@ async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
             return vec![Finding::new("sandbox", State::Missing, seen, mend)];
         }
     };
-    let (layers, refused) = layers;
+    let (mut layers, refused) = layers;
+    // Without a file system of its own a program finds its directory where it is, as the user that it is.
+    if !layers.view && is_root() && !work.is_none_or(others_may_pass_to) {
+        layers.user = 0;
+    }
     let because = refused.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let row = |layer: Layer, good: String, less: &str, mend: &str| {
         let what = layer.to_string();
@@ -220,8 +237,9 @@ async fn sandbox(launcher: &Launcher) -> Vec<Finding> {
         row(
             Layer::User,
             user(layers.user),
-            "programs run as root without capabilities",
-            "run Cyrus as an ordinary user, or where it may change users",
+            "programs stay root's user, without capabilities: another user could not pass to where they work",
+            "run Cyrus as an ordinary user, or set `workDir` to a directory that every user may pass to, such as one in \
+             /var/lib",
         ),
     ]
 }

@@ -35,9 +35,11 @@ pub(super) fn restrict(plan: &Plan, view: bool, version: i32) -> Result<(), Rule
         rules.system(plan)?;
         rules.allow(Path::new("/dev/shm"), all)?;
     }
-    // Devices and a process's own files: which of them may be written, permissions say.
+    // Which devices may be written, permissions say.
     let devices = read() | AccessFs::WriteFile | AccessFs::from_all(abi) & device();
-    rules.allow(Path::new("/proc"), devices)?;
+    // In the host's `/proc` are the kernel's settings and other processes' files. Whoever is root's user there may write
+    // them by permission, so nobody does.
+    rules.allow(Path::new("/proc"), if view { devices } else { read() })?;
     if view {
         rules.allow(Path::new("/dev"), devices)?;
     } else {

@@ -76,9 +76,11 @@ const QUOTACTL_FD: libc::c_long = 443;
 const FCHMODAT2: libc::c_long = 452;
 
 /// Refused as unknown to the kernel, so that programs take the way they have for older ones. `clone3` passes its flags
-/// where no filter can read them; `io_uring` does what other filters forbid.
+/// where no filter can read them, and `openat2` the mode of a file that it makes; `io_uring` does what other filters
+/// forbid.
 const UNKNOWN: &[libc::c_long] = &[
     libc::SYS_clone3,
+    libc::SYS_openat2,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
