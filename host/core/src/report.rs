@@ -158,6 +158,9 @@ pub struct TaskReport {
     pub attempts: u32,
     /// How long its executions took together, in milliseconds.
     pub duration_ms: u64,
+    /// What collecting its result noted: what was left out, where it was found, what could not be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a session came to. The last line of `--json`.

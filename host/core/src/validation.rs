@@ -112,6 +112,8 @@ pub struct Subject<'a> {
     pub must_change: bool,
     /// Whether the commit that the clone started from may hold conflict markers, which the result must not.
     pub had_conflict: bool,
+    /// What collecting it noted, for whoever mends it: see [`Collected::notes`](crate::Collected::notes).
+    pub notes: &'a [String],
 }
 
 /// Checks results. It never takes an executor's word.

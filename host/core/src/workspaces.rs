@@ -105,6 +105,9 @@ pub struct Collected {
     pub kept: String,
     /// How it differs from the commit its clone started from. No files: the executor changed nothing.
     pub diff: DiffStat,
+    /// For people: what was left out of it, where it was found, what could not be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Clones, and what comes back from them. Git is never run with hooks, filters or configuration that an executor

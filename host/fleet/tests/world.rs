@@ -75,7 +75,13 @@ async fn verdict(
     commit: &str,
 ) -> ValidationVerdict {
     let checks = ports.validator().checks(&workspace.spec.base).await.unwrap();
-    let subject = Subject { spec: &workspace.spec, commit, must_change: true, had_conflict: false };
+    let subject = Subject {
+        spec: &workspace.spec,
+        commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &[],
+    };
     let report = ports.validator().validate(&subject, &checks, &|_: SessionEvent| {}).await;
     report.unwrap().verdict
 }
@@ -111,6 +117,7 @@ fn work_is_cloned_collected_merged_validated_published_pushed_and_asked_for() {
             commit: &commit,
             must_change: false,
             had_conflict: false,
+            notes: &[],
         };
         let report =
             ports.validator().validate(&subject, &checks, &|_: SessionEvent| {}).await.unwrap();

@@ -55,14 +55,25 @@ pub(crate) async fn borrowing(
     let mut objects = main.objects.clone().into_os_string();
     objects.push("\n");
     write(&git_dir.join("objects/info/alternates"), objects.as_encoded_bytes())?;
-    for (from, name) in main.copied() {
-        match fs::read(&from) {
-            Ok(content) => write(&git_dir.join(name), &content)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(io("cannot read", &from)(error)),
-        }
+    if let Some(content) = read(&main.shallow_file())? {
+        write(&git_dir.join("shallow"), &content)?;
+    }
+    // The later of two lines counts: what the repository says goes over what the user says for all of them.
+    let mut ignored = main.ignored().await?.to_vec();
+    ignored.extend(read(&main.exclude_file())?.unwrap_or_default());
+    if !ignored.is_empty() {
+        write(&git_dir.join("info/exclude"), &ignored)?;
     }
     Ok(())
+}
+
+/// A file's content, when it is there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, WorkspaceError> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io("cannot read", path)(error)),
+    }
 }
 
 /// What happens to a clone that is there already.

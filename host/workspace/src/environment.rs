@@ -1,7 +1,7 @@
 //! What programs get of the user's surroundings: named variables, and no others.
 
 use cyrus_sandbox::AbsolutePath;
-use std::{ffi::OsString, fmt, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
 /// What a fetch from a remote needs besides the user's git configuration: an ssh agent, a proxy, certificates.
 const NETWORK: [&str; 11] = [
@@ -84,6 +84,8 @@ pub struct GitEnvironment {
     /// Where the user's own git configuration is. Of that count the name and address for commits,
     /// `safe.directory`, and, for fetching, credential helpers and connection settings; nothing else.
     pub home: Option<AbsolutePath>,
+    /// Where programs keep the user's configuration; `.config` in the home when `None`.
+    pub config_home: Option<PathBuf>,
     /// Variables that git has when it fetches from a remote, and only then.
     pub network: Vec<(OsString, OsString)>,
     /// Variables that say who commits are by.
@@ -99,9 +101,11 @@ impl GitEnvironment {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Self {
         let path = variable("PATH").unwrap_or_default();
+        let config_home = variable("XDG_CONFIG_HOME").map(PathBuf::from);
         Self {
             path,
             home,
+            config_home: config_home.filter(|place| place.is_absolute()),
             network: named(&NETWORK, &variable).collect(),
             identity: named(&IDENTITY, &variable).collect(),
             configuration: named(&CONFIGURATION, &variable).collect(),

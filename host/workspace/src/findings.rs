@@ -67,7 +67,9 @@ impl<'a> Examination<'a> {
         if self.subject.must_change && (self.merged || changes.is_empty()) {
             let message =
                 "nothing was changed: the result is the same as what the task started from";
-            return Ok(vec![finding(EMPTY_DIFF, message.to_owned(), None, None)]);
+            let parts = [message].into_iter().chain(self.subject.notes.iter().map(String::as_str));
+            let message = parts.collect::<Vec<_>>().join("; ");
+            return Ok(vec![finding(EMPTY_DIFF, message, None, None)]);
         }
         let mut found = self.size().await?;
         found.extend(self.protected().await?);

@@ -4,17 +4,20 @@ use crate::{
     confinement::{Confinement, passed_limit},
     environment::GitEnvironment,
     error::unreadable,
+    ignored,
     user::UserConfig,
 };
 use cyrus_core::WorkspaceError;
 use cyrus_sandbox::{
     AbsolutePath, Child, Exit, Finished, Input, Launch, Launcher, Limits, Output, Profile,
+    find_program,
 };
 use std::{
+    collections::HashMap,
     ffi::{OsStr, OsString},
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -78,6 +81,8 @@ struct Inner {
     environment: GitEnvironment,
     user: OnceCell<UserConfig>,
     version: OnceCell<Version>,
+    /// The user's list of ignored files, by the repository it is for.
+    ignored: Mutex<HashMap<PathBuf, Arc<[u8]>>>,
 }
 
 /// The first two numbers of a release of git.
@@ -101,8 +106,8 @@ impl fmt::Display for Version {
 impl Git {
     /// Runs `program` (git 2.33 or newer; 2.38 to merge) through `launcher`.
     pub fn new(launcher: Launcher, program: AbsolutePath, environment: GitEnvironment) -> Self {
-        let (user, version) = (OnceCell::new(), OnceCell::new());
-        Self(Arc::new(Inner { launcher, program, environment, user, version }))
+        let (user, version, ignored) = (OnceCell::new(), OnceCell::new(), Mutex::default());
+        Self(Arc::new(Inner { launcher, program, environment, user, version, ignored }))
     }
 
     /// Which git it is, asked once.
@@ -119,9 +124,25 @@ impl Git {
         self.0.launcher.sandbox(&self.0.program).profile() != Profile::Off
     }
 
+    /// Whether the user has Git LFS.
+    pub(crate) fn lfs_is_installed(&self) -> bool {
+        find_program("git-lfs", &self.0.environment.path).is_some()
+    }
+
     /// What the user's own configuration says, read once.
     pub(crate) async fn user(&self) -> Result<&UserConfig, WorkspaceError> {
         self.0.user.get_or_try_init(|| UserConfig::read(self)).await
+    }
+
+    /// What the user's own list of ignored files says for this repository, read once for each.
+    pub(crate) async fn ignored(&self, repository: &Path) -> Result<Arc<[u8]>, WorkspaceError> {
+        let known = || self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(list) = known().get(repository) {
+            return Ok(Arc::clone(list));
+        }
+        let list: Arc<[u8]> = ignored::read(self, repository).await?.into();
+        known().insert(repository.to_owned(), Arc::clone(&list));
+        Ok(list)
     }
 
     pub(crate) fn environment(&self) -> &GitEnvironment {

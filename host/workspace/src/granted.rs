@@ -158,6 +158,7 @@ pub(crate) fn environment(
         .iter()
         .filter(|(name, _)| credentials && CREDENTIAL_VARIABLES.iter().any(|known| name == *known));
     GitEnvironment {
+        config_home: None,
         path: user.path.clone(),
         home: if credentials { user.home.clone() } else { AbsolutePath::parse(empty).ok() },
         network: variables.cloned().collect(),

@@ -7,6 +7,7 @@
 use crate::{admission::Tally, error::io, object::ObjectId};
 use cyrus_core::WorkspaceError;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
@@ -14,6 +15,15 @@ use std::{
 
 /// The most that is read of a file of refs.
 const MAX_REFS_BYTES: u64 = 16 << 20;
+
+/// How many branches of a clone are looked at.
+const MAX_BRANCHES: usize = 256;
+
+/// Where branches are.
+const HEADS: &str = "refs/heads/";
+
+/// What the stash is called among branches; no branch can be.
+pub(crate) const STASH: &str = "stash@{0}";
 
 /// How many symbolic refs are followed, as in git.
 const MAX_SYMBOLIC_REFS: usize = 5;
@@ -32,6 +42,43 @@ pub(crate) fn head(git_dir: &Path) -> Option<ObjectId> {
         }
     }
     None
+}
+
+/// The commits that are named beside `HEAD`: those of branches, each with its name, then that of the stash.
+pub(crate) fn others(git_dir: &Path) -> Vec<(String, ObjectId)> {
+    let mut found = BTreeMap::new();
+    let packed = read_plain(git_dir, "packed-refs", MAX_REFS_BYTES).unwrap_or_default();
+    for line in String::from_utf8_lossy(&packed).lines() {
+        if let Some((object, name)) = line.split_once(' ')
+            && let (Some(object), Some(branch)) = (ObjectId::parse(object), branch_of(name))
+        {
+            found.insert(branch.to_owned(), object);
+        }
+    }
+    let mut open = vec![HEADS.trim_end_matches('/').to_owned()];
+    while let Some(directory) = open.pop().filter(|_| found.len() < MAX_BRANCHES) {
+        let place = git_dir.join(&directory);
+        let below = |kind: fn(&fs::FileType) -> bool| {
+            entries(&place, kind).unwrap_or_default().into_iter().take(MAX_BRANCHES)
+        };
+        open.extend(below(fs::FileType::is_dir).map(|name| format!("{directory}/{name}")));
+        for name in below(fs::FileType::is_file).map(|name| format!("{directory}/{name}")) {
+            let object = read_plain(git_dir, &name, 4096);
+            let object = object.and_then(|text| ObjectId::parse(str::from_utf8(&text).ok()?));
+            if let (Some(object), Some(branch)) = (object, branch_of(&name)) {
+                found.insert(branch.to_owned(), object);
+            }
+        }
+    }
+    let stash = read_plain(git_dir, "refs/stash", 4096)
+        .and_then(|text| ObjectId::parse(str::from_utf8(&text).ok()?));
+    let branches = found.into_iter().take(MAX_BRANCHES);
+    branches.chain(stash.map(|stash| (STASH.to_owned(), stash))).collect()
+}
+
+/// The branch whose ref this is.
+fn branch_of(name: &str) -> Option<&str> {
+    name.strip_prefix(HEADS).filter(|_| is_branch_like(name))
 }
 
 /// Whether this may be the path of a ref: parts below `refs/` that cannot lead anywhere else.
@@ -231,6 +278,25 @@ mod tests {
             }
             assert_eq!(head(&git), None, "{files:?}");
         }
+    }
+
+    #[test]
+    fn branches_are_found_loose_and_packed_and_the_stash() {
+        let packed =
+            format!("# pack-refs\n{A} refs/heads/x/y\n{A} refs/tags/t\n{A} refs/heads/z\n");
+        let there = repository(&[
+            ("packed-refs", &packed),
+            ("refs/heads/x/y", B),
+            ("refs/heads/w", "ref: refs/heads/z"),
+            ("refs/heads/.hidden", A),
+            ("refs/stash", B),
+        ]);
+        let secret = repository(&[("heads", A)]);
+        symlink(secret.path(), there.path().join("refs/heads/link")).unwrap();
+        let found: Vec<_> = others(there.path());
+        let named = |name: &str, at: &str| (name.to_owned(), ObjectId::parse(at).unwrap());
+        assert_eq!(found, [named("x/y", B), named("z", A), named(STASH, B)]);
+        assert_eq!(others(secret.path()), []);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!     workspace-…/                      a clone under way, or left by a crash
 //! <state>/<session>/<task>/<token>/     0700
 //!     set-up                            that the set-up was run, and what it printed
+//!     left                              what the set-up left in the clone that is no work of the task
 //!     about                             the specification that the clone was made by
 //!     home/                             which files of the user's the programs were given, and what was in them
 //!     prepared/                         what the set-up left of a tree for checks: tree/ home/ ended
@@ -172,6 +173,11 @@ impl TaskDir {
     /// See [`crate::setup`].
     pub(crate) fn set_up(&self) -> PathBuf {
         self.state.join("set-up")
+    }
+
+    /// What the set-up left in the clone, see [`crate::leftovers`].
+    pub(crate) fn left(&self) -> PathBuf {
+        self.state.join("left")
     }
 
     /// Which clone this is: the [`WorkspaceSpec`] it was made by.

@@ -78,17 +78,16 @@
 //!
 //! In every run the system's and the user's configuration are out of force, prompts are off, no protocol but the one
 //! needed is allowed, and submodules are left alone. Of the user's configuration exactly this is used: name and
-//! address, `safe.directory`, and for fetching and pushing `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
+//! address, `safe.directory`, the list of ignored files that `core.excludesFile` names, and for fetching and pushing
+//! `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
 //!
 //! # Limits
 //!
 //! * What a check does is the result's to say, but for the command itself: a test that the executor changed is the
 //!   changed test, and so is a test runner's configuration. [`DiffRules::protected_paths`] is for what must stay.
-//! * What a set-up leaves that is not ignored looks like the executor's work, and becomes part of the result.
 //! * Git has to be 2.33 or newer, 2.38 to merge, and 2.43 for a merge to heed attributes such as `merge=union`.
-//! * Files that Git LFS manages stay pointers: its filter is a program of the user's configuration.
-//! * The user's own list of ignored files (`core.excludesFile`) does not count; the repository's does, and its
-//!   `.git/info/exclude`.
+//! * Files that Git LFS manages stay pointers in a clone unless the set-up fetches them: its filter is a program of
+//!   the user's configuration, and is not run. New ones become pointers, where Git LFS is installed.
 //! * Each check begins with the tree and the home that the set-up left, and no other check's: what is to be built or
 //!   downloaded once for all of them is built or downloaded by the set-up, or carried over where the operator says so.
 //! * That a check ran tests is read from what it prints. A test runner that the result replaces can print anything.
@@ -107,6 +106,7 @@ mod definition;
 mod detect;
 mod diff;
 mod disk;
+mod elsewhere;
 mod environment;
 mod error;
 mod executed;
@@ -119,15 +119,19 @@ mod git;
 mod granted;
 mod handover;
 mod harvest;
+mod ignored;
 mod include;
 mod integration;
 mod junit;
 mod layout;
+mod leftovers;
+mod lfs;
 mod links;
 mod merge;
 mod neutral;
 mod object;
 mod place;
+mod plain;
 mod push;
 mod refs;
 mod remote;
@@ -137,6 +141,7 @@ mod rules;
 mod scratch;
 mod settings;
 mod setup;
+mod snapshot;
 mod tree;
 mod user;
 mod validator;

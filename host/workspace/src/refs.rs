@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `<task>` | the task's result |
 //! | `_clone/<task>/<token>` | what a clone was last seen to hold: what it started from, then its result; while the clone is there |
+//! | `_left/<task>/<n>` | commits that an executor left on another branch of its clone, and that are not in its result |
 //! | `_conflict/<task>` | the commit with both sides marked that a conflict is resolved from |
 //! | `_merged/<task>` | the task's result merged into what came before it |
 //! | `_result` | what the session's branch is to be |
@@ -15,6 +16,9 @@ use cyrus_executor::TaskId;
 /// Those that only work under way needs, by their first part.
 pub(crate) const PASSING: [&str; 2] = ["_clone/", "_conflict/"];
 
+/// What commits beside a result are kept under, by its first part.
+pub(crate) const LEFT: &str = "_left/";
+
 /// Below which all refs of a session are.
 pub(crate) fn session(session: &SessionId) -> String {
     format!("refs/cyrus/{session}/")
@@ -23,6 +27,11 @@ pub(crate) fn session(session: &SessionId) -> String {
 /// What a task's result is kept under.
 pub(crate) fn kept(id: &SessionId, task: &TaskId) -> String {
     format!("{}{task}", session(id))
+}
+
+/// What commits that are not in the task's result are kept under.
+pub(crate) fn left(id: &SessionId, task: &TaskId, number: usize) -> String {
+    format!("{}{LEFT}{task}/{number}", session(id))
 }
 
 /// What holds the commits that a clone borrows, and says which of them is in it.

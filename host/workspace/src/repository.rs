@@ -16,6 +16,7 @@ use std::{
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The most of the targets of a commit's links that is read, in bytes.
@@ -317,15 +318,29 @@ impl Main {
         Ok((!nowhere).then_some(place))
     }
 
-    /// The files that a clone needs a copy of: where they are here, and where in a `.git` they go.
-    pub(crate) fn copied(&self) -> [(PathBuf, &'static str); 2] {
-        // Where history was cut off, and what the user has git ignore in this repository.
-        ["shallow", "info/exclude"].map(|name| (self.common.join(name), name))
+    /// The file that says where history was cut off, which need not be there.
+    pub(crate) fn shallow_file(&self) -> PathBuf {
+        self.common.join("shallow")
+    }
+
+    /// The file that says what the user has git ignore in this repository, which need not be there.
+    pub(crate) fn exclude_file(&self) -> PathBuf {
+        self.common.join("info/exclude")
+    }
+
+    /// What the user has git ignore in every repository, this one among them.
+    pub(crate) async fn ignored(&self) -> Result<Arc<[u8]>, WorkspaceError> {
+        self.git.ignored(&self.path).await
+    }
+
+    /// Where Git LFS keeps content.
+    pub(crate) fn lfs_store(&self) -> PathBuf {
+        self.common.join("lfs/objects")
     }
 
     /// The file that says where history was cut off, when it was.
     pub(crate) fn shallow(&self) -> Option<PathBuf> {
-        Some(self.common.join("shallow")).filter(|file| file.is_file())
+        Some(self.shallow_file()).filter(|file| file.is_file())
     }
 
     /// A setting of the repository, when it is there and not empty.

@@ -24,6 +24,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::sync::OnceCell;
 
 /// How long a fetch from a remote may take.
 const FETCH_TIME: Duration = Duration::from_mins(20);
@@ -37,6 +38,7 @@ pub(crate) struct Scratch {
     hash_bytes: usize,
     /// Where the objects are that it borrows.
     borrowed: Vec<PathBuf>,
+    absorbed: OnceCell<()>,
 }
 
 impl Scratch {
@@ -50,7 +52,7 @@ impl Scratch {
         borrowing(git, main, directory.path(), &["--bare"]).await?;
         let hash_bytes = if main.format == "sha256" { 32 } else { 20 };
         let borrowed = main.object_directories();
-        Ok(Self { git: git.clone(), directory, limits, hash_bytes, borrowed })
+        Ok(Self { git: git.clone(), directory, limits, hash_bytes, borrowed, absorbed: OnceCell::new() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,7 +72,7 @@ impl Scratch {
     }
 
     /// A run over the files of a working tree, with an index of this repository's own.
-    fn over(&self, tree: &Path, args: &[&str]) -> Call {
+    pub(crate) fn over(&self, tree: &Path, args: &[&str]) -> Call {
         Call::new(tree, args)
             .env("GIT_DIR", self.path())
             .env("GIT_WORK_TREE", tree)
@@ -95,20 +97,29 @@ impl Scratch {
         if head == *known {
             return Ok(Some(head));
         }
-        let (from, to) = (clone.join(".git"), self.path().to_owned());
-        let (mut tally, hash_bytes) = (Tally::new(self.limits), self.hash_bytes);
-        let copy = move || harvest::copy_objects(&from, &to, &mut tally, hash_bytes);
-        let packs = in_background("copy the executor's commits", copy).await?;
-        for pack in packs {
-            let answer = self.git.run(self.call(&["index-pack"]).arg(pack)).await?;
-            refuse("a pack in the executor's clone is broken", answer.code, &answer.stderr)?;
-        }
+        self.absorb_objects(clone).await?;
         self.admit(known, &head).await?.ok_or_else(|| {
             WorkspaceError::Unacceptable(format!(
                 "HEAD of the executor's clone is {head}, which is no commit there"
             ))
         })?;
         Ok(Some(head))
+    }
+
+    /// Takes in all commits of a clone, once.
+    pub(crate) async fn absorb_objects(&self, clone: &Path) -> Result<(), WorkspaceError> {
+        let (from, to) = (clone.join(".git"), self.path().to_owned());
+        let (mut tally, hash_bytes) = (Tally::new(self.limits), self.hash_bytes);
+        let absorb = async || {
+            let copy = move || harvest::copy_objects(&from, &to, &mut tally, hash_bytes);
+            let packs = in_background("copy the executor's commits", copy).await?;
+            for pack in packs {
+                let answer = self.git.run(self.call(&["index-pack"]).arg(pack)).await?;
+                refuse("a pack in the executor's clone is broken", answer.code, &answer.stderr)?;
+            }
+            Ok(())
+        };
+        self.absorbed.get_or_try_init(absorb).await.copied()
     }
 
     /// Refuses a commit that adds more to `start` than a result may. `None`: it is not there.
@@ -126,42 +137,8 @@ impl Scratch {
         Ok(self.git.run(call).await?.code == 0)
     }
 
-    /// The files of a working tree as a tree object: those of the commit it started from, and what was changed,
-    /// removed or added since, ignored files apart. Repositories inside of it are not looked into.
-    pub(crate) async fn snapshot(
-        &self,
-        tree: &Path,
-        start: &ObjectId,
-        checked_out: &Path,
-    ) -> Result<ObjectId, WorkspaceError> {
-        self.read_tree(tree, start, checked_out).await?;
-        let call = self.over(tree, &["diff-files", "--name-status", "--no-renames", "-z"]);
-        let changed =
-            self.git.output(call.arg("--no-ext-diff").arg("--ignore-submodules=all")).await?;
-        let (removed, mut present) =
-            name_status(&changed).ok_or_else(|| unreadable("diff-files --name-status"))?;
-        let call = self.over(tree, &["ls-files", "-z", "--others", "--exclude-standard"]);
-        let others = self.git.output(call).await?;
-        // A name that ends in a slash is a repository inside of this one.
-        let files = others.split_inclusive(|b| *b == 0).filter(|name| !name.ends_with(b"/\0"));
-        let new: Vec<u8> = files.flatten().copied().collect();
-        self.weigh(tree, start, &new, &present).await?;
-        present.extend(new);
-        let update = ["update-index", "-z"];
-        for (args, paths) in
-            [(&["--force-remove"][..], removed), (&["--add", "--remove", "--replace"], present)]
-        {
-            if !paths.is_empty() {
-                let call = self.over(tree, &[&update[..], args, &["--stdin"]].concat());
-                self.git.output(call.stdin(paths)).await?;
-            }
-        }
-        let written = self.git.text(self.over(tree, &["write-tree"])).await?;
-        ObjectId::parse(&written).ok_or_else(|| unreadable("write-tree"))
-    }
-
     /// Refuses files that are too many or too large, before git reads them.
-    async fn weigh(
+    pub(crate) async fn weigh(
         &self,
         tree: &Path,
         start: &ObjectId,
@@ -183,7 +160,7 @@ impl Scratch {
 
     /// Fills the index from a commit. What is known of the files that were checked out is used where it still
     /// holds, so that only changed ones have to be read.
-    async fn read_tree(
+    pub(crate) async fn read_tree(
         &self,
         tree: &Path,
         start: &ObjectId,
@@ -327,17 +304,6 @@ fn long_list(output: &[u8]) -> Option<HashMap<Vec<u8>, u64>> {
     Some(sizes)
 }
 
-/// Splits `--name-status -z` into the paths that are gone and those that are there, each ended by a zero byte.
-fn name_status(output: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (mut removed, mut present) = (Vec::new(), Vec::new());
-    let mut fields = output.split_inclusive(|b| *b == 0);
-    while let Some(status) = fields.next() {
-        let list = if status == b"D\0" { &mut removed } else { &mut present };
-        list.extend_from_slice(fields.next()?);
-    }
-    Some((removed, present))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,13 +315,5 @@ mod tests {
         let found = long_list(list.as_bytes()).unwrap();
         assert_eq!(found, HashMap::from([(b"a\tb".to_vec(), 12)]));
         assert_eq!(long_list(b"no tab\0"), None);
-    }
-
-    #[test]
-    fn gone_and_present_paths_are_told_apart() {
-        let (removed, present) = name_status(b"M\0a b\0D\0gone\0T\0link\0").unwrap();
-        assert_eq!((removed, present), (b"gone\0".to_vec(), b"a b\0link\0".to_vec()));
-        assert_eq!(name_status(b""), Some((vec![], vec![])));
-        assert_eq!(name_status(b"M\0"), None);
     }
 }

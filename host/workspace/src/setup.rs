@@ -15,8 +15,6 @@
 
 use crate::{
     confined::{Confined, Directories, Order},
-    error::io,
-    layout::TaskDir,
     object::ObjectId,
     repository::Main,
     settings::WorkspaceSettings,
@@ -25,7 +23,7 @@ use cyrus_core::{CommandOrigin, Issue, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished};
 use serde::{Deserialize, Serialize};
-use std::{ffi::OsString, fmt::Write as _, fs, os::unix::ffi::OsStringExt, time::Duration};
+use std::{ffi::OsString, fmt::Write as _, os::unix::ffi::OsStringExt, time::Duration};
 
 const SETUP: &str = "cyrus-setup.sh";
 const TEARDOWN: &str = "cyrus-teardown.sh";
@@ -52,16 +50,6 @@ pub(crate) struct SetUp {
 }
 
 impl Stage<'_> {
-    /// Runs the set-up of the task's clone, unless it was run there before.
-    pub(crate) async fn set_up_once(&self, task: &TaskDir) -> Result<(), WorkspaceError> {
-        let marker = task.set_up();
-        if marker.exists() {
-            return Ok(());
-        }
-        let ended = self.set_up().await?;
-        fs::write(&marker, ended.said).map_err(io("cannot write", &marker))
-    }
-
     /// Whether there is anything to be run for a set-up.
     pub(crate) async fn has_set_up(&self) -> Result<bool, WorkspaceError> {
         Ok(self.settings.global_setup.is_some() || self.script(SETUP).await?.is_some())

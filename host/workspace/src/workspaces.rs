@@ -2,10 +2,12 @@ use crate::{
     clone::{self, Existing},
     commit::NewCommit,
     confined::Directories,
+    elsewhere::Elsewhere,
     error::{in_background, io},
     former,
     git::Git,
     layout::{Roots, TaskDir},
+    leftovers::Leftovers,
     object::ObjectId,
     place::Place,
     refs,
@@ -13,6 +15,7 @@ use crate::{
     scratch::Scratch,
     settings::WorkspaceSettings,
     setup::{self, Script, Stage},
+    snapshot::{Snapshot, Taken},
     user::Identity,
 };
 use async_trait::async_trait;
@@ -145,30 +148,74 @@ impl GitWorkspaces {
         clone::put(&self.git, task, &source, existing).await
     }
 
-    async fn set_up(&self, opened: &Opened, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
+    /// Runs the set-up of a clone of this commit, unless it was run there before.
+    async fn set_up(
+        &self,
+        opened: &Opened,
+        spec: &WorkspaceSpec,
+        commit: &ObjectId,
+    ) -> Result<(), WorkspaceError> {
         let Opened { task, base, main, .. } = opened;
         let place = Directories::new(task.workspace(), &task.setup_dir());
         let stage = Stage { settings: &self.settings, main, spec, base, place };
-        stage.set_up_once(task).await
+        let marker = task.set_up();
+        if marker.exists() {
+            return Ok(());
+        }
+        let ended = stage.set_up().await?;
+        if !ended.said.is_empty() {
+            self.record_leftovers(opened, commit).await?;
+        }
+        fs::write(&marker, ended.said).map_err(io("cannot write", &marker))
+    }
+
+    /// Notes what the set-up left in the clone that git would take for the task's work.
+    async fn record_leftovers(
+        &self,
+        opened: &Opened,
+        commit: &ObjectId,
+    ) -> Result<(), WorkspaceError> {
+        let Opened { task, main, .. } = opened;
+        let (scratch, files) = (Scratch::new(&self.git, main, task).await?, task.workspace());
+        let snapshot = Snapshot {
+            scratch: &scratch,
+            files: &files,
+            head: commit,
+            checked_out: &task.index(),
+            lfs_store: None,
+        };
+        let left = Leftovers::record(&files, snapshot.listing().await?).await?;
+        left.write(&task.left())
     }
 
     /// The executor's commits, and one more with what it left uncommitted.
     ///
     /// When its `HEAD` does not come from where it started (it was reset, amended or is not to be read), the state
-    /// of its files becomes one commit on that.
+    /// of its files becomes one commit on that. When there is nothing in either, and one branch of the clone has
+    /// commits on what it started from, these are the result.
     async fn take_workspace(
         &self,
         opened: &Opened,
+        spec: &WorkspaceSpec,
         message: &str,
-    ) -> Result<ObjectId, WorkspaceError> {
-        let Opened { task, start, main, identity, kept, .. } = opened;
+    ) -> Result<(ObjectId, Vec<String>), WorkspaceError> {
+        let Opened { task, base, start, main, identity, kept, .. } = opened;
         let tree = task.workspace();
         let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
         let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
-        let files = scratch.snapshot(&tree, &head, &task.index()).await?;
+        let left = Leftovers::read(&task.left())?;
+        let lfs_store = self.git.lfs_is_installed().then(|| main.lfs_store());
+        let snapshot = Snapshot {
+            scratch: &scratch,
+            files: &tree,
+            head: &head,
+            checked_out: &task.index(),
+            lfs_store: lfs_store.as_deref(),
+        };
+        let Taken { tree: files, mut notes } = snapshot.take(left).await?;
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
-        let commit = if scratch.tree_of(parent).await? == files {
+        let mut commit = if scratch.tree_of(parent).await? == files {
             parent.clone()
         } else {
             // Collected before: the same result stays the same commit.
@@ -177,8 +224,14 @@ impl GitWorkspaces {
                 _ => scratch.commit(&new).await?,
             }
         };
+        let elsewhere = Elsewhere::find(&scratch, &tree, &[base, &head], start, &commit).await?;
+        if let Some((commits, note)) = elsewhere.result(start, &commit) {
+            notes.push(note);
+            commit = commits;
+        }
         scratch.hand_over(&main.objects, start, &commit).await?;
-        Ok(commit)
+        notes.extend(elsewhere.keep(&scratch, opened, spec, &commit).await?);
+        Ok((commit, notes))
     }
 
     /// The branch that an executor pushed.
@@ -233,11 +286,11 @@ impl GitWorkspaces {
 }
 
 /// What the steps of making a clone and bringing in its result share.
-struct Opened {
+pub(crate) struct Opened {
     task: TaskDir,
     base: ObjectId,
     start: ObjectId,
-    main: Main,
+    pub(crate) main: Main,
     identity: Identity,
     connection: Vec<(String, String)>,
     kept: String,
@@ -276,7 +329,8 @@ impl Workspaces for GitWorkspaces {
             opened.main.keep(&pin, commit).await?;
             self.put(&opened, spec, commit, Existing::Keep).await?;
         }
-        self.set_up(&opened, spec).await?;
+        let held = opened.main.resolve(&refs::clone(spec)).await?;
+        self.set_up(&opened, spec, held.as_ref().unwrap_or(&opened.start)).await?;
         Ok(prepared(&opened.main))
     }
 
@@ -288,10 +342,10 @@ impl Workspaces for GitWorkspaces {
     ) -> Result<Collected, WorkspaceError> {
         let spec = &workspace.spec;
         let opened = self.opened(spec).await?;
-        let commit = match product {
-            WorkProduct::Nothing => opened.start.clone(),
-            WorkProduct::Workspace => self.take_workspace(&opened, message).await?,
-            WorkProduct::Branch(branch) => self.take_branch(&opened, branch).await?,
+        let (commit, notes) = match product {
+            WorkProduct::Nothing => (opened.start.clone(), Vec::new()),
+            WorkProduct::Workspace => self.take_workspace(&opened, spec, message).await?,
+            WorkProduct::Branch(branch) => (self.take_branch(&opened, branch).await?, Vec::new()),
         };
         let Opened { main, start, kept, .. } = &opened;
         let since = main.since(start, &commit).await?;
@@ -300,10 +354,10 @@ impl Workspaces for GitWorkspaces {
         if let WorkProduct::Branch(_) = product {
             // Checked, and gone on with, where results of this machine are.
             self.put(&opened, spec, &commit, Existing::Replace).await?;
-            self.set_up(&opened, spec).await?;
+            self.set_up(&opened, spec, &commit).await?;
         }
         main.keep(&refs::clone(spec), &commit).await?;
-        Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff })
+        Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff, notes })
     }
 
     async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError> {
@@ -342,11 +396,14 @@ fn unneeded(session: &SessionId, all: &[(String, ObjectId)]) -> Vec<(String, Obj
     let (result, published) = (find(&refs::result(session)), find(&refs::published(session)));
     let done = published.is_some() && result.is_none_or(|result| Some(result) == published);
     let above = refs::session(session);
+    // What is not in the result is not on the branch either.
+    let is_left =
+        |name: &str| name.strip_prefix(&above).is_some_and(|rest| rest.starts_with(refs::LEFT));
     let passing = |name: &str| {
         let rest = name.strip_prefix(&above).unwrap_or_default();
         refs::PASSING.iter().any(|part| rest.starts_with(part))
     };
-    all.iter().filter(|(name, _)| done || passing(name)).cloned().collect()
+    all.iter().filter(|(name, _)| passing(name) || (done && !is_left(name))).cloned().collect()
 }
 
 /// The commit of this name, when `tip` is or comes from it.

@@ -32,7 +32,13 @@ async fn validate_with(
 ) -> ValidationReport {
     let collected = world.collect(prepared).await;
     let commit = &collected.commit;
-    let subject = Subject { spec: &prepared.spec, commit, must_change: true, had_conflict: false };
+    let subject = Subject {
+        spec: &prepared.spec,
+        commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &[],
+    };
     validator.validate(&subject, checks, &|_| {}).await.unwrap()
 }
 
@@ -181,7 +187,13 @@ async fn a_set_up_that_fails_is_named_by_the_check() {
     let validator = CommandValidator::new(world.roots.clone(), world.git.clone(), must, checks);
     let spec = WorkspaceSpec { token: 9, ..prepared.spec.clone() };
     let commit = world.collect(&prepared).await.commit;
-    let subject = Subject { spec: &spec, commit: &commit, must_change: true, had_conflict: false };
+    let subject = Subject {
+        spec: &spec,
+        commit: &commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &[],
+    };
     let error = validator.validate(&subject, &[check("true")], &|_| {}).await.unwrap_err();
     assert!(error.to_string().contains("cyrus-setup.sh failed"), "{error}");
     assert!(!world.path("work/s-one/t1/9").exists(), "nothing stays of what has no clone");
@@ -290,7 +302,13 @@ async fn a_merge_is_checked_without_a_clone_and_leaves_nothing() {
     let base = world.base().await;
     let start = world.commit("main", &[("two", "2\n")]);
     let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
-    let subject = Subject { spec: &spec, commit: &start, must_change: false, had_conflict: false };
+    let subject = Subject {
+        spec: &spec,
+        commit: &start,
+        must_change: false,
+        had_conflict: false,
+        notes: &[],
+    };
     let validator = validator(&world, CheckSettings::default());
     let report = validator.validate(&subject, &[check("cat two installed/f")], &|_| {}).await;
     assert_eq!(outputs(&report.unwrap()), ["2\ni"]);

@@ -53,6 +53,7 @@ async fn the_checks_are_those_of_the_base_whatever_the_result_says() {
             commit: &collected.commit,
             must_change: true,
             had_conflict: false,
+            notes: &[],
         };
         let report = validator.validate(&subject, &checks, &|_| {}).await.unwrap();
         assert_eq!(report.verdict, ValidationVerdict::Passed, "{report:?}");

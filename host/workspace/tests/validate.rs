@@ -30,6 +30,7 @@ fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -> Su
         commit: &collected.commit,
         must_change: true,
         had_conflict: false,
+        notes: &collected.notes,
     }
 }
 
@@ -318,8 +319,13 @@ async fn what_was_merged_is_looked_at_as_a_whole() {
     let start = world.commit("main", &[("two", "2\n")]);
     let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
     let prepared = world.workspaces.prepare(&spec).await.unwrap();
-    let subject =
-        Subject { spec: &prepared.spec, commit: &start, must_change: false, had_conflict: false };
+    let subject = Subject {
+        spec: &prepared.spec,
+        commit: &start,
+        must_change: false,
+        had_conflict: false,
+        notes: &[],
+    };
     let rules = DiffRules { max_files: Some(1), ..DiffRules::default() };
     let validator = ruled(&world, vec![], rules);
     let report = validator.validate(&subject, &[check("cat two")], &|_| {}).await.unwrap();

@@ -32,6 +32,9 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
     if report.tasks.len() > 1 {
         tasks(&mut lines, &report.tasks);
     }
+    for note in report.tasks.iter().flat_map(|task| &task.notes) {
+        lines.extend(Line::block("  note      ", GUTTER, note));
+    }
     for execution in &report.executions {
         add_line!(lines, "  execution {}", execution_line(execution));
         if let Some(claim) = &execution.implausible {

@@ -65,7 +65,7 @@ impl Workspaces for InstantRepository {
     ) -> Result<Collected, WorkspaceError> {
         let WorkspaceSpec { session, task, .. } = &workspace.spec;
         let kept = format!("refs/cyrus/{session}/{task}");
-        Ok(Collected { commit: self.commit(), kept, diff: DIFF })
+        Ok(Collected { commit: self.commit(), kept, diff: DIFF, notes: vec![] })
     }
 
     async fn discard(&self, _: &PreparedWorkspace) -> Result<(), WorkspaceError> {

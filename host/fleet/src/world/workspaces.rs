@@ -68,7 +68,7 @@ impl super::Outside {
             clone.head = commit.clone();
             clone.edits.clear();
         }
-        Ok(Collected { commit: commit.to_string(), kept, diff })
+        Ok(Collected { commit: commit.to_string(), kept, diff, notes: vec![] })
     }
 }
 

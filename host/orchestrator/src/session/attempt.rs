@@ -274,6 +274,9 @@ pub(super) async fn collect(
             },
         )
         .await?;
+    for note in &collected.notes {
+        desk.tell(SessionEvent::Warning { message: format!("task {id}: {note}") });
+    }
     desk.board().collected(id, execution, collected);
     Ok(None)
 }

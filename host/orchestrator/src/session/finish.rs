@@ -190,7 +190,8 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
         start: head.to_owned(),
     };
     // Each part's changes were looked at by themselves.
-    let subject = Subject { spec: &spec, commit: head, must_change: false, had_conflict: false };
+    let subject =
+        Subject { spec: &spec, commit: head, must_change: false, had_conflict: false, notes: &[] };
     let validator = &desk.ports().validator;
     let checks = checks_of_merge(desk);
     let mut report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
@@ -374,6 +375,7 @@ fn sandbox_lacked(executions: &[Arc<ExecutionReport>]) -> Vec<String> {
 }
 
 fn of_task(record: &Entry, attempts: &[ExecutionRecord]) -> TaskReport {
+    let last = attempts.last().and_then(|record| record.collected.as_ref());
     let durations = attempts.iter().filter_map(|record| Some(record.report.as_ref()?.duration_ms));
     TaskReport {
         id: record.planned.id().clone(),
@@ -384,5 +386,6 @@ fn of_task(record: &Entry, attempts: &[ExecutionRecord]) -> TaskReport {
         executor: attempts.last().map(|record| record.executor.clone()),
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         duration_ms: durations.sum(),
+        notes: last.map(|collected| collected.notes.clone()).unwrap_or_default(),
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn validate(
         commit: &collected.commit,
         must_change: must_change(planned),
         had_conflict: matches!(planned.origin, TaskOrigin::Conflict { .. }),
+        notes: &collected.notes,
     };
     let checks = checks(desk, planned);
     let validator = &desk.ports().validator;

@@ -159,6 +159,7 @@ pub(crate) fn collected() -> Collected {
         commit: "c".repeat(40),
         kept: "refs/cyrus/aaaa/t1".into(),
         diff: DiffStat { files: 1, insertions: 2, deletions: 3 },
+        notes: vec!["found elsewhere".into()],
     }
 }
 

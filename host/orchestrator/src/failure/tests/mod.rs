@@ -127,7 +127,7 @@ impl Past {
 
     fn collected(self, executor: &str, files: u64) -> Self {
         let diff = DiffStat { files, insertions: files, deletions: 0 };
-        let collected = Collected { commit: "c".into(), kept: "k".into(), diff };
+        let collected = Collected { commit: "c".into(), kept: "k".into(), diff, notes: vec![] };
         self.completed(executor).last(|record| record.collected = Some(collected))
     }
 

@@ -1,0 +1,575 @@
+//! The files of an executor's clone as a tree object: what its commit holds, and what was changed, removed or added
+//! since.
+//!
+//! A file counts as changed when it is not *as it was checked out*, byte for byte. Git by itself compares what it would
+//! normalise: a file with other line ends than its attributes ask for, or one that Git LFS manages, counts as changed
+//! although nobody touched it.
+//!
+//! | left out | because |
+//! |---|---|
+//! | ignored files | the repository, or the user's own list, has git ignore them |
+//! | what is as the set-up left it | it is no work of the task: see [`crate::leftovers`] |
+//! | caches of tools, by their names ([`LITTER`]) | tools make them again; only where the repository tracks none of the kind |
+//! | content that a pointer of Git LFS names | the pointer is what was checked out |
+
+use crate::{
+    error::{in_background, io, unreadable},
+    leftovers::Leftovers,
+    lfs::{self, Pointer},
+    object::ObjectId,
+    plain,
+    scratch::Scratch,
+};
+use cyrus_core::WorkspaceError;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+/// Names of files and directories that tools leave behind and that no repository is meant to hold.
+const LITTER: [&str; 12] = [
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    "node_modules",
+    ".nyc_output",
+    ".gradle",
+    ".DS_Store",
+    "Thumbs.db",
+    ".coverage",
+];
+
+/// How many names a note has.
+const NAMED: usize = 5;
+
+/// Attributes by which content is other in a working tree than in a commit.
+const ATTRIBUTES: [&str; 5] = ["filter", "text", "eol", "ident", "working-tree-encoding"];
+
+/// What is tracked at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    pub(crate) mode: String,
+    pub(crate) object: ObjectId,
+}
+
+/// A tracked file that is not as git's index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) before: Before,
+    /// Its mode now; `None` where nothing is there.
+    mode: Option<String>,
+    pub(crate) path: Vec<u8>,
+}
+
+impl Changed {
+    /// Whether it was a plain file and is one.
+    fn is_file(&self) -> bool {
+        let file = |mode: &str| mode.starts_with("100");
+        file(&self.before.mode) && self.mode.as_deref().is_some_and(file)
+    }
+}
+
+/// How a working tree differs from an index.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) changed: Vec<Changed>,
+    /// Files that are neither tracked nor ignored.
+    pub(crate) others: Vec<Vec<u8>>,
+}
+
+/// What there is to know of a path's attributes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Attributes {
+    /// Git LFS manages it.
+    lfs: bool,
+    /// Git may convert its content.
+    converts: bool,
+    /// It has the line ends of Windows in a working tree.
+    crlf: bool,
+}
+
+/// The files of a working tree, and what there is to say of them.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) tree: ObjectId,
+    /// For people: what was left out or could not be done.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A working tree to be taken over.
+pub(crate) struct Snapshot<'a> {
+    pub(crate) scratch: &'a Scratch,
+    /// Where its files are.
+    pub(crate) files: &'a Path,
+    /// What it is compared with.
+    pub(crate) head: &'a ObjectId,
+    /// The index of what was checked out.
+    pub(crate) checked_out: &'a Path,
+    /// Where the content of files that Git LFS manages is kept; `None` where `git lfs` is not installed.
+    pub(crate) lfs_store: Option<&'a Path>,
+}
+
+/// What there is to say of what is taken, by the names of files.
+#[derive(Default)]
+struct Notes {
+    /// Left out as litter: what, and how many files are in it.
+    litter: BTreeMap<Vec<u8>, usize>,
+    /// Pointers of Git LFS that were made.
+    pointers: Vec<String>,
+    /// Files that would be pointers if Git LFS were installed.
+    plain: Vec<String>,
+}
+
+impl Notes {
+    fn lines(self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.litter.is_empty() {
+            let files: usize = self.litter.values().sum();
+            let names = self.litter.keys().map(|path| String::from_utf8_lossy(path).into_owned());
+            lines.push(format!(
+                "not in the result, because tools make it again: {} ({files} files in all); an executor that means to add such files commits them",
+                listed(names)
+            ));
+        }
+        if !self.pointers.is_empty() {
+            lines.push(format!(
+                "in the result as pointers of Git LFS: {}; the content is in this repository's LFS store, and `git lfs push origin BRANCH` sends it to a remote",
+                listed(self.pointers.into_iter())
+            ));
+        }
+        if !self.plain.is_empty() {
+            lines.push(format!(
+                "in the result as they are, although .gitattributes sends them to Git LFS: {}; git-lfs is not installed here. With it, `git lfs migrate import --no-rewrite FILE` makes them pointers",
+                listed(self.plain.into_iter())
+            ));
+        }
+        lines
+    }
+}
+
+/// The first of these names, and how many more there are.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let shown = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// What becomes of the index.
+#[derive(Default)]
+struct Update {
+    /// Lines of `update-index --index-info`.
+    entries: Vec<u8>,
+    /// Paths whose files git reads, as it does by itself.
+    read: Vec<u8>,
+    /// Files whose content is stored as it is: mode and path, and the file that holds it.
+    stored: Vec<(String, Vec<u8>, PathBuf)>,
+}
+
+impl Update {
+    fn set(&mut self, mode: &str, object: &ObjectId, path: &[u8]) {
+        self.entries.extend_from_slice(format!("{mode} {object}\t").as_bytes());
+        self.entries.extend_from_slice(path);
+        self.entries.push(0);
+    }
+
+    fn remove(&mut self, none: &ObjectId, path: &[u8]) {
+        self.set("0", none, path);
+    }
+
+    fn read(&mut self, path: &[u8]) {
+        self.read.extend_from_slice(path);
+        self.read.push(0);
+    }
+}
+
+impl Snapshot<'_> {
+    /// How the files differ from those of the commit.
+    pub(crate) async fn listing(&self) -> Result<Listing, WorkspaceError> {
+        let Self { scratch, files, .. } = self;
+        scratch.read_tree(files, self.head, self.checked_out).await?;
+        let args = ["diff-files", "--raw", "--no-abbrev", "--no-renames", "-z", "--no-ext-diff"];
+        let call = scratch.over(files, &args).arg("--ignore-submodules=all");
+        let output = scratch.git().output(call).await?;
+        let changed = changed(&output).ok_or_else(|| unreadable("diff-files --raw"))?;
+        let call = scratch.over(files, &["ls-files", "-z", "--others", "--exclude-standard"]);
+        let others = scratch.git().output(call).await?;
+        let named = others.split(|b| *b == 0).filter(|name| !name.is_empty());
+        // A name that ends in a slash is a repository inside of this one.
+        let others = named.filter(|name| !name.ends_with(b"/")).map(<[u8]>::to_vec).collect();
+        Ok(Listing { changed, others })
+    }
+
+    /// Makes the tree object. Repositories inside of the working tree are not looked into.
+    pub(crate) async fn take(&self, left: Leftovers) -> Result<Taken, WorkspaceError> {
+        let Self { files, head, .. } = self;
+        let Listing { mut changed, mut others } = self.listing().await?;
+        self.weigh(&changed, &others).await?;
+        let (mut update, mut notes) = (Update::default(), Notes::default());
+        let none = head.none_like();
+        let unchanged = left.unchanged(files).await?;
+        for (path, tracked) in &unchanged {
+            match tracked {
+                Some(before) => update.set(&before.mode, &before.object, path),
+                None => update.remove(&none, path),
+            }
+        }
+        let unchanged: BTreeSet<_> = unchanged.into_iter().map(|(path, _)| path).collect();
+        changed.retain(|one| !unchanged.contains(&one.path));
+        others.retain(|path| !unchanged.contains(path));
+        let others = self.without_litter(others, &mut notes).await?;
+
+        let present = changed.iter().filter(|one| one.mode.is_some()).map(|one| &one.path);
+        let attributes = self.attributes(present.chain(&others)).await?;
+        let of = |path: &[u8]| attributes.get(path).copied().unwrap_or_default();
+        let written = self.written(&changed, &of).await?;
+        for one in &changed {
+            match &one.mode {
+                None => update.remove(&none, &one.path),
+                Some(mode) => {
+                    self.change(one, mode, of(&one.path), &written, &mut update, &mut notes)?;
+                }
+            }
+        }
+        for path in &others {
+            self.add(path, of(path), &mut update, &mut notes)?;
+        }
+        Ok(Taken { tree: self.apply(update).await?, notes: notes.lines() })
+    }
+
+    /// Refuses files that are too many or too large, before they are read.
+    async fn weigh(&self, changed: &[Changed], others: &[Vec<u8>]) -> Result<(), WorkspaceError> {
+        let ended = |path: &Vec<u8>| [&path[..], b"\0"].concat();
+        let touched: Vec<u8> = changed
+            .iter()
+            .filter(|one| one.mode.is_some())
+            .flat_map(|one| ended(&one.path))
+            .collect();
+        let new: Vec<u8> = others.iter().flat_map(ended).collect();
+        self.scratch.weigh(self.files, self.head, &new, &touched).await
+    }
+
+    /// Leaves out what tools leave behind, unless the repository tracks something of that kind at that place.
+    async fn without_litter(
+        &self,
+        others: Vec<Vec<u8>>,
+        notes: &mut Notes,
+    ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        let mut found: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for top in others.iter().filter_map(|path| litter(path)) {
+            *found.entry(top.to_vec()).or_default() += 1;
+        }
+        if found.is_empty() {
+            return Ok(others);
+        }
+        let paths = found.keys().map(|path| OsStr::from_bytes(path));
+        let call = self.scratch.over(self.files, &["ls-files", "-z", "--"]).args(paths);
+        let tracked = self.scratch.git().output(call).await?;
+        for path in tracked.split(|b| *b == 0) {
+            litter(path).and_then(|top| found.remove(top));
+        }
+        let is_kept = |path: &Vec<u8>| litter(path).is_none_or(|top| !found.contains_key(top));
+        let kept = others.into_iter().filter(is_kept).collect();
+        notes.litter = found;
+        Ok(kept)
+    }
+
+    /// The attributes of these paths, of those that have any.
+    async fn attributes<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p Vec<u8>>,
+    ) -> Result<HashMap<Vec<u8>, Attributes>, WorkspaceError> {
+        let list: Vec<u8> = paths.flat_map(|path| [&path[..], b"\0"]).flatten().copied().collect();
+        if list.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let call = self.scratch.over(self.files, &["check-attr", "-z", "--stdin"]);
+        let output = self.scratch.git().output(call.args(ATTRIBUTES).stdin(list)).await?;
+        attributes(&output).ok_or_else(|| unreadable("check-attr"))
+    }
+
+    /// Writes those of the changed files whose content git converts as they were checked out, and says where.
+    async fn written(
+        &self,
+        changed: &[Changed],
+        of: &impl Fn(&[u8]) -> Attributes,
+    ) -> Result<PathBuf, WorkspaceError> {
+        let place = self.scratch.path().join("written");
+        let wanted = |one: &&Changed| {
+            let Attributes { lfs, converts, .. } = of(&one.path);
+            one.is_file() && (lfs || converts)
+        };
+        let list: Vec<u8> = changed
+            .iter()
+            .filter(wanted)
+            .flat_map(|one| [&one.path[..], b"\0"])
+            .flatten()
+            .copied()
+            .collect();
+        if !list.is_empty() {
+            let mut prefix = OsString::from("--prefix=");
+            prefix.push(&place);
+            prefix.push("/");
+            let args = ["checkout-index", "--quiet", "-z", "--stdin"];
+            let call = self.scratch.over(self.files, &args).arg(prefix).stdin(list);
+            self.scratch.git().output(call).await?;
+        }
+        Ok(place)
+    }
+
+    /// A tracked file that may have changed.
+    fn change(
+        &self,
+        one: &Changed,
+        mode: &str,
+        attributes: Attributes,
+        written: &Path,
+        update: &mut Update,
+        notes: &mut Notes,
+    ) -> Result<(), WorkspaceError> {
+        let Changed { before, path, .. } = one;
+        let name = OsStr::from_bytes(path);
+        let (now, was) = (self.files.join(name), written.join(name));
+        let compared = one.is_file() && (attributes.lfs || attributes.converts);
+        if !compared {
+            update.read(path);
+            return Ok(());
+        }
+        let same = plain::same_content(&now, &was).map_err(io("cannot compare", &now))?
+            || (attributes.lfs && Pointer::read(&was).is_some_and(|was| was.names(&now)));
+        if same {
+            update.set(mode, &before.object, path);
+        } else if attributes.lfs {
+            self.point(path, mode, update, notes)?;
+        } else if !attributes.crlf && has_crlf(&was)? {
+            // Not as git would normalise it, and so it was before: its other lines stay as they are.
+            update.stored.push((mode.to_owned(), path.clone(), now));
+        } else {
+            update.read(path);
+        }
+        Ok(())
+    }
+
+    /// A file that is new.
+    fn add(
+        &self,
+        path: &[u8],
+        attributes: Attributes,
+        update: &mut Update,
+        notes: &mut Notes,
+    ) -> Result<(), WorkspaceError> {
+        let file = self.files.join(OsStr::from_bytes(path));
+        let found = file.symlink_metadata().map_err(io("cannot look at", &file))?;
+        if attributes.lfs && found.is_file() {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+            let mode = if mode & 0o100 == 0 { "100644" } else { "100755" };
+            return self.point(path, mode, update, notes);
+        }
+        update.read(path);
+        Ok(())
+    }
+
+    /// Has a pointer stand for the content of a file, and keeps the content.
+    fn point(
+        &self,
+        path: &[u8],
+        mode: &str,
+        update: &mut Update,
+        notes: &mut Notes,
+    ) -> Result<(), WorkspaceError> {
+        let file = self.files.join(OsStr::from_bytes(path));
+        let pointer = match Pointer::read(&file) {
+            // It was made one before.
+            Some(_) => None,
+            None => Pointer::to(&file).map_err(io("cannot read", &file))?,
+        };
+        let Some(pointer) = pointer else {
+            update.stored.push((mode.to_owned(), path.to_vec(), file));
+            return Ok(());
+        };
+        let name = String::from_utf8_lossy(path).into_owned();
+        let Some(store) = self.lfs_store else {
+            notes.plain.push(name);
+            update.stored.push((mode.to_owned(), path.to_vec(), file));
+            return Ok(());
+        };
+        pointer.store(&file, store)?;
+        let place = self.scratch.path().join("pointers");
+        fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
+        let text = place.join(update.stored.len().to_string());
+        fs::write(&text, pointer.text()).map_err(io("cannot write", &text))?;
+        notes.pointers.push(name);
+        update.stored.push((mode.to_owned(), path.to_vec(), text));
+        Ok(())
+    }
+
+    /// Brings the index up to date, and makes a tree of it.
+    async fn apply(&self, mut update: Update) -> Result<ObjectId, WorkspaceError> {
+        let Self { scratch, files, .. } = self;
+        let git = scratch.git();
+        let stored = std::mem::take(&mut update.stored);
+        if !stored.is_empty() {
+            let names = self.numbered(&stored).await?;
+            let args = ["hash-object", "-w", "--no-filters", "--stdin-paths"];
+            let output = git.text(scratch.call(&args).stdin(names)).await?;
+            let objects: Option<Vec<_>> = output.lines().map(ObjectId::parse).collect();
+            let objects = objects.filter(|objects| objects.len() == stored.len());
+            let objects = objects.ok_or_else(|| unreadable("hash-object"))?;
+            for ((mode, path, _), object) in stored.iter().zip(&objects) {
+                update.set(mode, object, path);
+            }
+        }
+        if !update.entries.is_empty() {
+            let args = ["update-index", "-z", "--index-info"];
+            git.output(scratch.over(files, &args).stdin(update.entries)).await?;
+        }
+        if !update.read.is_empty() {
+            let args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
+            git.output(scratch.over(files, &args).stdin(update.read)).await?;
+        }
+        let written = git.text(scratch.over(files, &["write-tree"])).await?;
+        ObjectId::parse(&written).ok_or_else(|| unreadable("write-tree"))
+    }
+
+    /// Copies files under names of the host's own, which can be listed line by line.
+    async fn numbered(
+        &self,
+        stored: &[(String, Vec<u8>, PathBuf)],
+    ) -> Result<Vec<u8>, WorkspaceError> {
+        let place = self.scratch.path().join("stored");
+        let from: Vec<_> = stored.iter().map(|(.., file)| file.clone()).collect();
+        in_background("copy files", move || {
+            fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
+            let mut names = String::new();
+            for (number, from) in from.iter().enumerate() {
+                let to = place.join(number.to_string());
+                let failed = io("cannot copy", from);
+                let mut reader = plain::open(from).map_err(&failed)?;
+                let mut writer = fs::File::create_new(&to).map_err(&failed)?;
+                std::io::copy(&mut reader, &mut writer).map_err(&failed)?;
+                names.push_str(&format!("stored/{number}\n"));
+            }
+            Ok(names.into_bytes())
+        })
+        .await
+    }
+}
+
+/// The part of a path that ends with what a tool left.
+fn litter(path: &[u8]) -> Option<&[u8]> {
+    let mut start = 0;
+    for part in path.split(|b| *b == b'/') {
+        let end = start + part.len();
+        let compiled = end == path.len() && part.ends_with(b".pyc");
+        if compiled || LITTER.iter().any(|name| name.as_bytes() == part) {
+            return Some(&path[..end]);
+        }
+        start = end + 1;
+    }
+    None
+}
+
+/// Whether a file has lines that end as on Windows.
+fn has_crlf(path: &Path) -> Result<bool, WorkspaceError> {
+    let content = plain::open(path).and_then(|mut file| {
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut content)?;
+        Ok(content)
+    });
+    let content = content.map_err(io("cannot read", path))?;
+    Ok(content.windows(2).any(|pair| pair == b"\r\n"))
+}
+
+/// Reads `diff-files --raw -z --no-abbrev`: `:<old mode> <new mode> <old> <new> <status>\0<path>\0`.
+fn changed(output: &[u8]) -> Option<Vec<Changed>> {
+    let mut found = Vec::new();
+    let mut fields = output.split(|b| *b == 0);
+    while let Some(field) = fields.next().filter(|field| !field.is_empty()) {
+        let line = std::str::from_utf8(field).ok()?.strip_prefix(':')?;
+        let mut parts = line.split(' ');
+        let (old, new) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let before = Before { mode: old, object: ObjectId::parse(parts.next()?)? };
+        let mode = (new != "000000").then_some(new);
+        found.push(Changed { before, mode, path: fields.next()?.to_vec() });
+    }
+    Some(found)
+}
+
+/// Reads `check-attr -z`: `<path>\0<attribute>\0<value>\0`.
+fn attributes(output: &[u8]) -> Option<HashMap<Vec<u8>, Attributes>> {
+    let mut found: HashMap<Vec<u8>, Attributes> = HashMap::new();
+    let mut fields = output.split(|b| *b == 0);
+    while let Some(path) = fields.next().filter(|path| !path.is_empty()) {
+        let (name, value) = (fields.next()?, fields.next()?);
+        let (name, value) = (std::str::from_utf8(name).ok()?, String::from_utf8_lossy(value));
+        if matches!(&*value, "unspecified" | "unset") {
+            continue;
+        }
+        let attributes = found.entry(path.to_vec()).or_default();
+        match name {
+            "filter" => attributes.lfs |= value == lfs::FILTER,
+            "eol" => {
+                attributes.converts = true;
+                attributes.crlf |= value == "crlf";
+            }
+            _ => attributes.converts = true,
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gone_changed_and_other_files_are_told_apart() {
+        let (a, none) = ("a".repeat(40), "0".repeat(40));
+        let output = format!(
+            ":100644 100755 {a} {none} M\0a b\0:100644 000000 {a} {none} D\0gone\0:100644 120000 {a} {none} T\0link\0"
+        );
+        let found = changed(output.as_bytes()).unwrap();
+        let seen: Vec<_> =
+            found.iter().map(|one| (one.path.as_slice(), one.is_file(), one.mode.is_some()));
+        let seen: Vec<_> = seen.collect();
+        assert_eq!(
+            seen,
+            [(&b"a b"[..], true, true), (b"gone", false, false), (b"link", false, true)]
+        );
+        assert_eq!(changed(b""), Some(vec![]));
+        assert_eq!(changed(b":100644 100644 x y M\0p\0"), None);
+    }
+
+    #[test]
+    fn attributes_that_convert_are_found() {
+        let output =
+            b"a\0filter\0lfs\0a\0text\0unset\0b\0text\0auto\0c\0eol\0crlf\0d\0text\0unspecified\0";
+        let found = attributes(output).unwrap();
+        let of = |path: &str| found.get(path.as_bytes()).copied().unwrap_or_default();
+        assert_eq!(of("a"), Attributes { lfs: true, ..Attributes::default() });
+        assert_eq!(of("b"), Attributes { converts: true, ..Attributes::default() });
+        assert_eq!(of("c"), Attributes { converts: true, crlf: true, ..Attributes::default() });
+        assert_eq!(of("d"), Attributes::default());
+        assert_eq!(attributes(b"a\0filter\0"), None);
+    }
+
+    #[test]
+    fn litter_is_known_by_whole_names() {
+        for (path, top) in [
+            ("a/__pycache__/b.pyc", Some("a/__pycache__")),
+            ("node_modules/x/node_modules/y", Some("node_modules")),
+            ("a/.DS_Store", Some("a/.DS_Store")),
+            ("b.pyc", Some("b.pyc")),
+            ("a.pyc/b", None),
+            ("my_node_modules/x", None),
+            ("docs/node_modules.md", None),
+        ] {
+            assert_eq!(litter(path.as_bytes()), top.map(str::as_bytes), "{path}");
+        }
+    }
+}
