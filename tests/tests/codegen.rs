@@ -6,7 +6,7 @@ use cyrus_executor::{
     TaskExecutor, TaskKind, Usage, WorkProduct,
 };
 use cyrus_plugin::{ExecutorConfig, HostMaximum, SecretGrant, SecretRef, discover};
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, Tools};
 use cyrus_sandbox::Launcher;
 use cyrus_simulate::{
     any_port,
@@ -108,6 +108,7 @@ async fn executor(base_url: &str, granted: bool) -> PluginExecutor {
         launcher,
         path,
         home: PathBuf::from("/nonexistent"),
+        tools: Tools::default(),
         maximum: HostMaximum::default(),
         log_sink: None,
     });

@@ -10,7 +10,7 @@ use cyrus_plugin::{
     BundledPlugin, ExecutorConfig, Grants, HostMaximum, ProcessGrant, SecretGrant, SecretRef,
     discover,
 };
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, Tools};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ impl Bench {
             launcher,
             path,
             home: PathBuf::from("/nonexistent"),
+            tools: Tools::default(),
             maximum: HostMaximum::default(),
             log_sink: None,
         })

@@ -11,6 +11,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use cyrus_config::{
     BundledExecutor, Config, NetworkAccess, RepositoryConfig, SandboxSettings, Sources,
+    ToolSettings,
 };
 use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
@@ -22,10 +23,10 @@ use cyrus_plugin::{
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{
     Compiler, Confine, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, ScratchRoot,
-    SecretResolver as _,
+    SecretResolver as _, Tools,
 };
 use cyrus_sandbox::{
-    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, Withheld,
+    AbsolutePath, HomeSeed, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, Withheld,
     find_program,
 };
 use cyrus_store::{Database, Store};
@@ -70,6 +71,7 @@ pub(crate) struct App {
     compiler: Compiler,
     path: SearchPath,
     user_home: Option<PathBuf>,
+    tool_settings: ToolSettings,
     discovery: OnceLock<Discovery>,
     runtime: OnceCell<Runtime>,
     store: OnceCell<Arc<dyn SessionStore>>,
@@ -108,6 +110,7 @@ impl Opening {
         plugin_dirs.push(home.join("plugins"));
         plugin_dirs.extend(config.plugin_dirs().iter().cloned());
         let path = self.search_path(&home, &config);
+        let user_home = env::var_os("HOME").map(PathBuf::from);
         Ok(App {
             home,
             config,
@@ -115,7 +118,8 @@ impl Opening {
             launcher: self.launcher(),
             compiler: self.compiler.clone(),
             path,
-            user_home: env::var_os("HOME").map(PathBuf::from),
+            tool_settings: ToolSettings::of_user(user_home.as_deref(), &variable),
+            user_home,
             discovery: OnceLock::new(),
             runtime: OnceCell::new(),
             store: OnceCell::new(),
@@ -238,6 +242,7 @@ impl App {
     }
 
     async fn runtime(&self) -> Result<&Runtime> {
+        let tools = self.tools()?;
         let start = async || {
             Runtime::new(RuntimeOptions {
                 cache: Some(self.home.join("cache/components")),
@@ -246,6 +251,7 @@ impl App {
                 launcher: self.launcher.clone(),
                 path: self.path.as_os_str().to_owned(),
                 home: self.user_home.clone().unwrap_or_else(|| PathBuf::from("/")),
+                tools,
                 maximum: self.config.maximum().clone(),
                 secrets: Arc::new(self.secrets()),
                 log_sink: None,
@@ -467,7 +473,8 @@ impl App {
     ) -> Result<WorkspaceSettings> {
         let configured = self.repository(repository);
         let hooks = configured.hooks();
-        let launcher = self.confining(&configured.sandbox(), ByRule::access(access))?;
+        let launcher = self
+            .confining(&configured.sandbox(), ByRule::access(access, &self.tool_settings.hosts))?;
         Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
@@ -494,6 +501,7 @@ impl App {
             private: self.private(),
             path: self.path.as_os_str().to_owned(),
             variables: self.check_environment()?.variables,
+            caches: self.tool_settings.caches.clone(),
         })
     }
 
@@ -552,11 +560,22 @@ impl App {
         let shell = find_program("sh", self.path.as_os_str())
             .ok_or_else(|| usage("sh was not found on PATH: checks are run by it"))?;
         let home = self.user_home();
-        Ok(CheckEnvironment::of_user(
+        let own = CheckEnvironment::of_user(
             shell,
             home.as_ref(),
             |name| self.variable(name),
             CHECK_TIMEOUT,
-        ))
+        );
+        let settings = &self.tool_settings;
+        let variables = settings.variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let files = settings.files.iter();
+        let seed = files.fold(HomeSeed::default(), |seed, (path, text)| seed.file(*path, text));
+        Ok(own.with(variables, seed))
+    }
+
+    /// What launched agents get of the operator's tools: the same as checks.
+    fn tools(&self) -> Result<Tools> {
+        let CheckEnvironment { variables, seed, .. } = self.check_environment()?;
+        Ok(Tools { variables, seed })
     }
 }

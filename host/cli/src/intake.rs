@@ -19,30 +19,42 @@ const DEADLINE: Duration = Duration::from_hours(1);
 /// The longest issue that is read, in bytes.
 const MAX_ISSUE_BYTES: u64 = 1 << 20;
 
+/// The longest plan file that is read, in bytes.
+const MAX_PLAN_BYTES: u64 = 4 << 20;
+
 /// The issue that the command line gives.
 pub(crate) fn issue(args: &TaskArgs) -> Result<Issue> {
     let (text, source) = match (&args.prompt, &args.issue) {
         (Some(prompt), _) => (prompt.clone(), "the prompt".to_owned()),
         (None, Some(path)) if path == Path::new("-") => {
-            (read(stdin())?, "standard input".to_owned())
+            (read(stdin(), "the issue", MAX_ISSUE_BYTES)?, "standard input".to_owned())
         }
         (None, Some(path)) => {
             let file = std::fs::File::open(path)
                 .map_err(|error| usage(format!("--issue {}: {error}", path.display())))?;
-            (read(file)?, path.display().to_string())
+            (read(file, "the issue", MAX_ISSUE_BYTES)?, path.display().to_string())
         }
         (None, None) => return Err(usage("say what is to be done, or name a file with --issue")),
     };
     Issue::from_markdown(&text).map_err(|error| UsageError(format!("{source}: {error}")).into())
 }
 
-fn read(from: impl std::io::Read) -> Result<String> {
-    let mut text = String::new();
-    from.take(MAX_ISSUE_BYTES + 1).read_to_string(&mut text).context("the issue cannot be read")?;
-    if text.len() as u64 > MAX_ISSUE_BYTES {
-        return Err(usage(format!("the issue is longer than {} KiB", MAX_ISSUE_BYTES >> 10)));
+/// Reads a text of at most this many bytes. The byte-order mark of an editor is no part of it.
+fn read(from: impl std::io::Read, what: &str, limit: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = from.take(limit + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("{what} cannot be read"))?;
+    if bytes.len() as u64 > limit {
+        return Err(usage(format!(
+            "{what} is longer than {} KiB: make it shorter, or name files of the repository in it",
+            limit >> 10
+        )));
     }
-    Ok(text)
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        usage(format!("{what} is no UTF-8 from byte {} on: save it as UTF-8", at + 1))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// What the command line says an execution may use.
@@ -60,7 +72,7 @@ pub(crate) fn plan(args: &TaskArgs) -> Result<Option<Plan>> {
     let named =
         |error: &dyn std::fmt::Display| usage(format!("--plan {}: {error}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| named(&error))?;
-    let text = read(file).map_err(|error| named(&error))?;
+    let text = read(file, "the plan", MAX_PLAN_BYTES).map_err(|error| named(&error))?;
     parse_file(&text, &PlanLimits::default()).map(Some).map_err(|error| named(&error))
 }
 

@@ -29,15 +29,23 @@ use clap::{CommandFactory as _, Parser as _};
 use cyrus_runtime::{Compiler, compile_if_asked};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use exit::{Exit, UsageError};
-use output::{print_error, print_generated, print_panic, start_log};
+use output::{output_failure, print_error, print_generated, print_panic, print_usage, start_log};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
     let supervisor = supervise_if_asked();
     let compiler = compile_if_asked();
-    let cli = Cli::parse();
     std::panic::set_hook(Box::new(print_panic));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It may also be what was asked for: help, or the version.
+        Err(said) => {
+            print_usage(&said);
+            let code = u8::try_from(said.exit_code()).unwrap_or(2);
+            return output_failure().map_or(code.into(), |_| Exit::NotDone.into());
+        }
+    };
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -46,7 +54,13 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(dispatch(cli, supervisor, compiler));
     // What still blocks (a read of standard input) must not hold the end up.
     runtime.shutdown_background();
-    ended.map_or_else(|error| failed(&error), ExitCode::from)
+    let ended = ended.map_or_else(|error| failed(&error), ExitCode::from);
+    match output_failure() {
+        Some(why) => failed(&anyhow::anyhow!(
+            "standard output could not be written, so some of what there is to read is missing: {why}"
+        )),
+        None => ended,
+    }
 }
 
 async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyhow::Result<Exit> {

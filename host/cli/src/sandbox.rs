@@ -34,6 +34,8 @@ pub(crate) struct Surroundings {
     pub(crate) path: OsString,
     /// Variables that name compilers, interpreters and version managers.
     pub(crate) variables: Vec<(OsString, OsString)>,
+    /// The operator's caches of downloads, which programs only read.
+    pub(crate) caches: Vec<PathBuf>,
 }
 
 /// The profile that is in force: that of the environment, else the configured one.
@@ -57,6 +59,7 @@ pub(crate) fn policy(settings: &SandboxSettings, around: &Surroundings) -> Resul
     Ok(SandboxPolicy::new(profile(settings)?)
         .private(private.cloned())
         .toolchain(&around.path, &around.variables)
+        .read_only(given(&around.caches)?)
         .read_only(given(&settings.read_only)?)
         .read_write(given(&settings.read_write)?)
         .limits(settings.limits.resources()))

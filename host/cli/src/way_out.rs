@@ -20,10 +20,13 @@ impl ByRule {
         Self::with(Rules::default(), hosts)
     }
 
-    /// What a set-up or a check may reach.
-    pub(crate) fn access(access: &NetworkAccess) -> Arc<dyn WayOut> {
-        let rules = if access.registries { Rules::registries() } else { Rules::default() };
-        Self::with(rules, &access.hosts)
+    /// What a set-up or a check may reach. The registries that the operator's own tools go by are registries, too.
+    pub(crate) fn access(access: &NetworkAccess, own: &BTreeSet<String>) -> Arc<dyn WayOut> {
+        if !access.registries {
+            return Self::with(Rules::default(), &access.hosts);
+        }
+        let own: Vec<HostPattern> = own.iter().filter_map(|host| host.parse().ok()).collect();
+        Self::with(Rules::registries(), access.hosts.iter().chain(&own))
     }
 
     fn with<'a>(rules: Rules, hosts: impl IntoIterator<Item = &'a HostPattern>) -> Arc<dyn WayOut> {

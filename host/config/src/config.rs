@@ -3,7 +3,6 @@ use crate::{
     codegen::CodegenSection,
     document,
     executor::ExecutorEntry,
-    home,
     hooks::{self, HooksSection},
     known,
     reader::{At, Problems},
@@ -88,7 +87,8 @@ impl Config {
         if text.len() > MOST_BYTES {
             return Err(ConfigError::TooLarge { file, limit: MOST_BYTES });
         }
-        match document::parse(&text) {
+        // An editor's byte-order mark.
+        match document::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
             Ok((document, twice)) => Self::read(sources, file, &document, twice),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
@@ -251,15 +251,14 @@ fn defaults(at: &At<'_>, sources: &Sources<'_>, user_home: Option<&Path>) -> Sec
 }
 
 fn plugin_dirs(at: &At<'_>, sources: &Sources<'_>) -> Vec<PathBuf> {
-    let absolute = |path: String| sources.home.join(home::expand(&path, sources.environment));
-    at.texts().unwrap_or_default().into_iter().map(absolute).collect()
+    at.items().filter_map(|item| item.path(sources)).map(|path| sources.home.join(path)).collect()
 }
 
 /// The directory below which programs work: beside Cyrus's home unless another is named, and with no name that begins
 /// with a dot, because tools pass over such directories.
 fn work_dir(at: &At<'_>, sources: &Sources<'_>) -> PathBuf {
-    if let Some(path) = at.text() {
-        return sources.home.join(home::expand(path, sources.environment));
+    if let Some(path) = at.path(sources) {
+        return sources.home.join(path);
     }
     let name = sources.home.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let plain = match name.trim_start_matches('.') {

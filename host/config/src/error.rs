@@ -25,6 +25,9 @@ pub enum ConfigError {
     /// It is not known where it is.
     #[error("there is no home directory: set HOME or CYRUS_HOME, or pass --cyrus-home")]
     NoHome,
+    /// `CYRUS_HOME` names a variable that is not set.
+    #[error("CYRUS_HOME: {0}")]
+    HomeVariable(crate::UnsetVariable),
     /// The file is there and cannot be read.
     #[error("{file} cannot be read: {cause}")]
     Unreadable {

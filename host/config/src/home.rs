@@ -15,22 +15,72 @@ pub fn home(
         return Ok(path.to_owned());
     }
     if let Some(path) = set("CYRUS_HOME") {
-        return Ok(expand(&path, environment));
+        return expand(&path, environment).map_err(ConfigError::HomeVariable);
     }
     set("HOME").map(|path| PathBuf::from(path).join(".cyrus")).ok_or(ConfigError::NoHome)
 }
 
-/// A path as people write it, with `~` for the home directory.
-pub(crate) fn expand(path: &str, environment: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+/// A variable that a path names and that is not set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: the variable {name} is not set: set it, or write the path in full")]
+pub struct UnsetVariable {
+    path: String,
+    name: String,
+}
+
+/// A path as people write it, with `~` for the home directory, and `$NAME` and `${NAME}` for variables.
+pub(crate) fn expand(
+    path: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<PathBuf, UnsetVariable> {
+    let path = &with_variables(path, environment)?;
     let rest = match path.strip_prefix('~') {
         Some("") => Some(""),
         Some(rest) => rest.strip_prefix('/'),
         None => None,
     };
-    match (rest, environment("HOME")) {
+    Ok(match (rest, environment("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),
+    })
+}
+
+/// Puts the values of variables in their places. A `$` before anything else is a `$`.
+fn with_variables(
+    path: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, UnsetVariable> {
+    let (mut text, mut rest) = (String::new(), path);
+    while let Some(at) = rest.find('$') {
+        text.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, following) = variable(after);
+        if name.is_empty() {
+            text.push('$');
+            rest = after;
+            continue;
+        }
+        let value = environment(name).filter(|value| !value.is_empty());
+        text.push_str(
+            &value.ok_or_else(|| UnsetVariable { path: path.to_owned(), name: name.to_owned() })?,
+        );
+        rest = following;
     }
+    Ok(text + rest)
+}
+
+/// The name of the variable that a text begins with, and what follows. The name is empty where there is none.
+fn variable(text: &str) -> (&str, &str) {
+    let is_name = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    if let Some((name, rest)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) {
+        return if is_name(name) { (name, rest) } else { ("", text) };
+    }
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if is_name(name) { (name, rest) } else { ("", text) }
 }
 
 #[cfg(test)]
@@ -60,7 +110,34 @@ mod tests {
         for (path, expected) in
             [("~", "/h"), ("~/a", "/h/a"), ("~other/a", "~other/a"), ("/a/~", "/a/~"), ("a", "a")]
         {
-            assert_eq!(expand(path, &environment), Path::new(expected));
+            assert_eq!(expand(path, &environment).unwrap(), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn variables_stand_for_their_values_and_unset_ones_are_named() {
+        let environment = |name: &str| match name {
+            "HOME" => Some("/h".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        for (path, expected) in [
+            ("$HOME/a", "/h/a"),
+            ("${HOME}/a", "/h/a"),
+            ("/x/${HOME}y", "/x//hy"),
+            ("/a$", "/a$"),
+            ("/a$/b", "/a$/b"),
+            ("/a${b c}", "/a${b c}"),
+            ("/a$1", "/a$1"),
+        ] {
+            assert_eq!(expand(path, &environment).unwrap(), Path::new(expected), "{path}");
+        }
+        for (path, name) in [("$UNSET/a", "UNSET"), ("/a/${EMPTY}", "EMPTY")] {
+            let error = expand(path, &environment).unwrap_err().to_string();
+            assert!(
+                error.contains(path) && error.contains(&format!("{name} is not set")),
+                "{error}"
+            );
         }
     }
 }

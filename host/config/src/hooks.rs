@@ -1,4 +1,4 @@
-use crate::{RepositoryConfig, config::Sources, home, reader::At};
+use crate::{RepositoryConfig, config::Sources, reader::At};
 use std::{path::PathBuf, time::Duration};
 
 /// How long a set-up may take when nothing is said of it, as upstream.
@@ -41,7 +41,7 @@ impl HooksSection {
 
 /// The file named here. `~` is the user's home, and what is relative is in Cyrus's.
 pub(crate) fn path(at: &At<'_>, sources: &Sources<'_>) -> Option<PathBuf> {
-    at.text().map(|path| sources.home.join(home::expand(path, sources.environment)))
+    at.path(sources).map(|path| sources.home.join(path))
 }
 
 /// The file named here, or those listed here.

@@ -39,6 +39,7 @@ const CONFIG: Keys = Object(&[
     ("network", NETWORK),
     ("planning", Open),
     ("pluginDirs", Open),
+    ("projectSettings", Open),
     ("resultLimits", RESULT_LIMITS),
     ("retention", Object(&[("days", Open), ("keepFailed", Open)])),
     (
@@ -121,6 +122,7 @@ const REPOSITORY: Keys = Object(&[
             ("silenceMinutes", Open),
         ]),
     ),
+    ("projectSettings", Open),
     ("selection", SELECTION),
     ("validation", VALIDATION),
     // Upstream's, since 0.2

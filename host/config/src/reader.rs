@@ -1,11 +1,11 @@
 //! A place in the document, from which values are taken, each with its type; what has another type is noted as a
 //! problem with its path.
 
-use crate::Problem;
+use crate::{Problem, Sources, home};
 use cyrus_executor::MicroUsd;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use std::{cell::RefCell, fmt::Display, str::FromStr, time::Duration};
+use std::{cell::RefCell, fmt::Display, path::PathBuf, str::FromStr, time::Duration};
 
 /// The longest time that can be configured. It can be added to any moment.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -99,6 +99,12 @@ impl<'a> At<'a> {
     /// The text that is here. An empty one is as good as none.
     pub(crate) fn text(&self) -> Option<&'a str> {
         self.expect("a text", Value::as_str).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The path that is here, as people write it: see [`home::expand`]. A variable that is not set is a problem.
+    pub(crate) fn path(&self, sources: &Sources<'_>) -> Option<PathBuf> {
+        let expanded = home::expand(self.text()?, sources.environment);
+        expanded.map_err(|unset| self.wrong(unset)).ok()
     }
 
     /// The texts in the list that is here.

@@ -3,7 +3,7 @@ use crate::{
     codegen::{CODEGEN, CodegenSection},
     config::Config,
     executor::ExecutorEntry,
-    home, hooks, labels,
+    hooks, labels,
     reader::At,
     sandbox::SandboxSettings,
     section::{self, Section},
@@ -12,6 +12,7 @@ use crate::{
 };
 use cyrus_executor::TaskKind;
 use cyrus_plugin::ExecutorConfig;
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -66,7 +67,7 @@ impl RepositoryEntry {
             return None;
         };
         Some(Self {
-            path: home::expand(path, sources.environment),
+            path: at.get("repositoryPath").path(sources).unwrap_or_else(|| path.into()),
             id: text("id"),
             name: text("name").or_else(|| text("id")),
             base_branch: text("baseBranch"),
@@ -211,7 +212,7 @@ impl<'a> RepositoryConfig<'a> {
         self.find(|section| section.codegen.as_ref()).is_some()
     }
 
-    /// What upstream's keys for models say of Claude Code.
+    /// What the keys for models and for a repository's own settings say of Claude Code.
     fn claude(&self) -> ExecutorEntry {
         let mut entry = ExecutorEntry::default();
         for (key, value) in [
@@ -219,6 +220,10 @@ impl<'a> RepositoryConfig<'a> {
             ("fallbackModel", self.find(|section| section.fallback_model.as_ref())),
         ] {
             entry.settings.extend(value.map(|value| (key.to_owned(), value.clone().into())));
+        }
+        if let Some(own) = self.find(|section| section.project_settings.as_ref()) {
+            let sources = if *own { json!(["user", "project"]) } else { json!(["user"]) };
+            entry.settings.insert("settingSources".to_owned(), sources);
         }
         entry
     }

@@ -23,6 +23,8 @@ use std::{
 pub(crate) struct Section {
     pub(crate) model: Option<String>,
     pub(crate) fallback_model: Option<String>,
+    /// Whether agents go by the settings that a repository has for them.
+    pub(crate) project_settings: Option<bool>,
     pub(crate) allowed: Option<Vec<String>>,
     pub(crate) disallowed: Option<Vec<String>>,
     /// Tools by the kind of task.
@@ -62,6 +64,7 @@ impl Section {
             integration: IntegrationSection::read(&at.get("integration")),
             planning: at.get("planning").read(),
             result_limits: ResultLimits::read(&at.get("resultLimits")),
+            project_settings: at.get("projectSettings").read(),
             hooks: HooksSection::read(&at.get("hooks"), sources),
             network: NetworkSection::read(&at.get("network")),
             sandbox: SandboxSettings::read(&at.get("sandbox"), sources),

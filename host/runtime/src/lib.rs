@@ -49,6 +49,6 @@ pub use compile::{Compiler, compile_if_asked};
 pub use egress::model_upstream;
 pub use executor::{Confine, ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};
-pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions};
+pub use runtime::{LogSink, Runtime, RuntimeError, RuntimeOptions, Tools};
 pub use scratch::ScratchRoot;
 pub use secrets::{HostSecrets, SecretError, SecretResolver};

@@ -21,7 +21,7 @@ use cyrus_plugin::{
     DiscoveredPlugin, ExecutorConfig, GrantedProgram, HostMaximum, PluginDigest, Policy,
     PolicyHandle, SecretRef,
 };
-use cyrus_sandbox::{Launcher, Programs};
+use cyrus_sandbox::{HomeSeed, Launcher, Programs};
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
@@ -71,12 +71,23 @@ pub struct RuntimeOptions {
     pub path: OsString,
     /// The operator's home: where granted files of it are found.
     pub home: PathBuf,
+    /// Where programs find the operator's toolchains and registries; what an executor's grant says goes before it.
+    pub tools: Tools,
     /// What no executor gets, whatever its grants say.
     pub maximum: HostMaximum,
     /// Finds out what secrets are.
     pub secrets: Arc<dyn SecretResolver>,
     /// Takes what plugins log, besides the host's own log.
     pub log_sink: Option<LogSink>,
+}
+
+/// What every launched program gets of the operator's tools. No secret is in it.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    /// Variables that name compilers, interpreters, version managers and registries.
+    pub variables: Vec<(OsString, OsString)>,
+    /// What their home begins with.
+    pub seed: HomeSeed,
 }
 
 /// What all executors of a runtime share.
@@ -86,6 +97,7 @@ pub(crate) struct Common {
     pub(crate) programs: Programs,
     pub(crate) home: PathBuf,
     pub(crate) scratch: ScratchRoot,
+    pub(crate) tools: Tools,
     pub(crate) log_sink: Option<LogSink>,
     pub(crate) tls: Arc<Tls>,
     /// The gateway's way out.
@@ -119,17 +131,8 @@ impl Runtime {
         }
         let linker = plugin::new_linker(&engine).map_err(RuntimeError::Engine)?;
         let ticker = Ticker::start(&engine).map_err(RuntimeError::Ticker)?;
-        let RuntimeOptions {
-            cache,
-            scratch,
-            compiler,
-            launcher,
-            path,
-            home,
-            maximum,
-            secrets,
-            log_sink,
-        } = options;
+        let RuntimeOptions { cache, scratch, compiler, launcher, path, home, tools, .. } = options;
+        let RuntimeOptions { maximum, secrets, log_sink, .. } = options;
         let root = ScratchRoot::new(&scratch);
         root.sweep().map_err(|source| RuntimeError::Directory { path: scratch, source })?;
         let scratch = root;
@@ -138,7 +141,8 @@ impl Runtime {
         let models = Arc::new(ModelUpstream::new(Arc::clone(&tls)));
         let programs = Programs::new(path.clone());
         let common =
-            Arc::new(Common { launcher, path, programs, home, scratch, log_sink, tls, models });
+            Common { launcher, path, programs, home, scratch, tools, log_sink, tls, models };
+        let common = Arc::new(common);
         Ok(Self(Arc::new(Inner {
             engine,
             linker,

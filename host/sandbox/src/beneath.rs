@@ -96,7 +96,8 @@ impl Directory {
         }
     }
 
-    fn write_new(&self, name: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    /// Writes a file that must not be there.
+    pub(crate) fn write_new(&self, name: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?);

@@ -95,6 +95,8 @@ impl Confined {
         place.home.parent().map_or(Ok(()), way_dir)?;
         private_dir(&place.home)?;
         private_dir(&place.tmp)?;
+        let planted = self.environment.seed.plant(&place.home);
+        planted.map_err(|error| failed(format!("its home cannot be made: {error}")))?;
         let directory =
             AbsolutePath::parse(&place.root).map_err(|error| failed(error.to_string()))?;
         let sandbox = place.seen_in(self.launcher.sandbox(&order.program));

@@ -9,6 +9,7 @@ use crate::{
     workspaces::Opened,
 };
 use cyrus_core::{WorkspaceError, WorkspaceSpec};
+use cyrus_executor::Line;
 use std::path::Path;
 
 /// How many branches are kept of one clone.

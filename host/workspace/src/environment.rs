@@ -1,6 +1,6 @@
 //! What programs get of the user's surroundings: named variables, and no others.
 
-use cyrus_sandbox::AbsolutePath;
+use cyrus_sandbox::{AbsolutePath, HomeSeed};
 use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
 /// What a fetch from a remote needs besides the user's git configuration: an ssh agent, a proxy, certificates.
@@ -67,13 +67,16 @@ const TOOLS: [&str; 22] = [
     "PIP_CERT",
 ];
 
-/// Where version managers are below the user's home when no variable says so. Checks have another home.
-const TOOL_HOMES: [(&str, &str); 5] = [
+/// Where version managers are below the user's home when no variable says so. Programs have another home.
+const TOOL_HOMES: [(&str, &str); 8] = [
     ("RUSTUP_HOME", ".rustup"),
     ("PYENV_ROOT", ".pyenv"),
     ("RBENV_ROOT", ".rbenv"),
     ("VOLTA_HOME", ".volta"),
     ("ASDF_DATA_DIR", ".asdf"),
+    ("NVM_DIR", ".nvm"),
+    ("SDKMAN_DIR", ".sdkman"),
+    ("MISE_DATA_DIR", ".local/share/mise"),
 ];
 
 /// What git gets of the user's surroundings.
@@ -152,6 +155,8 @@ pub struct CheckEnvironment {
     /// All variables they have, besides `HOME` (a directory of the task's own), `LANG` and `CI=true`. `PATH`
     /// belongs in here, and what compilers and interpreters need to find themselves.
     pub variables: Vec<(OsString, OsString)>,
+    /// What their home begins with.
+    pub seed: HomeSeed,
     /// How long a detected check may take.
     pub timeout: Duration,
 }
@@ -174,7 +179,21 @@ impl CheckEnvironment {
                 variables.push((name.into(), place.into()));
             }
         }
-        Self { shell, variables, timeout }
+        Self { shell, variables, seed: HomeSeed::default(), timeout }
+    }
+
+    /// With more variables, which go before those of the same name, and with files that their home begins with.
+    #[must_use]
+    pub fn with(
+        mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        seed: HomeSeed,
+    ) -> Self {
+        for (name, value) in variables {
+            self.variables.retain(|(known, _)| *known != name);
+            self.variables.push((name, value));
+        }
+        Self { seed, ..self }
     }
 }
 

@@ -8,7 +8,34 @@ pub(crate) fn io<'a>(
 ) -> impl Fn(std::io::Error) -> WorkspaceError + 'a {
     move |error| WorkspaceError::Io {
         what: format!("{doing} {}", path.display()),
-        cause: error.to_string(),
+        cause: with_advice(error.to_string()),
+    }
+}
+
+/// What a system or git says when something of the surroundings is in the way, and what to do about it.
+const ADVICE: [(&str, &str); 6] = [
+    (
+        ".lock': File exists",
+        "another git is at work there, or one that was cut off left the lock behind: remove the file when no git runs there",
+    ),
+    ("No space left on device", "make room on that disk, and go on with the session"),
+    ("Disk quota exceeded", "make room below that quota, and go on with the session"),
+    (
+        "Read-only file system",
+        "mount it so that it can be written, or choose another `workDir` in config.json",
+    ),
+    (
+        "File too large",
+        "the file system, or a limit of this process (`ulimit -f`), allows no larger file",
+    ),
+    ("Too many open files", "raise the limit of open files (`ulimit -n`)"),
+];
+
+/// A message with what to do about it, where that is known.
+pub(crate) fn with_advice(message: String) -> String {
+    match ADVICE.iter().find(|(said, _)| message.contains(said)) {
+        Some((_, advice)) => format!("{message} ({advice})"),
+        None => message,
     }
 }
 
@@ -28,4 +55,23 @@ pub(crate) async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         Err(WorkspaceError::Io { what: format!("cannot {doing}"), cause: error.to_string() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Error;
+
+    #[test]
+    fn what_is_in_the_way_comes_with_what_to_do() {
+        let full = io("cannot write", Path::new("/x"))(Error::from_raw_os_error(28)).to_string();
+        assert!(
+            full.starts_with("cannot write /x: No space left") && full.contains("make room"),
+            "{full}"
+        );
+        let lock =
+            with_advice("fatal: Unable to create '/r/.git/packed-refs.lock': File exists.".into());
+        assert!(lock.contains("remove the file when no git runs there"), "{lock}");
+        assert_eq!(with_advice("fatal: bad object".into()), "fatal: bad object");
+    }
 }

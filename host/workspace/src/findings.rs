@@ -7,9 +7,10 @@ use crate::{
     object::ObjectId,
     repository::Main,
     rules::{
-        CONFLICT_MARKER, DiffRules, EMPTY_DIFF, OUTSIDE_WORKSPACE, PROTECTED_PATH, TOO_LARGE,
-        conflicts,
+        CONFLICT_MARKER, DiffRules, EMPTY_DIFF, ONE_SIDED, OUTSIDE_WORKSPACE, PROTECTED_PATH,
+        TOO_LARGE, conflicts,
     },
+    sides::place_of,
     workspaces::{base_commit, commit},
 };
 use cyrus_core::{Subject, WorkspaceError};
@@ -76,6 +77,9 @@ impl<'a> Examination<'a> {
         found.extend(self.links().await?);
         found.extend(self.repositories(&changes).await?);
         found.extend(self.conflicts(changes).await?);
+        if self.subject.had_conflict {
+            found.extend(self.one_sided().await?);
+        }
         Ok(found)
     }
 
@@ -151,8 +155,8 @@ impl<'a> Examination<'a> {
         } else {
             (self.from.clone(), changes)
         };
+        let mut found: Vec<_> = left_sides(&changes).take(MAX_FINDINGS).collect();
         let marked = self.marked(changes).await?;
-        let mut found = Vec::new();
         for (path, lines) in marked.into_iter().take(MAX_FINDINGS) {
             let mut name = OsString::from(format!("{before}:"));
             name.push(OsStr::from_bytes(&path));
@@ -165,6 +169,38 @@ impl<'a> Examination<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Files that were in conflict and are now as one side had them: what the other did is dropped. That may be right;
+    /// then a commit message says so.
+    async fn one_sided(&self) -> Result<Vec<Finding>, WorkspaceError> {
+        let start = commit(&self.subject.spec.start)?;
+        let side = async |number| self.main.resolve(&format!("{start}^{number}")).await;
+        let (Some(ours), Some(theirs)) = (side(1).await?, side(2).await?) else {
+            return Ok(Vec::new());
+        };
+        let since = self.main.since(&self.base, &start).await?;
+        let marked = self.marked(self.main.changes(&since, &start, &[]).await?).await?;
+        let mut dropped = BTreeSet::new();
+        for side in [&ours, &theirs] {
+            let other = self.main.changes(side, &self.result, &[]).await?;
+            let other: BTreeSet<_> = other.into_iter().map(|change| change.path).collect();
+            dropped
+                .extend(marked.iter().map(|(path, _)| path).filter(|path| !other.contains(*path)));
+        }
+        if dropped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let said = self.main.messages(&start, &self.result).await?;
+        let unsaid = dropped.into_iter().map(|path| String::from_utf8_lossy(path));
+        let unsaid = unsaid.filter(|path| !said.contains(&**path)).take(MAX_FINDINGS);
+        let tell = |path: std::borrow::Cow<'_, str>| {
+            let message = format!(
+                "{path} was in conflict and is now as one side has it: bring in what the other did, or commit with a message that names {path} and says why one side is enough"
+            );
+            finding(ONE_SIDED, message, Some(&path), None)
+        };
+        Ok(unsaid.map(tell).collect())
     }
 
     /// The changed files that hold conflicts, each with the lines on which one begins. They are read from the commit,
@@ -201,6 +237,19 @@ impl<'a> Examination<'a> {
         }
         Ok(marked)
     }
+}
+
+/// Sides of conflicts that are still beside their places.
+fn left_sides(changes: &[Change]) -> impl Iterator<Item = Finding> {
+    let left = changes.iter().filter(|change| !change.is_deleted());
+    left.filter_map(|change| {
+        let (path, place) = (String::from_utf8_lossy(&change.path), place_of(&change.path)?);
+        let place = String::from_utf8_lossy(place);
+        let message = format!(
+            "{path} is one side of an unresolved conflict: put what is right at {place}, or leave nothing there, and remove {path}"
+        );
+        Some(finding(CONFLICT_MARKER, message, Some(&path), None))
+    })
 }
 
 /// What is said of a link that leads out.

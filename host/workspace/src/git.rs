@@ -3,7 +3,7 @@
 use crate::{
     confinement::{Confinement, passed_limit},
     environment::GitEnvironment,
-    error::unreadable,
+    error::{unreadable, with_advice},
     ignored,
     user::UserConfig,
 };
@@ -364,7 +364,7 @@ impl Answer {
     pub(crate) fn into_error(self) -> WorkspaceError {
         let output =
             if self.stderr.is_empty() { format!("exit code {}", self.code) } else { self.stderr };
-        WorkspaceError::Git { command: self.command, path: self.path, output }
+        WorkspaceError::Git { command: self.command, path: self.path, output: with_advice(output) }
     }
 }
 

@@ -68,14 +68,16 @@ impl Integration for GitIntegration {
         };
         let merged = sides.merge().await?;
         let identity = self.user(base).await?.identity();
-        let commit = sides.commit(&merged.tree, message, &identity).await?;
+        let tree = sides.laid_out(&merged).await?;
+        let commit = sides.commit(&tree, message, &identity).await?;
         if merged.conflicts.is_empty() {
             main.keep(&kept, &commit).await?;
             return Ok(Merge::Clean { commit: commit.to_string() });
         }
         main.keep(&refs::conflict(session, task), &commit).await?;
         let account = sides.account(&merged).await?;
-        Ok(Merge::Conflict { start: commit.to_string(), files: merged.conflicts, account })
+        let files = merged.conflicts.into_keys().collect();
+        Ok(Merge::Conflict { start: commit.to_string(), files, account })
     }
 
     async fn resolve(

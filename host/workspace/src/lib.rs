@@ -27,8 +27,8 @@
 //! # A session's life
 //!
 //! * **Merge**: results are merged as objects. No file is checked out and no branch moves. The same merge is the
-//!   same commit. A conflict becomes a commit with both sides marked, for a task to start from; what it comes to is
-//!   recorded as the merge of both.
+//!   same commit. A conflict becomes a commit with both sides marked, or beside each other where a file cannot hold
+//!   both, for a task to start from; what it comes to is recorded as the merge of both.
 //! * **Publish**: the session's branch moves to the result, by one compare-and-set, when it is not there, is where
 //!   this session put it, or loses nothing by it; never while it is checked out.
 //! * **Push**: to `origin`, never by force, and a pull request.
@@ -141,6 +141,7 @@ mod rules;
 mod scratch;
 mod settings;
 mod setup;
+mod sides;
 mod snapshot;
 mod tree;
 mod user;

@@ -77,7 +77,35 @@ impl Links {
                 out.push((path.as_slice(), leads));
             }
         }
+        let mut gone = self.gone(before);
+        out.retain(|(path, leads)| {
+            let Some(at) = gone.iter().position(|old| self.is_moved(before, path, old)) else {
+                return true;
+            };
+            // One that was there before, under another name; each once.
+            let old = gone.swap_remove(at);
+            earlier.leads(old) != *leads
+        });
         out
+    }
+
+    /// The links of before that are no longer there.
+    fn gone<'a>(&self, before: &'a Self) -> Vec<&'a [u8]> {
+        let gone =
+            before.targets.iter().filter(|(path, target)| self.targets.get(*path) != Some(target));
+        gone.map(|(path, _)| path.as_slice()).collect()
+    }
+
+    /// Whether a link is one of before under another name: its target is the same, and means the same there.
+    fn is_moved(&self, before: &Self, new: &[u8], old: &[u8]) -> bool {
+        let (Some(Some(target)), Some(Some(was))) =
+            (self.targets.get(new), before.targets.get(old))
+        else {
+            return false;
+        };
+        let directory =
+            |path: &[u8]| path.iter().rposition(|b| *b == b'/').map(|at| path[..at].to_vec());
+        target == was && (target.starts_with(b"/") || directory(new) == directory(old))
     }
 }
 

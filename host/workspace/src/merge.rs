@@ -12,10 +12,14 @@ use crate::{
     git::{Git, Version},
     neutral::Neutral,
     object::ObjectId,
+    sides::Conflict,
     user::Identity,
 };
 use cyrus_core::WorkspaceError;
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// The first git with `merge-tree --write-tree`.
 const NEEDED: Version = Version(2, 38);
@@ -27,8 +31,8 @@ const MAX_FILES: usize = 8;
 /// What came of a merge.
 pub(crate) struct Merged {
     pub(crate) tree: ObjectId,
-    /// The files that could not be merged; none when all could.
-    pub(crate) conflicts: Vec<String>,
+    /// The paths that could not be merged; none when all could.
+    pub(crate) conflicts: BTreeMap<String, Conflict>,
     /// What git says of them.
     messages: Vec<String>,
 }
@@ -55,7 +59,7 @@ impl Sides<'_> {
                 ),
             });
         }
-        let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--messages"];
+        let args = ["merge-tree", "--write-tree", "-z", "--messages"];
         let call = self
             .neutral
             .call(&args)
@@ -102,11 +106,12 @@ impl Sides<'_> {
         for message in merged.messages.iter().take(MAX_FILES) {
             let _ = writeln!(text, "* {}", cut(message, 300));
         }
+        text.push_str(&cut(&self.unmarked(merged), MAX_ACCOUNT / 3));
         let call = self.neutral.call(&["merge-base", ours.as_str(), theirs.as_str()]);
         let since = self.git.text(call).await?;
         let shown = merged.conflicts.len().min(MAX_FILES);
         let room = MAX_ACCOUNT.saturating_sub(text.chars().count() + 500) / (2 * shown.max(1));
-        for file in &merged.conflicts[..shown] {
+        for file in merged.conflicts.keys().take(shown) {
             for (side, commit) in [("ours", ours), ("theirs", theirs)] {
                 let args = ["diff-tree", "-p", "-U2", "--no-ext-diff", "--no-textconv"];
                 let call = self.neutral.call(&args).args([&since, commit.as_str(), "--", file]);
@@ -133,20 +138,42 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Reads `merge-tree -z --name-only --messages`: the tree, the files in conflict, an empty field, and messages of
-/// `<count> <path>… <kind> <text>`, each field ended by a zero byte.
+/// Reads `merge-tree -z --messages`: the tree, the stages of files in conflict as `<mode> <object> <stage>\t<path>`, an
+/// empty field, and messages of `<count> <path>… <kind> <text>`, each field ended by a zero byte.
 fn parse(output: &[u8]) -> Option<Merged> {
     let mut fields = output.split(|b| *b == 0).map(String::from_utf8_lossy);
     let tree = ObjectId::parse(&fields.next()?)?;
-    let conflicts: Vec<_> =
-        fields.by_ref().take_while(|name| !name.is_empty()).map(String::from).collect();
+    let mut conflicts: BTreeMap<String, Conflict> = BTreeMap::new();
+    for entry in fields.by_ref().take_while(|entry| !entry.is_empty()) {
+        let (about, path) = entry.split_once('\t')?;
+        let [mode, object, stage] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
+        let side = (mode.to_owned(), ObjectId::parse(object)?);
+        conflicts.entry(path.to_owned()).or_default().stages.insert(stage.parse().ok()?, side);
+    }
     let mut messages = Vec::new();
+    let mut binary = BTreeSet::new();
     while let Some(count) = fields.next().filter(|count| !count.is_empty()) {
-        let paths = count.trim().parse::<usize>().ok()?;
-        let kind = fields.nth(paths)?;
-        let text = fields.next()?;
-        if kind.starts_with("CONFLICT") {
-            messages.push(text.trim().to_owned());
+        let count = count.trim().parse::<usize>().ok()?;
+        let paths: Vec<_> = fields.by_ref().take(count).map(String::from).collect();
+        let (kind, text) = (fields.next()?, fields.next()?);
+        if !kind.starts_with("CONFLICT") {
+            continue;
+        }
+        messages.push(text.trim().to_owned());
+        for path in paths {
+            if kind == "CONFLICT (binary)" {
+                binary.insert(path);
+            } else if let Some(conflict) = conflicts.get_mut(&path)
+                && kind == "CONFLICT (contents)"
+            {
+                // A file can have markers where both sides have a file.
+                conflict.is_marked = [2, 3].iter().all(|stage| conflict.is_file(*stage));
+            }
+        }
+    }
+    for path in binary {
+        if let Some(conflict) = conflicts.get_mut(&path) {
+            conflict.is_marked = false;
         }
     }
     Some(Merged { tree, conflicts, messages })
@@ -161,11 +188,18 @@ mod tests {
         let tree = "a".repeat(40);
         let clean = parse(format!("{tree}\0").as_bytes()).unwrap();
         assert_eq!((clean.tree.as_str(), clean.conflicts.len()), (tree.as_str(), 0));
+        let stage = |stage: u8, path: &str| format!("100644 {tree} {stage}\t{path}\0");
+        let stages = [stage(1, "f"), stage(2, "f"), stage(3, "f"), stage(3, "g h")].concat();
         let output = format!(
-            "{tree}\0f\0g h\0\x001\0f\0Auto-merging\0Auto-merging f\n\x001\0f\0CONFLICT (contents)\0CONFLICT (content): Merge conflict in f\n\x002\0g h\0i\0CONFLICT (rename/delete)\0CONFLICT: g h\n\0"
+            "{tree}\0{stages}\x001\0f\0Auto-merging\0Auto-merging f\n\x001\0f\0CONFLICT (contents)\0CONFLICT (content): Merge conflict in f\n\x002\0g h\0i\0CONFLICT (rename/delete)\0CONFLICT: g h\n\0"
         );
         let found = parse(output.as_bytes()).unwrap();
-        assert_eq!(found.conflicts, ["f", "g h"]);
+        let seen: Vec<_> = found.conflicts.iter().map(|(p, c)| (p.as_str(), c.is_marked)).collect();
+        assert_eq!(seen, [("f", true), ("g h", false)]);
+        let binary = format!(
+            "{tree}\0{stages}\x001\0f\0CONFLICT (contents)\0x\x001\0f\0CONFLICT (binary)\0y\0\0"
+        );
+        assert!(!parse(binary.as_bytes()).unwrap().conflicts["f"].is_marked);
         assert_eq!(found.messages, ["CONFLICT (content): Merge conflict in f", "CONFLICT: g h"]);
         assert!(parse(b"nonsense\0").is_none());
     }

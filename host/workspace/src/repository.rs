@@ -217,6 +217,17 @@ impl Main {
         raw(&self.git.output(call).await?).ok_or_else(|| unreadable("diff-tree --raw"))
     }
 
+    /// The messages of the commits that one has and the other has not.
+    pub(crate) async fn messages(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<String, WorkspaceError> {
+        let args = ["rev-list", "--no-commit-header", "--format=%B", "--max-count=1000"];
+        let call = self.call(&args).await?.arg(to.as_str()).arg(format!("^{from}"));
+        self.git.text(call).await
+    }
+
     /// The tree of a commit.
     pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
         let call =
@@ -306,6 +317,19 @@ impl Main {
         Ok(entries.filter_map(path).collect())
     }
 
+    /// The branch beside which there can be none of this name, if there is one.
+    async fn blocking(&self, name: &str) -> Result<Option<String>, WorkspaceError> {
+        for (end, _) in name.match_indices('/') {
+            let above = &name[..end];
+            if self.resolve(&format!("refs/heads/{above}")).await?.is_some() {
+                return Ok(Some(above.to_owned()));
+            }
+        }
+        let below = format!("refs/heads/{name}/");
+        let first = self.refs(&below).await?.into_iter().next();
+        Ok(first.and_then(|(name, _)| Some(name.strip_prefix("refs/heads/")?.to_owned())))
+    }
+
     /// The working tree that a branch, which must be there, is checked out in.
     pub(crate) async fn checked_out_at(
         &self,
@@ -379,6 +403,11 @@ pub(crate) async fn base(
     let main = Main::open(git, &top.path).await?;
     if !is_branch_name(git, work_branch).await? {
         return Err(unusable(format!("{work_branch:?} cannot be a branch's name")));
+    }
+    if let Some(blocking) = main.blocking(work_branch).await? {
+        return Err(unusable(format!(
+            "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`"
+        )));
     }
     let Some(commit) = main.resolve("HEAD").await? else {
         return Err(unusable(

@@ -6,7 +6,8 @@
 //! | `too-large` | a task's result changes more files or lines than [`DiffRules`] allows |
 //! | `protected-path` | a path that [`DiffRules`] protects was changed |
 //! | `outside-workspace` | a symbolic link leads out of the repository or into a `.git`, by itself or through other links, and did not before; or files are in a repository inside of it that is no submodule |
-//! | `conflict-marker` | a changed file has more of git's conflict markers than it had |
+//! | `conflict-marker` | a changed file has more of git's conflict markers than it had, or a side of a conflict is left beside its place |
+//! | `one-sided` | a conflict was resolved by dropping all that one side did to a file, and no commit message names it |
 //!
 //! The diff is against the commit that the task started from. What was merged is one diff against the base, without
 //! bounds of size. Where a task began with an unresolved merge, markers are counted against the base.
@@ -17,6 +18,8 @@ use std::io::{self, BufRead};
 pub(crate) const EMPTY_DIFF: &str = "empty-diff";
 /// The code of an unresolved merge.
 pub(crate) const CONFLICT_MARKER: &str = "conflict-marker";
+/// The code of a resolution that leaves out what one side did.
+pub(crate) const ONE_SIDED: &str = "one-sided";
 /// The code of a link that leads out.
 pub(crate) const OUTSIDE_WORKSPACE: &str = "outside-workspace";
 

@@ -22,6 +22,7 @@ use crate::{
     git::{Call, Git},
     include,
     layout::{TaskDir, private_dir, way_dir},
+    lfs::Pointer,
     object::ObjectId,
     remove::remove_tree,
     repository::Main,
@@ -32,8 +33,10 @@ use crate::{
 };
 use cyrus_core::{WorkspaceError, WorkspaceSpec};
 use std::{
+    ffi::OsStr,
     fs,
     io::ErrorKind,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -76,6 +79,7 @@ impl Trees<'_> {
             .await?;
         }
         self.write(commit, set_up.is_some().then_some(self.base)).await?;
+        self.bring_lfs().await?;
         self.protect(commit).await?;
         let failed = set_up.filter(|set_up| set_up.failed).map(|set_up| set_up.said);
         Ok(Tree { place: self.place(), set_up_failure: failed })
@@ -185,6 +189,35 @@ impl Trees<'_> {
             include::copy(git, &source, &root, scratch.path()).await?;
         }
         Ok(())
+    }
+
+    /// Puts the content of Git LFS in the place of its pointers, where it is on this machine: the set-up fetched it, or
+    /// the repository has it.
+    async fn bring_lfs(&self) -> Result<(), WorkspaceError> {
+        let root = self.place().root;
+        let attributes = fs::read(root.join(".gitattributes")).unwrap_or_default();
+        if !String::from_utf8_lossy(&attributes).contains("filter=lfs") {
+            return Ok(());
+        }
+        let call = Call::new(&root, &["ls-files", "-z", "--", ":(attr:filter=lfs)"]);
+        let names = self.git.output(call.env("GIT_LITERAL_PATHSPECS", "0")).await?;
+        let (kept, store) = (self.task.prepared().join("tree"), self.main.lfs_store());
+        in_background("bring the content of Git LFS", move || {
+            for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+                let name = Path::new(OsStr::from_bytes(name));
+                let file = root.join(name);
+                let Some(pointer) = Pointer::read(&file) else { continue };
+                let fetched = Some(kept.join(name)).filter(|fetched| pointer.names(fetched));
+                if let Some(content) = fetched.or_else(|| pointer.in_store(&store)) {
+                    let mode = file.metadata().map_err(io("cannot look at", &file))?.permissions();
+                    fs::remove_file(&file).map_err(io("cannot replace", &file))?;
+                    fs::copy(&content, &file).map_err(io("cannot write", &file))?;
+                    fs::set_permissions(&file, mode).map_err(io("cannot write", &file))?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Lays the protected paths over, as the base commit has them.

@@ -26,6 +26,9 @@ use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct, Workspace};
 use cyrus_sandbox::{AbsolutePath, HomePlace};
 use std::{fs, path::Path};
 
+/// How often something is done at which git fails.
+const TRIES: u32 = 3;
+
 /// The port [`Workspaces`] with git. See the crate's documentation for how, and for what it withstands.
 #[derive(Clone)]
 pub struct GitWorkspaces {
@@ -267,6 +270,66 @@ impl GitWorkspaces {
         Ok(commit)
     }
 
+    /// Makes the clone, or finds it.
+    async fn make(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
+        let dir = self.task(spec);
+        let prepared = |main: &Main| PreparedWorkspace {
+            spec: spec.clone(),
+            workspace: Workspace {
+                root: dir.workspace(),
+                home: dir.home(),
+                home_record: dir.home_record(),
+                borrowed: main.object_directories(),
+            },
+        };
+        dir.create()?;
+        if dir.is_made() && dir.set_up().exists() {
+            return Ok(prepared(&Main::open(&self.git, &spec.base.path).await?));
+        }
+        let about = serde_json::to_vec(spec).unwrap_or_default();
+        fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
+        let opened = self.opened(spec).await?;
+        if !dir.is_made() {
+            // One that was lost goes on from what was collected of it.
+            let pin = refs::clone(spec);
+            let held = opened.main.resolve(&pin).await?;
+            let commit = held.as_ref().unwrap_or(&opened.start);
+            // What the clone borrows must stay, whatever happens to the refs it is on.
+            opened.main.keep(&pin, commit).await?;
+            self.put(&opened, spec, commit, Existing::Keep).await?;
+        }
+        let held = opened.main.resolve(&refs::clone(spec)).await?;
+        self.set_up(&opened, spec, held.as_ref().unwrap_or(&opened.start)).await?;
+        Ok(prepared(&opened.main))
+    }
+
+    /// Brings a result in.
+    async fn take(
+        &self,
+        workspace: &PreparedWorkspace,
+        product: &WorkProduct,
+        message: &str,
+    ) -> Result<Collected, WorkspaceError> {
+        let spec = &workspace.spec;
+        let opened = self.opened(spec).await?;
+        let (commit, notes) = match product {
+            WorkProduct::Nothing => (opened.start.clone(), Vec::new()),
+            WorkProduct::Workspace => self.take_workspace(&opened, spec, message).await?,
+            WorkProduct::Branch(branch) => (self.take_branch(&opened, branch).await?, Vec::new()),
+        };
+        let Opened { main, start, kept, .. } = &opened;
+        let since = main.since(start, &commit).await?;
+        let diff = main.stat(&since, &commit).await?;
+        main.keep(kept, &commit).await?;
+        if let WorkProduct::Branch(_) = product {
+            // Checked, and gone on with, where results of this machine are.
+            self.put(&opened, spec, &commit, Existing::Replace).await?;
+            self.set_up(&opened, spec, &commit).await?;
+        }
+        main.keep(&refs::clone(spec), &commit).await?;
+        Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff, notes })
+    }
+
     /// What a clone leaves behind in its repository, and outside of it by its tear-down.
     async fn release(&self, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
         let Opened { task, base, main, .. } = self.opened(spec).await?;
@@ -303,35 +366,7 @@ impl Workspaces for GitWorkspaces {
     }
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
-        let dir = self.task(spec);
-        let prepared = |main: &Main| PreparedWorkspace {
-            spec: spec.clone(),
-            workspace: Workspace {
-                root: dir.workspace(),
-                home: dir.home(),
-                home_record: dir.home_record(),
-                borrowed: main.object_directories(),
-            },
-        };
-        dir.create()?;
-        if dir.is_made() && dir.set_up().exists() {
-            return Ok(prepared(&Main::open(&self.git, &spec.base.path).await?));
-        }
-        let about = serde_json::to_vec(spec).unwrap_or_default();
-        fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
-        let opened = self.opened(spec).await?;
-        if !dir.is_made() {
-            // One that was lost goes on from what was collected of it.
-            let pin = refs::clone(spec);
-            let held = opened.main.resolve(&pin).await?;
-            let commit = held.as_ref().unwrap_or(&opened.start);
-            // What the clone borrows must stay, whatever happens to the refs it is on.
-            opened.main.keep(&pin, commit).await?;
-            self.put(&opened, spec, commit, Existing::Keep).await?;
-        }
-        let held = opened.main.resolve(&refs::clone(spec)).await?;
-        self.set_up(&opened, spec, held.as_ref().unwrap_or(&opened.start)).await?;
-        Ok(prepared(&opened.main))
+        again(|| self.make(spec)).await
     }
 
     async fn collect(
@@ -340,24 +375,7 @@ impl Workspaces for GitWorkspaces {
         product: &WorkProduct,
         message: &str,
     ) -> Result<Collected, WorkspaceError> {
-        let spec = &workspace.spec;
-        let opened = self.opened(spec).await?;
-        let (commit, notes) = match product {
-            WorkProduct::Nothing => (opened.start.clone(), Vec::new()),
-            WorkProduct::Workspace => self.take_workspace(&opened, spec, message).await?,
-            WorkProduct::Branch(branch) => (self.take_branch(&opened, branch).await?, Vec::new()),
-        };
-        let Opened { main, start, kept, .. } = &opened;
-        let since = main.since(start, &commit).await?;
-        let diff = main.stat(&since, &commit).await?;
-        main.keep(kept, &commit).await?;
-        if let WorkProduct::Branch(_) = product {
-            // Checked, and gone on with, where results of this machine are.
-            self.put(&opened, spec, &commit, Existing::Replace).await?;
-            self.set_up(&opened, spec, &commit).await?;
-        }
-        main.keep(&refs::clone(spec), &commit).await?;
-        Ok(Collected { commit: commit.to_string(), kept: opened.kept, diff, notes })
+        again(|| self.take(workspace, product, message)).await
     }
 
     async fn discard(&self, workspace: &PreparedWorkspace) -> Result<(), WorkspaceError> {
@@ -381,12 +399,31 @@ impl Workspaces for GitWorkspaces {
         self.remove_session(session).await?;
         let main = Main::open(&self.git, &base.path).await?;
         let all = main.refs(&refs::session(session)).await?;
-        main.remove_refs(&unneeded(session, &all)).await
+        main.remove_refs(&unneeded(session, &all)).await.inspect_err(|error| {
+            tracing::warn!(%session, %error, "its refs in the repository stay");
+        })
     }
 
     async fn present(&self) -> Result<Vec<SessionId>, WorkspaceError> {
         self.roots.sessions()
     }
+}
+
+/// Does something with git again when git failed at it: it may have met the user, another session, or a clean-up of the
+/// repository. All of it is done from the beginning. One that waited for a lock has waited long enough.
+async fn again<T, F>(act: impl Fn() -> F) -> Result<T, WorkspaceError>
+where
+    F: Future<Output = Result<T, WorkspaceError>>,
+{
+    for _ in 1..TRIES {
+        match act().await {
+            Err(WorkspaceError::Git { command, output, .. }) if !output.contains(".lock'") => {
+                tracing::info!(%command, %output, "tried again");
+            }
+            ended => return ended,
+        }
+    }
+    act().await
 }
 
 /// Of the refs of a session that is over, those that only it needed: all of them when its branch is where it put its

@@ -204,10 +204,11 @@ async fn a_partial_clone_will_do() {
 #[tokio::test]
 async fn a_branch_that_cannot_be_there_beside_another_is_an_error() {
     let world = World::new();
-    world.run("main", &["branch", "cyrus"]);
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("new", "x\n")]);
     let collected = world.collect(&prepared).await;
+    // Made after the work began.
+    world.run("main", &["branch", "cyrus"]);
     let error = world.publish(&prepared, &collected).await.unwrap_err().to_string();
     assert!(error.contains("'refs/heads/cyrus' exists"), "{error}");
     assert_eq!(world.content(&collected.kept, "new"), "x");

@@ -117,7 +117,7 @@ mod tests {
         let args = args(&Settings::default(), &Run::default(), Start::Fresh);
         assert_eq!(args[0], "-p");
         assert_eq!(value(&args, "--model"), Some("opus"));
-        assert_eq!(value(&args, "--setting-sources"), Some("user"));
+        assert_eq!(value(&args, "--setting-sources"), Some("user,project"));
         assert_eq!(value(&args, "--permission-mode"), Some("acceptEdits"));
         assert_eq!(value(&args, "--session-id"), Some(SessionId::of_execution("e").as_str()));
         assert!(args.contains(&"--strict-mcp-config".to_owned()));

@@ -121,8 +121,8 @@ fn found(findings: &[Finding]) -> String {
 
 /// What is added to Claude Code's own system prompt.
 ///
-/// The checkout's settings are not loaded, and with them Claude Code leaves out the checkout's memory files,
-/// which are only text. So it is told where the conventions are.
+/// Claude Code does not read `AGENTS.md` by itself, and no memory file at all where the checkout's settings are not
+/// loaded. So the prompt says where the conventions are.
 pub(crate) fn system_prompt(task: &Task, given: Option<&str>) -> String {
     let work = match task.kind.as_str() {
         "scoper" => {

@@ -92,7 +92,7 @@ impl PermissionMode {
 pub enum SettingSource {
     /// The home directory it is given.
     User,
-    /// `.claude/` of the checkout. Its hooks are commands, and run without a question.
+    /// `.claude/` and the memory files of the checkout. Its hooks are commands, and run without a question.
     Project,
     /// `.claude/settings.local.json` of the checkout.
     Local,
@@ -144,10 +144,12 @@ impl Settings {
         self.background_minutes.map_or(BACKGROUND, |minutes| Duration::from_mins(minutes.into()))
     }
 
-    /// The sources as the command line has them. By default only the home directory that Cyrus made: the
-    /// checkout may be anybody's, `-p` asks nobody whether it is trusted, and its hooks would run at once.
+    /// The sources as the command line has them. By default the home directory that Cyrus made, and what the
+    /// repository has for agents: its memory files, skills, agents and settings, as a person who works on it has
+    /// them. The commands that its hooks name run in the sandbox, as its set-up does.
     pub(crate) fn sources(&self) -> String {
-        let sources = self.setting_sources.as_deref().unwrap_or(&[SettingSource::User]);
+        let usual = [SettingSource::User, SettingSource::Project];
+        let sources = self.setting_sources.as_deref().unwrap_or(&usual);
         sources.iter().map(|source| source.as_str()).collect::<Vec<_>>().join(",")
     }
 }

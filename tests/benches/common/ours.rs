@@ -2,7 +2,7 @@
 
 use super::COMPONENT;
 use cyrus_plugin::{BundledPlugin, ExecutorConfig, HostMaximum, discover};
-use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, PluginExecutor, Runtime, RuntimeOptions, Tools};
 use cyrus_sandbox::Launcher;
 use serde_json::json;
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
@@ -45,6 +45,7 @@ impl Ours {
             launcher,
             path: OsString::new(),
             home: PathBuf::from("/"),
+            tools: Tools::default(),
             maximum: HostMaximum::default(),
             log_sink: None,
         })

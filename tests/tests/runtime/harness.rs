@@ -7,7 +7,7 @@ use cyrus_executor::{
 use cyrus_plugin::{BundledPlugin, ExecutorConfig, ExecutorLimits, HostMaximum, discover};
 use cyrus_runtime::{
     Compiler, Confine, ExecutorError, HostSecrets, LoadError, LogSink, Plugin, PluginExecutor,
-    PluginLog, Runtime, RuntimeOptions,
+    PluginLog, Runtime, RuntimeOptions, Tools,
 };
 use cyrus_sandbox::{AbsolutePath, Launcher};
 use serde_json::Value;
@@ -69,6 +69,7 @@ impl Setup {
             component: PROBE.to_vec(),
             maximum: HostMaximum::default(),
             home: PathBuf::from("/nonexistent"),
+            tools: Tools::default(),
             // Compiled once for all tests, and for the next run.
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
             compiler: cyrus_tests::compiler!(),

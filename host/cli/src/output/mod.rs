@@ -15,8 +15,8 @@ pub(crate) use channel::Telling;
 pub(crate) use lines::{piece, told};
 pub(crate) use log::start_log;
 pub(crate) use print::{
-    add_line, note, print, print_all, print_error, print_generated, print_interrupted, print_json,
-    print_json_pretty, print_note, print_panic, say,
+    add_line, note, output_failure, print, print_all, print_error, print_generated,
+    print_interrupted, print_json, print_json_pretty, print_note, print_panic, print_usage, say,
 };
 pub(crate) use summary::summary;
 pub(crate) use table::table;

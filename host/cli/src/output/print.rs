@@ -12,6 +12,7 @@ use std::{
     io::{self, Write, stderr, stdout},
     os::fd::AsFd,
     panic::PanicHookInfo,
+    sync::OnceLock,
 };
 
 /// Prints a line on standard output, made of a format as in `println!`.
@@ -37,14 +38,32 @@ macro_rules! add_line {
 
 pub(crate) use {add_line, note, say};
 
-/// Prints a line on standard output. A reader that has gone away is no error of this program.
+/// Why standard output could not be written to, the first time that was so.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// Prints a line on standard output.
 pub(crate) fn print(line: &Line) {
     print_all(std::slice::from_ref(line));
 }
 
 /// Prints lines on standard output.
 pub(crate) fn print_all(lines: &[Line]) {
-    let _ = write_lines(&mut stdout().lock(), lines);
+    note_failure(write_lines(&mut stdout().lock(), lines));
+}
+
+/// Why something that was to be printed on standard output is not there. A reader that has gone away is no failure: it
+/// has what it wanted.
+pub(crate) fn output_failure() -> Option<&'static str> {
+    FAILURE.get().map(String::as_str)
+}
+
+/// The work goes on without its output; how the command ends says what is missing.
+fn note_failure(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        FAILURE.get_or_init(|| error.to_string());
+    }
 }
 
 /// Prints a line on standard error.
@@ -73,7 +92,15 @@ pub(crate) fn print_json_pretty(value: &impl Serialize) -> serde_json::Result<()
 /// Prints what this program itself generated for another program, such as a shell's completions, as it is.
 pub(crate) fn print_generated(text: &[u8]) {
     let mut out = stdout().lock();
-    let _ = out.write_all(text).and_then(|()| out.flush());
+    note_failure(out.write_all(text).and_then(|()| out.flush()));
+}
+
+/// Prints how the command is used: what was asked for on standard output, what was wrong on standard error.
+pub(crate) fn print_usage(said: &clap::Error) {
+    let printed = said.print();
+    if !said.use_stderr() {
+        note_failure(printed);
+    }
 }
 
 /// Acknowledges an interrupt. Standard error may be gone with the terminal; that must not stop the stop.
@@ -114,7 +141,7 @@ fn write_lines(out: &mut (impl Write + AsFd), lines: &[Line]) -> io::Result<()> 
 fn write_json(json: &str) {
     let mut out = stdout().lock();
     let line = unobeyed(json) + "\n";
-    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    note_failure(out.write_all(line.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// The same JSON without characters that a terminal obeys or does not show. The serialiser escapes those below U+0020;

@@ -78,11 +78,40 @@ pub(super) async fn conclude(
         );
         return Ok(Some(Conclusion::because(SessionOutcome::Rejected, reason)));
     }
-    publish(desk, found, &head, failed.is_none()).await?;
+    if let Err(error) = publish(desk, found, &head, failed.is_none()).await {
+        return unpublished(desk, failed, &head, error).map(Some);
+    }
     Ok(Some(failed.unwrap_or_else(|| match report.verdict {
         ValidationVerdict::Passed => Conclusion::new(SessionOutcome::Validated),
         _ => Conclusion::because(SessionOutcome::Unverified, unverified(&report)),
     })))
+}
+
+/// How a session ends whose result is there and cannot be published: it is set aside, and publishes again when it is
+/// resumed. The work is paid for.
+fn unpublished(
+    desk: &Desk<'_>,
+    failed: Option<Conclusion>,
+    head: &str,
+    error: Broken,
+) -> Result<Conclusion, Broken> {
+    let Broken::Workspace(error) = error else { return Err(error) };
+    let id = &desk.session.id;
+    let kept = format!(
+        "{error}; the result is kept as {head}: `git branch NAME {head}` makes a branch of it"
+    );
+    Ok(match failed {
+        Some(Conclusion { outcome, reason }) => {
+            let reason = reason.into_iter().chain([format!("not published: {kept}")]);
+            Conclusion::because(outcome, reason.collect::<Vec<_>>().join("; "))
+        }
+        None => Conclusion::because(
+            SessionOutcome::Paused,
+            format!(
+                "the result passes and could not be published: {kept}, and `cyrus session resume {id}` publishes it again"
+            ),
+        ),
+    })
 }
 
 /// Why a result that passes is not validated.

@@ -216,8 +216,10 @@ fn conflict_task(of: &PlannedTask, id: TaskId, theirs: &str, found: Found) -> Pl
     let Found { ours, start, account } = found;
     let prompt = format!(
         "Two pieces of work change the same place. Both are wanted. The files of this directory hold both, with \
-         conflict markers (`<<<<<<<`, `=======`, `>>>>>>>`) where they differ. Resolve every conflict so that both \
-         pieces of work keep their meaning, remove the markers, and change nothing else.\n\n\
+         conflict markers (`<<<<<<<`, `=======`, `>>>>>>>`) where they differ, or as files beside each other where a \
+         file cannot hold both. Resolve every conflict so that both pieces of work keep their meaning, remove the \
+         markers, and change nothing else. Where one side makes the other superfluous, commit with a message that \
+         names the file and says why.\n\n\
          The piece that could not be merged is \"{}\":\n\n{}\n\nWhat each side did:\n\n{account}",
         of.task.title, of.task.prompt
     );

@@ -2,7 +2,9 @@
 
 use super::{attempt, desk::Desk, integrate, verdict};
 use crate::{Broken, Outage, Step, Tried, checkpoint_of, decide, ending, released, soonest};
-use cyrus_core::{Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState};
+use cyrus_core::{
+    Excluded, ExecutionOutcome, PlannedTask, Receipt, SessionEvent, TaskState, WorkspaceError,
+};
 use cyrus_executor::{Finding, MicroUsd, Placement, TaskId};
 use serde_json::Value;
 use std::{
@@ -49,13 +51,34 @@ pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<T
         Err(error @ (Broken::Workspace(_) | Broken::Name(_))) => {
             // Whoever has taken the session over may have removed what is missing.
             desk.is_ours().await?;
-            desk.set(&id, TaskState::Failed { reason: error.to_string() }).await?;
+            let reason = error.to_string();
+            let state = if is_of_the_surroundings(&error) {
+                TaskState::Held { reason }
+            } else {
+                TaskState::Failed { reason }
+            };
+            desk.set(&id, state).await?;
         }
         Err(Broken::Uncertain(reason)) => desk.set(&id, TaskState::Held { reason }).await?,
         Err(error @ Broken::Store(_)) => return Err(error),
     }
     attempt::discard(desk, &planned).await;
     Ok(id)
+}
+
+/// Whether somebody who looks into it can mend this: a full disk, a lock that was left behind, a repository that is not
+/// there. What was paid for is still in the clone.
+fn is_of_the_surroundings(error: &Broken) -> bool {
+    match error {
+        Broken::Workspace(error) => match error {
+            WorkspaceError::Io { .. }
+            | WorkspaceError::Git { .. }
+            | WorkspaceError::NotUsable { .. }
+            | WorkspaceError::Moved { .. } => true,
+            WorkspaceError::Unacceptable(_) => false,
+        },
+        Broken::Store(_) | Broken::Name(_) | Broken::Uncertain(_) => false,
+    }
 }
 
 /// Tries executors until one has a result that holds, or nobody is left. Each step has a place of its own only while

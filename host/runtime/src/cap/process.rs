@@ -205,6 +205,7 @@ async fn prepare(
     let logins = Logins::new(login_files(&homes, name, &host.home, policy.programs()));
     let home = Home::open(homes, &home_owner(name, grant), &host.home, &files).await;
     let mut home = home.map_err(|e| io(&e))?;
+    host.tools.seed.plant(home.path().as_path()).map_err(|e| io(&e))?;
     let launcher = (executor.confine)(granted);
     let mut sandbox = launcher.sandbox(&program);
     if let Some(flag) = &granted.mcp_flag {
@@ -233,6 +234,7 @@ async fn prepare(
     let variables = executor.variables.get(grant).into_iter().flatten();
     let launch = Launch::new(program, directory)
         .args(args.into_list())
+        .envs(host.tools.variables.iter().cloned())
         .env("PATH", host.path.clone())
         .env("HOME", home.path().as_path())
         .env("TMPDIR", home.tmp().as_path())

@@ -13,6 +13,7 @@
 
 mod file;
 mod record;
+mod seed;
 mod shape;
 
 use std::fs::{self, DirBuilder};
@@ -25,6 +26,7 @@ use crate::path::AbsolutePath;
 use record::{Record, name_of};
 
 pub use file::{HomeFile, NotAHomeFile};
+pub use seed::HomeSeed;
 pub use shape::Departure;
 
 /// What became of one file when the user's home and the private one were compared.

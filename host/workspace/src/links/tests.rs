@@ -57,6 +57,20 @@ fn links_that_lead_out_at_any_step_are_found() {
 }
 
 #[test]
+fn a_link_of_before_may_have_another_name_and_not_be_there_twice() {
+    let words = ("words", "/usr/share/dict");
+    assert_eq!(out(&[("dictionary", words.1)], &[words]), [""; 0]);
+    assert_eq!(out(&[("deep/er/dictionary", words.1)], &[words]), [""; 0]);
+    assert_eq!(out(&[words, ("dictionary", words.1)], &[words]), ["dictionary"]);
+    assert_eq!(out(&[("a", words.1), ("b", words.1)], &[words]).len(), 1);
+    assert_eq!(out(&[("dictionary", "/usr/share")], &[words]), ["dictionary"]);
+    // A relative one means another place in another directory.
+    let up = ("d/up", "../../x");
+    assert_eq!(out(&[("d/above", up.1)], &[up]), [""; 0]);
+    assert_eq!(out(&[("d/../above", up.1), ("e", "../../x")], &[up]).len(), 2);
+}
+
+#[test]
 fn links_are_followed_through_links() {
     let through = [("d/d/top", "../.."), ("notes", "d/d/top/../etc/passwd")];
     assert_eq!(out(&through, &[]), ["notes"]);

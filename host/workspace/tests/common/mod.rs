@@ -8,7 +8,7 @@ use cyrus_core::{
     Base, Collected, Integration, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
-use cyrus_sandbox::{AbsolutePath, Launcher, find_program};
+use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, find_program};
 use cyrus_workspace::{
     CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, Roots, WorkspaceSettings,
 };
@@ -42,6 +42,7 @@ pub fn checks() -> CheckEnvironment {
     CheckEnvironment {
         shell: absolute("/bin/sh"),
         variables: vec![("PATH".into(), path), ("TOOL".into(), "t".into())],
+        seed: HomeSeed::default(),
         timeout: TIMEOUT,
     }
 }
