@@ -11,7 +11,9 @@ use cyrus_executor::{
     TaskExecutor, TaskKind, ToolResult, ToolUse, Usage, Warning, WorkProduct, Workspace,
 };
 use cyrus_plugin::{ExecutorConfig, HostMaximum, McpGrant, ProcessGrant, discover};
-use cyrus_runtime::{HostSecrets, LogLevel, PluginExecutor, PluginLog, Runtime, RuntimeOptions};
+use cyrus_runtime::{
+    HostSecrets, LogLevel, PluginExecutor, PluginLog, Runtime, RuntimeOptions, Tools,
+};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
@@ -107,6 +109,7 @@ impl Bench {
             launcher,
             path,
             home: PathBuf::from("/nonexistent"),
+            tools: Tools::default(),
             maximum: HostMaximum::default(),
             log_sink: Some(Arc::new(move |line| sink.lock().expect("no panic").push(line))),
         })

@@ -17,7 +17,7 @@ macro_rules! of {
                 a_file_that_it_writes_ends_up_committed_and_validated,
                 the_cost_is_what_it_reports,
                 it_sees_nothing_of_the_users_home_and_environment,
-                a_checkouts_own_settings_start_nothing,
+                a_checkouts_own_settings_start_nothing_where_they_are_shut_out,
                 a_probe_says_which_version_it_is,
             }
             of! { $version, failures:

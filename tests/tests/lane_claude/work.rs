@@ -89,8 +89,9 @@ pub(crate) fn it_sees_nothing_of_the_users_home_and_environment(claude: Claude) 
     }
 }
 
-pub(crate) fn a_checkouts_own_settings_start_nothing(claude: Claude) {
+pub(crate) fn a_checkouts_own_settings_start_nothing_where_they_are_shut_out(claude: Claude) {
     let bench = claude.with([write("hello.txt", "hello\n"), done()]);
+    let bench = bench.config(json!({ "projectSettings": false }));
     let (hooked, served) = (bench.path("hooked"), bench.path("served"));
     let hook = json!([{ "hooks": [{ "type": "command", "command": format!("touch '{}'", hooked.display()) }] }]);
     let settings =

@@ -7,7 +7,7 @@ use cyrus_executor::{
     StopResult, Task, TaskExecutor, TaskKind, Usage, WorkProduct, Workspace,
 };
 use cyrus_plugin::{ExecutorConfig, HostMaximum, discover};
-use cyrus_runtime::{HostSecrets, Plugin, PluginExecutor, Runtime, RuntimeOptions};
+use cyrus_runtime::{HostSecrets, Plugin, PluginExecutor, Runtime, RuntimeOptions, Tools};
 use cyrus_sandbox::Launcher;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
@@ -84,6 +84,7 @@ pub(crate) async fn load(directory: &Path) -> (Runtime, Plugin) {
         launcher,
         path,
         home: PathBuf::from("/nonexistent"),
+        tools: Tools::default(),
         maximum: HostMaximum::default(),
         log_sink: None,
     });

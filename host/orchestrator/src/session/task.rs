@@ -66,18 +66,17 @@ pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<T
     Ok(id)
 }
 
-/// Whether somebody who looks into it can mend this: a full disk, a lock that was left behind, a repository that is not
-/// there. What was paid for is still in the clone.
+/// Whether somebody who looks into it can mend this: a full disk, a lock that was left behind, a file that cannot be read
+/// or written. What was paid for is still in the clone.
 fn is_of_the_surroundings(error: &Broken) -> bool {
     match error {
-        Broken::Workspace(error) => match error {
-            WorkspaceError::Io { .. }
-            | WorkspaceError::Git { .. }
-            | WorkspaceError::NotUsable { .. }
-            | WorkspaceError::Moved { .. } => true,
-            WorkspaceError::Unacceptable(_) => false,
-        },
-        Broken::Store(_) | Broken::Name(_) | Broken::Uncertain(_) => false,
+        Broken::Workspace(WorkspaceError::Io { .. }) => true,
+        Broken::Workspace(WorkspaceError::Git { output, .. }) => {
+            ["No space left on device", "Disk quota exceeded", ".lock'"]
+                .iter()
+                .any(|sign| output.contains(sign))
+        }
+        _ => false,
     }
 }
 
