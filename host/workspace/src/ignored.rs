@@ -22,8 +22,7 @@ pub(crate) async fn read(git: &Git, repository: &Path) -> Result<Vec<u8>, Worksp
     let config_home = chosen.unwrap_or_else(|| home.join(".config"));
     let call = safe
         .arg("--includes")
-        .reading_user_config(home)
-        .env("GIT_CONFIG_NOSYSTEM", "0")
+        .reading_user_config(git.environment())
         .env("XDG_CONFIG_HOME", &config_home);
     let answer = git.run(call).await?;
     if answer.code != 0 {

@@ -52,7 +52,14 @@ impl Scratch {
         borrowing(git, main, directory.path(), &["--bare"]).await?;
         let hash_bytes = if main.format == "sha256" { 32 } else { 20 };
         let borrowed = main.object_directories();
-        Ok(Self { git: git.clone(), directory, limits, hash_bytes, borrowed, absorbed: OnceCell::new() })
+        Ok(Self {
+            git: git.clone(),
+            directory,
+            limits,
+            hash_bytes,
+            borrowed,
+            absorbed: OnceCell::new(),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {

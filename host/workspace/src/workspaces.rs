@@ -179,7 +179,7 @@ impl GitWorkspaces {
         commit: &ObjectId,
     ) -> Result<(), WorkspaceError> {
         let Opened { task, main, .. } = opened;
-        let (scratch, files) = (Scratch::new(&self.git, main, task).await?, task.workspace());
+        let (scratch, files) = (Scratch::new(&self.git, main, task, self.settings.results).await?, task.workspace());
         let snapshot = Snapshot {
             scratch: &scratch,
             files: &files,
@@ -352,7 +352,7 @@ impl GitWorkspaces {
 pub(crate) struct Opened {
     task: TaskDir,
     base: ObjectId,
-    start: ObjectId,
+    pub(crate) start: ObjectId,
     pub(crate) main: Main,
     identity: Identity,
     connection: Vec<(String, String)>,
