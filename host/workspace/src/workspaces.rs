@@ -179,7 +179,8 @@ impl GitWorkspaces {
         commit: &ObjectId,
     ) -> Result<(), WorkspaceError> {
         let Opened { task, main, .. } = opened;
-        let (scratch, files) = (Scratch::new(&self.git, main, task, self.settings.results).await?, task.workspace());
+        let (scratch, files) =
+            (Scratch::new(&self.git, main, task, self.settings.results).await?, task.workspace());
         let snapshot = Snapshot {
             scratch: &scratch,
             files: &files,
