@@ -69,7 +69,6 @@ impl Setup {
             component: PROBE.to_vec(),
             maximum: HostMaximum::default(),
             home: PathBuf::from("/nonexistent"),
-            tools: Tools::default(),
             // Compiled once for all tests, and for the next run.
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
             compiler: cyrus_tests::compiler!(),
@@ -142,6 +141,7 @@ impl Setup {
             launcher,
             path,
             home: self.home.clone(),
+            tools: Tools::default(),
             maximum: self.maximum.clone(),
             log_sink: Some(log_sink),
         })
