@@ -534,8 +534,7 @@ mod tests {
             ":100644 100755 {a} {none} M\0a b\0:100644 000000 {a} {none} D\0gone\0:100644 120000 {a} {none} T\0link\0"
         );
         let found = changed(output.as_bytes()).unwrap();
-        let seen: Vec<_> =
-            found.iter().map(|one| (one.path.as_slice(), one.is_file(), one.mode.is_some()));
+        let seen = found.iter().map(|one| (&one.path[..], one.is_file(), one.mode.is_some()));
         let seen: Vec<_> = seen.collect();
         assert_eq!(
             seen,
