@@ -304,7 +304,22 @@ fn executors(
         if !starts_well || !name.chars().all(plain) || name.len() > 64 {
             at.wrong("is no name for an executor: use up to 64 small letters, digits and hyphens, a letter first");
         }
-        entries.insert(name.to_owned(), ExecutorEntry::read(&at, sources, user_home));
+        let entry = ExecutorEntry::read(&at, sources, user_home);
+        let bundled = sources.bundled.iter().find(|bundled| bundled.name == name);
+        let bundled = bundled.filter(|_| entry.plugin(name) == name).map(|bundled| bundled.json);
+        let base =
+            bundled.and_then(|json| serde_json::from_str::<Value>(json).ok()).unwrap_or_default();
+        for program in entry
+            .additions
+            .keys()
+            .filter(|program| base["grants"]["process"][program.as_str()].is_null())
+        {
+            let grant = at.get("grants").get("process");
+            grant
+                .get(program)
+                .wrong("has no \"program\", and there is no grant of that name to add to");
+        }
+        entries.insert(name.to_owned(), entry);
     }
     entries
 }

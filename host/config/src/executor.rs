@@ -1,6 +1,8 @@
 use crate::{config::Sources, reader::At, sandbox::SandboxSettings, terms::TermsEntry};
 use cyrus_executor::Placement;
-use cyrus_plugin::{ExecutorConfig, ExecutorLimits, GatewayConfig, Grants, SecretRef};
+use cyrus_plugin::{
+    ExecutorConfig, ExecutorLimits, GatewayConfig, Grants, ProcessGrant, SecretRef,
+};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, path::Path};
 
@@ -15,6 +17,9 @@ pub(crate) struct ExecutorEntry {
     /// Of these, the capabilities in `granted` are said here.
     pub(crate) grants: Grants,
     pub(crate) granted: BTreeSet<Capability>,
+    /// What is added to grants of programs that are said elsewhere, by their names, as written: grants without a
+    /// `program`.
+    pub(crate) additions: Map<String, Value>,
     /// As written; it can be read over the default limits.
     pub(crate) limits: Map<String, Value>,
     /// As a whole.
@@ -94,6 +99,9 @@ impl ExecutorEntry {
             let known = Capability::ALL.map(|(name, _)| name).join(", ");
             return at.wrong(format!("is not something that can be granted; there are {known}"));
         };
+        if capability == Capability::Process && self.read_additions(at, home) {
+            return;
+        }
         let read =
             if at.is_present() { at.read_as::<Grants>(key) } else { Some(Grants::default()) };
         if let Some(mut grants) = read {
@@ -103,6 +111,35 @@ impl ExecutorEntry {
             capability.copy(&grants, &mut self.grants);
             self.granted.insert(capability);
         }
+    }
+
+    /// Reads grants of programs that name no program: each adds to the grant of its name that there is. `false` where
+    /// all of them name one.
+    fn read_additions(&mut self, at: &At<'_>, home: Option<&Path>) -> bool {
+        let all: Vec<_> = at.entries().collect();
+        let is_addition = |at: &At<'_>| at.is_present() && !at.get("program").is_present();
+        if !all.iter().any(|(_, at)| is_addition(at)) {
+            return false;
+        }
+        for (name, at) in all {
+            let Some(written) = at.object() else { continue };
+            let mut whole = written.clone();
+            whole.entry("program").or_insert_with(|| name.into());
+            let read = serde_json::from_value::<ProcessGrant>(Value::Object(whole));
+            let Some(mut grant) = at.noting(read) else { continue };
+            grant.env.values_mut().for_each(|secret| expand_file(secret, home));
+            if is_addition(&at) {
+                let mut expanded = written.clone();
+                if !grant.env.is_empty() {
+                    expanded.insert("env".to_owned(), json!(grant.env));
+                }
+                self.additions.insert(name.to_owned(), Value::Object(expanded));
+            } else {
+                self.grants.process.insert(name.to_owned(), grant);
+                self.granted.insert(Capability::Process);
+            }
+        }
+        true
     }
 
     /// What says more, over this. Settings are merged key by key, at any depth; a capability replaces the one
@@ -127,7 +164,20 @@ impl ExecutorEntry {
             capability.copy(&over.grants, &mut merged.grants);
             merged.granted.insert(*capability);
         }
+        for (name, addition) in &over.additions {
+            merged.add_to_grant(name, addition);
+        }
         merged
+    }
+
+    /// Adds to the grant of a program. One that is not there stays away: nothing says which program it is.
+    fn add_to_grant(&mut self, name: &str, addition: &Value) {
+        let Some(grant) = self.grants.process.get_mut(name) else { return };
+        let mut whole = json!(grant);
+        add(&mut whole, addition);
+        if let Ok(added) = serde_json::from_value(whole) {
+            *grant = added;
+        }
     }
 
     /// The name of its plugin: that of the executor, when nothing else is said.
@@ -168,6 +218,22 @@ pub(crate) fn expand_file(secret: &mut SecretRef, home: Option<&Path>) {
         && let (Ok(rest), Some(home)) = (path.strip_prefix("~"), home)
     {
         *path = home.join(rest);
+    }
+}
+
+/// Adds one value to another: objects key by key, lists what is not in them. Anything else is replaced.
+fn add(under: &mut Value, over: &Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                add(under.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(under), Value::Array(over)) => {
+            let new: Vec<_> = over.iter().filter(|value| !under.contains(value)).cloned().collect();
+            under.extend(new);
+        }
+        (under, over) => under.clone_from(over),
     }
 }
 
@@ -222,6 +288,25 @@ mod tests {
         let secrets: Vec<_> = config.grants.secrets.iter().collect();
         assert_eq!(secrets.len(), 1);
         assert_eq!(secrets[0].1.source, SecretRef::File("/h/k".into()));
+    }
+
+    #[test]
+    fn a_grant_without_a_program_adds_to_the_one_there_is() {
+        let bundled = json!({"grants": {"process": {"tool": {"program": "tool", "hosts": ["https://a.test"],
+            "args": {"flags": {"-p": "none", "--mode": ["a"]}}, "env": {"A": "1"}}}}});
+        let more = json!({"grants": {"process": {"tool": {"hosts": ["https://b.test", "https://a.test"],
+            "args": {"flags": {"--mode": ["a", "b"]}}, "env": {"KEY": {"file": "~/k"}}}}}});
+        let config = built(&[bundled.clone(), more.clone()]);
+        let grant = json!(config.grants.process["tool"]);
+        assert_eq!(grant["hosts"], json!(["https://a.test", "https://b.test"]));
+        assert_eq!(grant["args"]["flags"], json!({"-p": "none", "--mode": ["a", "b"]}));
+        assert_eq!(grant["env"], json!({"A": "1", "KEY": {"file": "/h/k"}}));
+        let whole = json!({"grants": {"process": {"tool": {"program": "other"}}}});
+        let config = built(&[bundled, whole.clone()]);
+        assert_eq!(config.grants.process["tool"].env.len(), 0, "one with a program replaces");
+        assert!(built(&[more]).grants.process.is_empty(), "nothing says which program it is");
+        let (_, said) = read(&json!({"grants": {"process": {"tool": {"shell": true}}}}));
+        assert!(said.len() == 1 && said[0].starts_with("e.grants.process.tool: "), "{said:?}");
     }
 
     #[test]

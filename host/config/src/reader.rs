@@ -187,7 +187,8 @@ impl<'a> At<'a> {
         self.noting(T::deserialize(&json!({key: self.value?})))
     }
 
-    fn noting<T>(&self, read: Result<T, serde_json::Error>) -> Option<T> {
+    /// What was read of what is here; why it could not be is noted, without the values that are there.
+    pub(crate) fn noting<T>(&self, read: Result<T, serde_json::Error>) -> Option<T> {
         read.map_err(|error| self.wrong(without_values(&error.to_string()))).ok()
     }
 }
