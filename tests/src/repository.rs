@@ -16,7 +16,7 @@ impl Repository {
     }
 
     /// Makes one with a branch `main` and nothing on it.
-    pub(crate) fn make(path: &Path) -> Self {
+    pub fn make(path: &Path) -> Self {
         fs::create_dir_all(path).expect("a directory");
         let made = Self(path.to_owned());
         made.git(["init", "--quiet", "--initial-branch=main"]);

@@ -131,12 +131,13 @@ impl Opening {
     /// Where programs are looked for: nowhere that programs write.
     fn search_path(&self, home: &Path, config: &Config) -> SearchPath {
         let user = env::var_os("HOME").map(PathBuf::from);
-        let top = top_of(&self.repository);
+        let user = user.and_then(|user| user.canonicalize().ok());
+        // An issue can name any of those that are configured.
+        let worked_on = std::iter::once(self.repository.as_path()).chain(config.repository_paths());
         // Who keeps the whole home in a repository has the tools in it, too.
-        let top =
-            top.filter(|top| user.and_then(|user| user.canonicalize().ok()).as_ref() != Some(top));
+        let tops = worked_on.filter_map(top_of).filter(|top| user.as_ref() != Some(top));
         let mut avoided = vec![config.work_dir().to_owned(), home.join("state")];
-        avoided.extend(top);
+        avoided.extend(tops);
         SearchPath::of(&env::var_os("PATH").unwrap_or_default(), &avoided)
     }
 
@@ -172,6 +173,11 @@ impl Issues for IssuesOf {
 }
 
 impl App {
+    /// Where Cyrus keeps its things.
+    pub(crate) fn home_directory(&self) -> &Path {
+        &self.home
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -423,7 +429,22 @@ impl App {
             rules,
             carry: configured.carry(),
             junit: configured.junit(),
+            failing_base: configured.failing_base(),
         };
+        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
+    }
+
+    /// The same with this script in the place of the configured set-up.
+    pub(crate) fn validator_with_setup(
+        &self,
+        repository: &Path,
+        script: Option<AbsolutePath>,
+    ) -> Result<CommandValidator> {
+        let configured = self.repository(repository);
+        let access = configured.network_access().checks;
+        let mut settings = self.workspace_settings(repository, None, &access)?;
+        settings.global_setup = script.or(settings.global_setup);
+        let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
         Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
     }
 
@@ -481,6 +502,7 @@ impl App {
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
             results: git::result_limits(&configured),
+            setup_must_succeed: !hooks.continue_on_failure,
             issues,
             ..WorkspaceSettings::new(launcher, self.check_environment()?)
         })

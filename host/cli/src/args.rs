@@ -1,8 +1,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use cyrus_core::{SessionId, Strategy};
+use cyrus_core::{InvalidSessionId, Strategy};
 use cyrus_executor::{MicroUsd, TaskId, TaskKind};
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
 
 /// Turns an issue into validated commits, with executors that are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -49,8 +49,10 @@ pub(crate) enum Command {
     /// Look at executors
     #[command(subcommand)]
     Executor(ExecutorCommand),
-    /// Say what holds on this machine, and how to mend what does not
-    Doctor(JsonArgs),
+    /// Check the environment, and inside a repository what a session here would run
+    Doctor(DoctorArgs),
+    /// Find out how a repository is set up and checked, try it, and write the configuration when told to
+    Init(InitArgs),
     /// Stand in for an outside system, or for all of them, for trying things and for tests
     #[command(subcommand)]
     Simulate(SimulateCommand),
@@ -65,11 +67,12 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Exit status: 0 validated, 1 anything else that ended, 2 usage or configuration, 130 interrupted.
 
-The result is on the branch `cyrus/<session>` of the repository; the working tree is not touched.
+The result is on a branch of the repository, `cyrus/<session>` unless --branch names another; the working tree is not touched.
 With --json, standard output has one JSON object a line; the last has \"type\":\"session-finished\".
 
   cyrus run \"Make the parser accept tabs\"
   cyrus run --issue issue.md --repo ../project --executor claude
+  cyrus run --plan plan.yaml --branch release-2
   cyrus run --dry-run --strategy hybrid-smart \"Add a --quiet flag\"")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -79,6 +82,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Start without asking. At a terminal, several tasks or a high expected cost are asked about first
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }
@@ -87,16 +94,29 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TaskArgs {
     /// What is to be done, in words
-    #[arg(required_unless_present = "issue", conflicts_with = "issue")]
+    #[arg(required_unless_present_any = ["issue", "plan"], conflicts_with = "issue")]
     pub(crate) prompt: Option<String>,
 
     /// A Markdown file with the issue: its first line is the title. `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) issue: Option<PathBuf>,
 
-    /// The repository to work on
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) repo: PathBuf,
+    /// A label of the issue; may be given more than once
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+
+    /// The repository to work on: a directory, or its name in the configuration [default: what a tag `[repo=…]` of the
+    /// issue names, else the current directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) repo: Option<PathBuf>,
+
+    /// The commit to start from: a branch, a tag or a commit [default: what is checked out]
+    #[arg(long, value_name = "REF")]
+    pub(crate) base: Option<String>,
+
+    /// The branch for the result [default: cyrus/<session>]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
 
     /// The kind of task: builder, debugger, scoper, orchestrator or another word [default: what the issue looks like]
     #[arg(long)]
@@ -157,9 +177,40 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Run the checks of this repository once, on the commit that is checked out
+    #[arg(long = "try")]
+    pub(crate) try_checks: bool,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Lock files and manifests of the commit that is checked out say what a fresh clone needs and what tests it. Both are run
+once, in a clone of their own, with their times and what fails. Nothing is written without --write.
+
+  cyrus init
+  cyrus init --write --repo ../project")]
+pub(crate) struct InitArgs {
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) repo: PathBuf,
+
+    /// Do not run anything
+    #[arg(long)]
+    pub(crate) no_try: bool,
+
+    /// Write what was found to the configuration
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The session
-    pub(crate) session: SessionId,
+    /// The session, or the beginning of its id
+    pub(crate) session: SessionPrefix,
 
     /// Only what is about this task
     pub(crate) task: Option<TaskId>,
@@ -185,21 +236,36 @@ pub(crate) struct DemoArgs {
     pub(crate) json: JsonArgs,
 }
 
+/// A session's id, or the beginning of one that no other has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionPrefix(pub(crate) String);
+
+impl FromStr for SessionPrefix {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+        let good = good && !text.starts_with('-');
+        good.then(|| Self(text.to_owned())).ok_or_else(|| InvalidSessionId(text.to_owned()))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
     /// List sessions, the newest first
     List(JsonArgs),
     /// Show a session: its tasks, who did them, what it came to
     Show {
-        /// The session
-        id: SessionId,
+        /// The session, or the beginning of its id
+        id: SessionPrefix,
         #[command(flatten)]
         json: JsonArgs,
     },
-    /// Have whoever works on a session stop; it is paused and can be resumed
+    /// Stop a running session; it is paused and can be resumed
     Stop {
-        /// The session
-        id: SessionId,
+        /// The session, or the beginning of its id
+        id: SessionPrefix,
         /// Cancel this task only, and go on with the others; in a paused session once it is resumed
         task: Option<TaskId>,
         /// Let runs in the cloud go on
@@ -208,9 +274,9 @@ pub(crate) enum SessionCommand {
     },
     /// Go on with a session that was paused or cut off
     Resume {
-        /// The session
+        /// The session, or the beginning of its id
         #[arg(required_unless_present = "all")]
-        id: Option<SessionId>,
+        id: Option<SessionPrefix>,
         /// Every session that was cut off, the oldest first; those that are paused wait for you
         #[arg(long, conflicts_with = "id")]
         all: bool,

@@ -22,21 +22,39 @@ const MAX_ISSUE_BYTES: u64 = 1 << 20;
 /// The longest plan file that is read, in bytes.
 const MAX_PLAN_BYTES: u64 = 4 << 20;
 
-/// The issue that the command line gives.
-pub(crate) fn issue(args: &TaskArgs) -> Result<Issue> {
-    let (text, source) = match (&args.prompt, &args.issue) {
-        (Some(prompt), _) => (prompt.clone(), "the prompt".to_owned()),
-        (None, Some(path)) if path == Path::new("-") => {
+/// The issue that the command line gives. Of a plan alone it is what its tasks are.
+pub(crate) fn issue(args: &TaskArgs, plan: Option<&Plan>) -> Result<Issue> {
+    let (text, source) = match (&args.prompt, &args.issue, plan) {
+        (Some(prompt), ..) => (prompt.clone(), "the prompt".to_owned()),
+        (None, Some(path), _) if path == Path::new("-") => {
             (read(stdin(), "the issue", MAX_ISSUE_BYTES)?, "standard input".to_owned())
         }
-        (None, Some(path)) => {
+        (None, Some(path), _) => {
             let file = std::fs::File::open(path)
                 .map_err(|error| usage(format!("--issue {}: {error}", path.display())))?;
             (read(file, "the issue", MAX_ISSUE_BYTES)?, path.display().to_string())
         }
-        (None, None) => return Err(usage("say what is to be done, or name a file with --issue")),
+        (None, None, Some(plan)) => (of_plan(plan), "the plan".to_owned()),
+        (None, None, None) => {
+            return Err(usage("say what is to be done, or name a file with --issue or --plan"));
+        }
     };
-    Issue::from_markdown(&text).map_err(|error| UsageError(format!("{source}: {error}")).into())
+    let mut issue =
+        Issue::from_markdown(&text).map_err(|error| UsageError(format!("{source}: {error}")))?;
+    issue.labels.extend(args.labels.iter().cloned());
+    Ok(issue)
+}
+
+/// What a plan is about, where nothing else says it: its tasks.
+fn of_plan(plan: &Plan) -> String {
+    let titles: Vec<_> = plan.tasks.iter().map(|task| task.task.title.as_str()).collect();
+    match &titles[..] {
+        [one] => (*one).to_owned(),
+        [first, rest @ ..] => {
+            format!("{first}, and {} more\n\n- {}", rest.len(), titles.join("\n- "))
+        }
+        [] => String::new(),
+    }
 }
 
 /// Reads a text of at most this many bytes. The byte-order mark of an editor is no part of it.
@@ -91,7 +109,7 @@ pub(crate) fn session(
     limits.max_turns = limits.max_turns.or(default.max_turns);
     limits.deadline = limits.deadline.or(default.deadline).or(Some(DEADLINE));
     Session {
-        branch: id.branch(),
+        branch: base.repository.work_branch.clone(),
         id,
         issue,
         base,

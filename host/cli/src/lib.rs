@@ -67,11 +67,13 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
     let repository = match &cli.command {
         Command::Run(args) => args.task.repo.clone(),
         Command::Plan(args) => args.task.repo.clone(),
-        _ => PathBuf::from("."),
+        Command::Init(args) => Some(args.repo.clone()),
+        _ => None,
     };
     if matches!(cli.command, Command::Run(_) | Command::Session(_)) {
         interrupt::end_until_begun()?;
     }
+    let repository = repository.unwrap_or_else(|| PathBuf::from("."));
     let (home, plugin_dirs) = (cli.cyrus_home, cli.plugin_dirs);
     let withheld = sandbox::withheld()?;
     let open = app::Opening { home, plugin_dirs, repository, supervisor, withheld, compiler };
@@ -84,6 +86,7 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         Command::Plugin(which) => command::plugin(&open.app()?, &which),
         Command::Executor(which) => command::executor(&open.app()?, which).await,
         Command::Doctor(args) => command::doctor(open, args).await,
+        Command::Init(args) => command::init(&open.app()?, &args).await,
         Command::Simulate(which) => command::simulate(which).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

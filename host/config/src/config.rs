@@ -8,7 +8,7 @@ use crate::{
     reader::{At, Problems},
     repository::RepositoryEntry,
     section::{self, Section},
-    store, tools,
+    store, tools, upstream,
 };
 use cyrus_executor::Limits;
 use cyrus_plugin::{HostMaximum, SecretRef};
@@ -54,6 +54,7 @@ pub struct Sources<'a> {
 pub struct Config {
     file: PathBuf,
     warnings: Vec<Problem>,
+    not_followed: Vec<Problem>,
     plugin_dirs: Vec<PathBuf>,
     work_dir: PathBuf,
     limits: Limits,
@@ -126,6 +127,7 @@ impl Config {
             retention: Retention::read(&at.get("retention")),
             store_url: store::url(&at.get("store"), user_home),
             warnings: Vec::new(),
+            not_followed: upstream::not_followed(document),
             file: file.clone(),
         };
         let problems = problems.into_inner();
@@ -166,6 +168,31 @@ impl Config {
     /// What no executor gets, whatever it is granted.
     pub fn maximum(&self) -> &HostMaximum {
         &self.maximum
+    }
+
+    /// Where the configured repositories are.
+    pub fn repository_paths(&self) -> impl Iterator<Item = &Path> {
+        self.repositories.iter().map(|entry| entry.path.as_path())
+    }
+
+    /// The keys of upstream Cyrus that are written here and not followed, each with what does its work instead.
+    pub fn not_followed(&self) -> &[Problem] {
+        &self.not_followed
+    }
+
+    /// Where the repository is that the configuration calls this: by its name or id, else by the name of its directory.
+    pub fn repository_named(&self, name: &str) -> Option<&Path> {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let is_called = |entry: &&RepositoryEntry| {
+            entry.names().iter().any(|own| own.eq_ignore_ascii_case(name))
+        };
+        let is_at = |entry: &&RepositoryEntry| {
+            let directory = entry.path.file_name();
+            directory.is_some_and(|own| own.to_string_lossy().eq_ignore_ascii_case(last))
+        };
+        let all = || self.repositories.iter();
+        let found = all().find(is_called).or_else(|| all().find(is_at))?;
+        Some(&found.path)
     }
 
     /// What holds for the repository at this path, or that this path is in.

@@ -14,6 +14,8 @@ pub struct Hooks {
     pub setup: Option<PathBuf>,
     /// Run in a clone before it is removed. Absolute when Cyrus's home is.
     pub teardown: Option<PathBuf>,
+    /// Whether a session goes on although its set-up failed. Else it is paused before anything is paid for.
+    pub continue_on_failure: bool,
     /// How long each set-up may take, the repository's own too.
     pub setup_timeout: Duration,
     /// How long each tear-down may take, the repository's own too.
@@ -26,6 +28,7 @@ pub(crate) struct HooksSection {
     pub(crate) setup: Option<PathBuf>,
     pub(crate) teardown: Option<PathBuf>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) continue_on_failure: Option<bool>,
 }
 
 impl HooksSection {
@@ -35,6 +38,7 @@ impl HooksSection {
             setup: path(&at.get("setup"), sources),
             teardown: path(&at.get("teardown"), sources),
             timeout: at.get("timeoutSeconds").seconds(),
+            continue_on_failure: at.get("continueOnFailure").flag(),
         }
     }
 }
@@ -59,6 +63,10 @@ impl RepositoryConfig<'_> {
         Hooks {
             setup: self.find(|section| section.hooks.setup.as_ref()).cloned(),
             teardown: self.find(|section| section.hooks.teardown.as_ref()).cloned(),
+            continue_on_failure: self
+                .find(|section| section.hooks.continue_on_failure.as_ref())
+                .copied()
+                .unwrap_or_default(),
             setup_timeout: timeout.unwrap_or(SETUP_TIMEOUT),
             teardown_timeout: timeout.unwrap_or(TEARDOWN_TIMEOUT),
         }

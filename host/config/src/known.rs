@@ -211,7 +211,12 @@ const SANDBOX: Keys = Object(&[
     ("readWrite", Open),
 ]);
 
-const HOOKS: Keys = Object(&[("setup", Open), ("teardown", Open), ("timeoutSeconds", Open)]);
+const HOOKS: Keys = Object(&[
+    ("continueOnFailure", Open),
+    ("setup", Open),
+    ("teardown", Open),
+    ("timeoutSeconds", Open),
+]);
 
 const INTEGRATION: Keys = Object(&[("pullRequest", Open), ("push", Open), ("share", Open)]);
 
@@ -236,6 +241,7 @@ const SELECTION: Keys = Object(&[
 const VALIDATION: Keys = Object(&[
     ("acceptance", Open),
     ("carry", Open),
+    ("failingBase", Open),
     // A command may also be a text.
     ("commands", List(&Object(&[("command", Open), ("timeoutSeconds", Open)]))),
     ("junit", Open),

@@ -40,6 +40,7 @@ mod store;
 mod terms;
 mod tool_settings;
 mod tools;
+mod upstream;
 mod validation;
 mod worktree;
 

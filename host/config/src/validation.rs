@@ -1,5 +1,5 @@
 use crate::{RepositoryConfig, reader::At};
-use cyrus_core::{Check, CommandOrigin};
+use cyrus_core::{Check, CommandOrigin, FailingBase};
 use cyrus_executor::TaskKind;
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub(crate) struct ValidationSection {
     carry: Option<Vec<String>>,
     junit: Option<Vec<String>>,
     review: Option<Reviewing>,
+    failing_base: Option<FailingBase>,
 }
 
 /// What is said of reviews.
@@ -83,6 +84,7 @@ impl ValidationSection {
                 .then(|| carry.items().filter_map(|at| directory(&at)).collect()),
             junit: patterns("junit"),
             review: review(&at.get("review")),
+            failing_base: failing_base(&at.get("failingBase")),
         }
     }
 
@@ -122,6 +124,19 @@ fn review(at: &At<'_>) -> Option<Reviewing> {
     };
     let kind = TaskKind::new(at.get("kind").text().unwrap_or(REVIEWER));
     Some(Reviewing::By(Review { executor: executor.to_owned(), kind }))
+}
+
+fn failing_base(at: &At<'_>) -> Option<FailingBase> {
+    match at.text()? {
+        "unverified" => Some(FailingBase::Unverified),
+        "accept" => Some(FailingBase::Accept),
+        "stop" => Some(FailingBase::Stop),
+        "retry" => Some(FailingBase::Retry),
+        other => {
+            at.wrong(format!("{other:?} is none of unverified, accept, stop and retry"));
+            None
+        }
+    }
 }
 
 /// A directory of the repository, from its top.
@@ -195,6 +210,11 @@ impl RepositoryConfig<'_> {
     /// Where checks write `JUnit` reports, as patterns of the form of [`DiffRules::protected_paths`].
     pub fn junit(&self) -> Vec<String> {
         self.find(|section| section.validation.junit.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// What becomes of a result whose failed checks fail on the base commit too.
+    pub fn failing_base(&self) -> FailingBase {
+        self.find(|section| section.validation.failing_base.as_ref()).copied().unwrap_or_default()
     }
 
     /// Whether commands that the issue names as acceptance criteria are run. They are the issue's author's.

@@ -6,6 +6,45 @@ use cyrus_executor::{Event, ExecutorInfo, TaskId};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
 
+/// A part of a session's work that takes time besides executions and checks, which have events of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The clone of a task is made and set up.
+    Preparing,
+    /// The result of an execution is brought into the repository.
+    Collecting,
+    /// A result is merged with what was merged before it.
+    Merging,
+    /// The merged result is put on its branch, and delivered.
+    Publishing,
+    /// Clones are torn down and removed.
+    Removing,
+}
+
+impl Phase {
+    /// The word for it in messages and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Collecting => "collecting",
+            Self::Merging => "merging",
+            Self::Publishing => "publishing",
+            Self::Removing => "removing",
+        }
+    }
+}
+
+/// How long the parts of a session's work took together that have this phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: Phase,
+    /// In milliseconds.
+    pub duration_ms: u64,
+}
+
 /// What is told of a session while it goes on. One JSON object each, with a `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "type")]
@@ -53,6 +92,22 @@ pub enum SessionEvent {
         time: std::time::Duration,
         /// Why.
         because: String,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// The task it is about; `None` for the whole session.
+        task: Option<TaskId>,
+        /// The phase.
+        phase: Phase,
+    },
+    /// A phase is over.
+    PhaseFinished {
+        /// The task it was about; `None` for the whole session.
+        task: Option<TaskId>,
+        /// The phase.
+        phase: Phase,
+        /// How long it took, in milliseconds.
+        duration_ms: u64,
     },
     /// What the checks said of a task's result.
     TaskValidated {
@@ -127,6 +182,7 @@ mod tests {
             cost: crate::Spending::default(),
             pull_request: None,
             sandbox_lacked: Vec::new(),
+            phases: vec![],
             duration_ms: 7,
         };
         let line = serde_json::to_value(SessionEvent::SessionFinished(Box::new(report))).unwrap();

@@ -37,7 +37,7 @@ pub use analysis::{Analysis, Criterion, Tags, Urgency};
 pub use clock::{Clock, SystemClock};
 pub use command::{CommandOrigin, CommandPolicy, PlannedCommand};
 pub use effect::{EffectAnswer, EffectKind, EffectRecord, EffectState};
-pub use event::SessionEvent;
+pub use event::{Phase, PhaseTime, SessionEvent};
 pub use integration::{Forge, Integration, Merge, PullRequest};
 pub use issue::{Issue, IssueError, SubIssue, form};
 pub use lease::Lease;
@@ -53,8 +53,8 @@ pub use session::{InvalidSessionId, Session, SessionId, SessionState};
 pub use store::{Change, LogLine, SessionStore, SessionSummary, StoreError, TrackRecord};
 pub use strategy::{Strategy, UnknownStrategy};
 pub use validation::{
-    Check, CheckReport, RefusedCheck, Subject, TestCount, ValidationReport, ValidationVerdict,
-    Validator,
+    Check, CheckReport, FAILS_ON_BASE, FailingBase, OnBase, RefusedCheck, Subject, TestCount,
+    ValidationReport, ValidationVerdict, Validator,
 };
 pub use workspaces::{
     Base, Collected, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,

@@ -1,4 +1,4 @@
-use crate::{SessionId, Spending, TaskState, ValidationReport};
+use crate::{PhaseTime, SessionId, Spending, TaskState, ValidationReport};
 use cyrus_executor::{
     Cost, Denial, ErrorKind, ExecutionError, LaunchedProgram, Link, Placement, TaskId, TaskKind,
     Usage, WorkProduct,
@@ -196,6 +196,9 @@ pub struct SessionReport {
     /// The pull request, when one was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<String>,
+    /// How long this process's work took besides executions and checks, by phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTime>,
     /// How long it took in all, in milliseconds.
     pub duration_ms: u64,
 }

@@ -6,7 +6,7 @@ use crate::{
 use async_trait::async_trait;
 use cyrus_executor::{HostError, MicroUsd, TaskId, TaskKind, Usage};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +146,9 @@ pub struct TrackRecord {
 pub struct LogLine {
     /// Counts up within the session.
     pub number: u64,
+    /// When it was written; `None` in a line from before times were kept.
+    #[serde(skip)]
+    pub at: Option<SystemTime>,
     /// What happened.
     #[serde(flatten)]
     pub event: SessionEvent,

@@ -43,8 +43,59 @@ pub struct CheckReport {
     /// How many tests it ran; `None` where the output names no number that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestCount>,
+    /// How the check goes on the base commit, where it failed and was tried there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_base: Option<OnBase>,
     /// The end of what it printed.
     pub output: String,
+}
+
+/// The code of a finding that says only that a check fails as it does on the base commit: no further attempt can do
+/// anything about it.
+pub const FAILS_ON_BASE: &str = "fails-on-base";
+
+/// How a check that failed on a result goes on the base commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
+pub enum OnBase {
+    /// It passes there: the result broke it.
+    Passes,
+    /// It fails there too, and nothing is known that the result made worse.
+    SameFailures {
+        /// The tests that fail in both, where the output or a report names them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tests: Vec<String>,
+        /// What the check lacks to run, where its output names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<String>,
+    },
+    /// It fails there too, and the result makes more tests fail.
+    NewFailures {
+        /// The tests that fail on the result only.
+        tests: Vec<String>,
+    },
+}
+
+/// What becomes of a result whose failed checks fail on the base commit too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailingBase {
+    /// It is kept, and does not count as validated.
+    #[default]
+    Unverified,
+    /// It counts as one that passes: it makes nothing worse.
+    Accept,
+    /// It is rejected, and nothing more is paid for.
+    Stop,
+    /// It is rejected like any other, and goes back to its executor: nothing is tried on the base commit.
+    Retry,
+}
+
+impl CheckReport {
+    /// Whether it failed, and on the base commit it fails in the same way.
+    pub fn fails_as_before(&self) -> bool {
+        !self.passed && matches!(self.on_base, Some(OnBase::SameFailures { .. }))
+    }
 }
 
 /// A check that was not run.
@@ -137,13 +188,14 @@ impl ValidationReport {
     /// The verdict that these checks and findings come to. A check that comes with the work, from an issue, can lower
     /// it and never raise it.
     pub fn new(checks: Vec<CheckReport>, findings: Vec<Finding>) -> Self {
-        let verdict = if !findings.is_empty() || checks.iter().any(|c| !c.passed) {
-            ValidationVerdict::Failed
-        } else if checks.iter().any(|c| c.check.origin.can_validate()) {
-            ValidationVerdict::Passed
-        } else {
-            ValidationVerdict::Unchecked
-        };
+        let verdict =
+            if !findings.is_empty() || checks.iter().any(|c| !c.passed && !c.fails_as_before()) {
+                ValidationVerdict::Failed
+            } else if checks.iter().any(|c| c.check.origin.can_validate()) {
+                ValidationVerdict::Passed
+            } else {
+                ValidationVerdict::Unchecked
+            };
         let (refused, carried) = (Vec::new(), Vec::new());
         Self { verdict, checks, findings, refused, carried, unverified: None }
     }
@@ -193,6 +245,7 @@ mod tests {
             timed_out: false,
             duration_ms: 1,
             tests: None,
+            on_base: None,
             output: String::new(),
         }
     }
@@ -232,6 +285,25 @@ mod tests {
             assert_eq!(beside, ValidationVerdict::Passed, "{origin}");
         }
         assert_eq!(verdict(vec![of(PlanFile, true)]), ValidationVerdict::Passed);
+    }
+
+    #[test]
+    fn what_fails_as_before_is_not_held_against_a_result() {
+        let same = OnBase::SameFailures { tests: vec![], missing: None };
+        let new = OnBase::NewFailures { tests: vec!["a".into()] };
+        for (on_base, expected) in [
+            (None, ValidationVerdict::Failed),
+            (Some(OnBase::Passes), ValidationVerdict::Failed),
+            (Some(new), ValidationVerdict::Failed),
+            (Some(same), ValidationVerdict::Passed),
+        ] {
+            let failed = CheckReport { on_base: on_base.clone(), ..check(false) };
+            assert_eq!(
+                ValidationReport::new(vec![failed], vec![]).verdict,
+                expected,
+                "{on_base:?}"
+            );
+        }
     }
 
     #[test]

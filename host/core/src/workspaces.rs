@@ -36,6 +36,14 @@ pub enum WorkspaceError {
         /// The ref that the result is under.
         kept: String,
     },
+    /// The set-up of a clone or of a check's tree failed: what works there would not work.
+    #[error("the set-up failed, and nothing was begun: {what}: {cause}")]
+    SetUp {
+        /// The script, how it ended, and where.
+        what: String,
+        /// What it printed.
+        cause: String,
+    },
     /// A program could not be launched, or a file not be read or written.
     #[error("{what}: {cause}")]
     Io {

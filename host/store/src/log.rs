@@ -3,7 +3,9 @@
 use crate::{Store, error::Fault, row, store};
 use cyrus_core::{LogLine, SessionEvent, SessionId, StoreError};
 use futures::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
+use std::time::{Duration, SystemTime};
 
 /// Lines kept of one session; the newest are.
 const KEPT: i64 = 20_000;
@@ -35,6 +37,23 @@ pub(crate) async fn add(
     }
     store.logs().insert(session.clone(), log);
     Ok(())
+}
+
+/// A line as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Line<E> {
+    /// When it was written, in milliseconds since 1970; lines from before times were kept have none.
+    #[serde(default)]
+    at: Option<u64>,
+    #[serde(flatten)]
+    event: E,
+}
+
+impl<E> Line<E> {
+    fn now(event: E) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { at: u64::try_from(since.as_millis()).ok(), event }
+    }
 }
 
 /// What a session's log holds by now, as far as this store knows.
@@ -76,9 +95,9 @@ impl Kept {
                     std::mem::take(&mut self.left_out),
                     CHATTER_BYTES >> 20
                 );
-                lines.push(row::json(&SessionEvent::Warning { message })?);
+                lines.push(row::json(&Line::now(SessionEvent::Warning { message }))?);
             }
-            let line = row::json(event)?;
+            let line = row::json(&Line::now(event))?;
             self.bytes += line.len() as u64;
             lines.push(line);
         }
@@ -154,8 +173,10 @@ pub(crate) async fn lines(
     }
     let read = |row: &AnyRow| -> Result<LogLine, Fault> {
         let number = row::count(row.try_get("number")?);
-        let event = row::parsed(row, &format!("line {number} of {session}'s log"), "event")?;
-        Ok(LogLine { number, event })
+        let line: Line<SessionEvent> =
+            row::parsed(row, &format!("line {number} of {session}'s log"), "event")?;
+        let at = line.at.map(|at| SystemTime::UNIX_EPOCH + Duration::from_millis(at));
+        Ok(LogLine { number, at, event: line.event })
     };
     // One that cannot be read is no reason to show none.
     let readable = rows.iter().filter_map(|row| {

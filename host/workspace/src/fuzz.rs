@@ -1,7 +1,7 @@
 //! Fuzz targets: what reads an executor's clone and result with code of our own.
 
 use crate::{
-    detect::{TopLevel, detect},
+    detect::{Directory, Listing, detect, setup},
     harvest,
     links::Links,
     object::ObjectId,
@@ -122,11 +122,20 @@ fn checks_are_worked_out_of_any_file() {
         "test: part\n\t@echo of the base\n.PHONY: check\ncheck::\n\ttrue\n",
     ];
     fuzz_text(&examples, |text| {
-        for name in
-            ["package.json", "pyproject.toml", "Makefile", "GNUmakefile", "tox.ini", "setup.cfg"]
-        {
-            let top = TopLevel::from([(name.to_owned(), Some(text.to_owned()))]);
-            for found in detect(&top) {
+        for name in [
+            "package.json",
+            "pyproject.toml",
+            "Makefile",
+            "justfile",
+            "tox.ini",
+            "setup.cfg",
+            "go.work",
+            "Taskfile.yml",
+            "Cargo.toml",
+        ] {
+            let top = Directory::from([(name.to_owned(), Some(text.to_owned()))]);
+            let listing = Listing::from([(String::new(), top)]);
+            for found in detect(&listing).into_iter().chain(setup::set_up(&listing)) {
                 assert_eq!(found.file, name);
                 assert!(!found.command.contains(char::is_control), "{:?}", found.command);
             }

@@ -1,10 +1,13 @@
-//! Counts the tests of `JUnit` reports, which a check writes where `validation.junit` says. What is read are plain files,
+//! Counts the tests of `JUnit` reports and names those that failed, which a check writes where `validation.junit` says. What is read are plain files,
 //! never through a link, and no more of them than the bounds; entities of a document's own are not expanded.
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{
+    Reader,
+    events::{BytesStart, Event},
+};
 use rustix::fs::OFlags;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Read,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -19,6 +22,12 @@ const MAX_REPORTS: usize = 2_000;
 
 /// The most directory entries that are looked at.
 const MAX_ENTRIES: usize = 200_000;
+
+/// The most names of failed tests that are kept of one report.
+const MAX_NAMES: usize = 500;
+
+/// The longest name that is kept, in bytes.
+const MAX_NAME_BYTES: usize = 300;
 
 /// How deep reports may lie in the tree, and elements in a report.
 const MAX_DEPTH: usize = 32;
@@ -56,12 +65,27 @@ impl Reports {
         Self(found)
     }
 
-    /// The number of tests that the reports written since `before` say were executed; `None` when there are none.
-    pub(crate) fn executed_since(&self, before: &Self) -> Option<u64> {
+    /// What the reports written since `before` say; `None` when there are none.
+    pub(crate) fn since(&self, before: &Self) -> Option<Reported> {
         let new = self.0.iter().filter(|(path, stamp)| before.0.get(*path) != Some(*stamp));
-        let counts = new.filter_map(|(path, _)| count(&read(path)?));
-        counts.reduce(u64::saturating_add)
+        let reports = new.filter_map(|(path, _)| report(&read(path)?));
+        reports.reduce(|mut all, one| {
+            all.executed = all.executed.saturating_add(one.executed);
+            all.failed.extend(one.failed);
+            all
+        })
     }
+}
+
+/// The tests that failed, each as `class.name`.
+pub(crate) type Failed = BTreeSet<String>;
+
+/// What reports say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reported {
+    /// The test cases that were not skipped.
+    pub(crate) executed: u64,
+    pub(crate) failed: Failed,
 }
 
 /// Whether the names of a path match those of a pattern.
@@ -125,11 +149,11 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// The test cases of a report that were not skipped. `None`: it is no report, or a broken one.
-fn count(content: &[u8]) -> Option<u64> {
+/// What a report says. `None`: it is no report, or a broken one.
+fn report(content: &[u8]) -> Option<Reported> {
     let mut reader = Reader::from_reader(content);
-    let (mut executed, mut depth, mut is_report) = (0_u64, 0_usize, false);
-    let mut is_skipped = false;
+    let (mut all, mut depth, mut is_report) = (Reported::default(), 0_usize, false);
+    let (mut is_skipped, mut case) = (false, String::new());
     loop {
         match reader.read_event().ok()? {
             Event::Start(element) => {
@@ -139,27 +163,49 @@ fn count(content: &[u8]) -> Option<u64> {
                 }
                 match element.local_name().as_ref() {
                     b"testsuite" | b"testsuites" => is_report = true,
-                    b"testcase" => is_skipped = false,
+                    b"testcase" => (is_skipped, case) = (false, name(&element)),
                     b"skipped" => is_skipped = true,
+                    b"failure" | b"error" => all.fails(&case),
                     _ => {}
                 }
             }
             Event::Empty(element) => match element.local_name().as_ref() {
                 b"testsuite" | b"testsuites" => is_report = true,
-                b"testcase" => executed += 1,
+                b"testcase" => all.executed += 1,
                 b"skipped" => is_skipped = true,
+                b"failure" | b"error" => all.fails(&case),
                 _ => {}
             },
             Event::End(element) => {
                 depth = depth.saturating_sub(1);
                 if element.local_name().as_ref() == b"testcase" && !is_skipped {
-                    executed += 1;
+                    all.executed += 1;
                 }
             }
-            Event::Eof => return is_report.then_some(executed),
+            Event::Eof => return is_report.then_some(all),
             _ => {}
         }
     }
+}
+
+impl Reported {
+    fn fails(&mut self, case: &str) {
+        if !case.is_empty() && self.failed.len() < MAX_NAMES {
+            self.failed.insert(case.to_owned());
+        }
+    }
+}
+
+/// What a test case is called: `class.name`. Entities stay as they are written.
+fn name(case: &BytesStart<'_>) -> String {
+    let attribute = |name: &str| {
+        let found = case.try_get_attribute(name).ok()??;
+        Some(String::from_utf8_lossy(&found.value).into_owned())
+    };
+    let parts = [attribute("classname"), attribute("name")];
+    let mut name = parts.into_iter().flatten().collect::<Vec<_>>().join(".");
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
+    name
 }
 
 #[cfg(test)]
@@ -171,9 +217,13 @@ mod tests {
         <testcase name="a"/><testcase name="b"><failure>no</failure></testcase>
         <testcase name="c"><skipped/></testcase></testsuite></testsuites>"#;
 
+    fn executed(text: &str) -> Option<u64> {
+        report(text.as_bytes()).map(|reported| reported.executed)
+    }
+
     #[test]
     fn executed_cases_are_counted_and_skipped_ones_are_not() {
-        for (report, expected) in [
+        for (text, expected) in [
             (TWO, Some(2)),
             ("<testsuite/>", Some(0)),
             ("<testsuite><testcase><skipped>why</skipped></testcase></testsuite>", Some(0)),
@@ -181,12 +231,14 @@ mod tests {
             ("<testsuite><testcase></testsuite>", None),
             ("no report", None),
         ] {
-            assert_eq!(count(report.as_bytes()), expected, "{report}");
+            assert_eq!(executed(text), expected, "{text}");
         }
         let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><testsuite><testcase name="&b;"/></testsuite>"#;
-        assert_eq!(count(bomb.as_bytes()), Some(1), "entities are not expanded");
+        assert_eq!(executed(bomb), Some(1), "entities are not expanded");
         let deep = format!("<testsuite>{}", "<a>".repeat(100));
-        assert_eq!(count(deep.as_bytes()), None);
+        assert_eq!(executed(&deep), None);
+        let failed = report(TWO.as_bytes()).unwrap().failed;
+        assert_eq!(failed.into_iter().collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
@@ -222,12 +274,15 @@ mod tests {
         fs::write(place.path().join("elsewhere/a.xml"), TWO).unwrap();
         let patterns = ["out/**/*.xml".to_owned()];
         let before = Reports::find(&root, &patterns);
-        assert_eq!(Reports::find(&root, &patterns).executed_since(&before), None);
+        assert_eq!(Reports::find(&root, &patterns).since(&before), None);
         symlink(place.path().join("outside.xml"), root.join("out/link.xml")).unwrap();
         symlink(place.path().join("elsewhere"), root.join("out/directory")).unwrap();
-        assert_eq!(Reports::find(&root, &patterns).executed_since(&before), None);
+        assert_eq!(Reports::find(&root, &patterns).since(&before), None);
         fs::write(root.join("out/new.xml"), TWO).unwrap();
-        assert_eq!(Reports::find(&root, &patterns).executed_since(&before), Some(2));
-        assert_eq!(Reports::find(&root, &[]).executed_since(&before), None);
+        assert_eq!(
+            Reports::find(&root, &patterns).since(&before).map(|reported| reported.executed),
+            Some(2)
+        );
+        assert_eq!(Reports::find(&root, &[]).since(&before), None);
     }
 }

@@ -97,6 +97,7 @@
 //!   sandbox to see to.
 
 mod admission;
+mod baseline;
 mod clone;
 mod commit;
 mod confined;
@@ -110,6 +111,7 @@ mod elsewhere;
 mod environment;
 mod error;
 mod executed;
+mod failures;
 mod findings;
 mod forge;
 mod former;
@@ -127,6 +129,7 @@ mod layout;
 mod leftovers;
 mod lfs;
 mod links;
+mod listing;
 mod merge;
 mod neutral;
 mod object;
@@ -144,6 +147,7 @@ mod setup;
 mod sides;
 mod snapshot;
 mod tree;
+mod trial;
 mod user;
 mod validator;
 mod workspaces;
@@ -158,5 +162,6 @@ pub use layout::Roots;
 pub use rules::DiffRules;
 pub use settings::{Issues, WorkspaceSettings};
 pub use setup::Script;
+pub use trial::{Suggestion, Tried};
 pub use validator::{CheckSettings, CommandValidator};
 pub use workspaces::GitWorkspaces;

@@ -392,6 +392,7 @@ impl Main {
 pub(crate) async fn base(
     git: &Git,
     path: &Path,
+    start: Option<&str>,
     work_branch: &str,
 ) -> Result<Base, WorkspaceError> {
     let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
@@ -409,20 +410,43 @@ pub(crate) async fn base(
             "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`"
         )));
     }
-    let Some(commit) = main.resolve("HEAD").await? else {
-        return Err(unusable(
-            "it has no commit yet, and work starts from a commit: commit something first".into(),
-        ));
+    let (commit, branch) = match start {
+        Some(name) => chosen(&main, name).await?.ok_or_else(|| {
+            unusable(format!("there is no branch, tag or commit {name:?} to start from"))
+        })?,
+        None => {
+            let Some(commit) = main.resolve("HEAD").await? else {
+                return Err(unusable(
+                    "it has no commit yet, and work starts from a commit: commit something first"
+                        .into(),
+                ));
+            };
+            let call = main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?;
+            (commit, git.maybe(call).await?)
+        }
     };
-    let branch = git.maybe(main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?);
     let repository = Repository {
         remote: main.origin().await?.as_deref().map(remote::without_credentials),
-        base_branch: branch.await?,
+        base_branch: branch,
         base_commit: commit.to_string(),
         work_branch: work_branch.to_owned(),
     };
-    let dirty = !top.bare && is_dirty(git, &main).await?;
+    let dirty = !top.bare && start.is_none() && is_dirty(git, &main).await?;
     Ok(Base { path: top.path, repository, dirty })
+}
+
+/// The commit that a user names, and the branch when it is one: a branch here, else one of `origin`, else anything that
+/// git knows.
+async fn chosen(
+    main: &Main,
+    name: &str,
+) -> Result<Option<(ObjectId, Option<String>)>, WorkspaceError> {
+    for place in ["refs/heads", "refs/remotes/origin"] {
+        if let Some(commit) = main.resolve(&format!("{place}/{name}")).await? {
+            return Ok(Some((commit, Some(name.to_owned()))));
+        }
+    }
+    Ok(main.resolve(name).await?.map(|commit| (commit, None)))
 }
 
 /// Where a repository is.

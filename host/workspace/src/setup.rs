@@ -121,6 +121,9 @@ impl Stage<'_> {
                 let _ = writeln!(all.said, "{name}: done");
                 Ok(())
             }
+            Err(WorkspaceError::Io { what, cause }) if self.settings.setup_must_succeed => {
+                Err(WorkspaceError::SetUp { what, cause })
+            }
             Err(error) if self.settings.setup_must_succeed => Err(error),
             Err(error) => {
                 let WorkspaceSpec { session, task, .. } = self.spec;

@@ -79,6 +79,17 @@ impl GitWorkspaces {
         main.remove_refs(&all).await
     }
 
+    /// Looks at a repository as [`Workspaces::base`] does, with work from this branch, tag or commit; `None` is what is
+    /// checked out.
+    pub async fn base_at(
+        &self,
+        path: &Path,
+        start: Option<&str>,
+        work_branch: &str,
+    ) -> Result<Base, WorkspaceError> {
+        repository::base(&self.git, path, start, work_branch).await
+    }
+
     /// The scripts that clones which start from this base are set up and torn down with.
     pub async fn scripts(&self, base: &Base) -> Result<Vec<Script>, WorkspaceError> {
         let main = Main::open(&self.git, &base.path).await?;
@@ -363,7 +374,7 @@ pub(crate) struct Opened {
 #[async_trait]
 impl Workspaces for GitWorkspaces {
     async fn base(&self, path: &Path, work_branch: &str) -> Result<Base, WorkspaceError> {
-        repository::base(&self.git, path, work_branch).await
+        repository::base(&self.git, path, None, work_branch).await
     }
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {

@@ -177,7 +177,7 @@ fn no_check_prepares_the_next_one_also_of_a_merge() {
         [GREETER, &[("verify.sh", "sh test.sh && ! ls \"$HOME/left\" \"$TMPDIR/left\" ../left\n")]]
             .concat();
     let world = world!().repository(&files).config(json!({
-        "validation": { "commands": ["sh own.sh || true", "sh verify.sh"] },
+        "validation": { "commands": ["sh own.sh || true", "sh verify.sh"], "failingBase": "retry" },
         "attempts": { "most": 1, "retries": 0, "rounds": 0 },
     }));
     let world = world.stand_in(turns(json!([

@@ -12,9 +12,13 @@ pub(crate) const GREETER: &[(&str, &str)] = &[
 /// What mends it.
 pub(crate) const MENDED: &str = "echo \"Hello, $1!\"\n";
 
-/// The configuration that checks it, and leaves it at one attempt: what follows a failed one is another matter.
+/// The configuration that checks it, and leaves it at one attempt: what follows a failed one is another matter. The
+/// check fails on the base commit, as that is what is to be mended.
 pub(crate) fn checks() -> Value {
-    json!({ "validation": { "commands": ["sh test.sh"] }, "attempts": { "most": 1, "retries": 0 } })
+    json!({
+        "validation": { "commands": ["sh test.sh"], "failingBase": "retry" },
+        "attempts": { "most": 1, "retries": 0 },
+    })
 }
 
 /// A script for the stand-in with these turns.

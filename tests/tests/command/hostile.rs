@@ -62,7 +62,9 @@ cp "$git_dir/config" "$HOME/.gitconfig"
 
 /// A repository that says how it is checked, on a machine whose `make` says what it was asked for.
 fn world_with_checks() -> World {
-    let world = world!().repository(&[GREETER, &[("Makefile", "check:\n\tsh test.sh\n")]].concat());
+    let world = world!()
+        .repository(&[GREETER, &[("Makefile", "check:\n\tsh test.sh\n")]].concat())
+        .config(json!({ "validation": { "failingBase": "retry" } }));
     let made = world.path("made");
     world.install("make", &format!("echo \"$@\" >>'{}'\nexec sh test.sh", made.display()));
     fs::create_dir(world.path("ran")).unwrap();

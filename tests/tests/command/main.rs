@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "JSON is written where it is passed")]
 
 mod again;
+mod base;
 mod checks;
 mod codegen;
 mod delivering;
@@ -14,6 +15,7 @@ mod floods;
 mod following;
 mod foreign_text;
 mod hostile;
+mod intake;
 mod listings;
 mod phases;
 mod plugins;

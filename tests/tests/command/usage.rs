@@ -93,7 +93,7 @@ fn a_configuration_that_cannot_be_used() {
         let _ = refused(&world, &["executor", "list"]).complains(complaint);
     }
     // Doctor is for finding out.
-    let _ = world.run(["doctor"]).code(1).prints("MISS  configuration");
+    let _ = world.run(["doctor"]).code(1).prints("fail  configuration");
 }
 
 #[test]

@@ -1,7 +1,9 @@
+mod here;
+
 use super::executor::survey;
 use crate::{
     app::{App, Opening},
-    args::JsonArgs,
+    args::DoctorArgs,
     exit::Exit,
     output::{print_all, print_json_pretty, say},
 };
@@ -54,7 +56,7 @@ impl Finding {
 }
 
 /// `cyrus doctor`
-pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
+pub(crate) async fn doctor(opening: Opening, args: DoctorArgs) -> Result<Exit> {
     let launcher = opening.launcher();
     let mut findings =
         vec![home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
@@ -77,10 +79,11 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
             findings.extend(search_path(&app));
             findings.extend(plugins(&app));
             findings.extend(executors(&app).await);
+            findings.extend(here::repository(&app, args.try_checks).await);
         }
     }
     let missing = findings.iter().any(|finding| finding.state == State::Missing);
-    if args.json {
+    if args.json.json {
         print_json_pretty(&findings)?;
     } else {
         findings.iter().for_each(show);
@@ -91,8 +94,8 @@ pub(crate) async fn doctor(opening: Opening, args: JsonArgs) -> Result<Exit> {
 fn show(finding: &Finding) {
     let mark = match finding.state {
         State::Good => "ok  ",
-        State::Less => "less",
-        State::Missing => "MISS",
+        State::Less => "warn",
+        State::Missing => "fail",
     };
     let seen = format!("{mark}  {}: ", finding.what);
     print_all(&Line::block(&seen, "      | ", &finding.seen));
@@ -262,6 +265,10 @@ fn configuration(app: &App) -> Vec<Finding> {
     let file = app.config().file();
     let seen = if file.exists() { "is good" } else { "is not there; defaults hold" };
     let mut all = vec![Finding::good(WHAT, format!("{} {seen}", file.display()))];
+    all.extend(app.config().not_followed().iter().map(|problem| {
+        let mend = "nothing has to be done: the key is kept as it is";
+        Finding::new(WHAT, State::Less, problem.to_string(), mend)
+    }));
     all.extend(app.config().warnings().iter().map(|warning| {
         Finding::new(
             WHAT,

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod executor;
+mod init;
 mod plugin;
 mod run;
 mod session;
@@ -9,6 +10,7 @@ mod simulate;
 
 pub(crate) use doctor::doctor;
 pub(crate) use executor::executor;
+pub(crate) use init::init;
 pub(crate) use plugin::plugin;
 pub(crate) use run::{plan, run};
 pub(crate) use session::{logs, session};

@@ -10,11 +10,16 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{Check, Session, SessionId, Validator as _, WorkspaceError, Workspaces as _};
-use cyrus_orchestrator::Site;
+use cyrus_core::{Check, Issue, Session, SessionId, Validator as _, WorkspaceError};
+use cyrus_executor::MicroUsd;
+use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
 use serde_json::{Value, json};
-use std::time::SystemTime;
+use std::{
+    io::{IsTerminal as _, stderr, stdin},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 /// What the command line is about, looked at and not begun.
 struct Intended {
@@ -34,6 +39,10 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
     if let Some(why) = preview.impossible() {
         return Err(usage(why));
     }
+    if !args.yes && !agreed(&preview)? {
+        note!("cyrus: not started; --yes starts without asking");
+        return Ok(Exit::NotDone);
+    }
     if session.base.dirty {
         note!(
             "cyrus: {} has changes that are not committed; the work starts from the last commit and does not see them",
@@ -43,6 +52,26 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
     work::work(app, Work::Start(Box::new(session), Box::new(site)), args.json.into()).await
 }
 
+/// The expected cost from which a person is asked first.
+const HIGH_COST: MicroUsd = MicroUsd(5_000_000);
+
+/// Whether a person at the terminal agrees to what is expected. Nobody is asked about one task that costs little, nor
+/// where there is no terminal.
+fn agreed(preview: &Preview) -> Result<bool> {
+    let tasks = preview.plan.tasks.len();
+    let is_large = tasks > 1 || preview.expected_cost >= HIGH_COST;
+    if !is_large || !(stdin().is_terminal() && stderr().is_terminal()) {
+        return Ok(true);
+    }
+    for task in &preview.plan.tasks {
+        note!("  {}  {}", task.id(), task.task.title);
+    }
+    note!("{tasks} tasks, about {}. Start? [y/N] ", preview.expected_cost);
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// `cyrus plan`
 pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<Exit> {
     let intended = intend(app, &args.task, Purpose::Inspect).await?;
@@ -50,11 +79,14 @@ pub(crate) async fn plan(app: &App, args: &PlanArgs) -> Result<Exit> {
 }
 
 async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended> {
-    let issue = intake::issue(args)?;
     let plan = intake::plan(args)?;
+    let issue = intake::issue(args, plan.as_ref())?;
     let id = SessionId::generate(SystemTime::now());
-    let workspaces = app.workspaces(&args.repo, None)?;
-    let base = workspaces.base(&args.repo, &id.branch()).await.map_err(as_usage)?;
+    let Place { repository, start } = place(app, args, &issue)?;
+    let workspaces = app.workspaces(&repository, None)?;
+    let branch = args.branch.clone().unwrap_or_else(|| id.branch());
+    let base = workspaces.base_at(&repository, start.as_deref(), &branch);
+    let base = base.await.map_err(as_usage)?;
     let site = site(app, &base.path, args.executor.as_deref(), purpose).await?;
     let asked = Asked {
         kind: args.kind(),
@@ -65,6 +97,47 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     let preview = Preview::of(&issue, &asked, &site, &app.history(&base.path).await?);
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview })
+}
+
+/// Where work is to be done.
+struct Place {
+    repository: PathBuf,
+    /// What it starts from; `None` is what is checked out.
+    start: Option<String>,
+}
+
+/// Where the command line, else the issue's tag `[repo=NAME#BRANCH]`, says that work is to be done.
+fn place(app: &App, args: &TaskArgs, issue: &Issue) -> Result<Place> {
+    let tags = analyse(issue, &AnalysisRules::default()).tags;
+    let named = |name: &str| app.config().repository_named(name).map(Path::to_owned);
+    let (repository, tagged) = match (&args.repo, &tags.repo) {
+        (Some(path), _) => {
+            let known = path.to_str().filter(|_| !path.exists()).and_then(named);
+            (known.unwrap_or_else(|| path.clone()), None)
+        }
+        (None, None) => (PathBuf::from("."), None),
+        (None, Some(name)) => {
+            let known = named(name).or_else(|| is_here(name).then(|| PathBuf::from(".")));
+            let known = known.ok_or_else(|| {
+                usage(format!(
+                    "the issue's tag [repo={name}] names no repository: add one of that name to `repositories` in {}, or choose one with --repo",
+                    app.config().file().display()
+                ))
+            })?;
+            (known, tags.branch)
+        }
+    };
+    Ok(Place { repository, start: args.base.clone().or(tagged) })
+}
+
+/// Whether the repository of the current directory has this name: that of its directory, as in `owner/name` too.
+fn is_here(name: &str) -> bool {
+    let here = std::env::current_dir().unwrap_or_default();
+    let last = name.rsplit('/').next().unwrap_or(name);
+    here.ancestors()
+        .find(|directory| directory.join(".git").exists())
+        .and_then(|top| top.file_name())
+        .is_some_and(|top| top.to_string_lossy().eq_ignore_ascii_case(last))
 }
 
 /// What is wrong with the repository is for the user to mend.

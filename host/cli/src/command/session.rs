@@ -3,9 +3,12 @@ mod remove;
 
 use crate::{
     app::App,
-    args::{JsonArgs, LogsArgs, SessionCommand},
+    args::{JsonArgs, LogsArgs, SessionCommand, SessionPrefix},
     exit::{Exit, usage},
-    output::{note, print_all, print_json, print_json_pretty, say, summary, table, told},
+    output::{
+        Timed, clock_time, in_full, note, print_all, print_json, print_json_pretty, say, summary,
+        table, timestamp,
+    },
     work::{self, Work},
 };
 use anyhow::Result;
@@ -32,15 +35,17 @@ const FRUITLESS: u32 = 3;
 pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> {
     match command {
         SessionCommand::List(JsonArgs { json }) => list(app, json).await,
-        SessionCommand::Show { id, json } => show(app, &id, json.json).await,
-        SessionCommand::Stop { id, task: Some(task), .. } => cancel(app, &id, &task).await,
+        SessionCommand::Show { id, json } => show(app, &found(app, &id).await?, json.json).await,
+        SessionCommand::Stop { id, task: Some(task), .. } => {
+            cancel(app, &found(app, &id).await?, &task).await
+        }
         SessionCommand::Stop { id, task: None, detach } => {
             let mode = if detach { StopMode::Detach } else { StopMode::Cancel };
-            stop(app, &id, mode).await
+            stop(app, &found(app, &id).await?, mode).await
         }
         SessionCommand::Logs(args) => logs(app, &args).await,
         SessionCommand::Resume { id: Some(id), json, .. } => {
-            let (lease, snapshot) = take(app, &id).await?;
+            let (lease, snapshot) = take(app, &found(app, &id).await?).await?;
             work::work(app, Work::Resume(lease, Box::new(snapshot), None), json.into()).await
         }
         SessionCommand::Resume { id: None, json, .. } => resume_all(app, json).await,
@@ -48,6 +53,33 @@ pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> 
         SessionCommand::Recheck { id, json } => again::recheck(app, &id, json).await,
         SessionCommand::Rm { ids, results, force } => {
             remove::remove(app, &ids, results, force).await
+        }
+    }
+}
+
+/// The session whose id begins like this.
+pub(crate) async fn found(app: &App, prefix: &SessionPrefix) -> Result<SessionId> {
+    let SessionPrefix(prefix) = prefix;
+    let sessions = app.store().await?.sessions().await?;
+    let ids = || sessions.iter().map(|found| &found.session.id);
+    if let Some(whole) = ids().find(|id| id.as_str() == prefix) {
+        return Ok(whole.clone());
+    }
+    let found: Vec<_> = ids().filter(|id| id.as_str().starts_with(prefix.as_str())).collect();
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [] => match prefix.parse::<SessionId>() {
+            // Whatever is asked of it says that there is none.
+            Ok(id) => Ok(id),
+            Err(error) => Err(usage(error.to_string())),
+        },
+        _ => {
+            let named: Vec<_> = found.iter().take(5).map(ToString::to_string).collect();
+            let all = named.join(", ");
+            Err(usage(format!(
+                "{} sessions begin with {prefix}: {all}; write more of the id",
+                found.len()
+            )))
         }
     }
 }
@@ -288,17 +320,23 @@ async fn is_held(store: &Arc<dyn SessionStore>, id: &SessionId) -> Result<bool> 
 /// `cyrus logs`
 pub(crate) async fn logs(app: &App, args: &LogsArgs) -> Result<Exit> {
     let store = app.store().await?;
-    store.snapshot(&args.session).await.map_err(as_usage)?;
+    let id = found(app, &args.session).await?;
+    store.snapshot(&id).await.map_err(as_usage)?;
     let mut after = 0;
     loop {
-        let page = store.log_lines(&args.session, after, PAGE).await?;
+        let page = store.log_lines(&id, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(Exit::Done) };
         after = last.number;
         for line in page.iter().filter(|line| concerns(&line.event, args.task.as_ref())) {
             if args.json.json {
-                print_json(line)?;
+                print_json(&Timed {
+                    number: Some(line.number),
+                    at: line.at.and_then(timestamp),
+                    event: &line.event,
+                })?;
             } else {
-                print_all(&told(&line.event));
+                let time = line.at.map(clock_time).unwrap_or_default();
+                print_all(&in_full(&line.event, &time));
             }
         }
     }
@@ -314,6 +352,8 @@ fn concerns(event: &SessionEvent, task: Option<&TaskId>) -> bool {
         | SessionEvent::TaskWaits { task: of, .. }
         | SessionEvent::TaskValidated { task: of, .. }
         | SessionEvent::TaskMerged { task: of, .. } => of == task,
+        SessionEvent::PhaseStarted { task: of, .. }
+        | SessionEvent::PhaseFinished { task: of, .. } => of.as_ref() == Some(task),
         SessionEvent::ExecutionFinished(report) => report.task == *task,
         SessionEvent::TaskAdded(planned) => planned.id() == task,
         // An execution's id is the session's, the task's and the attempt's number.

@@ -1,5 +1,6 @@
 //! What stays of an event, for people: a line or more, or none.
 
+use super::time::seconds;
 use cyrus_core::{
     CheckReport, ExecutionOutcome, ExecutionReport, Plan, Receipt, SessionEvent, TaskState,
     ValidationReport, ValidationVerdict,
@@ -9,9 +10,71 @@ use cyrus_executor::{Event, Line, TaskId};
 /// The longest piece of an agent's text that is shown, in characters.
 const SHOWN: usize = 100;
 
+/// The most lines that are shown of each side of a change.
+const DIFF_LINES: usize = 20;
+
+/// A phase that took less than this is not worth a line, in milliseconds.
+const PHASE_SHOWN: u64 = 1_000;
+
 /// The lines that stay of an event.
 pub(crate) fn told(event: &SessionEvent) -> Vec<Line> {
     texts(event).into_iter().map(Line::new).collect()
+}
+
+/// What a log shows of an event, with its time: also what the agent did, and what its tools answered.
+pub(crate) fn in_full(event: &SessionEvent, time: &str) -> Vec<Line> {
+    let mut texts = texts(event);
+    match event {
+        SessionEvent::ExecutionStarted { task, executor, .. } => {
+            texts.push(format!("  {task}: {} begins ({})", executor.name, executor.placement));
+        }
+        SessionEvent::ExecutionEvent { event, .. } => texts.extend(done(event)),
+        SessionEvent::PhaseFinished { task, phase, duration_ms } if *duration_ms < PHASE_SHOWN => {
+            let task = task.as_ref().map(|task| format!("{task}: ")).unwrap_or_default();
+            texts.push(format!("  {task}{} took {}", phase.as_str(), seconds(*duration_ms)));
+        }
+        SessionEvent::CheckStarted { check } => {
+            texts.push(format!("  check `{}` begins", piece(&check.command)));
+        }
+        _ => {}
+    }
+    let begin = if time.is_empty() { String::new() } else { format!("{time} ") };
+    let gutter = format!("{}| ", " ".repeat(begin.len() + 4));
+    texts.iter().flat_map(|text| Line::block(&begin, &gutter, text)).collect()
+}
+
+/// What an agent did, or said.
+fn done(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Message(text) => format!("  says: {}", reason(text)),
+        Event::Thought(text) => format!("  thinks: {}", piece(text)),
+        Event::ToolUse(call) => format!("  {} {}", piece(&call.tool), tool_input(&call.input)),
+        Event::ToolResult(result) => {
+            let how = if result.is_error { "failed" } else { "answered" };
+            format!("    {how}: {}", piece(&result.output))
+        }
+        Event::Progress(progress) => format!("  {}", piece(&progress.message)),
+        _ => return None,
+    })
+}
+
+/// What a tool is given: the command, the file, what it replaces by what, else all of it.
+fn tool_input(input: &serde_json::Value) -> String {
+    let text = |key: &str| input[key].as_str();
+    let file = text("file_path").or_else(|| text("path")).or_else(|| text("notebook_path"));
+    match (text("command"), file) {
+        (Some(command), _) => reason(command).to_string(),
+        (None, Some(file)) => {
+            let changed =
+                [("-", text("old_string")), ("+", text("new_string")), ("+", text("content"))];
+            let lines = changed.iter().filter_map(|(mark, text)| Some((mark, (*text)?)));
+            let lines = lines.flat_map(|(mark, text)| {
+                text.lines().take(DIFF_LINES).map(move |line| format!("\n{mark}{}", piece(line)))
+            });
+            format!("{}{}", piece(file), lines.collect::<String>())
+        }
+        (None, None) => reason(&input.to_string()).to_string(),
+    }
 }
 
 fn texts(event: &SessionEvent) -> Vec<String> {
@@ -45,7 +108,13 @@ fn texts(event: &SessionEvent) -> Vec<String> {
         SessionEvent::ExecutionFinished(report) => vec![finished(report)],
         SessionEvent::CheckFinished(report) => vec![check(report)],
         SessionEvent::Warning { message } => vec![format!("  warning: {}", reason(message))],
+        SessionEvent::PhaseFinished { task, phase, duration_ms } if *duration_ms >= PHASE_SHOWN => {
+            let task = task.as_ref().map(|task| format!("{task}: ")).unwrap_or_default();
+            vec![format!("  {task}{} took {}", phase.as_str(), seconds(*duration_ms))]
+        }
         SessionEvent::Analysed(_)
+        | SessionEvent::PhaseStarted { .. }
+        | SessionEvent::PhaseFinished { .. }
         | SessionEvent::ExecutionStarted { .. }
         | SessionEvent::CheckStarted { .. }
         | SessionEvent::SessionFinished(_) => Vec::new(),

@@ -9,10 +9,12 @@ mod summary;
 mod table;
 mod teller;
 mod terminal;
+mod time;
 mod wrap;
 
 pub(crate) use channel::Telling;
-pub(crate) use lines::{piece, told};
+pub(crate) use json::Timed;
+pub(crate) use lines::{in_full, piece};
 pub(crate) use log::start_log;
 pub(crate) use print::{
     add_line, note, output_failure, print, print_all, print_error, print_generated,
@@ -21,3 +23,4 @@ pub(crate) use print::{
 pub(crate) use summary::summary;
 pub(crate) use table::table;
 pub(crate) use teller::Teller;
+pub(crate) use time::{clock_time, seconds, timestamp};

@@ -1,4 +1,4 @@
-use super::print::add_line;
+use super::{print::add_line, time::seconds};
 use cyrus_core::{
     CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport,
     TaskReport,
@@ -67,10 +67,25 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
         let place = finding.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
         add_line!(lines, "  finding   {}{place}", finding.message);
     }
+    if let Some(account) = account(report) {
+        add_line!(lines, "  time      {account}");
+    }
     if report.outcome == SessionOutcome::Paused {
         add_line!(lines, "  go on     cyrus session resume {}", report.session);
     }
     lines
+}
+
+/// Where the time went, all tasks together; `None` where nothing took any.
+fn account(report: &SessionReport) -> Option<String> {
+    let agents = report.executions.iter().map(|execution| execution.duration_ms).sum();
+    let checks = report.validation.iter().flat_map(|validation| &validation.checks);
+    let checks = checks.map(|check| check.duration_ms).sum();
+    let phases = report.phases.iter().map(|time| (time.phase.as_str(), time.duration_ms));
+    let all = phases.chain([("agents", agents), ("checks", checks)]);
+    let shown = all.filter(|(_, taken)| *taken >= 100);
+    let parts: Vec<_> = shown.map(|(what, taken)| format!("{what} {}", seconds(taken))).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// How each task ended.
@@ -154,8 +169,4 @@ fn check_line(check: &CheckReport) -> String {
 fn diff_stat(diff: &DiffStat) -> String {
     let files = if diff.files == 1 { "file" } else { "files" };
     format!("{} {files}, +{} -{}", diff.files, diff.insertions, diff.deletions)
-}
-
-fn seconds(milliseconds: u64) -> String {
-    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }

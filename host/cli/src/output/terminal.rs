@@ -3,17 +3,23 @@ use super::{
     print::print_note,
     teller::Teller,
 };
-use cyrus_core::SessionEvent;
-use cyrus_executor::{Event, Line, StepState};
+use cyrus_core::{Phase, SessionEvent};
+use cyrus_executor::{Event, Line, MicroUsd, StepState, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-/// A live line for each execution on standard error, and a line for whatever stays. Without a terminal only the
-/// lines that stay are written.
+/// A live line for each execution, check and phase on standard error, one below for all of it, and a line for whatever
+/// stays. Without a terminal only the lines that stay are written.
 #[derive(Default)]
 pub(crate) struct Terminal {
     lines: MultiProgress,
     live: HashMap<String, ProgressBar>,
+    total: Option<ProgressBar>,
+    tasks: BTreeMap<TaskId, &'static str>,
+    cost: MicroUsd,
 }
 
 impl Teller for Terminal {
@@ -29,6 +35,26 @@ impl Terminal {
     /// Begins, moves and ends the live lines.
     fn follow(&mut self, event: &SessionEvent) {
         match event {
+            SessionEvent::Planned(plan) => {
+                self.tasks.extend(plan.tasks.iter().map(|task| (task.id().clone(), "waiting")));
+                self.show_total();
+            }
+            SessionEvent::TaskAdded(task) => {
+                self.tasks.insert(task.id().clone(), "waiting");
+                self.show_total();
+            }
+            SessionEvent::TaskChanged { task, state } => {
+                self.tasks.insert(task.clone(), state.as_str());
+                self.show_total();
+            }
+            SessionEvent::PhaseStarted { task, phase } => {
+                let of = task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
+                let line = self.begin(&Line::new(format_args!("{of}{}", phase.as_str())));
+                self.live.insert(phase_name(task.as_ref(), *phase), line);
+            }
+            SessionEvent::PhaseFinished { task, phase, .. } => {
+                self.end(&phase_name(task.as_ref(), *phase));
+            }
             SessionEvent::ExecutionStarted { execution, executor, task } => {
                 let what = format_args!("{task} {} ({})", executor.name, executor.placement);
                 let line = self.begin(&Line::new(what));
@@ -39,7 +65,12 @@ impl Terminal {
                     line.set_message(String::from(doing));
                 }
             }
-            SessionEvent::ExecutionFinished(report) => self.end(&report.id),
+            SessionEvent::ExecutionFinished(report) => {
+                self.end(&report.id);
+                let cost = report.cost.map(|cost| cost.amount).unwrap_or_default();
+                self.cost = self.cost.saturating_add(cost);
+                self.show_total();
+            }
             SessionEvent::CheckStarted { check } => {
                 let line =
                     self.begin(&Line::new(format_args!("check `{}`", piece(&check.command))));
@@ -49,6 +80,25 @@ impl Terminal {
             SessionEvent::SessionFinished(_) => _ = self.lines.clear(),
             _ => {}
         }
+    }
+
+    /// Shows how many tasks stand where, and what was spent.
+    fn show_total(&mut self) {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for state in self.tasks.values() {
+            *counts.entry(state).or_default() += 1;
+        }
+        let counts: Vec<_> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        let said = format!("{}, {}", counts.join(", "), self.cost);
+        let lines = &self.lines;
+        let total = self.total.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("  total {elapsed} {wide_msg}");
+            let line = lines.add(ProgressBar::new_spinner());
+            line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            line.enable_steady_tick(Duration::from_secs(1));
+            line
+        });
+        total.set_message(said);
     }
 
     fn end(&mut self, name: &str) {
@@ -68,12 +118,20 @@ impl Terminal {
 
     fn begin(&self, what: &Line) -> ProgressBar {
         let style = ProgressStyle::with_template("  {spinner} {prefix} {elapsed} {wide_msg}");
-        let line = self.lines.add(ProgressBar::new_spinner());
+        let line = match &self.total {
+            Some(total) => self.lines.insert_before(total, ProgressBar::new_spinner()),
+            None => self.lines.add(ProgressBar::new_spinner()),
+        };
         line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         line.set_prefix(what.to_string());
         line.enable_steady_tick(Duration::from_millis(120));
         line
     }
+}
+
+/// What the live line of a phase is called.
+fn phase_name(task: Option<&TaskId>, phase: Phase) -> String {
+    format!("{} {}", task.map(TaskId::as_str).unwrap_or_default(), phase.as_str())
 }
 
 /// What an executor is doing, in a few words.

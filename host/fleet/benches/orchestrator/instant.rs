@@ -153,6 +153,7 @@ impl Validator for InstantRepository {
             timed_out: false,
             duration_ms: 0,
             tests: None,
+            on_base: None,
             output: String::new(),
         };
         Ok(ValidationReport::new(checks.iter().map(passed).collect(), Vec::new()))

@@ -74,7 +74,7 @@ impl Record {
     pub(crate) fn log(&mut self, events: Vec<SessionEvent>) {
         for event in events {
             self.lines += 1;
-            self.log.push_back(LogLine { number: self.lines, event });
+            self.log.push_back(LogLine { number: self.lines, at: None, event });
             if self.log.len() > LOG_LINES {
                 self.log.pop_front();
             }

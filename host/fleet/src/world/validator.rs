@@ -59,6 +59,7 @@ impl Validator for SimValidator {
                 timed_out: false,
                 duration_ms: 0,
                 tests: None,
+                on_base: None,
                 output: faults.wrong.join(" is wrong\n"),
             };
             observer.on_event(report.clone().into());

@@ -4,7 +4,8 @@ use super::{
 };
 use crate::budget::WhenOver;
 use cyrus_core::{
-    ExecutionRecord, PlannedTask, Receipt, TaskOrigin, ValidationReport, ValidationVerdict,
+    ExecutionRecord, FAILS_ON_BASE, PlannedTask, Receipt, TaskOrigin, ValidationReport,
+    ValidationVerdict,
 };
 use cyrus_executor::{Finding, MicroUsd, TaskKind};
 use std::time::Duration;
@@ -190,6 +191,7 @@ impl History<'_> {
             Came::CutOff => {
                 self.interrupted(last, "it was cut off with the process that it ran in")
             }
+            Came::Rejected if fails_on_base(last) => Step::Fail { reason: said },
             Came::Rejected => self.send_back(last, &said),
             Came::Ended(ending) => match ending {
                 Ending::Completed => self.completed(last),
@@ -414,6 +416,13 @@ impl History<'_> {
         let telling = self.attempts.iter().rev().filter(|record| !came(record).is_neutral());
         u32::try_from(telling.take_while(|record| like(record)).count()).unwrap_or(u32::MAX)
     }
+}
+
+/// Whether nothing was found of a result but that its checks fail on the base commit too, which the operator does not
+/// accept. No attempt can do anything about that.
+fn fails_on_base(record: &ExecutionRecord) -> bool {
+    let findings = record.verdict.as_ref().map(|verdict| &verdict.findings[..]).unwrap_or_default();
+    !findings.is_empty() && findings.iter().all(|finding| finding.code == FAILS_ON_BASE)
 }
 
 /// What an attempt was expected to cost, or what it cost by the time its money ran out, if that is more.

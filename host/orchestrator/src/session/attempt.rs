@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{Broken, Candidate, effects::Effect, schedule::Claim};
 use cyrus_core::{
-    Change, Collected, EffectKind, ExecutionRecord, PlannedTask, PreparedWorkspace, Receipt,
+    Change, Collected, EffectKind, ExecutionRecord, Phase, PlannedTask, PreparedWorkspace, Receipt,
     SessionEvent, StoreError, TaskState, WorkspaceSpec,
 };
 use cyrus_executor::{
@@ -91,7 +91,8 @@ async fn prepared(
             desk.drop_workspace(&left).await?;
         }
     }
-    let workspace = prepare(desk, planned.id(), &start).await?;
+    let id = planned.id();
+    let workspace = desk.phase(Some(id), Phase::Preparing, prepare(desk, id, &start)).await?;
     let Some((record, host)) = begin(desk, planned, &next, candidate, &start).await? else {
         return Ok(None);
     };
@@ -264,16 +265,12 @@ pub(super) async fn collect(
     let message = commit_message(desk, planned);
     let ports = desk.ports();
     let effect = Effect { kind: EffectKind::Collect, task: Some(id), what: execution };
-    let collected: Collected = desk
-        .effects
-        .perform(
-            effect,
-            || ports.workspaces.collect(&workspace, &product, &message),
-            |collected: &Collected| {
-                vec![Change::Collected(execution.to_owned(), collected.clone())]
-            },
-        )
-        .await?;
+    let collecting = desk.effects.perform(
+        effect,
+        || ports.workspaces.collect(&workspace, &product, &message),
+        |collected: &Collected| vec![Change::Collected(execution.to_owned(), collected.clone())],
+    );
+    let collected: Collected = desk.phase(Some(id), Phase::Collecting, collecting).await?;
     for note in &collected.notes {
         desk.tell(SessionEvent::Warning { message: format!("task {id}: {note}") });
     }
@@ -288,7 +285,7 @@ pub(super) async fn discard(desk: &Desk<'_>, planned: &PlannedTask) {
         return;
     }
     for spec in desk.specs(id) {
-        let drop = desk.drop_workspace(&spec);
+        let drop = desk.phase(Some(id), Phase::Removing, desk.drop_workspace(&spec));
         if let Some(Err(error)) = desk.unless_stopped(None, drop).await {
             let message = format!("the clone of task {id} could not be removed: {error}");
             desk.tell(SessionEvent::Warning { message });

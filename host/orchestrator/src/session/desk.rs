@@ -10,7 +10,7 @@ use crate::{
     StopSignal, effects::Effects, plan,
 };
 use cyrus_core::{
-    Analysis, Change, Check, Lease, Observer, PlannedTask, PreparedWorkspace, Session,
+    Analysis, Change, Check, Lease, Observer, Phase, PlannedTask, PreparedWorkspace, Session,
     SessionEvent, SessionOutcome, TaskOrigin, TaskRecord, TaskState,
 };
 use cyrus_executor::TaskId;
@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// One session's work: who it is, what it may do, and what is known of it.
@@ -44,6 +45,8 @@ pub(super) struct Desk<'a> {
     /// The clones that this process made or found.
     pub(super) clones: Mutex<BTreeMap<(TaskId, u64), Box<PreparedWorkspace>>>,
     pub(super) sharing: Sharing,
+    /// How long each phase took so far, all tasks together.
+    pub(super) phases: Mutex<BTreeMap<Phase, Duration>>,
     pub(super) board: Arc<Mutex<Board>>,
 }
 
@@ -64,6 +67,29 @@ impl Desk<'_> {
         for event in events {
             self.tell(event);
         }
+    }
+
+    /// Does a part of the work, with events of when it begins and ends, and counts its time.
+    pub(super) async fn phase<T>(
+        &self,
+        task: Option<&TaskId>,
+        phase: Phase,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let clock = &self.ports().clock;
+        let task = task.cloned();
+        self.tell(SessionEvent::PhaseStarted { task: task.clone(), phase });
+        let begun = clock.elapsed();
+        let done = work.await;
+        let taken = clock.elapsed().saturating_sub(begun);
+        *self.phase_times().entry(phase).or_default() += taken;
+        let duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+        self.tell(SessionEvent::PhaseFinished { task, phase, duration_ms });
+        done
+    }
+
+    pub(super) fn phase_times(&self) -> MutexGuard<'_, BTreeMap<Phase, Duration>> {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), Broken> {

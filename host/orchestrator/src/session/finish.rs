@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
-    Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, PlannedTask, Progress,
-    PullRequest, SessionEvent, SessionOutcome, SessionReport, StoreError, Subject, TaskOrigin,
-    TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict, WorkspaceSpec,
+    Change, DiffStat, EffectKind, ExecutionRecord, ExecutionReport, Heading, Phase, PhaseTime,
+    PlannedTask, Progress, PullRequest, SessionEvent, SessionOutcome, SessionReport, StoreError,
+    Subject, TaskOrigin, TaskRecord, TaskReport, TaskState, ValidationReport, ValidationVerdict,
+    WorkspaceSpec,
 };
 use cyrus_executor::{
     Task, TaskId, TaskKind,
@@ -78,7 +79,8 @@ pub(super) async fn conclude(
         );
         return Ok(Some(Conclusion::because(SessionOutcome::Rejected, reason)));
     }
-    if let Err(error) = publish(desk, found, &head, failed.is_none()).await {
+    let publishing = publish(desk, found, &head, failed.is_none());
+    if let Err(error) = desk.phase(None, Phase::Publishing, publishing).await {
         return unpublished(desk, failed, &head, error).map(Some);
     }
     Ok(Some(failed.unwrap_or_else(|| match report.verdict {
@@ -386,6 +388,14 @@ impl Found {
             validation: self.verdict.map(|(_, report)| report).or(last),
             cost: spending.into_iter().next().unwrap_or_default(),
             pull_request: self.pull_request,
+            phases: desk
+                .phase_times()
+                .iter()
+                .map(|(phase, taken)| PhaseTime {
+                    phase: *phase,
+                    duration_ms: u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
+                })
+                .collect(),
             duration_ms: u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
         })
     }

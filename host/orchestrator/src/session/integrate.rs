@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{Broken, effects::Effect};
 use cyrus_core::{
-    Change, EffectKind, Merge, Needs, PlannedTask, Progress, SessionEvent, TaskOrigin, TaskRecord,
-    TaskState,
+    Change, EffectKind, Merge, Needs, Phase, PlannedTask, Progress, SessionEvent, TaskOrigin,
+    TaskRecord, TaskState,
 };
 use cyrus_executor::{InvalidTaskId, Task, TaskId, TaskKind, text::subject};
 
@@ -129,17 +129,15 @@ async fn attempt_merge(
     let what = format!("{ours}..{theirs}");
     let effect = Effect { kind: EffectKind::Merge, task: Some(id), what: &what };
     let mut news = Vec::new();
-    let merged = desk
-        .effects
-        .perform(
-            effect,
-            || ports.integration.merge(&session.base, &session.id, id, &ours, theirs, &message),
-            |merge| match merge {
-                Merge::Clean { commit } => done(desk, id, theirs, commit, &mut news),
-                Merge::Conflict { .. } => Vec::new(),
-            },
-        )
-        .await?;
+    let merging = desk.effects.perform(
+        effect,
+        || ports.integration.merge(&session.base, &session.id, id, &ours, theirs, &message),
+        |merge| match merge {
+            Merge::Clean { commit } => done(desk, id, theirs, commit, &mut news),
+            Merge::Conflict { .. } => Vec::new(),
+        },
+    );
+    let merged = desk.phase(Some(id), Phase::Merging, merging).await?;
     desk.tell_all(news);
     match merged {
         Merge::Clean { commit } => {

@@ -171,6 +171,7 @@ impl Run<'_> {
             merging: tokio::sync::Mutex::default(),
             clones: Mutex::default(),
             sharing: share::Sharing::default(),
+            phases: Mutex::default(),
             board,
         }
     }

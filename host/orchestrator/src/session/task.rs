@@ -47,6 +47,11 @@ pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<T
     };
     match worked {
         Ok(()) => {}
+        // A person can mend what a set-up lacks, and nothing is paid for before that.
+        Err(Broken::Workspace(error @ WorkspaceError::SetUp { .. })) => {
+            desk.is_ours().await?;
+            desk.set(&id, TaskState::Held { reason: error.to_string() }).await?;
+        }
         // What is wrong with one task's clone or result is no reason to give up the others.
         Err(error @ (Broken::Workspace(_) | Broken::Name(_))) => {
             // Whoever has taken the session over may have removed what is missing.

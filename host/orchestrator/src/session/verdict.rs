@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{Broken, analyse::acceptance, must_change};
 use cyrus_core::{
-    Change, Check, PlannedCommand, PlannedTask, SessionEvent, Subject, TaskOrigin, TaskRecord,
-    TaskState, ValidationVerdict,
+    Change, Check, CheckReport, OnBase, PlannedCommand, PlannedTask, SessionEvent, Subject,
+    TaskOrigin, TaskRecord, TaskState, ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{Finding, Task, TaskId, TaskKind};
 use serde::Deserialize;
@@ -34,6 +34,9 @@ pub(super) async fn validate(
     let validate = validator.validate(&subject, &checks, desk.observer.as_ref());
     let Some(report) = desk.unless_stopped(Some(id), validate).await else { return Ok(None) };
     let mut report = report?;
+    if *planned.kind() == TaskKind::DEBUGGER {
+        report = unmended(report);
+    }
     if report.verdict != ValidationVerdict::Failed
         && collected.diff.files > 0
         && let Some(reviewer) = &desk.site.scrutiny.review
@@ -49,6 +52,29 @@ pub(super) async fn validate(
     let report = Box::new(report);
     desk.tell(SessionEvent::TaskValidated { task: id.clone(), report });
     Ok(None)
+}
+
+/// The verdict on a result that was to mend something: a check that ran, and fails as it does on the base commit, may be
+/// what was to be mended, so it goes back. One that lacks something to run says nothing of the result.
+fn unmended(report: ValidationReport) -> ValidationReport {
+    let fails = |check: &&CheckReport| {
+        let as_before = &check.on_base;
+        !check.passed && matches!(as_before, Some(OnBase::SameFailures { missing: None, .. }))
+    };
+    let findings: Vec<_> = report
+        .checks
+        .iter()
+        .filter(fails)
+        .map(|check| Finding {
+            code: "check-failed".to_owned(),
+            message: format!("`{}` still fails as it does without the change", check.check.command),
+            path: None,
+            line: None,
+            command: Some(check.check.command.clone()),
+            output: Some(check.output.clone()),
+        })
+        .collect();
+    report.with_findings(findings)
 }
 
 /// What a task's result has to pass: the repository's checks, and the commands of its own. Which of them are run is

@@ -181,6 +181,7 @@ pub(crate) fn session_report(name: &str, outcome: SessionOutcome) -> Box<Session
         cost: Spending::default(),
         pull_request: None,
         sandbox_lacked: Vec::new(),
+        phases: vec![],
         duration_ms: 5,
     })
 }

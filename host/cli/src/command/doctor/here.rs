@@ -1,0 +1,91 @@
+//! What a session in the repository of the current directory would run.
+
+use super::{Finding, State};
+use crate::{app::App, output::seconds};
+use anyhow::Result;
+use cyrus_core::{Base, Check, SessionEvent, SessionId, Validator as _, Workspaces as _};
+use std::{path::Path, time::SystemTime};
+
+/// A row for the set-up, for each check, and for each submodule; none outside of a repository.
+pub(super) async fn repository(app: &App, try_checks: bool) -> Vec<Finding> {
+    let here = Path::new(".");
+    let work_branch = SessionId::generate(SystemTime::now()).branch();
+    let Ok(workspaces) = app.workspaces(here, None) else { return Vec::new() };
+    let Ok(base) = workspaces.base(here, &work_branch).await else { return Vec::new() };
+    let mut rows = hooks(app, &base.path);
+    match looked_at(app, &base, try_checks).await {
+        Ok(found) => rows.extend(found),
+        Err(error) => {
+            let mend = "see what it says; sessions here would not begin";
+            rows.push(Finding::new("repository", State::Missing, format!("{error:#}"), mend));
+        }
+    }
+    rows
+}
+
+/// The operator's scripts that are not there: a session would be paused by them.
+fn hooks(app: &App, repository: &Path) -> Vec<Finding> {
+    let hooks = app.repository(repository).hooks();
+    let named = [("hooks.setup", hooks.setup), ("hooks.teardown", hooks.teardown)];
+    let missing = named.into_iter().filter_map(|(key, script)| Some((key, script?)));
+    missing
+        .filter(|(_, script)| !script.is_file())
+        .map(|(key, script)| {
+            let seen = format!("{} is not there", script.display());
+            Finding::new(key, State::Missing, seen, "write the script, or correct the key")
+        })
+        .collect()
+}
+
+async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Finding>> {
+    const CHECK: &str = "check here";
+    let validator = app.validator(&base.path, None)?;
+    let checks = validator.checks(base).await?;
+    let scripts = app.workspaces(&base.path, None)?.scripts(base).await?;
+    let mut rows: Vec<_> = scripts
+        .iter()
+        .filter(|script| script.is_set_up)
+        .map(|script| {
+            Finding::good("set-up here", format!("{} ({})", script.command, script.origin))
+        })
+        .collect();
+    if rows.is_empty() {
+        let suggested = validator.suggested_set_up(base).await?;
+        rows.extend(suggested.iter().map(|found| {
+            let seen = format!("none; {} suggests `{}`", found.file, found.command);
+            let mend = "`cyrus init` tries it, and `cyrus init --write` configures it";
+            Finding::new("set-up here", State::Less, seen, mend)
+        }));
+    }
+    rows.extend(validator.submodules(base).await?.into_iter().map(|module| {
+        let seen = format!("submodule {module} is empty in a clone");
+        Finding::new("set-up here", State::Less, seen, "bring what checks need of it in a set-up")
+    }));
+    if checks.is_empty() {
+        let seen = "none was found: results would be unverified";
+        let mend = "set `validation.commands`, or give the repository a test command";
+        rows.push(Finding::new(CHECK, State::Less, seen, mend));
+    }
+    if !try_checks {
+        rows.extend(checks.iter().map(|check| Finding::good(CHECK, described(check))));
+        return Ok(rows);
+    }
+    for tried in validator.try_on_base(base, &checks, &|_: SessionEvent| {}).await? {
+        let what = described(&tried.report.check);
+        let time = seconds(tried.report.duration_ms);
+        rows.push(if tried.report.passed {
+            let proof = if tried.proves_nothing { ", without a test that is known to have run" } else { "" };
+            Finding::good(CHECK, format!("{what} passes on the base commit after {time}{proof}"))
+        } else {
+            let missing = tried.missing.map(|what| format!(": {what} is missing")).unwrap_or_default();
+            let seen = format!("{what} fails on the base commit after {time}{missing}");
+            let mend = "install what it lacks in a cyrus-setup.sh at the top of the repository, or mend the base";
+            Finding::new(CHECK, State::Less, seen, mend)
+        });
+    }
+    Ok(rows)
+}
+
+fn described(check: &Check) -> String {
+    format!("`{}` ({})", check.command, check.origin)
+}

@@ -1,0 +1,178 @@
+use crate::{
+    app::App,
+    args::InitArgs,
+    exit::{Exit, usage},
+    output::{print_all, say, seconds},
+};
+use anyhow::{Context as _, Result};
+use cyrus_core::{
+    Base, Check, CheckReport, SessionEvent, SessionId, Validator as _, Workspaces as _,
+};
+use cyrus_executor::Line;
+use cyrus_sandbox::AbsolutePath;
+use cyrus_workspace::{Suggestion, Tried};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::SystemTime,
+};
+
+/// `cyrus init`
+pub(crate) async fn init(app: &App, args: &InitArgs) -> Result<Exit> {
+    let work_branch = SessionId::generate(SystemTime::now()).branch();
+    let workspaces = app.workspaces(&args.repo, None)?;
+    let base = workspaces.base(&args.repo, &work_branch).await;
+    let base = base.map_err(|error| usage(error.to_string()))?;
+    let validator = app.validator(&base.path, None)?;
+    let checks = validator.checks(&base).await?;
+    let has_own = workspaces.scripts(&base).await?.iter().any(|script| script.is_set_up);
+    let suggested = if has_own { Vec::new() } else { validator.suggested_set_up(&base).await? };
+    let modules = validator.submodules(&base).await?;
+    show(&base, &suggested, &checks, &modules);
+    let mut good = true;
+    if !args.no_try {
+        let script = Script::of(app, &suggested)?;
+        let tried = app.validator_with_setup(&base.path, script.path()?)?;
+        good = report(tried.try_on_base(&base, &checks, &follow).await?.as_slice());
+    }
+    if args.write {
+        write(app, &base, &suggested, &checks)?;
+    } else {
+        say!(
+            "Nothing was written; `cyrus init --write` writes it to {}",
+            app.config().file().display()
+        );
+    }
+    Ok(if good { Exit::Done } else { Exit::NotDone })
+}
+
+fn show(base: &Base, set_up: &[Suggestion], checks: &[Check], modules: &[String]) {
+    let commit = base.repository.base_commit.get(..12).unwrap_or_default();
+    say!("{} at {commit}:", base.path.display());
+    for Suggestion { command, file } in set_up {
+        say!("  set-up    `{command}` ({file})");
+    }
+    for check in checks {
+        say!("  check     `{}` ({})", check.command, check.origin);
+    }
+    if checks.is_empty() {
+        say!("  check     none was found: results would be unverified; set `validation.commands`");
+    }
+    for module in modules {
+        say!("  submodule {module} is empty in a clone: bring what checks need of it in a set-up");
+    }
+}
+
+/// Says what is run now: it may take long.
+fn follow(event: SessionEvent) {
+    if let SessionEvent::CheckStarted { check } = event {
+        say!("trying    `{}`", check.command);
+    }
+}
+
+/// Says how each check went; whether all passed.
+fn report(tried: &[Tried]) -> bool {
+    for Tried { report, missing, proves_nothing } in tried {
+        let CheckReport { check, passed, exit_code, duration_ms, output, .. } = report;
+        let how = match (passed, exit_code) {
+            (true, _) if *proves_nothing => "passes, and no test is known to have run".to_owned(),
+            (true, _) => "passes".to_owned(),
+            (false, Some(code)) => format!("fails with exit code {code}"),
+            (false, None) => "fails".to_owned(),
+        };
+        let missing =
+            missing.as_ref().map(|what| format!("; {what} is missing")).unwrap_or_default();
+        say!("  `{}` {how} after {}{missing}", check.command, seconds(*duration_ms));
+        if !passed {
+            let start = output.trim_end().rmatch_indices('\n').nth(11).map_or(0, |(at, _)| at + 1);
+            print_all(&Line::block("    | ", "    | ", &output.trim_end()[start..]));
+        }
+    }
+    tried.iter().all(|tried| tried.report.passed)
+}
+
+/// A script with what is suggested, where the host keeps its own files.
+struct Script(Option<tempfile::NamedTempFile>);
+
+impl Script {
+    fn of(app: &App, set_up: &[Suggestion]) -> Result<Self> {
+        if set_up.is_empty() {
+            return Ok(Self(None));
+        }
+        let directory = app.home_directory().join("state");
+        fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        let mut file = tempfile::Builder::new().prefix("set-up-").tempfile_in(directory)?;
+        file.write_all(script_text(set_up).as_bytes())?;
+        Ok(Self(Some(file)))
+    }
+
+    fn path(&self) -> Result<Option<AbsolutePath>> {
+        Ok(self.0.as_ref().map(|file| AbsolutePath::parse(file.path())).transpose()?)
+    }
+}
+
+/// The set-up as a script.
+fn script_text(set_up: &[Suggestion]) -> String {
+    let each = set_up.iter().map(|suggestion| format!("(\n{}\n) || exit\n", suggestion.command));
+    format!("#!/bin/sh\n{}", each.collect::<String>())
+}
+
+/// Adds what was found to the configuration. Everything else that is written there stays as it is.
+fn write(app: &App, base: &Base, set_up: &[Suggestion], checks: &[Check]) -> Result<()> {
+    let file = app.config().file();
+    let mut document = match fs::read_to_string(file) {
+        Ok(text) => serde_json::from_str::<Value>(&text).map_err(|error| {
+            usage(format!(
+                "{} is not plain JSON, and rewriting it would lose what is written beside: add `validation.commands` by hand ({error})",
+                file.display()
+            ))
+        })?,
+        Err(error) if error.kind() == ErrorKind::NotFound => json!({}),
+        Err(error) => return Err(error).with_context(|| file.display().to_string()),
+    };
+    let name = base.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let repositories = document
+        .as_object_mut()
+        .map(|document| document.entry("repositories").or_insert_with(|| json!([])))
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| usage(format!("{}: `repositories` is no list", file.display())))?;
+    let is_here = |entry: &Value| {
+        let path = entry["repositoryPath"].as_str().map(Path::new);
+        path.is_some_and(|path| path.canonicalize().is_ok_and(|path| path == base.path))
+    };
+    let place = repositories.iter().position(is_here).unwrap_or_else(|| {
+        repositories.push(json!({ "id": name, "name": name, "repositoryPath": base.path }));
+        repositories.len() - 1
+    });
+    let commands: Vec<_> = checks.iter().map(|check| &check.command).collect();
+    repositories[place]["validation"]["commands"] = json!(commands);
+    if !set_up.is_empty() {
+        let script = app.home_directory().join("setup").join(format!("{name}.sh"));
+        fs::create_dir_all(script.parent().unwrap_or(&script))?;
+        replace(&script, &script_text(set_up), 0o700)?;
+        repositories[place]["hooks"]["setup"] = json!(script);
+        say!("wrote {}", script.display());
+    }
+    replace(file, &format!("{document:#}\n"), 0o600)?;
+    say!("wrote {}", file.display());
+    Ok(())
+}
+
+/// Writes a file at once or not at all.
+fn replace(file: &Path, text: &str, mode: u32) -> Result<()> {
+    let new = file.with_extension(format!("new-{}", std::process::id()));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)
+        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, file));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written.with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,162 @@
+//! How checks go on the base commit. A check that fails on a result is tried there before it is held against whoever
+//! made the result; each command is run once on each commit.
+
+use crate::object::ObjectId;
+use cyrus_core::{CheckReport, OnBase};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The most names of tests that a message lists.
+const NAMES: usize = 8;
+
+/// The most names of tests that a report lists.
+const LISTED: usize = 100;
+
+/// One run of a check, as far as runs are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) passed: bool,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) timed_out: bool,
+    /// How many tests it ran; `None` where nothing says so.
+    pub(crate) executed: Option<u64>,
+    /// The tests that failed, where something names them.
+    pub(crate) failed: BTreeSet<String>,
+    /// What it lacks, where its output names it.
+    pub(crate) missing: Option<String>,
+}
+
+/// The runs on base commits that are known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Baseline(Arc<Mutex<HashMap<(ObjectId, String), Run>>>);
+
+impl Baseline {
+    pub(crate) fn known(&self, base: &ObjectId, command: &str) -> Option<Run> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.get(&(base.clone(), command.to_owned())).cloned()
+    }
+
+    pub(crate) fn keep(&self, base: &ObjectId, command: &str, run: Run) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert((base.clone(), command.to_owned()), run);
+    }
+}
+
+/// How a check that failed on a result goes on the base commit. Tests are compared one by one where both runs name
+/// them, else by how the command ended.
+pub(crate) fn compare(result: &Run, base: &Run) -> OnBase {
+    if base.passed {
+        return OnBase::Passes;
+    }
+    let named = |tests: &mut dyn Iterator<Item = &String>| tests.take(LISTED).cloned().collect();
+    let new: Vec<String> = named(&mut result.failed.difference(&base.failed));
+    let other = || {
+        let way = |run: &Run| (run.exit_code, run.timed_out, run.missing.clone());
+        result.failed.is_empty() && (!base.failed.is_empty() || way(result) != way(base))
+    };
+    if !new.is_empty() || other() {
+        return OnBase::NewFailures { tests: new };
+    }
+    let tests = named(&mut result.failed.intersection(&base.failed));
+    OnBase::SameFailures { tests, missing: result.missing.clone() }
+}
+
+/// What is to be said of a check that fails as it does on the base commit: what is missing, and what to do. `set_up`
+/// are the commands that would install what a clone needs; `submodules` are empty in a clone.
+pub(crate) fn explain(
+    report: &CheckReport,
+    set_up: &[String],
+    submodules: &[String],
+) -> Option<String> {
+    let Some(OnBase::SameFailures { tests, missing }) = &report.on_base else { return None };
+    let command = &report.check.command;
+    let end = match report.exit_code {
+        _ if report.timed_out => "takes too long".to_owned(),
+        Some(code) => format!("exit code {code}"),
+        None => "ended by a signal".to_owned(),
+    };
+    let how = if tests.is_empty() { end } else { list(tests) };
+    let mut said = format!(
+        "`{command}` fails on the base commit too, with the same failures as before ({how})"
+    );
+    if let Some(missing) = missing {
+        said.push_str(&format!("; {missing} is missing"));
+    }
+    if !submodules.is_empty() {
+        said.push_str(&format!("; submodules are empty in a clone: {}", list(submodules)));
+    }
+    if missing.is_some() || !submodules.is_empty() {
+        let wanted = if set_up.is_empty() {
+            String::new()
+        } else {
+            format!(", here `{}`", set_up.join("` and `"))
+        };
+        said.push_str(&format!(
+            ". Install what a fresh clone needs in a cyrus-setup.sh at the top of the repository{wanted}, or in hooks.setup; ignored files that .worktreeinclude lists are copied"
+        ));
+    } else {
+        said.push_str(
+            ". Mend the base, or choose with validation.failingBase what becomes of such results",
+        );
+    }
+    Some(said)
+}
+
+/// What there is to repair where a result makes more tests fail than the base commit has.
+pub(crate) fn new_failures(report: &CheckReport) -> Option<String> {
+    let Some(OnBase::NewFailures { tests }) = &report.on_base else { return None };
+    let command = &report.check.command;
+    Some(if tests.is_empty() {
+        format!("`{command}` fails in another way than on the base commit, where it fails too")
+    } else {
+        format!("`{command}` fails tests that do not fail on the base commit: {}", list(tests))
+    })
+}
+
+fn list(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(exit_code: i32, failed: &[&str], missing: Option<&str>) -> Run {
+        Run {
+            passed: exit_code == 0,
+            exit_code: Some(exit_code),
+            failed: failed.iter().map(|name| (*name).to_owned()).collect(),
+            missing: missing.map(str::to_owned),
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn runs_are_compared_test_by_test_where_they_name_them() {
+        let same = |tests: &[&str]| OnBase::SameFailures {
+            tests: tests.iter().map(|name| (*name).to_owned()).collect(),
+            missing: None,
+        };
+        let new = |tests: &[&str]| OnBase::NewFailures {
+            tests: tests.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        for (result, base, expected) in [
+            (run(1, &["a"], None), run(0, &[], None), OnBase::Passes),
+            (run(1, &["a"], None), run(1, &["a", "b"], None), same(&["a"])),
+            (run(1, &["a", "c"], None), run(1, &["a", "b"], None), new(&["c"])),
+            (run(101, &[], None), run(101, &["a"], None), new(&[])),
+            (run(1, &["a"], None), run(2, &[], None), new(&["a"])),
+            (run(2, &[], None), run(2, &[], None), same(&[])),
+            (run(2, &[], None), run(127, &[], None), new(&[])),
+            (run(2, &[], Some("x")), run(2, &[], Some("y")), new(&[])),
+        ] {
+            assert_eq!(compare(&result, &base), expected, "{result:?} {base:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a fresh clone needs before its checks can run, from lock files and manifests.
+//!
+//! | known by | set-up |
+//! |---|---|
+//! | `package-lock.json`, `pnpm-lock.yaml`, `yarn.lock`, `bun.lock` | `npm ci`, `pnpm install --frozen-lockfile`, … |
+//! | `package.json` with dependencies and no lock file | `npm install` |
+//! | `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock` | `uv sync`, `poetry install`, … |
+//! | `requirements.txt` (with `requirements-dev.txt`) | a virtual environment at `.venv` |
+//! | `Gemfile.lock`, `composer.lock`, `mix.lock`, `pubspec.lock` | `bundle install`, `composer install`, … |
+//!
+//! Rust, Go, Maven, Gradle and .NET fetch what they need as they build, and have none.
+
+use super::{
+    Detected, Directory, Listing, content, depth, has, is_below, node, placed_command, python,
+};
+
+/// The set-up of each directory that has one, those of a workspace at its top.
+pub(crate) fn set_up(listing: &Listing) -> Vec<Detected> {
+    let mut found: Vec<(&str, &'static str, Detected)> = Vec::new();
+    let mut directories: Vec<&str> = listing.keys().map(String::as_str).collect();
+    directories.sort_by_key(|directory| (depth(directory), *directory));
+    for directory in directories.into_iter().take(super::PROJECTS) {
+        for (ecosystem, command, file) in of_directory(listing, directory) {
+            let covered = found.iter().any(|(above, known, _)| {
+                *known == ecosystem
+                    && is_below(directory, above)
+                    && covers(listing, above, ecosystem)
+            });
+            if !covered {
+                let detected = placed_command(directory, &command, file);
+                found.push((directory, ecosystem, detected));
+            }
+        }
+    }
+    found.into_iter().map(|(_, _, detected)| detected).take(super::CHECKS).collect()
+}
+
+fn covers(listing: &Listing, above: &str, ecosystem: &str) -> bool {
+    ecosystem != "node" || listing.get(above).is_some_and(node::is_workspace)
+}
+
+fn of_directory(listing: &Listing, directory: &str) -> Vec<(&'static str, String, &'static str)> {
+    let here = &listing[directory];
+    let node = node(listing, directory).map(|(command, file)| ("node", command, file));
+    let python = python(here).map(|(command, file)| ("python", command, file));
+    let locks = [
+        ("ruby", "Gemfile.lock", "bundle install"),
+        ("ruby", "Gemfile", "bundle install"),
+        ("php", "composer.lock", "composer install --no-interaction"),
+        ("elixir", "mix.lock", "mix local.hex --force --if-missing && mix deps.get"),
+        ("dart", "pubspec.lock", "dart pub get"),
+    ];
+    let mut found: Vec<_> = node.into_iter().chain(python).collect();
+    for (ecosystem, file, command) in locks {
+        if has(here, file) && found.iter().all(|(known, ..)| *known != ecosystem) {
+            found.push((ecosystem, command.to_owned(), file));
+        }
+    }
+    found
+}
+
+fn node(listing: &Listing, directory: &str) -> Option<(String, &'static str)> {
+    let here = &listing[directory];
+    let package = node::package(here)?;
+    let manager = node::Manager::of(listing, directory);
+    let (file, command) = manager.installs();
+    if let Some(lock) = file.iter().find(|lock| has(here, lock)) {
+        return Some((command.to_owned(), lock));
+    }
+    let depends = ["dependencies", "devDependencies"]
+        .iter()
+        .any(|key| package[*key].as_object().is_some_and(|all| !all.is_empty()));
+    depends.then(|| (manager.installs_without_lock().to_owned(), "package.json"))
+}
+
+fn python(here: &Directory) -> Option<(String, &'static str)> {
+    use python::Manager;
+    let found = |command: &str, file: &'static str| Some((command.to_owned(), file));
+    match Manager::of(here) {
+        Manager::Uv if has(here, "uv.lock") => found("uv sync --frozen", "uv.lock"),
+        Manager::Poetry if has(here, "poetry.lock") => {
+            found("poetry install --no-interaction", "poetry.lock")
+        }
+        Manager::Pdm if has(here, "pdm.lock") => found("pdm sync", "pdm.lock"),
+        Manager::Pipenv if has(here, "Pipfile.lock") => found("pipenv sync --dev", "Pipfile.lock"),
+        _ => {
+            content(here, "requirements.txt")?;
+            let more =
+                if has(here, "requirements-dev.txt") { " -r requirements-dev.txt" } else { "" };
+            found(
+                &format!(
+                    "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt{more}"
+                ),
+                "requirements.txt",
+            )
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A try of what a repository is set up and checked with, on its base commit: before anything is configured or paid for.
+
+use crate::{
+    detect, executed::runs_no_tests, layout::TaskDir, listing, repository::Main, tree::Trees,
+    validator::CommandValidator, workspaces::base_commit,
+};
+use cyrus_core::{
+    Base, Check, CheckReport, Observer, SessionEvent, SessionId, WorkspaceError, WorkspaceSpec,
+};
+use std::time::SystemTime;
+
+/// A command that a repository's files suggest, and the file that does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// For a shell at the top of the repository.
+    pub command: String,
+    /// From the top.
+    pub file: String,
+}
+
+/// What came of a check on the base commit.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// How it went.
+    pub report: CheckReport,
+    /// What it lacks, where its output names it.
+    pub missing: Option<String>,
+    /// Whether it passed without a test that is known to have run.
+    pub proves_nothing: bool,
+}
+
+impl CommandValidator {
+    /// What a fresh clone of the base commit needs to be set up with, by its lock files and manifests.
+    pub async fn suggested_set_up(&self, base: &Base) -> Result<Vec<Suggestion>, WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let listing = listing::read(&self.git, &main, &base_commit(base)?).await?;
+        let found = detect::setup::set_up(&listing).into_iter();
+        Ok(found.map(|found| Suggestion { command: found.command, file: found.file }).collect())
+    }
+
+    /// The submodules of the base commit, which are empty in a clone.
+    pub async fn submodules(&self, base: &Base) -> Result<Vec<String>, WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let modules = main.submodules(&base_commit(base)?).await?;
+        Ok(modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
+    /// Runs these checks once on the base commit, in a tree that is set up like any other and removed afterwards.
+    pub async fn try_on_base(
+        &self,
+        base: &Base,
+        checks: &[Check],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Tried>, WorkspaceError> {
+        let spec = WorkspaceSpec {
+            session: SessionId::generate(SystemTime::now()),
+            task: "trial".parse().map_err(|_| unnamed())?,
+            token: 1,
+            base: base.clone(),
+            start: base.repository.base_commit.clone(),
+        };
+        let main = Main::open(&self.git, &base.path).await?;
+        let user = self.git.user().await?.with_repository(&self.git, &base.path).await?;
+        let (commit, task) = (base_commit(base)?, TaskDir::of(&self.roots, &spec));
+        let trees = Trees {
+            git: &self.git,
+            main: &main,
+            spec: &spec,
+            base: &commit,
+            task: &task,
+            settings: &self.settings,
+            rules: &self.checks.rules,
+            identity: &user.identity(),
+        };
+        let mut all = Vec::new();
+        let mut failed = None;
+        for check in checks {
+            observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
+            let tried = async {
+                let tree = trees.fresh(&commit).await?;
+                self.run(&tree, check, None).await
+            };
+            match tried.await {
+                Ok((report, run)) => {
+                    observer.on_event(report.clone().into());
+                    let ran = report.tests.is_some_and(|tests| tests.executed > 0);
+                    let proves_nothing = report.passed && !ran && !runs_no_tests(&check.command);
+                    all.push(Tried { report, missing: run.missing, proves_nothing });
+                }
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_some() {
+                break;
+            }
+        }
+        let removed = task.remove();
+        self.roots.remove_session(&spec.session)?;
+        failed.map_or(Ok(()), Err).and(removed).map(|()| all)
+    }
+}
+
+fn unnamed() -> WorkspaceError {
+    WorkspaceError::Unacceptable("the trial has no name".to_owned())
+}
