@@ -287,17 +287,17 @@ pub(crate) enum SessionCommand {
     Retry(RetryArgs),
     /// Check a session's results again, after you changed the checks or what they need; a check that passes costs nothing
     Recheck {
-        /// The session
-        id: SessionId,
+        /// The session, or the beginning of its id
+        id: SessionPrefix,
         #[command(flatten)]
         json: JsonArgs,
     },
     /// Remove sessions: clones, homes of programs, and what is known of them; branches stay
     #[command(visible_alias = "remove")]
     Rm {
-        /// The sessions
+        /// The sessions, or the beginnings of their ids
         #[arg(required = true)]
-        ids: Vec<SessionId>,
+        ids: Vec<SessionPrefix>,
         /// Remove results too that are on no branch
         #[arg(long)]
         results: bool,
@@ -311,8 +311,8 @@ pub(crate) enum SessionCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
-    /// The session
-    pub(crate) id: SessionId,
+    /// The session, or the beginning of its id
+    pub(crate) id: SessionPrefix,
     /// This task only
     pub(crate) task: Option<TaskId>,
     /// Have this executor do it

@@ -50,9 +50,15 @@ pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> 
         }
         SessionCommand::Resume { id: None, json, .. } => resume_all(app, json).await,
         SessionCommand::Retry(args) => again::retry(app, args).await,
-        SessionCommand::Recheck { id, json } => again::recheck(app, &id, json).await,
+        SessionCommand::Recheck { id, json } => {
+            again::recheck(app, &found(app, &id).await?, json).await
+        }
         SessionCommand::Rm { ids, results, force } => {
-            remove::remove(app, &ids, results, force).await
+            let mut sessions = Vec::new();
+            for id in &ids {
+                sessions.push(found(app, id).await?);
+            }
+            remove::remove(app, &sessions, results, force).await
         }
     }
 }

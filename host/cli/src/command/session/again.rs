@@ -1,6 +1,6 @@
 //! Sessions that ended, tried or checked again.
 
-use super::as_usage;
+use super::{as_usage, found};
 use crate::{
     app::App,
     args::{JsonArgs, RetryArgs},
@@ -14,6 +14,7 @@ use cyrus_orchestrator::{Retry, RetryError, recheck as check_again, retry as try
 /// `cyrus session retry`
 pub(crate) async fn retry(app: &App, args: RetryArgs) -> Result<Exit> {
     let RetryArgs { id, task, executor, model, message, json } = args;
+    let id = found(app, &id).await?;
     if let Some(name) = &executor {
         let known = app.store().await?.snapshot(&id).await.map_err(as_usage)?;
         app.executor_config(name, &known.session.base.path)?;
