@@ -64,6 +64,7 @@ fn nothing_said_is_how_it_was() {
         teardown: None,
         setup_timeout: minutes(5),
         teardown_timeout: minutes(2),
+        continue_on_failure: false,
     };
     assert_eq!(repository.hooks(), hooks);
     assert_eq!(repository.mcp_configs(), [""; 0].map(PathBuf::from));
@@ -139,6 +140,7 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
         teardown: Some("/opt/teardown.sh".into()),
         setup_timeout: Duration::from_mins(1),
         teardown_timeout: Duration::from_mins(1),
+        continue_on_failure: false,
     };
     assert_eq!(repository.hooks(), hooks);
     assert_eq!(config.store_url(), Some(&SecretRef::Env("CYRUS_STORE".into())));
