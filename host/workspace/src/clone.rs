@@ -85,6 +85,13 @@ pub(crate) enum Existing {
     Replace,
 }
 
+/// The attributes that files are written by: those of the base commit. By its own a result could have a file that it did
+/// not touch written otherwise than it is, and choose the converters that the host's git loads. Git before 2.43 does not
+/// know the setting.
+pub(crate) fn attributes_of(base: &ObjectId) -> [(String, String); 1] {
+    [("attr.tree".to_owned(), base.to_string())]
+}
+
 /// Makes a repository at `place` that borrows the main one's objects, and writes the files of the commit there. Nothing
 /// but the host may have written the `.git` there; with `over`, a commit, files of it and others may be there already,
 /// and those of `over` that the commit does not have go.
@@ -94,7 +101,7 @@ pub(crate) async fn check_out(
     place: &Path,
     over: Option<&ObjectId>,
 ) -> Result<(), WorkspaceError> {
-    let Source { main, repository, identity, commit, .. } = source;
+    let Source { main, repository, identity, commit, base } = source;
     let branch = format!("--initial-branch={}", repository.work_branch);
     borrowing(git, main, place, &[&branch]).await?;
     let config = place.join(".git/config");
@@ -113,7 +120,8 @@ pub(crate) async fn check_out(
         git.output(Call::new(place, &["read-tree", over.as_str()])).await?;
     }
     // No program has written this repository's `.git` yet.
-    git.output(Call::new(place, &["reset", "--hard", "--quiet"])).await.map(drop)
+    let write = Call::new(place, &["reset", "--hard", "--quiet"]).settings(attributes_of(base));
+    git.output(write).await.map(drop)
 }
 
 /// Makes the task's clone.

@@ -9,6 +9,9 @@
 //! | a makefile | the makefiles beside it | `make` with a copy of the base's makefile |
 //! | a `justfile`, a `Taskfile.yml`, `.pre-commit-config.yaml` | the file | the same command, with the base's file |
 //!
+//! A makefile's target is no file: one of its name that the result adds would have `make` do nothing. And files that say
+//! with what scripts are run ([`RUNNERS`]) count as those scripts do.
+//!
 //! For all others the command itself is all there is to say.
 
 use crate::{confined::Directories, error::io, object::ObjectId, repository::Main};
@@ -39,6 +42,10 @@ const WHOLE: [&str; 9] = [
 const KEYED: [(&str, &str); 3] =
     [("composer.json", "scripts"), ("deno.json", "tasks"), ("package.json", "scripts")];
 
+/// Files by which npm and its like are told to run scripts with another shell, or to be another program themselves.
+const RUNNERS: [&str; 6] =
+    [".npmrc", ".pnpmfile.cjs", ".yarnrc", ".yarnrc.yml", "bunfig.toml", "pnpm-workspace.yaml"];
+
 /// What is run in the place of a check's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
@@ -67,7 +74,8 @@ impl Definition {
         let command = if let (Some(script), "package.json") = (script(own), file) {
             let before = scripts(main.file(base, path).await?.as_deref(), script);
             let after = scripts(main.file(result, path).await?.as_deref(), script);
-            (before != after).then(|| format!("{inside}{}", chained(&before)))
+            let changed = before != after || runners(main, (base, result), directory).await?;
+            changed.then(|| format!("{inside}{}", chained(&before)))
         } else if MAKEFILES.contains(&file) {
             let make = makefile(main, (base, result), directory, (own, path), &place.tmp).await?;
             make.map(|command| format!("{inside}{command}"))
@@ -78,7 +86,7 @@ impl Definition {
         Ok(command.map(|command| Self {
             command,
             note: format!(
-                "({path} was changed: this is what the base commit has for `{}`)",
+                "({path}, or what it goes by, was changed: this is what the base commit has for `{}`)",
                 check.command
             ),
         }))
@@ -92,16 +100,38 @@ async fn makefile(
     (command, path): (&str, &str),
     beside: &Path,
 ) -> Result<Option<String>, WorkspaceError> {
+    let target = command.strip_prefix("make ").unwrap_or("test");
+    let shadow = joined(directory, target).into_bytes();
+    let names = MAKEFILES.map(|name| joined(directory, name).into_bytes());
     let changed = main.changes(base, result, &[]).await?;
-    let beside_it = MAKEFILES.map(|name| joined(directory, name));
-    if !changed.iter().any(|change| beside_it.iter().any(|name| name.as_bytes() == change.path)) {
+    let counts = |path: &[u8]| {
+        let below = path.strip_prefix(&shadow[..]);
+        names.iter().any(|name| name == path)
+            || below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    if !changed.iter().any(|change| counts(&change.path)) {
         return Ok(None);
     }
     let (content, copy) =
         (main.file(base, path).await?.unwrap_or_default(), beside.join("base.mk"));
     fs::write(&copy, content).map_err(io("cannot write", &copy))?;
-    let target = command.strip_prefix("make ").unwrap_or("test");
-    Ok(Some(format!("make -f {} {target}", quoted(&copy))))
+    let phony = beside.join("phony.mk");
+    fs::write(&phony, format!(".PHONY: {target}\n")).map_err(io("cannot write", &phony))?;
+    Ok(Some(format!("make -f {} -f {} {target}", quoted(&copy), quoted(&phony))))
+}
+
+/// Whether a result changes with what a package's scripts are run.
+async fn runners(
+    main: &Main,
+    (base, result): (&ObjectId, &ObjectId),
+    directory: &str,
+) -> Result<bool, WorkspaceError> {
+    let changed = main.changes(base, result, &[]).await?;
+    let places = [directory, ""];
+    let count = |path: &[u8]| {
+        places.iter().any(|place| RUNNERS.iter().any(|name| joined(place, name).as_bytes() == path))
+    };
+    Ok(changed.iter().any(|change| count(&change.path)))
 }
 
 /// Puts what the base commit says a command does in the place of what the result says, in the files of the tree. `false`:
@@ -118,20 +148,27 @@ async fn lay_over(
     for change in main.changes(base, result, &[]).await? {
         let Ok(path) = std::str::from_utf8(&change.path) else { continue };
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let is_own =
-            above == directory && (name == file || is_workspace && WHOLE[6..].contains(&name));
+        let is_runner = is_workspace && RUNNERS.contains(&name);
+        let is_own = above == directory
+            && (name == file || is_workspace && WHOLE[6..].contains(&name) || is_runner);
         let is_package = is_workspace
             && name == "package.json"
             && (directory.is_empty() || path.starts_with(&format!("{directory}/")));
         if !is_own && !is_package {
             continue;
         }
-        let Some(before) = main.file(base, path).await? else { continue };
+        let Some(before) = main.file(base, path).await? else {
+            if is_runner {
+                put(root, path, b"")?;
+                laid = true;
+            }
+            continue;
+        };
         let content = if let Some((_, key)) = KEYED.iter().find(|(known, _)| *known == name) {
             let after = main.file(result, path).await?.unwrap_or_default();
             let Some(merged) = with_key_of(&before, &after, key) else { continue };
             merged
-        } else if WHOLE.contains(&name) {
+        } else if WHOLE.contains(&name) || is_runner {
             before
         } else {
             continue;

@@ -6,6 +6,7 @@
 //! `merge=binary`, `-merge`.
 
 use crate::{
+    clone,
     commit::NewCommit,
     confinement::Confinement,
     error::unreadable,
@@ -63,7 +64,7 @@ impl Sides<'_> {
         let call = self
             .neutral
             .call(&args)
-            .settings([("attr.tree".to_owned(), self.base.to_string())])
+            .settings(clone::attributes_of(self.base))
             .arg(self.ours.as_str())
             .arg(self.theirs.as_str())
             .confined(Confinement::only_limits());

@@ -138,6 +138,50 @@ const SET_UP: &str = "mkdir installed; pwd >installed/where; date +%s%N >install
     mkdir \"$HOME/src\"; rm -r src; ln -s \"$HOME/src\" src\n";
 
 #[tokio::test]
+async fn files_are_written_by_the_attributes_of_the_base() {
+    let world = World::new();
+    world.commit("main", &[("tests/sum.txt", "7 + 5\n"), ("notes.txt", "plain\n")]);
+    let prepared = world.prepare().await;
+    let attributes = "*.txt working-tree-encoding=UTF-16LE\n";
+    world.write(&prepared.workspace.root, &[(".gitattributes", attributes), ("new", "x\n")]);
+    let rules = DiffRules { protected_paths: vec!["tests/**".into()], ..DiffRules::default() };
+    let settings = CheckSettings { rules, ..CheckSettings::default() };
+    let validator = validator(&world, settings);
+    let checks = [check("cat tests/sum.txt notes.txt")];
+    let report = validate_with(&world, &prepared, &validator, &checks).await;
+    assert_eq!(outputs(&report), ["7 + 5\nplain\n"], "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn a_file_of_the_targets_name_does_not_make_a_check_pass() {
+    let world = World::new();
+    world.commit("main", &[("Makefile", "test:\n\t@echo tested; grep -q right result\n")]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("test", ""), ("result", "wrong\n")]);
+    let made = check_of(CommandOrigin::Base("Makefile".into()), "make test");
+    let report = validate(&world, &prepared, &[made]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Failed, "{:?}", outputs(&report));
+    assert!(outputs(&report)[0].contains("tested"), "{:?}", outputs(&report));
+}
+
+#[tokio::test]
+async fn a_shell_of_the_results_choice_does_not_run_the_scripts() {
+    let world = World::new();
+    let package = r#"{"name": "x", "scripts": {"test": "grep -q right result"}}"#;
+    world.commit("main", &[("package.json", package)]);
+    for (file, content) in
+        [(".npmrc", "script-shell=/bin/true\n"), (".yarnrc.yml", "yarnPath: x.js\n")]
+    {
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[(file, content), ("result", "wrong\n")]);
+        let test = check_of(CommandOrigin::Base("package.json".into()), "npm test");
+        let report = validate(&world, &prepared, &[test]).await;
+        assert_eq!(report.verdict, ValidationVerdict::Failed, "{file}: {:?}", outputs(&report));
+        assert!(outputs(&report)[0].contains("what it goes by"), "{:?}", outputs(&report));
+    }
+}
+
+#[tokio::test]
 async fn what_the_set_up_leaves_on_the_base_is_laid_under_each_check() {
     let world = World::new();
     let ignored = "installed\n";
