@@ -255,7 +255,7 @@ mod tests {
     fn nothing_has_to_be_set() {
         let settings = parse("{}").unwrap();
         assert_eq!(settings.permission_mode.as_str(), "acceptEdits");
-        assert_eq!(settings.sources(), "user");
+        assert_eq!(settings.sources(), "user,project");
         settings.check().unwrap();
     }
 

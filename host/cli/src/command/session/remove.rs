@@ -86,7 +86,7 @@ mod tests {
         let shown = |bytes, is_partial| size(DiskUse { bytes, is_partial });
         assert_eq!(shown(0, false), "0.0 KiB");
         assert_eq!(shown(1536, false), "1.5 KiB");
-        assert_eq!(shown(1_503_238_554, true), "at least 1.3 GiB");
+        assert_eq!(shown(1_503_238_554, true), "at least 1.4 GiB");
         assert_eq!(shown(u64::MAX, false), "1677721.5 TiB");
     }
 }
