@@ -109,12 +109,17 @@ impl Parent {
         Ok(group)
     }
 
+    /// Removes groups whose host is gone. One with a process in it is not removed; that of a host that is there may be
+    /// about to get its first.
     fn sweep(&self) {
         let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
-        {
-            // One with a process in it is not removed.
-            let _ = fs::remove_dir(entry.path());
+        for entry in entries {
+            let name = entry.file_name();
+            let host = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let host = host.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+            if host.is_some_and(|host| !Path::new(&format!("/proc/{host}")).exists()) {
+                let _ = fs::remove_dir(entry.path());
+            }
         }
     }
 }
@@ -209,6 +214,20 @@ mod tests {
         let found = Parent::find_in(mount.path(), "0::/\n", true).unwrap();
         assert_eq!(found.directory, mount.path().join(OF_ROOT));
         assert!(!found.memory && !found.processes);
+    }
+
+    #[test]
+    fn only_groups_whose_host_is_gone_are_swept() {
+        let mount = tree(&[("parent", "memory")]);
+        let parent = mount.path().join("parent");
+        let group = |host: &str| parent.join(format!("{PREFIX}{host}-0"));
+        let own = std::process::id().to_string();
+        // No process has a number beyond the most that Linux gives.
+        for host in [own.as_str(), "4194305", "x"] {
+            fs::create_dir(group(host)).unwrap();
+        }
+        Parent::at(parent.clone()).sweep();
+        assert!(group(&own).exists() && group("x").exists() && !group("4194305").exists());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     commands::{Commands, IntendedCommand},
     exit::{Exit, UsageError, usage},
     intake,
-    output::{note, print_all, print_json, say},
+    output::{is_at_a_terminal, note, print_all, print_json, say},
     preview::{Asked, Preview},
     site::site,
     work::{self, Work},
@@ -16,7 +16,7 @@ use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
 use serde_json::{Value, json};
 use std::{
-    io::{IsTerminal as _, stderr, stdin},
+    io::stdin,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -60,7 +60,7 @@ const HIGH_COST: MicroUsd = MicroUsd(5_000_000);
 fn agreed(preview: &Preview) -> Result<bool> {
     let tasks = preview.plan.tasks.len();
     let is_large = tasks > 1 || preview.expected_cost >= HIGH_COST;
-    if !is_large || !(stdin().is_terminal() && stderr().is_terminal()) {
+    if !is_large || !is_at_a_terminal() {
         return Ok(true);
     }
     for task in &preview.plan.tasks {

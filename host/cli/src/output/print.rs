@@ -9,11 +9,16 @@ use cyrus_executor::Line;
 use serde::Serialize;
 use std::{
     fmt::Write as _,
-    io::{self, Write, stderr, stdout},
+    io::{self, IsTerminal as _, Write, stderr, stdout},
     os::fd::AsFd,
     panic::PanicHookInfo,
     sync::OnceLock,
 };
+
+/// Whether a person can be asked: both what is asked and the answer go over a terminal.
+pub(crate) fn is_at_a_terminal() -> bool {
+    io::stdin().is_terminal() && stderr().is_terminal()
+}
 
 /// Prints a line on standard output, made of a format as in `println!`.
 macro_rules! say {

@@ -180,7 +180,7 @@ const TITLES: &[Shape] = &[
         &[],
     ),
     shape(
-        "Linear's copy for agents",
+        "a tracker's copy for agents",
         "<issue identifier=\"CYR-7\">\n<title>Tabs are lost</title>\n<description>\nThey are.\n</description>\n</issue>\n",
         &["Tabs are lost"],
         &[],
