@@ -75,6 +75,14 @@ impl World {
         self.user().join("cyrus-work")
     }
 
+    /// The sessions that have something there.
+    pub fn clones(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.work()).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        // What is for launches alone begins with a dot.
+        names.filter(|name| !name.starts_with('.')).collect()
+    }
+
     /// The repository that [`World::repository`] made.
     pub fn repo(&self) -> Repository {
         Repository::at(&self.path("repository"))

@@ -53,7 +53,7 @@ fn a_change_of_either_file_is_refused_until_it_is_approved() {
     let wider = MANIFEST.replace("ask = true", "ask = true\nhttp = [\"*\"]");
     let comment = format!("{MANIFEST}# a word\n");
     for (manifest, component, shows) in [
-        (wider.as_str(), &b"1"[..], "+ requests.http = [\"*\"]"),
+        (wider.as_str(), &b"1"[..], "+ requests.http[] = \"*\""),
         (MANIFEST, b"2", "component:"),
         (&comment, b"1", "comments or layout"),
     ] {

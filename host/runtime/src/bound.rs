@@ -28,8 +28,9 @@ const CUT: &str = "… (cut)";
 pub(crate) fn text(text: String, most: usize) -> String {
     let mut text = text;
     if text.len() > most {
-        text.truncate(text.floor_char_boundary(most.saturating_sub(CUT.len())));
-        text.push_str(CUT);
+        let mark = mark(most);
+        text.truncate(text.floor_char_boundary(most - mark.len()));
+        text.push_str(mark);
         // What is cut off is given back: a text is counted by its length, and may wait in a queue.
         text.shrink_to_fit();
     }
@@ -46,7 +47,15 @@ pub(crate) fn redacted(long: String, most: usize, redactor: &Redactor) -> String
     if is_all || beginning.len() > most {
         return text(beginning, most);
     }
-    text(beginning, most.saturating_sub(CUT.len())) + CUT
+    let (mark, mut kept) = (mark(most), beginning);
+    kept.truncate(kept.floor_char_boundary(most - mark.len()));
+    let room = kept.len();
+    text(kept, room) + mark
+}
+
+/// The mark of a cut, where there is room for one.
+fn mark(most: usize) -> &'static str {
+    if most < CUT.len() { "" } else { CUT }
 }
 
 fn obeyed(c: char) -> bool {

@@ -42,7 +42,7 @@ impl ScratchRoot {
                 continue;
             }
             if is_directory {
-                remove(&entry.path())?;
+                cyrus_sandbox::remove_tree(&entry.path())?;
                 continue;
             }
             let lock = match File::open(entry.path()) {
@@ -51,7 +51,7 @@ impl ScratchRoot {
                 lock => lock?,
             };
             if lock.try_lock().is_ok() {
-                remove(&self.0.join(name.trim_end_matches(LOCK)))?;
+                cyrus_sandbox::remove_tree(&self.0.join(name.trim_end_matches(LOCK)))?;
                 remove_file(&entry.path())?;
             }
         }
@@ -102,7 +102,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.path) {
+        if let Err(error) = cyrus_sandbox::remove_tree(&self.path) {
             tracing::error!("{} was not removed: {error}", self.path.display());
             // Without its lock held, the next host to start tries again.
             let kept = self.lock.take().map(NamedTempFile::keep);
@@ -114,33 +114,11 @@ impl Drop for Scratch {
 }
 
 /// Removes a directory, whatever a program made of the modes in it.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
 fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn open_up(directory: &Path) -> io::Result<()> {
-    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

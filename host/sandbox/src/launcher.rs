@@ -306,8 +306,13 @@ impl Launcher {
         );
         sandbox.outlets = self.choose_outlets(1, &ports).await?;
         for (name, value) in proxy_variables(sandbox.outlets.ports()[0]) {
+            let known = name.to_string_lossy().to_lowercase();
+            // A program that takes nothing past the proxy goes on doing so.
+            if known == "no_proxy" && launch.env.get(&name).is_some_and(|value| value.is_empty()) {
+                continue;
+            }
             // There is no other way out of the program's network: a proxy of the user's is none.
-            if name.to_string_lossy().to_lowercase().ends_with("_proxy") {
+            if known.ends_with("_proxy") {
                 launch.env.insert(name, value);
             } else {
                 launch.env.entry(name).or_insert(value);

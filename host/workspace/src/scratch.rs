@@ -233,13 +233,15 @@ impl Scratch {
             Place::Granted { address, rules, credentials } => {
                 let way = GrantedWay::open(rules.clone(), FETCH_TIME).await?;
                 let mut settings = way.settings(connection, *credentials)?;
-                let environment = granted::environment(user, self.path(), *credentials);
+                let mut environment = granted::environment(user, self.path(), *credentials);
                 // With credentials it needs what finds them, which is the user's.
                 let confinement = if *credentials || !self.git.is_sandboxing() {
                     Confinement::only_limits()
                 } else {
                     // The sandbox says where the proxy is.
                     settings.retain(|(key, _)| key != "http.proxy");
+                    let all_of_it = ["NO_PROXY", "no_proxy"].map(|name| (name.into(), "".into()));
+                    environment.network.extend(all_of_it);
                     self.confinement().reaching(way.out())
                 };
                 let from = (address.as_str(), "https");

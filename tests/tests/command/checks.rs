@@ -142,6 +142,7 @@ fn a_file_that_is_not_in_the_result_passes_no_check() {
         write("unittest.py", "print(\"Ran 1 test in 0.1s\")\n"),
         { "text": "All tests pass." },
     ])));
+    let world = world.config(json!({ "validation": { "failingBase": "retry" } }));
     let report = world.run(["run", "--json", "Add"]).code(1).report().outcome("rejected");
     let files =
         world.repo().git(["ls-tree", "-r", "--name-only", report["commit"].as_str().unwrap()]);
@@ -162,7 +163,9 @@ fn what_an_earlier_attempt_left_passes_no_check() {
         ] },
         { "turns": [write("more.py", "\n"), { "text": "Done." }] },
     ] });
-    let world = adder(script).config(json!({ "attempts": { "most": 2 } }));
+    let world = adder(script).config(json!({
+        "attempts": { "most": 2 }, "validation": { "failingBase": "retry" },
+    }));
     let report = world.run(["run", "--json", "Add"]).code(1).report().outcome("rejected");
     for check in report["validation"]["checks"].as_array().unwrap() {
         assert_eq!(check["tests"], json!({ "executed": 1 }), "the real test ran: {check:#}");

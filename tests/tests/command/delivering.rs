@@ -64,25 +64,17 @@ fn a_result_that_fails_its_checks_is_neither_pushed_nor_proposed() {
     assert_eq!(heads.lines().count(), 1, "{heads}");
 }
 
-/// The sessions that have clones.
-fn kept(world: &World) -> usize {
-    let sessions = fs::read_dir(world.work());
-    sessions.map_or(0, |entries| {
-        entries.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir()).count()
-    })
-}
-
 #[test]
 fn clones_of_a_failed_session_are_kept_as_long_as_is_said_and_then_swept() {
     let script = turns(json!([bash("echo half >half.txt"), { "text": "Done." }]));
     let mut world = greeter(world!(), script);
     let run = ["run", "--json", "Greet whoever is named"];
     let _ = world.run(run).code(1).report().outcome("rejected");
-    assert_eq!(kept(&world), 1);
+    assert_eq!(world.clones().len(), 1);
     world = world.stand_in(mending());
     let _ = world.run(run).code(0).report().outcome("validated");
-    assert_eq!(kept(&world), 1, "for a week");
+    assert_eq!(world.clones().len(), 1, "for a week");
     world.configure(json!({ "retention": { "keepFailed": false } }));
     let _ = world.run(run).code(0).report().outcome("validated");
-    assert_eq!(kept(&world), 0);
+    assert_eq!(world.clones().len(), 0);
 }

@@ -166,13 +166,14 @@ fn upstreams_keys_that_are_not_followed_are_named() {
 
 #[test]
 fn a_denials_hint_works_as_it_is_written() {
-    let world = greeter(world!(), mending())
-        .config(json!({ "executors": { "claude": { "settings": { "settingSources": ["user", "project"] } } } }));
+    let world = greeter(world!(), mending()).config(
+        json!({ "executors": { "claude": { "settings": { "settingSources": ["project"] } } } }),
+    );
     let refused = world.run(["run", "--json", "Greet"]).code(1);
     assert!(refused.stdout.contains("--setting-sources"), "{refused}");
     let world =
         world.config(json!({ "executors": { "claude": { "grants": { "process": { "claude": {
-        "args": { "flags": { "--setting-sources": ["user", "user,project"] } },
+        "args": { "flags": { "--setting-sources": ["project"] } },
     } } } } } }));
     let _ = world.run(["run", "--json", "Greet"]).code(0).report().outcome("validated");
     let nothing = world.config(json!({ "executors": { "claude": { "grants": { "process": { "other": { "env": {} } } } } } }));
