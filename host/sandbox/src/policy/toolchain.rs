@@ -153,12 +153,18 @@ fn is_too_wide(path: &Path, private: &[AbsolutePath]) -> bool {
 }
 
 /// Whether what is beside a `bin` belongs to its programs: not where that is a home, whose `lib` and `share` are the
-/// operator's own, and not in a repository.
+/// operator's own, and not in a repository that is worked on. Version managers are repositories, too: they have
+/// `shims`, or are in a directory such as `~/.asdf`.
 fn is_an_installation(prefix: &Path, private: &[AbsolutePath]) -> bool {
     let real = fs::canonicalize(prefix).unwrap_or_else(|_| prefix.to_owned());
     !is_too_wide(prefix, private)
         && !is_too_wide(&real, private)
-        && prefix.join(".git").symlink_metadata().is_err()
+        && (prefix.join(".git").symlink_metadata().is_err() || is_version_manager(prefix))
+}
+
+fn is_version_manager(prefix: &Path) -> bool {
+    let hidden = prefix.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    hidden || prefix.join("shims").is_dir()
 }
 
 /// Whether it is a directory such as `~/.local` or `~/.cargo`, which programs share with an operator's keys.
@@ -321,12 +327,16 @@ mod tests {
             "work/bin/x",
             "work/lib/secret",
             "work/.git/HEAD",
+            ".pyenv/bin/pyenv",
+            ".pyenv/libexec/pyenv",
+            ".pyenv/.git/HEAD",
         ]);
-        let bins = ["bin", "opt/go/bin", "work/bin"].map(|bin| home.at(bin));
+        let bins = ["bin", "opt/go/bin", "work/bin", ".pyenv/bin"].map(|bin| home.at(bin));
         let path = std::env::join_paths(&bins).unwrap();
         let found = Toolchain::find(&path, [], &home.private());
         let targets: Vec<_> = found.mounts.iter().map(|mount| mount.target.clone()).collect();
-        let wanted = ["bin", "opt/go/lib", "opt/go/bin", "work/bin"];
+        let wanted =
+            ["bin", "opt/go/lib", "opt/go/bin", "work/bin", ".pyenv/libexec", ".pyenv/bin"];
         assert_eq!(targets, wanted.map(|name| absolute(&home.at(name))));
     }
 
