@@ -124,6 +124,7 @@ fn remove_file(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
     fn left(root: &Path) -> usize {
         let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name());

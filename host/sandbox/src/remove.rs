@@ -181,7 +181,7 @@ mod tests {
         fs::create_dir_all(at("tree/a/b/c")).unwrap();
         fs::write(at("tree/a/b/c/x"), "").unwrap();
         for directory in ["tree/a/b/c", "tree/a/b", "tree/a", "tree"] {
-            fs::set_permissions(at(directory), Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(at(directory), Permissions::from_mode(0o0)).unwrap();
         }
         remove_tree(&at("tree")).unwrap();
         assert!(!at("tree").exists());

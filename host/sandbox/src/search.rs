@@ -113,7 +113,7 @@ pub(crate) fn passed_over(directory: &Path) -> Option<PassedOver> {
         let is_searched = places.iter().any(|searched| searched == place);
         let safe = found.is_symlink() || (found.mode() & 0o1000 != 0 && !is_searched);
         if let Some(others) = written_by_others(place, &found, user)
-            && !(safe && !matches!(others, PassedOver::OwnedBy(..)))
+            && (!safe || matches!(others, PassedOver::OwnedBy(..)))
         {
             return Some(others);
         }

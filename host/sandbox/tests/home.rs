@@ -53,7 +53,7 @@ impl User {
     }
 
     fn open(&self) -> Result<PrivateHome, HomeError> {
-        PrivateHome::open(self.place(), "claude", path(self.home()), granted(&[LOGIN, JSON]))
+        PrivateHome::open(&self.place(), "claude", path(self.home()), granted(&[LOGIN, JSON]))
     }
 
     /// What a host finds that was killed, where these files are granted now.
@@ -127,7 +127,7 @@ fn two_programs_pass_a_login_on_by_way_of_the_user() {
     let (first, second) = (user.open().unwrap(), {
         let other = |name: &str| path(user.0.path().join(name));
         let place = HomePlace { directory: other("private/2"), record: other("state/2") };
-        PrivateHome::open(place, "claude", path(user.home()), granted(&[LOGIN])).unwrap()
+        PrivateHome::open(&place, "claude", path(user.home()), granted(&[LOGIN])).unwrap()
     });
     fs::write(login_in(&first), r#"{"token":2}"#).unwrap();
     first.close().unwrap();
@@ -192,7 +192,7 @@ fn a_program_does_not_choose_what_comes_back() {
 fn what_one_owner_was_given_no_other_finds() {
     let user = User::new();
     let open = |owner: &str, files: &[&str]| {
-        PrivateHome::open(user.place(), owner, path(user.home()), granted(files)).unwrap()
+        PrivateHome::open(&user.place(), owner, path(user.home()), granted(files)).unwrap()
     };
     let first = open("claude", &[LOGIN]);
     fs::write(first.path().as_path().join("left"), "x").unwrap();
@@ -221,7 +221,7 @@ fn what_is_granted_no_more_is_taken_out_of_a_home_that_stayed() {
     let user = User::new();
     drop(user.open().unwrap());
     let open = |files: &[&str]| {
-        PrivateHome::open(user.place(), "claude", path(user.home()), granted(files)).unwrap()
+        PrivateHome::open(&user.place(), "claude", path(user.home()), granted(files)).unwrap()
     };
     let home = open(&[JSON]);
     assert!(!login_in(&home).exists());

@@ -62,12 +62,12 @@ fn refers(before: &str, c: char, after: char) -> bool {
         start.is_some_and(|end| end.eq_ignore_ascii_case(with))
     };
     match c {
-        '@' => !word && after.is_alphanumeric(),
+        // A person, a team; a label of GitLab.
+        '@' | '~' => !word && after.is_alphanumeric(),
         // An issue, also behind a repository's name, or a command to a tracker.
         '#' => after.is_alphanumeric(),
         // A merge request, an epic, a snippet and a milestone of GitLab.
         '!' | '&' | '$' | '%' => after.is_ascii_digit(),
-        '~' => !word && after.is_alphanumeric(),
         '/' => after.is_ascii_digit() && KINDS.iter().any(|kind| ends(kind)),
         _ => false,
     }

@@ -61,7 +61,7 @@ impl Home {
         let files = files.map_err(|error| format!("homeFiles: {error}"))?;
         let owner = owner.to_owned();
         let user = AbsolutePath::parse(user).map_err(text)?;
-        let open = move || PrivateHome::open(place, &owner, user, files);
+        let open = move || PrivateHome::open(&place, &owner, user, files);
         let private = tokio::task::spawn_blocking(open).await.map_err(text)?.map_err(text)?;
         Ok(Self { private, _scratch: None })
     }

@@ -103,12 +103,12 @@ impl PrivateHome {
     /// Makes a home, or goes on with the one that is there, and gives it these files, which `owner` is granted: a name
     /// of the caller's for the grant. Files that the user does not have are passed over.
     pub fn open(
-        place: HomePlace,
+        place: &HomePlace,
         owner: &str,
         user_home: AbsolutePath,
         files: Vec<HomeFile>,
     ) -> Result<Self, HomeError> {
-        let directory = directory_of(&place, owner);
+        let directory = directory_of(place, owner);
         let above = place.directory.as_path();
         for path in [
             above,

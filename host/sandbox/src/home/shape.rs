@@ -86,8 +86,11 @@ const DATES: [&str; 14] = [
     "refreshedat",
 ];
 
+/// What may be at a place of a JSON file, which is given by its keys from the top.
+type Place = (&'static [&'static str], Kind);
+
 /// Files of which is known what else a renewal changes or adds, by the keys from the top.
-const KNOWN: [(&str, &[(&[&str], Kind)]); 2] = [
+const KNOWN: [(&str, &[Place]); 2] = [
     (
         ".claude/.credentials.json",
         &[

@@ -15,13 +15,12 @@ use super::system::System;
 pub(crate) struct Bind {
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
+    /// Whether the program writes to it. It is not started when this is missing.
     pub(crate) writable: bool,
     /// Whether it is the launch's own, and what it takes on disk is limited.
     pub(crate) measured: bool,
     /// Whether it was given, and is no part of the system: then the program reads it as its host does.
     pub(crate) given: bool,
-    /// Whether the program is not started when the source is missing.
-    pub(crate) required: bool,
 }
 
 /// A sandbox as the supervisor builds it.
@@ -56,7 +55,6 @@ impl Plan {
                 writable: false,
                 measured: false,
                 given: false,
-                required: false,
             };
             binds.insert(path.clone(), bind);
         }
@@ -72,7 +70,6 @@ impl Plan {
                 writable,
                 measured: writable && !sandbox.operators.contains(&mount.target),
                 given: true,
-                required: writable,
             };
             binds.insert(target.to_owned(), bind);
         }
@@ -200,7 +197,7 @@ mod tests {
     fn only_what_may_be_written_has_to_be_there() {
         let plan =
             plan(&Sandbox::new(Profile::Strict).read_only(path("/a")).read_write(path("/b")));
-        let required: Vec<_> = plan.binds.iter().filter(|bind| bind.required).collect();
+        let required: Vec<_> = plan.binds.iter().filter(|bind| bind.writable).collect();
         assert_eq!(required.len(), 1);
         assert_eq!(required[0].target, Path::new("/b"));
     }

@@ -107,7 +107,7 @@ fn source(bind: &Bind, identity: &Identity) -> Result<Option<Source>, Failed> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let opened = match openat2(CWD, &bind.source, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
         Ok(opened) => opened,
-        Err(Errno::NOENT | Errno::ACCESS) if !bind.required => return Ok(None),
+        Err(Errno::NOENT | Errno::ACCESS) if !bind.writable => return Ok(None),
         Err(error) => return Err(at(what())(error.into())),
     };
     let stat = fstat(&opened).map_err(|error| at(what())(error.into()))?;
