@@ -532,12 +532,12 @@ mod tests {
         }
     }
 
+    /// A flag, with its value where it has one.
+    type Flag = (String, Option<String>);
+
     /// What a program that reads its arguments as getopt does makes of a list: flags with values, and positionals.
     /// `None`: it would not take them.
-    fn getopt(
-        list: &[String],
-        grant: &ArgsPattern,
-    ) -> Option<(Vec<(String, Option<String>)>, Vec<String>)> {
+    fn getopt(list: &[String], grant: &ArgsPattern) -> Option<(Vec<Flag>, Vec<String>)> {
         let (mut flags, mut positionals) = (Vec::new(), Vec::new());
         let mut list = list.iter();
         while let Some(arg) = list.next() {

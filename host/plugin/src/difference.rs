@@ -192,8 +192,9 @@ mod tests {
                 (0..60).map(|i| format!("\"https://region-{i:02}.api.bank.example\"")).collect();
             format!("[requests]\nhttp = [{}, \"{last}\"]\n", many.join(", "))
         };
-        let filler =
-            |word: &str| (0..100).map(|i| format!("a{i} = \"{word}\"\n")).collect::<String>();
+        let filler = |word: &str| {
+            (0..100).map(|i| format!("a{i} = \"{word}\"\n")).collect::<Vec<_>>().concat()
+        };
         let before = format!("{}{}", filler("x"), hosts("https://good.example"));
         let after = format!("{}{}", filler("y"), hosts("https://evil.example"));
         let shown =

@@ -370,7 +370,8 @@ inject = { header = "authorization", prefix = "Bearer " }
         assert!(Manifest::parse(&vec![b' '; MAX_MANIFEST_BYTES + 1]).is_err());
         assert!(Manifest::parse(b"\xff").is_err());
         // What cannot be shown whole when it is approved.
-        let more: String = (0..260).map(|i| format!("\"https://h{i}.example\", ")).collect();
+        let more: Vec<_> = (0..260).map(|i| format!("\"https://h{i}.example\", ")).collect();
+        let more = more.concat();
         let more = GOOD.replacen("http = [", &format!("http = [{more}"), 1);
         let long =
             GOOD.replacen("0.1.0\"", &format!("0.1.0\"\ndescription = \"{}\"", "x".repeat(600)), 1);

@@ -144,7 +144,7 @@ mod tests {
         fs::write(path.join("login"), "x").unwrap();
         fs::create_dir(path.join("shut")).unwrap();
         fs::write(path.join("shut/login"), "x").unwrap();
-        fs::set_permissions(path.join("shut"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("shut"), Permissions::from_mode(0o0)).unwrap();
         fs::create_dir(root.0.join("without-a-lock")).unwrap();
         root.sweep().unwrap();
         assert!(!path.exists() && !root.0.join("without-a-lock").exists());
@@ -157,9 +157,9 @@ mod tests {
     fn only_its_user_enters() {
         let directory = tempfile::tempdir().unwrap();
         let root = ScratchRoot::new(directory.path().join("scratch"));
-        let made = root.make().unwrap();
+        let scratch = root.make().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&root.0), mode(made.path())), (0o700, 0o700));
+        assert_eq!((mode(&root.0), mode(scratch.path())), (0o700, 0o700));
         for entry in fs::read_dir(&root.0).unwrap() {
             let path = entry.unwrap().path();
             assert!(path.is_dir() || mode(&path) == 0o600, "{}", path.display());

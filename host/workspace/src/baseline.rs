@@ -5,6 +5,7 @@ use crate::object::ObjectId;
 use cyrus_core::{CheckReport, OnBase};
 use std::{
     collections::{BTreeSet, HashMap},
+    fmt::Write as _,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -82,10 +83,10 @@ pub(crate) fn explain(
         "`{command}` fails on the base commit too, with the same failures as before ({how})"
     );
     if let Some(missing) = missing {
-        said.push_str(&format!("; {missing} is missing"));
+        let _ = write!(said, "; {missing} is missing");
     }
     if !submodules.is_empty() {
-        said.push_str(&format!("; submodules are empty in a clone: {}", list(submodules)));
+        let _ = write!(said, "; submodules are empty in a clone: {}", list(submodules));
     }
     if missing.is_some() || !submodules.is_empty() {
         let wanted = if set_up.is_empty() {
@@ -93,9 +94,10 @@ pub(crate) fn explain(
         } else {
             format!(", here `{}`", set_up.join("` and `"))
         };
-        said.push_str(&format!(
+        let _ = write!(
+            said,
             ". Install what a fresh clone needs in a cyrus-setup.sh at the top of the repository{wanted}, or in hooks.setup; ignored files that .worktreeinclude lists are copied"
-        ));
+        );
     } else {
         said.push_str(
             ". Mend the base, or choose with validation.failingBase what becomes of such results",

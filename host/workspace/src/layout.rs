@@ -263,13 +263,13 @@ pub(crate) fn directories(path: &Path) -> Result<Vec<String>, WorkspaceError> {
 /// Makes a directory, and those above it, that only the user can look into. A link that a program put in its place is
 /// an error, and nothing is done to what it leads to.
 pub(crate) fn private_dir(path: &Path) -> Result<(), WorkspaceError> {
-    made(path, OFlags::NOFOLLOW, Mode::RWXU)
+    make(path, OFlags::NOFOLLOW, Mode::RWXU)
 }
 
 /// The same for a directory on the way to what programs write: a program that root launches is another user, who has
 /// to be able to pass. What it may look into and write lies below, and is given to it.
 pub(crate) fn way_dir(path: &Path) -> Result<(), WorkspaceError> {
-    made(path, OFlags::NOFOLLOW, way())
+    make(path, OFlags::NOFOLLOW, way())
 }
 
 fn way() -> Mode {
@@ -282,12 +282,12 @@ fn way() -> Mode {
 
 /// Makes one of the roots, which the operator may have put elsewhere by a link.
 fn root_dir(path: &Path, mode: Mode) -> Result<(), WorkspaceError> {
-    made(path, OFlags::empty(), mode)
+    make(path, OFlags::empty(), mode)
 }
 
-fn made(path: &Path, how: OFlags, mode: Mode) -> Result<(), WorkspaceError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.and_then(|()| seal(path, how, mode)).map_err(io("cannot make", path))
+fn make(path: &Path, how: OFlags, mode: Mode) -> Result<(), WorkspaceError> {
+    let there = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    there.and_then(|()| seal(path, how, mode)).map_err(io("cannot make", path))
 }
 
 fn seal(path: &Path, how: OFlags, mode: Mode) -> std::io::Result<()> {

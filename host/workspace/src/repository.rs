@@ -410,20 +410,19 @@ pub(crate) async fn base(
             "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`"
         )));
     }
-    let (commit, branch) = match start {
-        Some(name) => chosen(&main, name).await?.ok_or_else(|| {
+    let (commit, branch) = if let Some(name) = start {
+        chosen(&main, name).await?.ok_or_else(|| {
             unusable(format!("there is no branch, tag or commit {name:?} to start from"))
-        })?,
-        None => {
-            let Some(commit) = main.resolve("HEAD").await? else {
-                return Err(unusable(
-                    "it has no commit yet, and work starts from a commit: commit something first"
-                        .into(),
-                ));
-            };
-            let call = main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?;
-            (commit, git.maybe(call).await?)
-        }
+        })?
+    } else {
+        let Some(commit) = main.resolve("HEAD").await? else {
+            return Err(unusable(
+                "it has no commit yet, and work starts from a commit: commit something first"
+                    .into(),
+            ));
+        };
+        let call = main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?;
+        (commit, git.maybe(call).await?)
     };
     let repository = Repository {
         remote: main.origin().await?.as_deref().map(remote::without_credentials),

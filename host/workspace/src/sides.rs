@@ -10,7 +10,7 @@ use crate::{
     object::ObjectId,
 };
 use cyrus_core::WorkspaceError;
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 /// What is behind the name of a place, for each side of a conflict there.
 const OURS: &str = ".conflict-ours";
@@ -60,7 +60,7 @@ impl Sides<'_> {
             let place = self.place(path);
             let is_submodule = conflict.stages.values().any(|(mode, _)| mode == SUBMODULE);
             if !is_submodule {
-                lines.push_str(&format!("0 {none}\t{path}\0"));
+                let _ = write!(lines, "0 {none}\t{path}\0");
             }
             for (stage, end) in [(2, OURS), (3, THEIRS)] {
                 let Some((mode, object)) = conflict.stages.get(&stage) else { continue };
@@ -70,7 +70,7 @@ impl Sides<'_> {
                 } else {
                     (mode.as_str(), object.clone())
                 };
-                lines.push_str(&format!("{mode} {object}\t{place}{end}\0"));
+                let _ = write!(lines, "{mode} {object}\t{place}{end}\0");
             }
         }
         git.output(call(&["update-index", "-z", "--index-info"]).stdin(lines.into_bytes())).await?;
@@ -102,11 +102,8 @@ impl Sides<'_> {
                 Some(_) => format!("{place}{end}"),
                 None => "nothing: that side has no such file".to_owned(),
             };
-            text.push_str(&format!(
-                "* {place}: ours is {}, theirs is {}\n",
-                side(2, OURS),
-                side(3, THEIRS)
-            ));
+            let (ours, theirs) = (side(2, OURS), side(3, THEIRS));
+            let _ = writeln!(text, "* {place}: ours is {ours}, theirs is {theirs}");
         }
         if text.is_empty() {
             return text;

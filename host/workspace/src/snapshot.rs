@@ -24,6 +24,7 @@ use cyrus_core::WorkspaceError;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::{OsStr, OsString},
+    fmt::Write as _,
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -452,7 +453,7 @@ impl Snapshot<'_> {
                 let mut reader = plain::open(from).map_err(&failed)?;
                 let mut writer = fs::File::create_new(&to).map_err(&failed)?;
                 std::io::copy(&mut reader, &mut writer).map_err(&failed)?;
-                names.push_str(&format!("stored/{number}\n"));
+                let _ = writeln!(names, "stored/{number}");
             }
             Ok(names.into_bytes())
         })

@@ -23,7 +23,7 @@ use cyrus_core::{
 };
 use cyrus_executor::Finding;
 use cyrus_sandbox::Exit;
-use std::{ffi::OsString, path::Path};
+use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 /// The code of a check that did not pass.
 const CHECK_FAILED: &str = "check-failed";
@@ -126,7 +126,7 @@ impl CommandValidator {
                 .map(|reported| reported.executed)
                 .or_else(|| executed(&printed)),
             failed: if ended.success() {
-                Default::default()
+                BTreeSet::default()
             } else {
                 failed_tests(&printed, failed)
             },

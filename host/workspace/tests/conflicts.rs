@@ -167,7 +167,9 @@ async fn both_sides_of_every_conflict_are_there_and_named() {
         let codes: Vec<_> = left.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes, vec!["conflict-marker"; sides.len()], "{name}: {left:?}");
         let resolved = met.findings(|_, root| {
-            sides.iter().for_each(|side| remove(root, side));
+            for side in sides {
+                remove(root, side);
+            }
             write(root, "decided", "x\n");
         });
         assert_eq!(resolved.await, [], "{name}");

@@ -73,7 +73,7 @@ async fn what_an_executor_leaves_beside_its_commit_is_not_there() {
     world.write(root, &[("src/lib.rs", "changed\n")]);
     world.run(root, &["update-index", "--assume-unchanged", "src/lib.rs"]);
     world.write(&prepared.workspace.home, &[(".profile", "exit 9\n")]);
-    world.write(&prepared.workspace.home.join("tmp"), &[("left", "x\n")]);
+    world.write(prepared.workspace.home.join("tmp"), &[("left", "x\n")]);
     let list = check(
         "sh test.sh; find . -path ./.git -prune -o -type f -print | sort; find $HOME $TMPDIR -type f",
     );

@@ -49,10 +49,7 @@ impl Background {
         }
         self.phase = match (line, self.phase) {
             (Line::Result(_), _) => self.waits(),
-            (Line::Assistant(line), _) if !line.subagent => Phase::Turn,
-            (Line::Retry(_), _) => Phase::Turn,
-            (Line::State(state), _) if state == "running" => Phase::Turn,
-            (_, Phase::Turn) => Phase::Turn,
+            (line, phase) if phase == Phase::Turn || is_of_a_turn(line) => Phase::Turn,
             (Line::State(state), _) if state == "idle" => self.waits(),
             (_, Phase::Agents | Phase::Commands) if self.running.is_empty() => Phase::Settling,
             (_, phase) if self.running.is_empty() => phase,
@@ -113,9 +110,20 @@ impl BackgroundTask {
     }
 }
 
+/// Whether a line is of a turn of the main session.
+fn is_of_a_turn(line: &Line) -> bool {
+    match line {
+        Line::Assistant(line) => !line.subagent,
+        Line::State(state) => state == "running",
+        Line::Retry(_) => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Phase::{Agents, Done, Settling, Turn};
 
     fn phases(lines: &[&str]) -> Vec<Phase> {
         let mut background = Background::default();
@@ -143,14 +151,13 @@ mod tests {
 
     #[test]
     fn a_result_is_the_end_where_nothing_goes_on() {
-        assert_eq!(phases(&[SAID, RESULT]), [Phase::Turn, Phase::Done]);
+        assert_eq!(phases(&[SAID, RESULT]), [Turn, Done]);
     }
 
     #[test]
     fn an_agent_in_the_background_is_waited_for_and_then_its_turn() {
         let (started, ended) = (started("a", "local_agent"), ended("a"));
         let lines = [&*started, RESULT, &*ended, &*ended, SAID, RESULT];
-        use Phase::{Agents, Done, Settling, Turn};
         assert_eq!(phases(&lines), [Turn, Agents, Settling, Settling, Turn, Done]);
     }
 
@@ -159,15 +166,15 @@ mod tests {
         let (agent, command, ended) =
             (started("a", "local_agent"), started("c", "local_bash"), ended("a"));
         let lines = [&*agent, &*command, RESULT, &*ended];
-        assert_eq!(phases(&lines)[2..], [Phase::Agents, Phase::Commands]);
+        assert_eq!(phases(&lines)[2..], [Agents, Phase::Commands]);
     }
 
     #[test]
     fn what_ends_before_the_result_is_not_waited_for() {
         let (started, ended) = (started("a", "local_agent"), ended("a"));
-        assert_eq!(phases(&[&started, &ended, SAID, RESULT]).last(), Some(&Phase::Done));
+        assert_eq!(phases(&[&started, &ended, SAID, RESULT]).last(), Some(&Done));
         let updated = r#"{"type":"system","subtype":"task_updated","task_id":"a","patch":{"status":"killed"}}"#;
-        assert_eq!(phases(&[&started, updated, RESULT]).last(), Some(&Phase::Done));
+        assert_eq!(phases(&[&started, updated, RESULT]).last(), Some(&Done));
     }
 
     #[test]
@@ -175,18 +182,15 @@ mod tests {
         let started = started("a", "local_agent");
         let none = r#"{"type":"system","subtype":"background_tasks_changed","tasks":[]}"#;
         let other = r#"{"type":"system","subtype":"background_tasks_changed","tasks":[{"task_id":"b","task_type":"local_agent","status":"running"}]}"#;
-        assert_eq!(phases(&[&started, none, RESULT]).last(), Some(&Phase::Done));
-        assert_eq!(
-            phases(&[&started, none, other, RESULT, none])[3..],
-            [Phase::Agents, Phase::Settling]
-        );
+        assert_eq!(phases(&[&started, none, RESULT]).last(), Some(&Done));
+        assert_eq!(phases(&[&started, none, other, RESULT, none])[3..], [Agents, Settling]);
     }
 
     #[test]
     fn a_call_that_has_its_result_is_over() {
         let started = r#"{"type":"system","subtype":"task_started","task_id":"a","tool_use_id":"u","task_type":"local_bash","is_backgrounded":false}"#;
         let over = r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"u","content":"x"}]}}"#;
-        assert_eq!(phases(&[started, over, RESULT]).last(), Some(&Phase::Done));
+        assert_eq!(phases(&[started, over, RESULT]).last(), Some(&Done));
     }
 
     #[test]
@@ -197,7 +201,6 @@ mod tests {
         let (running, idle) = (state("running"), state("idle"));
         let (started, ended) = (started("a", "local_agent"), ended("a"));
         let lines = [&*started, RESULT, &*idle, &*ended, &*idle];
-        use Phase::{Agents, Done, Settling, Turn};
         assert_eq!(phases(&lines)[1..], [Agents, Agents, Settling, Done]);
         assert_eq!(phases(&[RESULT, &running, RESULT, &idle]), [Done, Turn, Done, Done]);
     }

@@ -59,13 +59,11 @@ fn announced(said: &str, now: Timestamp, zone: Option<&TimeZone>) -> Option<Time
     let split = |c: char| c.is_whitespace() || ",()[];\"'·∙".contains(c);
     let trimmed = said.split(split).map(|word| word.trim_end_matches(['.', '!', ':']));
     let words: Vec<&str> = trimmed.filter(|word| !word.is_empty()).collect();
-    let places = words.iter().enumerate().filter(|(_, word)| ANNOUNCES.contains(word));
-    places
-        .filter_map(|(at, word)| {
-            let mut words = Words { words: &words[at + 1..] };
-            words.moment(word.starts_with("retry"), now, zone)
-        })
-        .next()
+    let mut places = words.iter().enumerate().filter(|(_, word)| ANNOUNCES.contains(word));
+    places.find_map(|(at, word)| {
+        let mut words = Words { words: &words[at + 1..] };
+        words.moment(word.starts_with("retry"), now, zone)
+    })
 }
 
 /// What is left of a message.

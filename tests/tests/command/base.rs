@@ -51,14 +51,17 @@ fn the_operator_chooses_what_becomes_of_it() {
     let _ = world.run(["plan", "x"]).code(2).complains("unverified, accept, stop and retry");
 }
 
+/// The files of a repository, and what the reason has to say.
+type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[test]
 fn what_is_missing_is_named_with_what_would_bring_it() {
-    let package = r#"{"scripts":{"test":"jest"},"devDependencies":{"jest":"29"}}"#;
-    let rows: &[(&[(&str, &str)], &[&str])] = &[
+    const PACKAGE: &str = r#"{"scripts":{"test":"jest"},"devDependencies":{"jest":"29"}}"#;
+    let rows: &[Row] = &[
         (
             &[
                 ("Makefile", "test:\n\t@no-such-runner --all\n"),
-                ("package.json", package),
+                ("package.json", PACKAGE),
                 ("package-lock.json", "{}"),
             ],
             &["no-such-runner", "cyrus-setup.sh", "`npm ci`"],

@@ -12,12 +12,12 @@ fn world_with(files: &[(&str, &str)]) -> (World, Held, String) {
     fs::create_dir(&place).expect("a directory");
     let held = Held::make(&place);
     let (flag, command) = (place.join("came"), held.command());
-    let hold = format!("if [ ! -e '{0}' ]; then : >'{0}'; {command}; fi", flag.display());
+    let waiting = format!("if [ ! -e '{0}' ]; then : >'{0}'; {command}; fi", flag.display());
     let filled: Vec<_> =
-        files.iter().map(|(name, text)| (*name, text.replace("HOLD", &hold))).collect();
+        files.iter().map(|(name, text)| (*name, text.replace("HOLD", &waiting))).collect();
     let filled: Vec<_> = filled.iter().map(|(name, text)| (*name, text.as_str())).collect();
     world.repo().commit(&filled);
-    (world.shared(&[&place]), held, hold)
+    (world.shared(&[&place]), held, waiting)
 }
 
 /// What a terminal sends, and what a system sends that shuts down.
@@ -54,13 +54,13 @@ fn an_interrupt_ends_a_check() {
 
 #[test]
 fn an_interrupt_ends_a_merge() {
-    let (world, held, hold) = world_with(&[]);
+    let (world, held, waiting) = world_with(&[]);
     let git = std::env::split_paths(&std::env::var_os("PATH").expect("a PATH"))
         .map(|directory| directory.join("git"))
         .find(|file| file.is_file())
         .expect("git is there");
     let script =
-        format!("case \"$*\" in *merge-tree*) {hold};; esac\nexec '{}' \"$@\"", git.display());
+        format!("case \"$*\" in *merge-tree*) {waiting};; esac\nexec '{}' \"$@\"", git.display());
     world.install("git", &script);
     fs::write(world.path("claude.json"), two().to_string()).expect("a file");
     let plan = "tasks:\n  - id: one\n    prompt: Mend the greeting\n  - id: two\n    prompt: Add a licence\n";
@@ -80,12 +80,12 @@ fn two() -> Value {
 
 #[test]
 fn an_interrupt_ends_the_delivery() {
-    let (world, held, hold) = world_with(&[]);
+    let (world, held, waiting) = world_with(&[]);
     let origin = world.path("origin.git");
     let _origin = world.repo().publish(&origin);
     let hook = origin.join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().expect("a directory")).expect("a directory");
-    fs::write(&hook, format!("#!/bin/sh\n{hold}\n")).expect("a file");
+    fs::write(&hook, format!("#!/bin/sh\n{waiting}\n")).expect("a file");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let world = world.config(json!({ "integration": { "push": true } }));
     interrupt(Signal::SIGTERM, &world, &held, &["Greet"]);

@@ -46,7 +46,7 @@ pub(crate) fn login_files<'a>(
 pub(crate) struct Home {
     private: PrivateHome,
     /// What was made for this launch alone; gone with this.
-    _scratch: Option<Scratch>,
+    scratch: Option<Scratch>,
 }
 
 impl Home {
@@ -63,12 +63,12 @@ impl Home {
         let user = AbsolutePath::parse(user).map_err(text)?;
         let open = move || PrivateHome::open(&place, &owner, user, files);
         let private = tokio::task::spawn_blocking(open).await.map_err(text)?.map_err(text)?;
-        Ok(Self { private, _scratch: None })
+        Ok(Self { private, scratch: None })
     }
 
     /// Removes this when the program is gone.
     pub(crate) fn keep(&mut self, scratch: Scratch) {
-        self._scratch = Some(scratch);
+        self.scratch = Some(scratch);
     }
 
     /// What the program's `HOME` is.

@@ -125,9 +125,10 @@ mod tests {
     #[test]
     fn a_file_of_which_not_all_is_known_is_an_error() {
         let home = tempfile::tempdir().unwrap();
-        for text in
-            ["x ".repeat(5_000_000), (0..2000).map(|n| format!("token{n}=abcdef{n}\n")).collect()]
-        {
+        for text in [
+            "x ".repeat(5_000_000),
+            (0..2000).map(|n| format!("token{n}=abcdef{n}\n")).collect::<Vec<_>>().concat(),
+        ] {
             fs::write(home.path().join("login"), text).unwrap();
             let logins = Logins::new(vec![home.path().join("login")]);
             let problem = logins.teach(&Redactor::default()).unwrap_err();

@@ -46,7 +46,8 @@ impl Manager {
 
 /// Whether a file is named as one of pytest's or unittest's.
 pub(super) fn is_test_file(name: &str) -> bool {
-    name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py"))
+    let stem = name.strip_suffix(".py");
+    stem.is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
 }
 
 pub(super) fn check(here: &Directory) -> Option<Check> {

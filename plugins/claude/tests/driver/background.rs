@@ -113,7 +113,7 @@ fn an_agent_that_ends_without_another_turn_is_the_end() {
 
 #[test]
 fn a_stop_while_an_agent_works_on_is_a_stop() {
-    let host = TestHost::new().stop_at(Duration::from_secs(60), StopMode::Cancel);
+    let host = TestHost::new().stop_at(Duration::from_mins(1), StopMode::Cancel);
     let run = run(host, |terminal| {
         started(terminal, "a", "local_agent");
         result(terminal, "Begun.");

@@ -158,9 +158,9 @@ pub(crate) fn cases() -> Vec<Case> {
                 o=$(printf 'object %s\ntype %s\ntag t\ntagger a <a@b> 1 +0000\n\nx\n' "$o" "$kind" | git hash-object -t tag -w --stdin)
                 kind=tag; i=$((i+1)); done
             echo "$o" >"$git/HEAD""#),
-        deposit("a_chain_of_deltas", COUNTED, Contained, r#"
+        deposit("a_chain_of_deltas", COUNTED, Contained, r"
             head -c 200000 /dev/urandom >grown; i=0; while [ $i -lt 60 ]; do echo $i >>grown; git add grown
-                git commit --quiet -m x; i=$((i+1)); done; git repack -a -d -f -l --quiet --depth=4000 --window=10"#),
+                git commit --quiet -m x; i=$((i+1)); done; git repack -a -d -f -l --quiet --depth=4000 --window=10"),
         deposit("a_pipe", "only plain files and links are taken", Harmless, "mkfifo pipe sub/pipe"),
         deposit("a_device", "only plain files and links are taken", Harmless, "mknod device c 1 5 2>/dev/null || true"),
         deposit("a_directory_that_cannot_be_read", "what cannot be read is said or left", Contained, r"

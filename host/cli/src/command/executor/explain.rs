@@ -29,7 +29,9 @@ pub(crate) fn explain(app: &App, name: &str, json: bool) -> Result<Exit> {
     };
     let mut rows = rows(&plugin.manifest, &config, maximum);
     if binding.is_err() {
-        rows.iter_mut().for_each(|row| "no".clone_into(&mut row.effective));
+        for row in &mut rows {
+            "no".clone_into(&mut row.effective);
+        }
     }
     let resolve = |program: &Path| app.program(program);
     let authority = Authority::of(&plugin.manifest, &held, maximum, &resolve);
