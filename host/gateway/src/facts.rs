@@ -118,7 +118,12 @@ impl Facts {
             return Err(BadBody::Malformed("model: a name is expected".to_owned()));
         }
         check(format, &body)?;
-        let asked = [body.max_output_tokens, body.max_completion_tokens, body.max_tokens];
+        // The service takes no notice of a limit under a name that is another format's.
+        let asked = match route {
+            Route::Responses => [body.max_output_tokens, None],
+            Route::Chat => [body.max_completion_tokens, body.max_tokens],
+            _ => [body.max_tokens, None],
+        };
         let most = asked.into_iter().flatten().max().unwrap_or(MOST_OUTPUT);
         let kept = [&body.previous_response_id, &body.conversation, &body.prompt];
         let goes_on = route == Route::Responses && kept.iter().any(|kept| kept.is_some());
@@ -339,18 +344,25 @@ mod tests {
 
     #[test]
     fn the_most_is_what_it_may_come_to() {
-        let most = |format, body| read(format, &body).unwrap().most_output;
-        assert_eq!(most(Format::OpenAi, json!({"model": "x"})), MOST_OUTPUT);
-        assert_eq!(most(Format::OpenAi, json!({"model": "x", "max_output_tokens": 5})), 5);
-        assert_eq!(
-            most(
-                Format::OpenAi,
-                json!({"model": "x", "max_tokens": 5, "max_completion_tokens": 9, "n": 4})
-            ),
-            36
-        );
+        let most = |route, body: Value| {
+            let format = if route == Route::Messages { Format::Anthropic } else { Format::OpenAi };
+            Facts::read(format, route, &serde_json::to_vec(&body).unwrap()).unwrap().most_output
+        };
+        assert_eq!(most(Route::Chat, json!({"model": "x"})), MOST_OUTPUT);
+        assert_eq!(most(Route::Responses, json!({"model": "x", "max_output_tokens": 5})), 5);
+        let chat = json!({"model": "x", "max_tokens": 5, "max_completion_tokens": 9, "n": 4});
+        assert_eq!(most(Route::Chat, chat), 36);
         let huge = json!({"model": "x", "max_tokens": u64::MAX, "n": u64::MAX});
-        assert_eq!(most(Format::OpenAi, huge), u64::MAX);
+        assert_eq!(most(Route::Chat, huge), u64::MAX);
+        // A limit by another format's name is none.
+        for (route, name) in [
+            (Route::Responses, "max_tokens"),
+            (Route::Responses, "max_completion_tokens"),
+            (Route::Chat, "max_output_tokens"),
+            (Route::Messages, "max_output_tokens"),
+        ] {
+            assert_eq!(most(route, json!({"model": "x", (name): 1})), MOST_OUTPUT, "{name}");
+        }
         let goes_on = json!({"model": "x", "previous_response_id": "resp_1"});
         assert!(read(Format::OpenAi, &goes_on).unwrap().prompt > KEPT_PROMPT);
     }

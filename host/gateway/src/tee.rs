@@ -38,6 +38,8 @@ pub(crate) struct Charge {
     /// The prompt's tokens, before the service has counted them.
     prompt: u64,
     most_output: u64,
+    /// Whether the response comes as it is written.
+    streams: bool,
     model: String,
     /// Since when the service has the request, or may have it.
     since: Option<Instant>,
@@ -45,9 +47,10 @@ pub(crate) struct Charge {
 
 impl Charge {
     pub(crate) fn new(hold: Hold, route: Route, price: Price, facts: Facts) -> Self {
-        let Facts { model, prompt, most_output, .. } = facts;
+        let Facts { model, prompt, most_output, streams, .. } = facts;
         let counter = Counter::new(route);
-        Self { hold: Some(hold), counter, price, prompt, most_output, model, since: None }
+        let hold = Some(hold);
+        Self { hold, counter, price, prompt, most_output, streams, model, since: None }
     }
 
     /// The service may have the request from now on.
@@ -66,12 +69,17 @@ impl Charge {
         }
     }
 
-    /// What it came to. Of a response that was not read to its end, the service may have written more than passed.
+    /// What it came to. Of a response that was not read to its end, the service may have written more than passed; one
+    /// that comes whole it writes to its end, also when nobody waits for it any more.
     fn settlement(&self, since: Instant) -> Settlement {
         let reading = self.counter.reading();
         let mut tokens = reading.so_far(self.prompt);
         if reading.is_estimate() {
-            let unseen = since.elapsed().as_secs().saturating_mul(UNSEEN_PER_SECOND);
+            let unseen = if self.streams {
+                since.elapsed().as_secs().saturating_mul(UNSEEN_PER_SECOND)
+            } else {
+                self.most_output
+            };
             tokens.output = tokens.output.max(unseen.min(self.most_output));
         }
         Settlement {
