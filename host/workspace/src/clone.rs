@@ -88,8 +88,9 @@ pub(crate) enum Existing {
 /// The attributes that files are written by: those of the base commit. By its own a result could have a file that it did
 /// not touch written otherwise than it is, and choose the converters that the host's git loads. Git before 2.43 does not
 /// know the setting.
-pub(crate) fn attributes_of(base: &ObjectId) -> [(String, String); 1] {
-    [("attr.tree".to_owned(), base.to_string())]
+pub(crate) fn by_attributes_of(base: &ObjectId, call: Call) -> Call {
+    call.settings([("attr.tree".to_owned(), base.to_string())])
+        .env("GIT_ATTR_SOURCE", base.as_str())
 }
 
 /// Makes a repository at `place` that borrows the main one's objects, and writes the files of the commit there. Nothing
@@ -120,7 +121,7 @@ pub(crate) async fn check_out(
         git.output(Call::new(place, &["read-tree", over.as_str()])).await?;
     }
     // No program has written this repository's `.git` yet.
-    let write = Call::new(place, &["reset", "--hard", "--quiet"]).settings(attributes_of(base));
+    let write = by_attributes_of(base, Call::new(place, &["reset", "--hard", "--quiet"]));
     git.output(write).await.map(drop)
 }
 

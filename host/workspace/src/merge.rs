@@ -6,7 +6,6 @@
 //! `merge=binary`, `-merge`.
 
 use crate::{
-    clone,
     commit::NewCommit,
     confinement::Confinement,
     error::unreadable,
@@ -64,7 +63,7 @@ impl Sides<'_> {
         let call = self
             .neutral
             .call(&args)
-            .settings(clone::attributes_of(self.base))
+            .settings([("attr.tree".to_owned(), self.base.to_string())])
             .arg(self.ours.as_str())
             .arg(self.theirs.as_str())
             .confined(Confinement::only_limits());

@@ -555,7 +555,7 @@ mod tests {
         assert_eq!(of("b"), Attributes { converts: true, ..Attributes::default() });
         assert_eq!(of("c"), Attributes { converts: true, crlf: true, ..Attributes::default() });
         assert_eq!(of("d"), Attributes::default());
-        assert_eq!(attributes(b"a\0filter\0"), None);
+        assert_eq!(attributes(b"a\0filter"), None);
     }
 
     #[test]

@@ -239,8 +239,8 @@ impl Trees<'_> {
             self.git.output(call.args(read).stdin(gone)).await?;
         }
         if !back.is_empty() {
-            let call = Call::new(&root, &["checkout", "--quiet", self.base.as_str()])
-                .settings(clone::attributes_of(self.base));
+            let call = Call::new(&root, &["checkout", "--quiet", self.base.as_str()]);
+            let call = clone::by_attributes_of(self.base, call);
             self.git.output(call.args(read).stdin(back)).await?;
         }
         Ok(())

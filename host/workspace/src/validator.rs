@@ -240,7 +240,11 @@ impl CommandValidator {
             let definition =
                 Definition::find(trees.main, (trees.base, &result), check, &tree.place).await?;
             let (mut report, run) = self.run(&tree, check, definition).await?;
-            if !run.passed && self.checks.failing_base != FailingBase::Retry {
+            // What a task or an issue asks for is not so on the base commit, or there would be nothing to do.
+            let is_of_the_repository =
+                matches!(check.origin, CommandOrigin::Operator | CommandOrigin::Base(_));
+            let retries = self.checks.failing_base == FailingBase::Retry;
+            if !run.passed && !retries && is_of_the_repository {
                 let base = self.on_base(trees, check).await?;
                 report.on_base = Some(baseline::compare(&run, &base));
             }

@@ -429,7 +429,9 @@ where
 {
     for _ in 1..TRIES {
         match act().await {
-            Err(WorkspaceError::Git { command, output, .. }) if !output.contains(".lock'") => {
+            Err(WorkspaceError::Git { command, output, .. })
+                if !output.contains(".lock'") && !command.contains("fetch") =>
+            {
                 tracing::info!(%command, %output, "tried again");
             }
             ended => return ended,

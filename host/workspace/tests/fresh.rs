@@ -5,7 +5,7 @@ mod common;
 
 use common::{TIMEOUT, World, settings};
 use cyrus_core::{
-    Check, CommandOrigin, CommandPolicy, PreparedWorkspace, Subject, ValidationReport,
+    Check, CommandOrigin, CommandPolicy, FailingBase, PreparedWorkspace, Subject, ValidationReport,
     ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules, WorkspaceSettings};
@@ -159,7 +159,8 @@ async fn a_file_of_the_targets_name_does_not_make_a_check_pass() {
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("test", ""), ("result", "wrong\n")]);
     let made = check_of(CommandOrigin::Base("Makefile".into()), "make test");
-    let report = validate(&world, &prepared, &[made]).await;
+    let retrying = CheckSettings { failing_base: FailingBase::Retry, ..CheckSettings::default() };
+    let report = validate_with(&world, &prepared, &validator(&world, retrying), &[made]).await;
     assert_eq!(report.verdict, ValidationVerdict::Failed, "{:?}", outputs(&report));
     assert!(outputs(&report)[0].contains("tested"), "{:?}", outputs(&report));
 }
@@ -175,7 +176,9 @@ async fn a_shell_of_the_results_choice_does_not_run_the_scripts() {
         let prepared = world.prepare().await;
         world.write(&prepared.workspace.root, &[(file, content), ("result", "wrong\n")]);
         let test = check_of(CommandOrigin::Base("package.json".into()), "npm test");
-        let report = validate(&world, &prepared, &[test]).await;
+        let retrying =
+            CheckSettings { failing_base: FailingBase::Retry, ..CheckSettings::default() };
+        let report = validate_with(&world, &prepared, &validator(&world, retrying), &[test]).await;
         assert_eq!(report.verdict, ValidationVerdict::Failed, "{file}: {:?}", outputs(&report));
         assert!(outputs(&report)[0].contains("what it goes by"), "{:?}", outputs(&report));
     }

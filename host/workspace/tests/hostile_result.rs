@@ -17,7 +17,8 @@ use std::fs;
 /// What an executor would like the checks to be, for each way that a check is detected.
 #[tokio::test]
 async fn the_checks_are_those_of_the_base_whatever_the_result_says() {
-    const PACKAGE: &str = r#"{"scripts": {"pretest": "echo before", "test": "echo of the base"}}"#;
+    const PACKAGE: &str =
+        r#"{"scripts": {"pretest": "echo before", "test": "sh -c 'echo of the base'"}}"#;
     const MAKE: &str = "test: part\n\t@echo of the base\npart:\n\t@echo before\n";
     for (files, ours, theirs) in [
         (

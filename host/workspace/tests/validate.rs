@@ -4,8 +4,8 @@ mod common;
 
 use common::{TIMEOUT, World};
 use cyrus_core::{
-    Check, Collected, CommandOrigin, PreparedWorkspace, SessionEvent, Subject, ValidationReport,
-    ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
+    Check, Collected, CommandOrigin, FailingBase, PreparedWorkspace, SessionEvent, Subject,
+    ValidationReport, ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules};
@@ -16,7 +16,8 @@ fn validator(world: &World, configured: Vec<Check>) -> CommandValidator {
 }
 
 fn ruled(world: &World, configured: Vec<Check>, rules: DiffRules) -> CommandValidator {
-    checked(world, CheckSettings { configured, rules, ..CheckSettings::default() })
+    let failing_base = FailingBase::Retry;
+    checked(world, CheckSettings { configured, rules, failing_base, ..CheckSettings::default() })
 }
 
 fn checked(world: &World, checks: CheckSettings) -> CommandValidator {
