@@ -13,6 +13,7 @@
 //! | content that a pointer of Git LFS names | the pointer is what was checked out |
 
 use crate::{
+    clone::by_attributes_of,
     error::{in_background, io, unreadable},
     leftovers::Leftovers,
     lfs::{self, Pointer},
@@ -110,6 +111,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) files: &'a Path,
     /// What it is compared with.
     pub(crate) head: &'a ObjectId,
+    /// By whose attributes it was checked out.
+    pub(crate) base: &'a ObjectId,
     /// The index of what was checked out.
     pub(crate) checked_out: &'a Path,
     /// Where the content of files that Git LFS manages is kept; `None` where `git lfs` is not installed.
@@ -318,7 +321,7 @@ impl Snapshot<'_> {
             prefix.push("/");
             let args = ["checkout-index", "--quiet", "-z", "--stdin"];
             let call = self.scratch.over(self.files, &args).arg(prefix).stdin(list);
-            self.scratch.git().output(call).await?;
+            self.scratch.git().output(by_attributes_of(self.base, call)).await?;
         }
         Ok(place)
     }

@@ -189,13 +189,14 @@ impl GitWorkspaces {
         opened: &Opened,
         commit: &ObjectId,
     ) -> Result<(), WorkspaceError> {
-        let Opened { task, main, .. } = opened;
+        let Opened { task, base, main, .. } = opened;
         let (scratch, files) =
             (Scratch::new(&self.git, main, task, self.settings.results).await?, task.workspace());
         let snapshot = Snapshot {
             scratch: &scratch,
             files: &files,
             head: commit,
+            base,
             checked_out: &task.index(),
             lfs_store: None,
         };
@@ -225,6 +226,7 @@ impl GitWorkspaces {
             scratch: &scratch,
             files: &tree,
             head: &head,
+            base,
             checked_out: &task.index(),
             lfs_store: lfs_store.as_deref(),
         };

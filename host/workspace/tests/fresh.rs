@@ -149,7 +149,7 @@ async fn files_are_written_by_the_attributes_of_the_base() {
     let validator = validator(&world, settings);
     let checks = [check("cat tests/sum.txt notes.txt")];
     let report = validate_with(&world, &prepared, &validator, &checks).await;
-    assert_eq!(outputs(&report), ["7 + 5\nplain\n"], "{:?}", report.findings);
+    assert_eq!(outputs(&report), ["7 + 5\nplain"], "{:?}", report.findings);
 }
 
 #[tokio::test]
