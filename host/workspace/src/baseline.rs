@@ -64,6 +64,21 @@ pub(crate) fn compare(result: &Run, base: &Run) -> OnBase {
     OnBase::SameFailures { tests, missing: result.missing.clone() }
 }
 
+/// Whether what a check printed names one of these files: then what fails may be what the task is to mend, as where
+/// somebody wrote the test first.
+pub(crate) fn is_about<'p>(output: &str, mut changed: impl Iterator<Item = &'p [u8]>) -> bool {
+    let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    changed.any(|path| {
+        let Ok(path) = std::str::from_utf8(path) else { return false };
+        !path.is_empty()
+            && output.match_indices(path).any(|(at, _)| {
+                let (before, after) = (&output[..at], &output[at + path.len()..]);
+                !before.ends_with(|c| of_a_name(c) || c == '.')
+                    && !after.starts_with(|c| of_a_name(c) || c == '/')
+            })
+    })
+}
+
 /// What is to be said of a check that fails as it does on the base commit: what is missing, and what to do. `set_up`
 /// are the commands that would install what a clone needs; `submodules` are empty in a clone.
 pub(crate) fn explain(
@@ -136,6 +151,29 @@ mod tests {
             failed: failed.iter().map(|name| (*name).to_owned()).collect(),
             missing: missing.map(str::to_owned),
             ..Run::default()
+        }
+    }
+
+    #[test]
+    fn what_is_printed_may_name_what_was_changed() {
+        let about = |output: &str, changed: &[&str]| {
+            is_about(output, changed.iter().map(|path| path.as_bytes()))
+        };
+        for (output, changed) in [
+            ("grep -q 3 a\nmake: *** [Makefile:2: test] Error 1", "a"),
+            ("  File \"/w/tree/src/calc.py\", line 3, in add", "src/calc.py"),
+            ("src/lib.rs:7:5: mismatched types", "src/lib.rs"),
+            ("test failed: greet.sh.", "greet.sh"),
+        ] {
+            assert!(about(output, &["other", changed]), "{output}");
+        }
+        for (output, changed) in [
+            ("sh t/flaky.sh\nmake: *** Error 1", "a"),
+            ("a-b a_b ba .a a/b", "a"),
+            ("my-src/lib.rs src/lib.rst", "src/lib.rs"),
+            ("anything", ""),
+        ] {
+            assert!(!about(output, &[changed]), "{output} {changed}");
         }
     }
 

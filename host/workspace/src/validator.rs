@@ -10,6 +10,7 @@ use crate::{
     junit::Reports,
     layout::{Roots, TaskDir},
     listing,
+    object::ObjectId,
     repository::Main,
     rules::DiffRules,
     settings::WorkspaceSettings,
@@ -18,8 +19,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, Observer, RefusedCheck,
-    SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
+    Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, Observer, OnBase,
+    RefusedCheck, SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
 };
 use cyrus_executor::Finding;
 use cyrus_sandbox::Exit;
@@ -27,6 +28,10 @@ use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 /// The code of a check that did not pass.
 const CHECK_FAILED: &str = "check-failed";
+
+/// Below what a check printed that fails on the base commit, too, and goes back all the same.
+const ALSO_ON_BASE: &str =
+    "\n(it fails on the base commit in the same way, and names what this result changes)";
 
 /// The code of a check that passed and ran no test, where it runs some on the base commit.
 const NO_TESTS: &str = "no-tests-executed";
@@ -181,6 +186,17 @@ impl CommandValidator {
         Ok(run)
     }
 
+    /// Whether what a check printed names a file that the result changes.
+    async fn is_about(
+        &self,
+        trees: &Trees<'_>,
+        result: &ObjectId,
+        output: &str,
+    ) -> Result<bool, WorkspaceError> {
+        let changes = trees.main.changes(trees.base, result, &[]).await?;
+        Ok(baseline::is_about(output, changes.iter().map(|change| &change.path[..])))
+    }
+
     /// Whether a check is about what the result changes.
     fn applies(check: &Check, checks: &[Check], changed: &[Vec<u8>]) -> bool {
         let about = |check: &Check| match &check.origin {
@@ -246,7 +262,13 @@ impl CommandValidator {
             let retries = self.checks.failing_base == FailingBase::Retry;
             if !run.passed && !retries && is_of_the_repository {
                 let base = self.on_base(trees, check).await?;
-                report.on_base = Some(baseline::compare(&run, &base));
+                let on_base = baseline::compare(&run, &base);
+                let same = matches!(on_base, OnBase::SameFailures { missing: None, .. });
+                if same && self.is_about(trees, &result, &report.output).await? {
+                    report.output.push_str(ALSO_ON_BASE);
+                } else {
+                    report.on_base = Some(on_base);
+                }
             }
             observer.on_event(report.clone().into());
             findings.extend(failure(&report));
