@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 const FIRST_TURN: u64 = 1_200;
 
 /// A run whose second turn fails in this way.
-fn failing(claude: Claude, failure: Failure) -> Report {
+fn ending(claude: Claude, failure: Failure, outcome: &str) -> Report {
     let bench = claude.with([write("hello.txt", "hello\n"), Turn::failing(failure)]).config(once());
-    let report = bench.work().code(1).report().outcome("failed");
+    let report = bench.work().code(1).report().outcome(outcome);
     used_so_far(&report, FIRST_TURN);
     assert!(report.execution()["checkpoint"].is_string(), "it can be gone on with: {report:?}");
     report
+}
+
+fn failing(claude: Claude, failure: Failure) -> Report {
+    ending(claude, failure, "failed")
 }
 
 /// One attempt: what follows it is another matter.
@@ -53,7 +57,8 @@ pub(crate) fn too_many_requests(claude: Claude) {
 }
 
 pub(crate) fn a_model_that_is_overloaded(claude: Claude) {
-    let report = failing(claude, Failure::status(529));
+    // It is waited for: what nobody else can do goes on later.
+    let report = ending(claude, Failure::status(529), "paused");
     assert_eq!(report.error()["kind"], "unavailable");
 }
 
