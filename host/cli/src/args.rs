@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Executor(ExecutorCommand),
     /// Check the environment, and inside a repository what a session here would run
     Doctor(DoctorArgs),
-    /// Find out how a repository is set up and checked, try it, and write the configuration when told to
+    /// Detect how a repository is set up and checked, try it, and write the configuration with --write
     Init(InitArgs),
     /// Stand in for an outside system, or for all of them, for trying things and for tests
     #[command(subcommand)]

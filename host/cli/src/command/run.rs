@@ -55,8 +55,8 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
 /// The expected cost from which a person is asked first.
 const HIGH_COST: MicroUsd = MicroUsd(5_000_000);
 
-/// Whether a person at the terminal agrees to what is expected. Nobody is asked about one task that costs little, nor
-/// where there is no terminal.
+/// Asks the operator at the terminal whether to start. One task that costs little starts without a question, and so does
+/// every run without a terminal.
 fn agreed(preview: &Preview) -> Result<bool> {
     let tasks = preview.plan.tasks.len();
     let is_large = tasks > 1 || preview.expected_cost >= HIGH_COST;
