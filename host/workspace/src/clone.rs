@@ -3,6 +3,7 @@
 //! credentials, no hooks.
 
 use crate::{
+    attributes::Attributes,
     error::{in_background, io},
     git::{Call, Git},
     include,
@@ -85,14 +86,6 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// The attributes that files are written by: those of the base commit. By its own a result could have a file that it did
-/// not touch written otherwise than it is, and choose the converters that the host's git loads. Git before 2.43 does not
-/// know the setting.
-pub(crate) fn by_attributes_of(base: &ObjectId, call: Call) -> Call {
-    call.settings([("attr.tree".to_owned(), base.to_string())])
-        .env("GIT_ATTR_SOURCE", base.as_str())
-}
-
 /// Makes a repository at `place` that borrows the main one's objects, and writes the files of the commit there. Nothing
 /// but the host may have written the `.git` there; with `over`, a commit, files of it and others may be there already,
 /// and those of `over` that the commit does not have go.
@@ -121,8 +114,8 @@ pub(crate) async fn check_out(
         git.output(Call::new(place, &["read-tree", over.as_str()])).await?;
     }
     // No program has written this repository's `.git` yet.
-    let write = by_attributes_of(base, Call::new(place, &["reset", "--hard", "--quiet"]));
-    git.output(write).await.map(drop)
+    let attributes = Attributes { git, base, call: |args: &[&str]| Call::new(place, args) };
+    attributes.write(commit, place).await
 }
 
 /// Makes the task's clone.

@@ -85,8 +85,7 @@
 //!
 //! * What a check does is the result's to say, but for the command itself: a test that the executor changed is the
 //!   changed test, and so is a test runner's configuration. [`DiffRules::protected_paths`] is for what must stay.
-//! * Git has to be 2.33 or newer, 2.38 to merge, and 2.43 for a merge to heed attributes such as `merge=union` and for
-//!   a result's own attributes not to count where files are written for checks.
+//! * Git has to be 2.33 or newer, 2.38 to merge, and 2.43 for a merge to heed attributes such as `merge=union`.
 //! * Files that Git LFS manages stay pointers in a clone unless the set-up fetches them: its filter is a program of
 //!   the user's configuration, and is not run. New ones become pointers, where Git LFS is installed.
 //! * Each check begins with the tree and the home that the set-up left, and no other check's: what is to be built or
@@ -98,6 +97,7 @@
 //!   sandbox to see to.
 
 mod admission;
+mod attributes;
 mod baseline;
 mod clone;
 mod commit;

@@ -13,7 +13,6 @@
 //! | content that a pointer of Git LFS names | the pointer is what was checked out |
 
 use crate::{
-    clone::by_attributes_of,
     error::{in_background, io, unreadable},
     leftovers::Leftovers,
     lfs::{self, Pointer},
@@ -24,7 +23,7 @@ use crate::{
 use cyrus_core::WorkspaceError;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fmt::Write as _,
     fs,
     os::unix::ffi::OsStrExt as _,
@@ -316,12 +315,14 @@ impl Snapshot<'_> {
             .copied()
             .collect();
         if !list.is_empty() {
-            let mut prefix = OsString::from("--prefix=");
-            prefix.push(&place);
-            prefix.push("/");
-            let args = ["checkout-index", "--quiet", "-z", "--stdin"];
-            let call = self.scratch.over(self.files, &args).arg(prefix).stdin(list);
-            self.scratch.git().output(by_attributes_of(self.base, call)).await?;
+            // In a working tree of its own: attributes of the executor's count nothing here.
+            fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
+            let (git, index) = (self.scratch.git(), self.scratch.path().join("base-index"));
+            let call = |args: &[&str]| self.scratch.over(&place, args);
+            let attributes = crate::attributes::Attributes { git, base: self.base, call };
+            attributes.index(self.head, &index).await?;
+            let write = call(&["checkout-index", "--quiet", "-z", "--stdin"]).stdin(list);
+            git.output(write.env("GIT_INDEX_FILE", &index)).await?;
         }
         Ok(place)
     }

@@ -239,9 +239,12 @@ impl Trees<'_> {
             self.git.output(call.args(read).stdin(gone)).await?;
         }
         if !back.is_empty() {
-            let call = Call::new(&root, &["checkout", "--quiet", self.base.as_str()]);
-            let call = clone::by_attributes_of(self.base, call);
-            self.git.output(call.args(read).stdin(back)).await?;
+            let index = root.join(".git/base-index");
+            let over = |args: &[&str]| Call::new(&root, args).env("GIT_INDEX_FILE", &index);
+            self.git.output(over(&["read-tree", self.base.as_str()])).await?;
+            let write = over(&["checkout-index", "--quiet", "--force", "-z", "--stdin"]);
+            self.git.output(write.stdin(back)).await?;
+            remove_tree(&index)?;
         }
         Ok(())
     }
