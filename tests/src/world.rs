@@ -253,12 +253,29 @@ impl World {
     /// Starts the command, in the repository if there is one.
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Started {
+        self.started(Command::new(&self.program), args)
+    }
+
+    /// The same, as `nohup` starts programs.
+    pub fn start_without_terminal<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Started {
+        let mut command = Command::new("nohup");
+        command.arg(&self.program);
+        self.started(command, args)
+    }
+
+    fn started<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        args: impl IntoIterator<Item = S>,
+    ) -> Started {
         let mut path = OsString::from(self.path("bin"));
         path.push(":");
         path.push(std::env::var_os("PATH").expect("a PATH"));
         let repository = self.path("repository");
         let inside = if repository.exists() { &repository } else { self.directory.path() };
-        let mut command = Command::new(&self.program);
         command
             .args(args)
             .current_dir(inside)

@@ -39,10 +39,18 @@ fn collect(directory: &Path, into: &mut Vec<PathBuf>) {
 
 fn host_sources() -> Vec<(String, String)> {
     let crates = fs::read_dir(root().join("host")).unwrap().map(|entry| entry.unwrap().path());
-    crates
+    let all: Vec<_> = crates
         .filter(|path| path.join("src").is_dir())
         .flat_map(|path| sources(&format!("host/{}/src", path.file_name().unwrap().display())))
-        .collect()
+        .collect();
+    // Fuzz targets are no part of the program.
+    let is_part = |name: &str| {
+        let Some(directory) = name.strip_suffix("/fuzz.rs") else { return true };
+        let above = [format!("{directory}/lib.rs"), format!("{directory}/mod.rs")];
+        let text = &all.iter().find(|(name, _)| above.contains(name)).expect("its module").1;
+        !text.contains("#[cfg(test)]\nmod fuzz;")
+    };
+    all.iter().filter(|(name, _)| is_part(name)).cloned().collect()
 }
 
 /// The files that have a line of code with this in it, comments apart.

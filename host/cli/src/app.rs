@@ -36,10 +36,11 @@ use cyrus_workspace::{
 };
 use serde_json::Value;
 use std::{
+    collections::HashMap,
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -77,6 +78,8 @@ pub(crate) struct App {
     store: OnceCell<Arc<dyn SessionStore>>,
     mcp: McpServers,
     variables: Variables,
+    /// Git as each repository has it: all that works in one shares what git said of it.
+    git: Mutex<HashMap<PathBuf, Git>>,
 }
 
 impl Opening {
@@ -125,6 +128,7 @@ impl Opening {
             store: OnceCell::new(),
             mcp: McpServers::default(),
             variables,
+            git: Mutex::default(),
         })
     }
 
@@ -303,8 +307,9 @@ impl App {
         let settings = self.repository(repository).executor_sandbox(name);
         let policy = sandbox::policy(&settings, &self.surroundings()?)?;
         let launcher = self.launcher.clone();
+        let own = self.tool_settings.hosts.clone();
         let confine: Confine = Arc::new(move |program| {
-            launcher.with_policy(policy.clone().way_out(ByRule::hosts(&program.hosts)))
+            launcher.with_policy(policy.clone().way_out(ByRule::hosts(&program.hosts, &own)))
         });
         let made = self.make(config, purpose, confine).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
@@ -430,6 +435,7 @@ impl App {
             carry: configured.carry(),
             junit: configured.junit(),
             failing_base: configured.failing_base(),
+            definitions_of_results: configured.definitions_of_results(),
         };
         Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
     }
@@ -439,11 +445,13 @@ impl App {
         &self,
         repository: &Path,
         script: Option<AbsolutePath>,
+        must_succeed: bool,
     ) -> Result<CommandValidator> {
         let configured = self.repository(repository);
         let access = configured.network_access().checks;
         let mut settings = self.workspace_settings(repository, None, &access)?;
         settings.global_setup = script.or(settings.global_setup);
+        settings.setup_must_succeed &= must_succeed;
         let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
         Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
     }
@@ -499,6 +507,7 @@ impl App {
         Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
+            detects_setup: hooks.detect_setup,
             setup_time: hooks.setup_timeout,
             teardown_time: hooks.teardown_timeout,
             results: git::result_limits(&configured),
@@ -521,6 +530,7 @@ impl App {
     fn surroundings(&self) -> Result<sandbox::Surroundings> {
         Ok(sandbox::Surroundings {
             private: self.private(),
+            repositories: self.repositories_at_hand(),
             path: self.path.as_os_str().to_owned(),
             variables: self.check_environment()?.variables,
             caches: self.tool_settings.caches.clone(),
@@ -531,6 +541,13 @@ impl App {
     fn private(&self) -> Vec<PathBuf> {
         let own = [self.home.as_path(), self.config.work_dir()].map(Path::to_owned).into_iter();
         own.chain(self.user_home.clone()).collect()
+    }
+
+    /// The repositories that are configured, and the one of the current directory.
+    fn repositories_at_hand(&self) -> Vec<PathBuf> {
+        let here = env::current_dir().unwrap_or_default();
+        let here = here.ancestors().find(|directory| directory.join(".git").exists());
+        self.config.repository_paths().chain(here).map(Path::to_owned).collect()
     }
 
     /// Where clones are, and what is known of them.
@@ -557,11 +574,21 @@ impl App {
 
     /// A variable of the operator's; of `PATH`, what programs are looked for in.
     fn variable(&self, name: &str) -> Option<OsString> {
-        if name == "PATH" {
-            Some(self.path.as_os_str().to_owned())
-        } else {
-            self.variables.os(name)
+        match name {
+            "PATH" => Some(self.path.as_os_str().to_owned()),
+            "VIRTUAL_ENV" | "CONDA_PREFIX" => {
+                self.variables.os(name).filter(|place| self.is_searched(Path::new(place)))
+            }
+            _ => self.variables.os(name),
         }
+    }
+
+    /// Whether programs of an environment are looked for. Those of the repository that is worked on are not: it is
+    /// another there.
+    fn is_searched(&self, environment: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let environment = real(environment);
+        env::split_paths(self.path.as_os_str()).any(|place| real(&place).starts_with(&environment))
     }
 
     /// The user's home, where it can be used as one.
@@ -570,11 +597,22 @@ impl App {
     }
 
     fn git(&self, repository: &Path) -> Result<Git> {
+        let known = || self.git.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(git) = known().get(repository) {
+            return Ok(git.clone());
+        }
+        let git = self.new_git(repository)?;
+        known().insert(repository.to_owned(), git.clone());
+        Ok(git)
+    }
+
+    fn new_git(&self, repository: &Path) -> Result<Git> {
         let git = find_program("git", self.path.as_os_str())
             .ok_or_else(|| usage("git was not found: install it, and see that PATH names it"))?;
         let environment = GitEnvironment::of_user(self.user_home(), |name| self.variable(name));
         let settings = self.repository(repository).sandbox();
-        let launcher = sandbox::bare(&self.launcher, &settings, self.private())?;
+        let launcher =
+            sandbox::bare(&self.launcher, &settings, self.private(), self.repositories_at_hand())?;
         Ok(Git::new(launcher, git, environment))
     }
 

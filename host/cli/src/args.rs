@@ -280,6 +280,10 @@ pub(crate) enum SessionCommand {
         /// Every session that was cut off, the oldest first; those that are paused wait for you
         #[arg(long, conflicts_with = "id")]
         all: bool,
+        /// The most that all of the session may cost from now on, in US dollars, what was spent before included; counts
+        /// until it pauses or ends. Caps of the configuration stand over it
+        #[arg(long, value_name = "USD", conflicts_with = "all")]
+        max_cost: Option<MicroUsd>,
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -324,6 +328,10 @@ pub(crate) struct RetryArgs {
     /// Add this to what the task says
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) message: Option<String>,
+    /// The most that all of the session may cost from now on, in US dollars, what was spent before included; counts
+    /// until it pauses or ends. Caps of the configuration stand over it
+    #[arg(long, value_name = "USD")]
+    pub(crate) max_cost: Option<MicroUsd>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

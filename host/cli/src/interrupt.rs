@@ -2,7 +2,7 @@ use crate::output::print_interrupted;
 use cyrus_executor::StopMode;
 use cyrus_orchestrator::{StopSignal, StopSwitch, stop_switch};
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,12 +13,12 @@ static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Ends the process at an interrupt for as long as no session has begun: executors are made and asked until then. What
 /// was launched ends with it.
 pub(crate) fn end_until_begun() -> std::io::Result<()> {
-    let [mut int, mut term, mut hup] = signals()?;
+    let (mut int, mut term, mut hup) = signals()?;
     tokio::spawn(async move {
         tokio::select! {
             Some(()) = int.recv() => {}
             Some(()) = term.recv() => {}
-            Some(()) = hup.recv() => {}
+            Some(()) = next(&mut hup) => {}
         }
         if !BEGUN.load(Ordering::Relaxed) {
             std::process::exit(130);
@@ -27,9 +27,31 @@ pub(crate) fn end_until_begun() -> std::io::Result<()> {
     Ok(())
 }
 
-fn signals() -> std::io::Result<[Signal; 3]> {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    Ok([signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?])
+/// The signals that interrupt. SIGHUP, which says that the terminal is closed, is not among them where this process was
+/// started to ignore it, as `nohup` starts programs.
+fn signals() -> std::io::Result<(Signal, Signal, Option<Signal>)> {
+    let has_no_terminal = hangup_is_ignored();
+    let hangup = if has_no_terminal { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, hangup))
+}
+
+/// The next of a signal; none ever comes of one that is ignored.
+async fn next(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started so, as far as the system says. Looked at once: to listen is to ignore no more.
+fn hangup_is_ignored() -> bool {
+    static AT_START: OnceLock<bool> = OnceLock::new();
+    *AT_START.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+        set & 1 << (SignalKind::hangup().as_raw_value() - 1) != 0
+    })
 }
 
 /// Ctrl-C, and what a terminal or an init system sends instead: the first asks the session to stop and leave
@@ -46,7 +68,7 @@ impl Interrupts {
     pub(crate) fn listen() -> std::io::Result<Self> {
         let (switch, signal_of_stop) = stop_switch();
         let interrupted = Arc::new(AtomicBool::new(false));
-        let [mut int, mut term, mut hup] = signals()?;
+        let (mut int, mut term, mut hup) = signals()?;
         BEGUN.store(true, Ordering::Relaxed);
         let (heard, pulled) = (Arc::clone(&interrupted), switch.clone());
         tokio::spawn(async move {
@@ -54,7 +76,7 @@ impl Interrupts {
                 tokio::select! {
                     Some(()) = int.recv() => {}
                     Some(()) = term.recv() => {}
-                    Some(()) = hup.recv() => {}
+                    Some(()) = next(&mut hup) => {}
                 }
                 hear(&heard, &pulled);
             }

@@ -20,6 +20,8 @@ const TASK: Duration = Duration::from_mins(10);
 pub(crate) struct Preview {
     pub(crate) analysis: Analysis,
     pub(crate) plan: Plan,
+    /// The start that the issue chose.
+    pub(crate) start: Option<String>,
     /// Whether an executor would be asked for the plan first; then `plan` holds that task.
     pub(crate) asks_for_plan: bool,
     /// What the issue asks for and does not get.
@@ -67,7 +69,16 @@ impl Preview {
         let receipts: Vec<_> = chosen.collect();
         let (critical_path, _) = critical_path(&plan, |_| TASK);
         let expected_cost = receipts.iter().filter_map(Receipt::cost).sum();
-        Self { analysis, plan, asks_for_plan, warnings, receipts, expected_cost, critical_path }
+        Self {
+            analysis,
+            plan,
+            start: None,
+            asks_for_plan,
+            warnings,
+            receipts,
+            expected_cost,
+            critical_path,
+        }
     }
 
     /// Why nothing of it can be begun, when that is so.
@@ -102,6 +113,9 @@ impl Preview {
         let mut lines = Vec::new();
         add_line!(lines, "  issue     {}", issue.title);
         add_line!(lines, "  kind      {kind} ({because}), complexity {complexity}");
+        if let Some(start) = &self.start {
+            add_line!(lines, "  start     {start}");
+        }
         if let Some(note) = &self.plan.note {
             add_line!(lines, "  plan      {note}");
         }

@@ -31,6 +31,8 @@ pub(crate) fn withheld() -> Result<Withheld> {
 pub(crate) struct Surroundings {
     /// The operator's and Cyrus's own directories.
     pub(crate) private: Vec<PathBuf>,
+    /// The repositories that are worked on.
+    pub(crate) repositories: Vec<PathBuf>,
     pub(crate) path: OsString,
     /// Variables that name compilers, interpreters and version managers.
     pub(crate) variables: Vec<(OsString, OsString)>,
@@ -58,6 +60,7 @@ pub(crate) fn policy(settings: &SandboxSettings, around: &Surroundings) -> Resul
     let private = around.private.iter().filter(|path| *path != Path::new("/"));
     Ok(SandboxPolicy::new(profile(settings)?)
         .private(private.cloned())
+        .repositories(around.repositories.iter().cloned())
         .toolchain(&around.path, &around.variables)
         .read_only(given(&around.caches)?)
         .read_only(given(&settings.read_only)?)
@@ -71,7 +74,10 @@ pub(crate) fn bare(
     launcher: &Launcher,
     settings: &SandboxSettings,
     private: Vec<PathBuf>,
+    repositories: Vec<PathBuf>,
 ) -> Result<Launcher> {
     let private = private.into_iter().filter(|path| path != Path::new("/"));
-    Ok(launcher.with_policy(SandboxPolicy::new(profile(settings)?).private(private)))
+    Ok(launcher.with_policy(
+        SandboxPolicy::new(profile(settings)?).private(private).repositories(repositories),
+    ))
 }

@@ -1,23 +1,45 @@
 //! What sandboxed programs reach of the network: hosts by rule, through the egress proxy.
 
 use cyrus_config::NetworkAccess;
-use cyrus_egress::{Access, Limits, Proxy, Rules, SystemResolver, forward};
+use cyrus_egress::{Access, Limits, Proxy, Rules, SystemResolver, Verdict, forward};
+use cyrus_executor::Line;
 use cyrus_plugin::HostPattern;
 use cyrus_sandbox::WayOut;
-use std::{collections::BTreeSet, fmt, net::TcpListener, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A proxy, and loopback ports of this machine.
 pub(crate) struct ByRule {
     proxy: Proxy,
     rules: Rules,
     ports: BTreeSet<u16>,
+    refused: Arc<Mutex<Refused>>,
 }
+
+/// What programs were refused.
+#[derive(Debug, Default)]
+struct Refused {
+    /// All, so that each is said once.
+    known: BTreeSet<String>,
+    /// Those since they were asked for last, so that each failure has its own.
+    new: BTreeSet<String>,
+}
+
+/// How many destinations are remembered.
+const REMEMBERED: usize = 100;
 
 impl ByRule {
     /// Reaches these hosts. Of those that are loopback addresses with a port, programs find the port on a loopback
     /// interface of their own.
-    pub(crate) fn hosts<'a>(hosts: impl IntoIterator<Item = &'a HostPattern>) -> Arc<dyn WayOut> {
-        Self::with(Rules::default(), hosts)
+    /// Where the registries are among them, so are those that the operator's own tools go by.
+    pub(crate) fn hosts(hosts: &[HostPattern], own: &BTreeSet<String>) -> Arc<dyn WayOut> {
+        let has_registries = hosts.iter().any(HostPattern::is_registries);
+        let own = if has_registries { parsed(own) } else { Vec::new() };
+        Self::with(Rules::default(), hosts.iter().chain(&own))
     }
 
     /// What a set-up or a check may reach. The registries that the operator's own tools go by are registries, too.
@@ -25,8 +47,7 @@ impl ByRule {
         if !access.registries {
             return Self::with(Rules::default(), &access.hosts);
         }
-        let own: Vec<HostPattern> = own.iter().filter_map(|host| host.parse().ok()).collect();
-        Self::with(Rules::registries(), access.hosts.iter().chain(&own))
+        Self::with(Rules::registries(), access.hosts.iter().chain(&parsed(own)))
     }
 
     fn with<'a>(rules: Rules, hosts: impl IntoIterator<Item = &'a HostPattern>) -> Arc<dyn WayOut> {
@@ -36,7 +57,7 @@ impl ByRule {
         let ports = loopback.map(HostPattern::port).collect();
         let rules = rules.and(Rules::new(hosts));
         let proxy = Proxy::new(rules.clone(), Arc::new(SystemResolver), Limits::default());
-        Arc::new(Self { proxy, rules, ports })
+        Arc::new(Self { proxy, rules, ports, refused: Arc::default() })
     }
 }
 
@@ -58,17 +79,36 @@ impl WayOut for ByRule {
                 return Box::new(());
             }
         };
-        match port {
-            Some(port) => Box::new(forward(listener, port, &Limits::default())),
-            None => Box::new(self.proxy.serve(listener, client, |access| record(&access))),
+        if let Some(port) = port {
+            return Box::new(forward(listener, port, &Limits::default()));
         }
+        let refused = Arc::clone(&self.refused);
+        Box::new(self.proxy.serve(listener, client, move |access| record(&access, &refused)))
+    }
+
+    fn refusals(&self) -> Vec<String> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut refused.new).into_iter().collect()
     }
 }
 
+fn parsed(hosts: &BTreeSet<String>) -> Vec<HostPattern> {
+    hosts.iter().filter_map(|host| host.parse().ok()).collect()
+}
+
 /// A line in the log for each connection. What the program named is text from outside.
-fn record(access: &Access) {
+fn record(access: &Access, refused: &Mutex<Refused>) {
     let Access { client, destination, verdict, sent, received, .. } = access;
     tracing::info!(%client, ?destination, verdict = ?verdict.to_string(), sent, received, "connection of a program");
+    let (Verdict::Refused(why), Some(destination)) = (verdict, destination) else { return };
+    let line = format!("{}: {}", Line::new(destination), Line::new(why));
+    let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused.known.len() < REMEMBERED && refused.known.insert(line.clone()) {
+        tracing::warn!("{} was refused {line}", Line::new(client));
+    }
+    if refused.new.len() < REMEMBERED {
+        refused.new.insert(line);
+    }
 }
 
 impl fmt::Debug for ByRule {
@@ -77,5 +117,33 @@ impl fmt::Debug for ByRule {
             .field("rules", &self.rules)
             .field("ports", &self.ports)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_refusal_is_listed_once_for_each_failure() {
+        let refused = Mutex::new(Refused::default());
+        let access = |verdict| Access {
+            client: "check\u{1b}[31m".to_owned(),
+            destination: Some("https://a.example".to_owned()),
+            verdict,
+            sent: 0,
+            received: 0,
+            lasted: Duration::ZERO,
+        };
+        let lines = || std::mem::take(&mut refused.lock().unwrap().new);
+        record(&access(Verdict::Connected), &refused);
+        assert!(lines().is_empty());
+        for _ in 0..2 {
+            record(&access(Verdict::Refused("no rule".to_owned())), &refused);
+            record(&access(Verdict::Refused("no rule".to_owned())), &refused);
+            let lines = lines();
+            assert_eq!(lines.into_iter().collect::<Vec<_>>(), ["https://a.example: no rule"]);
+        }
     }
 }

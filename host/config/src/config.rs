@@ -69,22 +69,37 @@ pub struct Config {
     pub(crate) store_url: Option<SecretRef>,
 }
 
+/// Opens a file of Cyrus's home, when it is there. A link that leads nowhere is something: what is configured there is not
+/// to be had, which is not the same as that nothing is.
+pub(crate) fn open(path: &Path) -> io::Result<Option<File>> {
+    let leads_nowhere = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|found| found.is_symlink()) && !path.exists()
+    };
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match path.ancestors().find(|above| leads_nowhere(above)) {
+                None => Ok(None),
+                Some(link) => {
+                    let cause = format!("the link {} leads nowhere", link.display());
+                    Err(io::Error::new(io::ErrorKind::NotFound, cause))
+                }
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Config {
     /// Reads `config.json` in Cyrus's home. When there is none, everything has its default.
     pub fn load(sources: &Sources<'_>) -> Result<Self, ConfigError> {
         let file = sources.home.join(CONFIG_FILE);
         let unreadable = |cause| ConfigError::Unreadable { file: file.clone(), cause };
         let mut text = String::new();
-        match File::open(&file) {
-            Ok(open) => {
-                let limit = MOST_BYTES as u64 + 1;
-                open.take(limit).read_to_string(&mut text).map_err(unreadable)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Self::read(sources, file, &json!({}), Vec::new());
-            }
-            Err(error) => return Err(unreadable(error)),
-        }
+        let Some(opened) = open(&file).map_err(unreadable)? else {
+            return Self::read(sources, file, &json!({}), Vec::new());
+        };
+        opened.take(MOST_BYTES as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() > MOST_BYTES {
             return Err(ConfigError::TooLarge { file, limit: MOST_BYTES });
         }

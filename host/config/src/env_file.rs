@@ -1,11 +1,10 @@
 //! `.env` in Cyrus's home, where upstream keeps tokens: variables that count where the environment does not have them.
 
-use crate::ConfigError;
+use crate::{ConfigError, config::open};
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::File,
-    io::{self, Read as _},
+    io::Read as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -36,11 +35,7 @@ impl EnvFile {
     pub fn load(home: &Path) -> Result<Self, ConfigError> {
         let path = home.join(ENV_FILE);
         let unreadable = |cause| ConfigError::Unreadable { file: path.clone(), cause };
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(unreadable(error)),
-        };
+        let Some(file) = open(&path).map_err(unreadable)? else { return Ok(Self::default()) };
         let metadata = file.metadata().map_err(unreadable)?;
         let mut text = String::new();
         file.take(MOST_BYTES).read_to_string(&mut text).map_err(unreadable)?;

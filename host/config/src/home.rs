@@ -29,7 +29,7 @@ pub struct UnsetVariable {
 }
 
 /// A path as people write it, with `~` for the home directory, and `$NAME` and `${NAME}` for variables.
-pub(crate) fn expand(
+pub fn expand(
     path: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<PathBuf, UnsetVariable> {

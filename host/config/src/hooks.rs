@@ -16,6 +16,8 @@ pub struct Hooks {
     pub teardown: Option<PathBuf>,
     /// Whether a session goes on although its set-up failed. Else it is paused before anything is paid for.
     pub continue_on_failure: bool,
+    /// Whether what lock files say is a set-up is run where there is no other.
+    pub detect_setup: bool,
     /// How long each set-up may take, the repository's own too.
     pub setup_timeout: Duration,
     /// How long each tear-down may take, the repository's own too.
@@ -29,6 +31,7 @@ pub(crate) struct HooksSection {
     pub(crate) teardown: Option<PathBuf>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) continue_on_failure: Option<bool>,
+    pub(crate) detect_setup: Option<bool>,
 }
 
 impl HooksSection {
@@ -39,6 +42,7 @@ impl HooksSection {
             teardown: path(&at.get("teardown"), sources),
             timeout: at.get("timeoutSeconds").seconds(),
             continue_on_failure: at.get("continueOnFailure").flag(),
+            detect_setup: at.get("detectSetup").flag(),
         }
     }
 }
@@ -67,6 +71,10 @@ impl RepositoryConfig<'_> {
                 .find(|section| section.hooks.continue_on_failure.as_ref())
                 .copied()
                 .unwrap_or_default(),
+            detect_setup: self
+                .find(|section| section.hooks.detect_setup.as_ref())
+                .copied()
+                .unwrap_or(true),
             setup_timeout: timeout.unwrap_or(SETUP_TIMEOUT),
             teardown_timeout: timeout.unwrap_or(TEARDOWN_TIMEOUT),
         }

@@ -109,6 +109,7 @@ const REPOSITORY: Keys = Object(&[
     ("codegen", CODEGEN),
     ("hooks", HOOKS),
     ("integration", INTEGRATION),
+    ("issueBranches", Open),
     ("network", NETWORK),
     ("planning", Open),
     ("resultLimits", RESULT_LIMITS),
@@ -213,6 +214,7 @@ const SANDBOX: Keys = Object(&[
 
 const HOOKS: Keys = Object(&[
     ("continueOnFailure", Open),
+    ("detectSetup", Open),
     ("setup", Open),
     ("teardown", Open),
     ("timeoutSeconds", Open),
@@ -241,6 +243,7 @@ const SELECTION: Keys = Object(&[
 const VALIDATION: Keys = Object(&[
     ("acceptance", Open),
     ("carry", Open),
+    ("definitions", Open),
     ("failingBase", Open),
     // A command may also be a text.
     ("commands", List(&Object(&[("command", Open), ("timeoutSeconds", Open)]))),

@@ -37,6 +37,7 @@ pub(crate) struct RepositoryEntry {
     id: Option<String>,
     name: Option<String>,
     base_branch: Option<String>,
+    issue_branches: Vec<String>,
     append_instruction: Option<String>,
     labels: Vec<(TaskKind, Vec<String>)>,
     pub(crate) section: Section,
@@ -71,6 +72,7 @@ impl RepositoryEntry {
             id: text("id"),
             name: text("name").or_else(|| text("id")),
             base_branch: text("baseBranch"),
+            issue_branches: at.get("issueBranches").texts().unwrap_or_default(),
             append_instruction: text("appendInstruction"),
             labels: labels::labels(&at.get("labelPrompts")),
             section,
@@ -121,6 +123,14 @@ impl<'a> RepositoryConfig<'a> {
     /// The branch that work starts from, where the entry names one.
     pub fn base_branch(&self) -> Option<&'a str> {
         self.entry?.base_branch.as_deref()
+    }
+
+    /// Whether the text of an issue may choose this branch to start from: it is `baseBranch`, or a name or pattern of
+    /// `issueBranches` matches it.
+    pub fn issue_may_name(&self, branch: &str) -> bool {
+        let Some(entry) = self.entry else { return false };
+        entry.base_branch.as_deref() == Some(branch)
+            || entry.issue_branches.iter().any(|pattern| matches(pattern, branch))
     }
 
     /// What is added to the agent's system prompt.
@@ -254,5 +264,35 @@ impl<'a> RepositoryConfig<'a> {
     /// What the repository's own entry says, else what is said for all.
     pub(crate) fn find<T: 'a>(&self, of: impl Fn(&'a Section) -> Option<&'a T>) -> Option<&'a T> {
         self.section().and_then(&of).or_else(|| of(&self.config.defaults))
+    }
+}
+
+/// Whether a branch has the form of a pattern, in which each `*` stands for any text.
+fn matches(pattern: &str, branch: &str) -> bool {
+    let Some((beginning, rest)) = pattern.split_once('*') else { return pattern == branch };
+    let Some(left) = branch.strip_prefix(beginning) else { return false };
+    let starts = left.char_indices().map(|(at, _)| at).chain([left.len()]);
+    starts.into_iter().any(|at| matches(rest, &left[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_the_branches_it_describes() {
+        for (pattern, branch) in [
+            ("develop", "develop"),
+            ("release/*", "release/1/x"),
+            ("*", "é"),
+            ("v*-lts", "v1-lts-lts"),
+        ] {
+            assert!(matches(pattern, branch), "{pattern} {branch}");
+        }
+        for (pattern, branch) in
+            [("develop", "develop2"), ("release/*", "releases/1"), ("v*-lts", "v1"), ("", "main")]
+        {
+            assert!(!matches(pattern, branch), "{pattern} {branch}");
+        }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) struct ValidationSection {
     junit: Option<Vec<String>>,
     review: Option<Reviewing>,
     failing_base: Option<FailingBase>,
+    definitions_of_results: Option<bool>,
 }
 
 /// What is said of reviews.
@@ -85,6 +86,7 @@ impl ValidationSection {
             junit: patterns("junit"),
             review: review(&at.get("review")),
             failing_base: failing_base(&at.get("failingBase")),
+            definitions_of_results: definitions(&at.get("definitions")),
         }
     }
 
@@ -134,6 +136,18 @@ fn failing_base(at: &At<'_>) -> Option<FailingBase> {
         "retry" => Some(FailingBase::Retry),
         other => {
             at.wrong(format!("{other:?} is none of unverified, accept, stop and retry"));
+            None
+        }
+    }
+}
+
+/// Whether results say what checks do.
+fn definitions(at: &At<'_>) -> Option<bool> {
+    match at.text()? {
+        "base" => Some(false),
+        "result" => Some(true),
+        other => {
+            at.wrong(format!("{other:?} is neither base nor result"));
             None
         }
     }
@@ -210,6 +224,14 @@ impl RepositoryConfig<'_> {
     /// Where checks write `JUnit` reports, as patterns of the form of [`DiffRules::protected_paths`].
     pub fn junit(&self) -> Vec<String> {
         self.find(|section| section.validation.junit.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// Whether what a check does is what the result says in `package.json`, makefiles and their like; else the base
+    /// commit says it.
+    pub fn definitions_of_results(&self) -> bool {
+        self.find(|section| section.validation.definitions_of_results.as_ref())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// What becomes of a result whose failed checks fail on the base commit too.

@@ -65,6 +65,7 @@ fn nothing_said_is_how_it_was() {
         setup_timeout: minutes(5),
         teardown_timeout: minutes(2),
         continue_on_failure: false,
+        detect_setup: true,
     };
     assert_eq!(repository.hooks(), hooks);
     assert_eq!(repository.mcp_configs(), [""; 0].map(PathBuf::from));
@@ -141,6 +142,7 @@ fn what_is_said_for_all_holds_where_nothing_else_is_said() {
         setup_timeout: Duration::from_mins(1),
         teardown_timeout: Duration::from_mins(1),
         continue_on_failure: false,
+        detect_setup: true,
     };
     assert_eq!(repository.hooks(), hooks);
     assert_eq!(config.store_url(), Some(&SecretRef::Env("CYRUS_STORE".into())));

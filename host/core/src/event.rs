@@ -6,7 +6,7 @@ use cyrus_executor::{Event, ExecutorInfo, TaskId};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
 
-/// A part of a session's work that takes time besides executions and checks, which have events of their own.
+/// A part of a session's work that takes time besides executions, which have events of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -14,6 +14,8 @@ pub enum Phase {
     Preparing,
     /// The result of an execution is brought into the repository.
     Collecting,
+    /// A result is looked at: trees are made and set up, and checks run in them, on the base commit too.
+    Checking,
     /// A result is merged with what was merged before it.
     Merging,
     /// The merged result is put on its branch, and delivered.
@@ -28,6 +30,7 @@ impl Phase {
         match self {
             Self::Preparing => "preparing",
             Self::Collecting => "collecting",
+            Self::Checking => "checking",
             Self::Merging => "merging",
             Self::Publishing => "publishing",
             Self::Removing => "removing",

@@ -1,5 +1,6 @@
 pub mod form;
 mod header;
+mod html;
 mod text;
 
 use crate::Urgency;
@@ -61,7 +62,7 @@ pub enum IssueError {
 }
 
 impl Issue {
-    /// The issue in a text, mostly Markdown.
+    /// The issue in a text, mostly Markdown. One in HTML is read as the Markdown that says the same.
     ///
     /// Front matter and lines such as `Labels: …` at the top give title, labels, identifier and priority. Otherwise
     /// the title is the first heading or line that names the work: comments, images, code, empty answers and headings
@@ -91,6 +92,16 @@ mod tests {
         let issue = Issue::from_markdown("\u{feff}\n\n# Add a flag \r\n\nIt should …\n").unwrap();
         assert_eq!((issue.title.as_str(), issue.body.as_str()), ("Add a flag", "It should …"));
         assert_eq!(Issue::from_markdown("#\n##\nreal").unwrap().title, "real");
+    }
+
+    #[test]
+    fn an_issue_in_html_is_read_as_text() {
+        let text = "<h1>Add flags</h1>\n<ul>\n<li><input type=\"checkbox\"> Add one</li>\n</ul>";
+        let issue = Issue::from_markdown(text).unwrap();
+        assert_eq!((issue.title.as_str(), issue.body.as_str()), ("Add flags", "- [ ] Add one"));
+        let mixed = "<table><tr><td>Add tabs</td></tr></table>\n<pre>\n- x\n</pre>";
+        let issue = Issue::from_markdown(mixed).unwrap();
+        assert!(issue.text().contains("Add tabs"), "{issue:?}");
     }
 
     #[test]

@@ -28,8 +28,10 @@ pub enum WorkspaceError {
     /// The result is something that must not be brought in.
     #[error("the result cannot be taken over: {0}")]
     Unacceptable(String),
-    /// The branch was moved by somebody else meanwhile.
-    #[error("the branch {branch} was changed by somebody else; the result is kept at {kept}")]
+    /// The branch has commits that the result has not, or was moved while the result was put on it.
+    #[error(
+        "the branch {branch} has commits that the result does not have; the result is kept at {kept}"
+    )]
     Moved {
         /// The branch.
         branch: String,

@@ -108,7 +108,7 @@ impl<'a> Recorded<'a> {
         let addresses = resolve(&**resolver, to, limits.connect, private).await.map_err(
             |error| match error {
                 Unresolved::Refused(at) => Verdict::Refused(format!(
-                    "{to} is at the private address {}, and no rule spells it out",
+                    "{to} is at the private address {0}, and no rule spells that out: where it is to be reached, name https://{0} beside it",
                     at.host
                 )),
                 error => Verdict::Failed(format!("cannot resolve {to}: {error}")),

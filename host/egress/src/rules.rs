@@ -11,14 +11,17 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// These hosts.
+    /// These hosts; the public package registries where one of them is the word for these.
     pub fn new(hosts: impl IntoIterator<Item = HostPattern>) -> Self {
-        Self { hosts: hosts.into_iter().collect() }
+        let (preset, hosts): (Vec<_>, Vec<_>) =
+            hosts.into_iter().partition(HostPattern::is_registries);
+        let rules = Self { hosts };
+        if preset.is_empty() { rules } else { rules.and(Self::registries()) }
     }
 
     /// The public registries that languages' package managers download from.
     pub fn registries() -> Self {
-        Self::new(REGISTRIES.iter().filter_map(|(host, _)| host.parse().ok()))
+        Self { hosts: REGISTRIES.iter().filter_map(|(host, _)| host.parse().ok()).collect() }
     }
 
     /// These and the others.
@@ -53,6 +56,17 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_word_for_registries_stands_for_them() {
+        let rules = Rules::new(["registries", "a.example"].map(|host| host.parse().unwrap()));
+        let reaches = |host: &str| {
+            let to = Destination::of(&host.parse().unwrap()).unwrap();
+            rules.permit(&to)
+        };
+        assert!(reaches("https://index.crates.io") && reaches("https://a.example"));
+        assert!(!reaches("https://registries") && !reaches("https://b.example"));
+    }
 
     fn rules(hosts: &[&str]) -> Rules {
         Rules::new(hosts.iter().map(|host| host.parse().unwrap()))

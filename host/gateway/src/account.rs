@@ -155,7 +155,10 @@ impl Account {
             let alone = state.under_way.is_empty();
             let at_once = state.ended.cost + held + ask.most <= limit;
             if used + ask.prompt > limit || used >= limit {
-                return Admission::Never(over(used, limit));
+                let is_first = used == MicroUsd::ZERO && state.ended.requests == 0;
+                let why =
+                    if is_first { over_at_first(ask.prompt, limit) } else { over(used, limit) };
+                return Admission::Never(why);
             }
             if !(at_once || alone && ask.can_be_cut) {
                 return if alone {
@@ -206,6 +209,13 @@ enum Admission {
 
 fn over(used: MicroUsd, limit: MicroUsd) -> String {
     format!("the budget of this execution is spent: {used} of {limit}")
+}
+
+fn over_at_first(prompt: MicroUsd, limit: MicroUsd) -> String {
+    format!(
+        "the first request costs {prompt} or more, and the caps (`budget.maxCostPerTask`, \
+         `budget.maxCostPerSession`, `budget.maxCostPerDay`, --max-cost) leave {limit}"
+    )
 }
 
 fn over_at_once(used: MicroUsd, most: MicroUsd, limit: MicroUsd) -> String {
@@ -343,7 +353,8 @@ mod tests {
         assert!(now(&none, ask(0, 0)).unwrap().is_err());
         let little = Account::new(Some(MicroUsd(10)));
         assert!(now(&little, ask(11, 20)).unwrap().is_err());
-        assert!(little.why_spent().is_some(), "the host hears of it");
+        let why = little.why_spent().expect("the host hears of it");
+        assert!(why.contains("the first request") && why.contains("maxCostPerTask"), "{why}");
     }
 
     #[test]

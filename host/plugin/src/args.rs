@@ -458,6 +458,54 @@ mod tests {
         }
     }
 
+    /// Programs take what follows a letter for its value, with the equals sign.
+    #[test]
+    fn a_letter_has_its_value_apart() {
+        let pattern: ArgsPattern =
+            serde_json::from_str(r#"{"flags": {"-o": ["x", "=x"], "--o": ["x"]}}"#).unwrap();
+        let read = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+            pattern.read(&args).map(Arguments::into_list).map_err(|refused| refused.wanted)
+        };
+        assert_eq!(read(&["-o", "x"]).unwrap(), ["-o", "x"]);
+        assert_eq!(read(&["--o=x"]).unwrap(), ["--o=x"]);
+        assert!(read(&["-o=x"]).is_err());
+    }
+
+    #[test]
+    fn both_have_to_let_a_flag_be_repeated() {
+        let of = |repeat| FlagPattern { value: None, repeat };
+        for (one, other, both) in
+            [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+        {
+            assert_eq!(of(one).intersection(&of(other)), Some(of(both)));
+        }
+    }
+
+    #[test]
+    fn values_are_quoted_where_they_could_be_taken_for_something_else() {
+        let shown = |values: &[&str]| {
+            let values = values.iter().map(ToString::to_string).collect();
+            ValuePattern::OneOf(values).to_string()
+        };
+        assert_eq!(shown(&["json", "a/b:c@d%+,", ""]), r#"json|a/b:c@d%+,|"""#);
+        assert_eq!(shown(&["a b", "c|d", "\u{1b}"]), r#""a b"|"c|d"|"\u{1b}""#);
+    }
+
+    #[test]
+    fn a_refused_positional_says_which_line_is_to_be_changed() {
+        let line = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+            pattern().read(&args).unwrap_err().line
+        };
+        assert_eq!(line(&["stop"]), ("positionals[0]".to_owned(), "\"stop\"".to_owned()));
+        assert_eq!(line(&["run", "x", "y"]), ("positionals".to_owned(), "\"any\"".to_owned()));
+        let second: ArgsPattern =
+            serde_json::from_str(r#"{"positionals": ["any", ["a"]]}"#).unwrap();
+        let refused = second.read(&["x".to_owned(), "b".to_owned()]).unwrap_err();
+        assert_eq!(refused.line.0, "positionals[1]");
+    }
+
     #[test]
     fn the_default_takes_no_argument() {
         assert_eq!(ArgsPattern::default().read(&[]), Ok(Arguments::default()));

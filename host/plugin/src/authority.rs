@@ -1,6 +1,6 @@
 use crate::{
     ArgsPattern, ExecutorConfig, GatewayConfig, GitGrant, GitHost, GrantedProgram, HostMaximum,
-    HostPattern, HttpRequest, Manifest, McpGrant, ModelRequest, Policy, ProgramKind, SecretRef,
+    HostPattern, HttpRequest, Manifest, McpGrant, ModelRequest, Policy, ProgramKind,
 };
 use cyrus_executor::Access;
 use serde::Serialize;
@@ -122,7 +122,11 @@ fn program(
     let mut args = args;
     args.flags.retain(|flag, _| Some(flag) != mcp_flag.as_ref());
     ProgramAuthority {
-        model: model.and_then(|model| of_key(&model, &env, config)),
+        model: model.and_then(|model| {
+            let is_granted =
+                |name: &str| env.contains_key(name) || passed.iter().any(|of| of == name);
+            of_key(&model, is_granted, config)
+        }),
         grant,
         program,
         resolved,
@@ -140,18 +144,19 @@ fn program(
 /// Who holds the key of a program's model.
 fn of_key(
     model: &ModelRequest,
-    env: &BTreeMap<String, SecretRef>,
+    is_granted: impl Fn(&str) -> bool,
     config: &ExecutorConfig,
 ) -> Option<String> {
-    let key = &model.key;
-    env.contains_key(key).then(|| match &config.gateway {
+    let granted = model.credentials().map(|(_, name)| name).filter(|name| is_granted(name));
+    let names = granted.collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| match &config.gateway {
         GatewayConfig { enabled: false, .. } => {
-            format!("the gateway is off: the program holds {key} itself, and says itself what it spends")
+            format!("the gateway is off: the program holds {names} itself, and says itself what it spends")
         }
         GatewayConfig { models, .. } => {
             let models = models.as_ref().map_or("every model".to_owned(), |models| models.join(", "));
             format!(
-                "{key} stays with the host, which counts what it spends; the program gets a token of its execution for {models}"
+                "{names} stays with the host, which counts what it spends; the program gets a token of its execution for {models}"
             )
         }
     })
@@ -365,7 +370,7 @@ inject = { header = "authorization", prefix = "Bearer " }
 
     #[test]
     fn it_says_who_holds_the_key_of_a_model() {
-        let request = "[requests.process.agent]\nmodel = { format = \"anthropic\", key = \"KEY\", base-url = \"URL\" }";
+        let request = "[requests.process.agent]\nmodel = { format = \"anthropic\", key = \"KEY\", login-token = \"LOGIN\", base-url = \"URL\" }";
         let text = MANIFEST.replacen("[requests.process.agent]", request, 1);
         let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
         let shown = |env: &str, gateway: &str| {
@@ -383,5 +388,7 @@ inject = { header = "authorization", prefix = "Bearer " }
         assert!(shown(key, r#"{"models": ["a", "b-*"]}"#).contains("for a, b-*"));
         assert!(shown(key, "false").contains("the gateway is off: the program holds KEY itself"));
         assert!(!shown("{}", "true").contains("key of its model"));
+        let both = r#"{"KEY": {"env": "KEY"}, "LOGIN": {"env": "LOGIN"}}"#;
+        assert!(shown(both, "true").contains("key of its model: KEY, LOGIN stays with the host"));
     }
 }

@@ -10,7 +10,8 @@ use url::Host;
 ///
 /// Written `[SCHEME://]HOST[:PORT]`. The scheme is `https` unless written, the port is the scheme's. `HOST` is
 /// a name (`api.example.com`), everything below a name (`*.example.com`, which is not `example.com` itself),
-/// or an address (`10.0.0.1`, `[::1]`). No paths, no queries, no user information, no other wildcards.
+/// or an address (`10.0.0.1`, `[::1]`). The word `registries` by itself stands for the public package registries, for a
+/// launched program; no request of a component is to it. No paths, no queries, no user information, no other wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostPattern {
@@ -24,7 +25,12 @@ enum PatternHost {
     Exactly(Host),
     /// Everything below this name.
     Below(String),
+    /// The public package registries.
+    Registries,
 }
+
+/// The word for the public package registries.
+const REGISTRIES: &str = "registries";
 
 /// Why a text is no host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +50,7 @@ impl HostPattern {
             && match (&self.host, &to.host) {
                 (PatternHost::Exactly(host), to) => host == to,
                 (PatternHost::Below(domain), Host::Domain(name)) => is_below(name, domain),
-                (PatternHost::Below(_), _) => false,
+                (PatternHost::Below(_) | PatternHost::Registries, _) => false,
             }
     }
 
@@ -56,6 +62,7 @@ impl HostPattern {
                 (PatternHost::Exactly(a), PatternHost::Exactly(b)) => a == b,
                 (PatternHost::Below(a), PatternHost::Exactly(Host::Domain(b))) => is_below(b, a),
                 (PatternHost::Below(a), PatternHost::Below(b)) => a == b || is_below(b, a),
+                (PatternHost::Registries, PatternHost::Registries) => true,
                 _ => false,
             }
     }
@@ -68,6 +75,11 @@ impl HostPattern {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether the public package registries are meant.
+    pub fn is_registries(&self) -> bool {
+        self.host == PatternHost::Registries
     }
 
     /// The address, when the pattern is one. Only such a pattern opens private networks.
@@ -91,6 +103,7 @@ impl fmt::Display for HostPattern {
             PatternHost::Below(domain) => {
                 write_origin(f, self.scheme, &format_args!("*.{domain}"), self.port)
             }
+            PatternHost::Registries => f.write_str(REGISTRIES),
         }
     }
 }
@@ -105,6 +118,10 @@ impl FromStr for HostPattern {
 }
 
 fn parse(text: &str) -> Result<HostPattern, String> {
+    if text == REGISTRIES {
+        let (scheme, host) = (Scheme::Https, PatternHost::Registries);
+        return Ok(HostPattern { scheme, host, port: scheme.default_port() });
+    }
     let (scheme, rest) = match text.split_once("://") {
         None => (Scheme::Https, text),
         Some(("https", rest)) => (Scheme::Https, rest),
@@ -213,6 +230,8 @@ mod tests {
             ("*.example.com", "https://*.example.com"),
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("[::1]:8080", "https://[::1]:8080"),
+            ("registries", "registries"),
+            ("https://registries", "https://registries"),
             ("[0:0:0:0:0:0:0:1]", "https://[::1]"),
             ("[::ffff:127.0.0.1]", "https://127.0.0.1"),
             ("localhost", "https://localhost"),
@@ -304,6 +323,9 @@ mod tests {
     fn covers_what_is_narrower_and_nothing_else() {
         for (wide, narrow, yes) in [
             ("*.example.com", "a.example.com", true),
+            ("registries", "registries", true),
+            ("registries", "https://registries", false),
+            ("https://registries", "registries", false),
             ("*.example.com", "*.a.example.com", true),
             ("*.example.com", "*.example.com", true),
             ("*.a.example.com", "*.example.com", false),

@@ -65,7 +65,7 @@ pub use manifest::{
     ProcessRequest, Requests,
 };
 pub use mcp_grant::McpGrant;
-pub use model::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
+pub use model::{GatewayConfig, ModelCredential, ModelFormat, ModelRequest, PriceConfig};
 pub use policy::{Policy, PolicyHandle};
 pub use process_grant::{HostEnvironment, ProcessGrant};
 pub use program::GrantedProgram;

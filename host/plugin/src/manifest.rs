@@ -146,13 +146,11 @@ pub enum ManifestError {
     TwoSecrets(String),
     /// The variables of a model's service are none, or one.
     #[error(
-        "model: key = {key:?} and base-url = {base_url:?} have to be the names of two variables, in capitals"
+        "model: base-url, key, bearer and login-token have to be the names of different variables, in capitals, and are {variables}"
     )]
     Model {
-        /// The variable of the key.
-        key: String,
-        /// The variable of the address.
-        base_url: String,
+        /// What they are.
+        variables: String,
     },
     /// A secret with nobody to send it to.
     #[error("the secret {0:?} has no audience: name the hosts it is for")]

@@ -3,7 +3,10 @@
 use crate::manifest::ManifestError;
 use cyrus_executor::MicroUsd;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// A wire format that programs speak with their model's service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +19,21 @@ pub enum ModelFormat {
     OpenAi,
 }
 
+/// What a model's service is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelCredential {
+    /// A key of the service.
+    Key,
+    /// A bearer token.
+    Bearer,
+    /// The token of a subscription's login.
+    Login,
+}
+
 /// How a program is pointed at its model's service: `[requests.process.NAME.model]` in a manifest.
 ///
-/// Where the operator sets the key's variable, the program gets the gateway's address and a token of its execution in
-/// place of the service's address and the key.
+/// Where the operator sets a variable that holds a credential, the program gets the gateway's address and a token of its
+/// execution in place of the service's address and the credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ModelRequest {
@@ -27,6 +41,12 @@ pub struct ModelRequest {
     pub format: ModelFormat,
     /// The variable that holds the key.
     pub key: String,
+    /// The variable that holds a bearer token, which counts before the key.
+    #[serde(default)]
+    pub bearer: Option<String>,
+    /// The variable that holds the token of a subscription's login, which counts after the key.
+    #[serde(default)]
+    pub login_token: Option<String>,
     /// The variable that holds the service's address.
     pub base_url: String,
     /// The file of the home that holds a login, which the program does not need beside a key.
@@ -35,14 +55,24 @@ pub struct ModelRequest {
 }
 
 impl ModelRequest {
-    /// Refuses names that no variable has.
+    /// The variables that may hold a credential, in the order in which they count.
+    pub fn credentials(&self) -> impl Iterator<Item = (ModelCredential, &str)> {
+        let bearer = self.bearer.as_deref().map(|name| (ModelCredential::Bearer, name));
+        let login = self.login_token.as_deref().map(|name| (ModelCredential::Login, name));
+        bearer.into_iter().chain([(ModelCredential::Key, self.key.as_str())]).chain(login)
+    }
+
+    /// Refuses names that no variable has, and one name for two things.
     pub(crate) fn check(&self) -> Result<(), ManifestError> {
         let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(plain);
-        if is_name(&self.key) && is_name(&self.base_url) && self.key != self.base_url {
+        let credentials = self.credentials().map(|(_, name)| name);
+        let names: Vec<&str> = credentials.chain([self.base_url.as_str()]).collect();
+        let differ = names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        if differ && names.iter().all(|name| is_name(name)) {
             return Ok(());
         }
-        Err(ManifestError::Model { key: self.key.clone(), base_url: self.base_url.clone() })
+        Err(ManifestError::Model { variables: names.join(", ") })
     }
 }
 

@@ -166,3 +166,34 @@ fn the_file_is_this_users_alone_and_a_broken_one_approves_nothing() {
         assert_eq!(fs::read_to_string(&file).unwrap(), broken, "nor is it written over");
     }
 }
+
+/// Something at its place that cannot be read is not the same as nothing: that would be a first use.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_approves_nothing_and_is_no_first_use() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let (home, approvals) = home();
+    let plugin = install(home.path(), MANIFEST, b"1");
+    let granted = config(r#"{"ask": true}"#);
+    let file = home.path().join("approvals.json");
+    symlink("approvals.json", &file).unwrap();
+    for purpose in [Purpose::Inspect, Purpose::Work] {
+        let error = approvals.check(&granted, &plugin, purpose).unwrap_err();
+        assert!(matches!(error, NotApproved::Approvals(_)), "{error}");
+    }
+    fs::remove_file(&file).unwrap();
+
+    // As long as it may be, and a byte longer.
+    approvals.check(&granted, &plugin, Purpose::Work).unwrap();
+    let text = fs::read(&file).unwrap();
+    let padded = |length: usize| [&text[..], &vec![b' '; length - text.len()]].concat();
+    let most = 64 << 20;
+    for (length, is_read) in [(most, true), (most + 1, false)] {
+        fs::write(&file, padded(length)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let checked = approvals.check(&granted, &plugin, Purpose::Inspect);
+        assert_eq!(checked.is_ok(), is_read, "{length}");
+        let said = checked.err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(said.contains("too long"), !is_read, "{said}");
+    }
+}

@@ -28,6 +28,8 @@ mod engine;
 mod events;
 mod execution;
 mod executor;
+#[cfg(test)]
+mod fuzz;
 mod held;
 mod limiter;
 mod outcome;

@@ -252,8 +252,10 @@ impl Runtime {
             let Some(request) = granted.and_then(|granted| granted.model.as_ref()) else {
                 continue;
             };
-            let key = variables.iter().find(|(name, _)| *name == request.key);
-            let key = key.map(|(_, value)| value.clone());
+            let is_credential = |name: &str| request.credentials().any(|(_, of)| of == name);
+            let held =
+                variables.iter().filter(|(name, value)| is_credential(name) && !value.is_empty());
+            let (names, keys): (Vec<_>, Vec<_>) = held.cloned().unzip();
             let upstream = &self.0.common.models;
             let mut gateway = config.gateway.clone();
             gateway.enabled &= granted.is_some_and(|granted| !granted.own_model);
@@ -261,12 +263,12 @@ impl Runtime {
             let problem =
                 |problem| ExecutorError::Gateway { executor: config.name.clone(), problem };
             let taken = taken.map_err(problem)?;
-            if taken.is_none() && key.is_some() && !gateway.enabled {
-                let (executor, key) = (&config.name, &request.key);
-                tracing::warn!(%executor, %grant, "the model gateway is off: the program holds {key} itself");
+            if taken.is_none() && !keys.is_empty() && !gateway.enabled {
+                let (executor, names) = (&config.name, names.join(", "));
+                tracing::warn!(%executor, %grant, "the model gateway is off: the program holds {names} itself");
             }
             if let Some(model) = taken {
-                hidden.extend(key);
+                hidden.extend(keys);
                 models.insert(grant.clone(), model);
             }
         }

@@ -6,11 +6,13 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access, geteuid};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::resources::Resources;
 
@@ -24,8 +26,8 @@ const OF_ROOT: &str = "cyrus";
 const PREFIX: &str = "cyrus-program-";
 
 /// How often and after how long a group is looked at that is about to be empty.
-const LOOKS: u32 = 100;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 10;
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 /// A group in which this process makes others.
 #[derive(Debug)]
@@ -125,14 +127,13 @@ impl Parent {
 }
 
 impl Group {
-    /// The file through which a process joins.
-    pub(crate) fn entrance(&self) -> PathBuf {
-        self.directory.join("cgroup.procs")
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Whether a process is in it.
     pub(crate) fn holds(&self, process: u32) -> bool {
-        let processes = fs::read_to_string(self.entrance()).unwrap_or_default();
+        let processes = fs::read_to_string(entrance(&self.directory)).unwrap_or_default();
         processes.lines().any(|line| line.parse() == Ok(process))
     }
 
@@ -146,11 +147,11 @@ impl Group {
     /// Kills what is in it, and removes it when that is gone.
     pub(crate) async fn end(self) {
         let _ = write(&self.directory.join("cgroup.kill"), "1");
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             if fs::remove_dir(&self.directory).is_ok() {
                 return;
             }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(FIRST_LOOK * (1 << look)).await;
         }
         tracing::warn!(group = %self.directory.display(), "processes of a program did not end when killed");
     }
@@ -163,9 +164,20 @@ impl Drop for Group {
     }
 }
 
+/// The file through which a process joins a group.
+fn entrance(group: &Path) -> PathBuf {
+    group.join("cgroup.procs")
+}
+
 /// Joins a group, with all that this process starts from now on.
-pub(crate) fn join(entrance: &Path) -> io::Result<()> {
-    write(entrance, "0")
+pub(crate) fn join(group: &Path) -> io::Result<()> {
+    write(&entrance(group), "0")
+}
+
+/// A group as the system calls take it.
+pub(crate) fn open(group: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(CWD, group, flags, Mode::empty())?)
 }
 
 /// Writes to a file that is there.

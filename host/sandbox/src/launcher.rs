@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
@@ -19,22 +19,27 @@ use crate::policy::{
     system,
 };
 #[cfg(target_os = "linux")]
+use crate::stem::Supervisors;
+#[cfg(target_os = "linux")]
 use crate::supervised::{self, Awaited, Starting};
 #[cfg(target_os = "linux")]
 use crate::supervisor::Part;
 use crate::{direct, stdio};
 
-/// An executable that supervises when it is asked to.
+/// An executable that supervises when it is asked to. It is started once for all clones, when it is needed first.
 #[derive(Clone, Debug)]
-pub struct Supervisor(
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is none to start"))]
-    PathBuf,
-);
+pub struct Supervisor(#[cfg(target_os = "linux")] Supervisors);
 
 impl Supervisor {
     /// Another executable, whose `main` begins with [`supervise_if_asked`].
     pub fn at(executable: AbsolutePath) -> Self {
-        Self(executable.into())
+        #[cfg(target_os = "linux")]
+        return Self(Supervisors::of(executable.into()));
+        #[cfg(not(target_os = "linux"))]
+        {
+            drop(executable);
+            Self()
+        }
     }
 }
 
@@ -47,13 +52,12 @@ pub fn supervise_if_asked() -> Supervisor {
     {
         let mut args = std::env::args_os().skip(1);
         if args.next().is_some_and(|arg| arg == crate::supervisor::ASKED) {
-            let (part, group) = (args.next(), args.next());
-            std::process::exit(crate::supervisor::run(part.as_deref(), group.as_deref()));
+            std::process::exit(crate::supervisor::run(args.next().as_deref()));
         }
-        Supervisor(PathBuf::from(crate::supervisor::OWN_EXECUTABLE))
+        Supervisor(Supervisors::of(crate::supervisor::OWN_EXECUTABLE.into()))
     }
     #[cfg(not(target_os = "linux"))]
-    Supervisor(PathBuf::new())
+    Supervisor()
 }
 
 /// Starts programs. Cheap to clone; what one clone learns about the system, all know.
@@ -129,6 +133,11 @@ impl Launcher {
     #[must_use]
     pub fn with_policy(&self, policy: SandboxPolicy) -> Self {
         Self { policy: Arc::new(policy), ..self.clone() }
+    }
+
+    /// What programs were refused since this was asked last, see [`WayOut::refusals`].
+    pub fn refusals(&self) -> Vec<String> {
+        self.policy.ways_out().map(|way_out| way_out.refusals()).unwrap_or_default()
     }
 
     /// The same, with this way out for the sandboxes of what it launches.
@@ -228,7 +237,7 @@ impl Launcher {
     #[cfg(target_os = "linux")]
     async fn start_sandboxed(
         &self,
-        supervisor: &Path,
+        supervisor: &Supervisors,
         launch: &Launch,
         sandbox: &Sandbox,
         theirs: stdio::Theirs,
@@ -262,7 +271,10 @@ impl Launcher {
 
     /// Whether sandboxes with namespaces can be had, found out once, by making one.
     #[cfg(target_os = "linux")]
-    async fn namespaces(&self, supervisor: &Path) -> Result<&Result<(), String>, SpawnError> {
+    async fn namespaces(
+        &self,
+        supervisor: &Supervisors,
+    ) -> Result<&Result<(), String>, SpawnError> {
         let rehearse = async || {
             if self.inner.strongest < Containment::PidNamespace {
                 return Ok(Err("they are not to be used".to_owned()));
@@ -370,7 +382,7 @@ impl Launcher {
         #[cfg(target_os = "linux")]
         if let Some(Supervisor(supervisor)) = &self.inner.supervisor {
             use crate::supervisor::ASKED;
-            return Launch::new(path(supervisor.clone()), root)
+            return Launch::new(path(supervisor.executable().to_owned()), root)
                 .args([ASKED, Part::Nothing.argument()])
                 .stdin(Input::Null);
         }
@@ -380,7 +392,7 @@ impl Launcher {
 
 #[cfg(target_os = "linux")]
 async fn with_subreaper(
-    supervisor: &Path,
+    supervisor: &Supervisors,
     starting: Starting<'_>,
     group: Option<Group>,
     theirs: stdio::Theirs,
@@ -388,7 +400,7 @@ async fn with_subreaper(
     match supervised::await_ready(supervisor, Part::Subreaper, starting.launch, group).await? {
         Awaited::Ready(ready) => ready.start(starting, theirs).await,
         Awaited::Refused(problem) => {
-            Err(SpawnError::Supervisor { supervisor: supervisor.to_owned(), problem })
+            Err(SpawnError::Supervisor { supervisor: supervisor.executable().to_owned(), problem })
         }
     }
 }

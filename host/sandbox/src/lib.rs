@@ -4,8 +4,8 @@
 //! ends when the program does, when it is killed, when the last hold on it is dropped, and when the host itself is
 //! killed, as far as the [`Containment`] in force reaches; [`Confinement::limits`] says how far that is.
 //!
-//! The work is done by a supervisor, which is the host's own executable started once more: `main` calls
-//! [`supervise_if_asked`] before anything else.
+//! The work is done by a supervisor, which is the host's own executable, started once more and forked for each program:
+//! `main` calls [`supervise_if_asked`] before anything else.
 
 mod beneath;
 mod capture;
@@ -13,6 +13,8 @@ mod capture;
 mod cgroup;
 mod child;
 mod containment;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod direct;
 mod error;
 mod home;
@@ -28,6 +30,8 @@ mod search;
 mod session;
 mod signals;
 mod stdio;
+#[cfg(target_os = "linux")]
+mod stem;
 #[cfg(target_os = "linux")]
 mod supervised;
 #[cfg(target_os = "linux")]

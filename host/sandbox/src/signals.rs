@@ -26,3 +26,11 @@ pub(crate) fn make_default() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Ignores SIGCHLD, so that the kernel removes a child of this process as soon as it ends, without a wait.
+#[cfg(target_os = "linux")]
+pub(crate) fn ignore_ended_children() -> io::Result<()> {
+    // SAFETY: to ignore a signal is no handler, so none runs that could be unsafe.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+    Ok(())
+}

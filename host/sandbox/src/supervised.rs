@@ -1,44 +1,39 @@
 //! The host's side of a supervisor.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::{self, killpg};
 use nix::unistd::Pid;
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::cgroup::Group;
 use crate::child::{Ending, Exit, Handle, Mailbox};
 use crate::containment::{Confinement, Containment, Layers, MemoryLimit};
+use crate::descriptors;
 use crate::error::{Lost, SpawnError};
 use crate::launch::Launch;
 use crate::policy::{Plan, Profile, Sandbox};
 use crate::resources::{Exceeded, Resources};
 use crate::stdio::Theirs;
-use crate::supervisor::{ASKED, Part};
-use crate::wire::{Enforced, Failure, MOST_OUTLETS, Order, Report, Request};
+use crate::stem::Supervisors;
+use crate::supervisor::Part;
+use crate::wire::{Enforced, Failure, Order, Report, Request};
 
 /// A supervisor whose containment stands, waiting for its order.
 pub(crate) struct Ready {
     supervisor: PathBuf,
     containment: Containment,
     fresh_proc: bool,
-    process: Child,
     reports: Lines<BufReader<OwnedReadHalf>>,
     /// The only hold on the host's end of the socket, but for the one that reads: when it closes, all ends.
     requests: OwnedWriteHalf,
@@ -62,62 +57,44 @@ pub(crate) enum Awaited {
     Refused(String),
 }
 
-/// Starts a supervisor and waits until its containment stands. `launch` is for the errors only: what it holds is
-/// not told to anybody yet.
+/// Starts a supervisor and waits until its containment stands. `launch` is for the errors only: nothing of it is sent
+/// before that.
 pub(crate) async fn await_ready(
-    supervisor: &Path,
+    supervisors: &Supervisors,
     part: Part,
     launch: &Launch,
     group: Option<Group>,
 ) -> Result<Awaited, SpawnError> {
-    let (process, socket) =
-        spawn(supervisor, part, group.as_ref()).map_err(|source| SpawnError::Supervisor {
-            supervisor: supervisor.to_owned(),
-            problem: format!("cannot be started to launch {}: {source}", launch.program),
-        })?;
+    let supervisor = supervisors.executable().to_owned();
+    let socket = match supervisors.fork(part, group.as_ref()).await {
+        Ok(socket) => socket,
+        Err(source) => {
+            let problem = format!("cannot be started to launch {}: {source}", launch.program);
+            return Err(SpawnError::Supervisor { supervisor, problem });
+        }
+    };
     let (reader, requests) = socket.into_split();
     let mut ready = Ready {
-        supervisor: supervisor.to_owned(),
+        supervisor,
         containment: match part {
             Part::Subreaper => Containment::Subreaper,
             _ => Containment::PidNamespace,
         },
         fresh_proc: false,
-        process,
         reports: BufReader::new(reader).lines(),
         requests,
         group,
         memory_bytes: launch.limits.and_then(|limits| limits.memory_bytes),
     };
     match ready.report().await? {
-        Report::Ready { fresh_proc } => {
+        Report::Ready { process, fresh_proc } => {
             ready.fresh_proc = fresh_proc;
-            let pid = ready.process.id();
-            ready.group =
-                ready.group.take().filter(|group| pid.is_some_and(|pid| group.holds(pid)));
+            ready.group = ready.group.take().filter(|group| group.holds(process));
             Ok(Awaited::Ready(Box::new(ready)))
         }
         Report::Refused(reason) => Ok(Awaited::Refused(reason)),
         other => Err(ready.broken(format!("it began with {other:?}"))),
     }
-}
-
-fn spawn(supervisor: &Path, part: Part, group: Option<&Group>) -> io::Result<(Child, UnixStream)> {
-    // Both ends are closed on exec from their first moment, so no other child can hold the host's end open.
-    let (ours, theirs) = StdUnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let process = Command::new(supervisor)
-        .arg0("cyrus-supervisor")
-        .args([ASKED, part.argument()])
-        .args(group.map(Group::entrance))
-        // The host's variables may be secrets, and others can read a process's environment.
-        .env_clear()
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    Ok((process, UnixStream::from_std(ours)?))
 }
 
 impl Ready {
@@ -192,7 +169,7 @@ impl Ready {
             Report::Failed(Failure::Sandbox(problem)) => Err(problem),
             other => return Err(self.broken(format!("it answered its order with {other:?}"))),
         };
-        let _ = self.process.wait().await;
+        self.ended().await;
         Ok(tried)
     }
 
@@ -202,13 +179,9 @@ impl Ready {
         let socket: &UnixStream = self.requests.as_ref();
         let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         let sent = socket
+            // A part of the line may go, but then all the descriptors went with it.
             .async_io(Interest::WRITABLE, || {
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-                let mut ancillary = SendAncillaryBuffer::new(&mut space);
-                ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-                // A part of the line may go, but then all the descriptors went with it.
-                let bytes = [IoSlice::new(&line)];
-                Ok(sendmsg(socket, &bytes, &mut ancillary, SendFlags::NOSIGNAL)?)
+                Ok(descriptors::send(socket, &line, &descriptors, SendFlags::empty())?)
             })
             .await?;
         self.requests.write_all(&line[sent..]).await
@@ -255,19 +228,35 @@ impl Ready {
                         // It says nothing else any more.
                         Ok(_) | Err(_) => {}
                     },
+                    // The socket is closed only by the end of the supervisor. What it waited for is gone when it is.
                     Ok(None) | Err(_) => break,
                 }
             }
         }
-        // The socket is closed only by the end of the supervisor. What it waited for is gone when it is.
-        let _ = self.process.wait().await;
-        if let Some(group) = self.group.take() {
-            if let Some(most) = self.memory_bytes.filter(|_| group.ran_out_of_memory()) {
-                drop(exceeded.set(Exceeded::Memory(most)));
-            }
-            group.end().await;
+        let group = self.group.take();
+        if let Some(group) = &group
+            && let Some(most) = self.memory_bytes.filter(|_| group.ran_out_of_memory())
+        {
+            drop(exceeded.set(Exceeded::Memory(most)));
         }
-        ended.send_replace(Some(self.ending(exit, pid)));
+        let ending = self.ending(exit, pid);
+        // A namespace has ended by now: nothing in the group is anything but about to be gone.
+        if ending.is_ok() && self.containment == Containment::PidNamespace {
+            ended.send_replace(Some(ending));
+            if let Some(group) = group {
+                group.end().await;
+            }
+        } else {
+            if let Some(group) = group {
+                group.end().await;
+            }
+            ended.send_replace(Some(ending));
+        }
+    }
+
+    /// Waits until the supervisor is gone.
+    async fn ended(&mut self) {
+        while let Ok(Some(_)) = self.reports.next_line().await {}
     }
 
     async fn request(&mut self, request: &Request) -> io::Result<()> {
@@ -307,20 +296,12 @@ fn layers(profile: Profile, enforced: Enforced, memory: MemoryLimit) -> Layers {
 
 /// The listeners that the supervisor sent before it said that the program runs. None: there are none.
 fn receive(letters: &StdUnixStream) -> io::Result<Vec<TcpListener>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_OUTLETS))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    match recvmsg(letters, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags) {
-        Ok(_) | Err(Errno::AGAIN) => {}
+    let received = match descriptors::receive(letters, &mut [0], RecvFlags::DONTWAIT) {
+        Ok(received) => received.descriptors,
+        Err(Errno::AGAIN) => Vec::new(),
         Err(error) => return Err(error.into()),
-    }
-    let mut listeners = Vec::new();
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = message {
-            listeners.extend(rights.map(TcpListener::from));
-        }
-    }
+    };
+    let listeners: Vec<_> = received.into_iter().map(TcpListener::from).collect();
     for listener in &listeners {
         listener.set_nonblocking(true)?;
     }

@@ -9,8 +9,6 @@ use crate::child::{Exit, Signal};
 use crate::policy::Plan;
 use crate::resources::{Exceeded, Resources};
 
-pub(crate) use crate::policy::MOST_OUTLETS;
-
 /// The one order a supervisor gets, with the program's standard input, output and error beside it, and a socket over
 /// which the listeners of its network are sent.
 #[derive(Serialize, Deserialize)]
@@ -42,8 +40,8 @@ pub(crate) enum Request {
 pub(crate) enum Report {
     /// The system refused the containment, in words. Nothing runs; the supervisor ends.
     Refused(String),
-    /// The containment stands, and the order is awaited.
-    Ready { fresh_proc: bool },
+    /// The containment stands, and the order is awaited by this process, as the host sees it.
+    Ready { process: u32, fresh_proc: bool },
     /// The program did not start. The supervisor ends.
     Failed(Failure),
     /// The program runs, under this id as the supervisor sees it.

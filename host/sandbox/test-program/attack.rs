@@ -131,13 +131,21 @@ fn type_for_others() -> io::Result<String> {
 /// System calls that end here without an effect, also where they are allowed.
 fn system_call(name: &str) -> io::Result<String> {
     let user = libc::c_long::from(libc::CLONE_NEWUSER);
+    let parent = libc::c_long::from(nix::unistd::getppid().as_raw());
     let (number, first, second) = match name {
         "unshare-user" => (libc::SYS_unshare, user, 0),
         "unshare-network" => (libc::SYS_unshare, libc::CLONE_NEWNET.into(), 0),
         "clone-user" => return clone_user(),
+        "starve-child" => return starve_child(),
         "clone3" => (libc::SYS_clone3, 0, 0),
         "io_uring" => return io_uring(),
         "userfaultfd" => (libc::SYS_userfaultfd, 1, 0),
+        "secret-memory" => (libc::SYS_memfd_secret, -1, 0),
+        "starve-by-number" => (libc::SYS_sched_setaffinity, 1, 0),
+        "starve-by-class" => (libc::SYS_sched_setscheduler, 1, -1),
+        "starve-parent" => (libc::SYS_sched_setaffinity, parent, 0),
+        "starve-parents-class" => (libc::SYS_setpriority, 0, parent),
+        "starve-by-user" => (libc::SYS_setpriority, 2, -1),
         "ptrace" => (libc::SYS_ptrace, libc::PTRACE_TRACEME.into(), 0),
         "keyring" => (libc::SYS_keyctl, 0, -3),
         "bpf" => (libc::SYS_bpf, 0, 0),
@@ -153,6 +161,17 @@ fn system_call(name: &str) -> io::Result<String> {
     };
     // SAFETY: with these arguments the calls read no more than a constant string, and change this process only.
     checked(unsafe { libc::syscall(number, first, second, 0, 0, 0) })
+}
+
+/// Another process of the same user, as a supervisor is where there is no view.
+fn starve_child() -> io::Result<String> {
+    let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn()?;
+    // SAFETY: numbers only.
+    let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, child.id(), 5) };
+    let done = checked(done.into());
+    child.kill()?;
+    child.wait()?;
+    done
 }
 
 fn clone_user() -> io::Result<String> {

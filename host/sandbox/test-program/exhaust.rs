@@ -28,7 +28,31 @@ pub(crate) fn attack(name: &str, args: &[&str]) -> Option<io::Result<String>> {
         ("hide-for-good", [directory, mebibytes]) => {
             hide(directory, number(mebibytes)).and_then(|()| for_good(String::new()))
         }
+        ("hog-from-thread-for-good", [bytes]) => {
+            let bytes = number(bytes);
+            from_thread(move || hog(bytes, true).map(drop))
+        }
+        ("unlink-from-thread-for-good", [directory, mebibytes]) => {
+            let (directory, mebibytes) = ((*directory).to_owned(), number(mebibytes));
+            from_thread(move || unlinked(&directory, mebibytes).map(std::mem::forget))
+        }
+        ("in-flight-for-good", [directory, mebibytes]) => {
+            let none = std::time::Duration::ZERO;
+            in_flight(directory, number(mebibytes), 1, none).and_then(|()| for_good(String::new()))
+        }
+        ("in-flight-slowly-for-good", [directory, files, mebibytes]) => {
+            let pause = std::time::Duration::from_millis(150);
+            in_flight(directory, number(files), number(mebibytes), pause)
+                .and_then(|()| for_good(String::new()))
+        }
+        ("hold-open-for-good", [files, threads]) => {
+            hold_open(number(files), number(threads)).and_then(for_good)
+        }
         ("make-files", [directory]) => make_files(directory),
+        ("empty-files", [directory, most]) => empty_files(directory, number(most)),
+        ("empty-files-for-good", [directory, most]) => {
+            empty_files(directory, number(most)).and_then(for_good)
+        }
         _ => return None,
     })
 }
@@ -42,6 +66,23 @@ fn for_good(_: String) -> io::Result<String> {
 
 fn number(text: &str) -> u64 {
     text.parse().expect("a number")
+}
+
+/// Has as many open files and threads, so that looking at the files of each thread takes for ever.
+fn hold_open(files: u64, threads: u64) -> io::Result<String> {
+    let held: Vec<_> = (0..files).map_while(|_| File::open("/dev/null").ok()).collect();
+    for _ in 0..threads {
+        std::thread::Builder::new().stack_size(64 << 10).spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        })?;
+    }
+    // Until a look at it is under way.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    println!("held");
+    std::mem::forget(held);
+    Ok(String::new())
 }
 
 /// Processes that do nothing, until no more can be had. They end with this one where something sees to that.
@@ -180,6 +221,55 @@ fn hide(directory: &str, mebibytes: u64) -> io::Result<()> {
     fs::set_permissions(&below, fs::Permissions::from_mode(0o300))
 }
 
+/// Does it in a thread, and ends the first one, of which the system tells most.
+fn from_thread(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<String> {
+    std::thread::spawn(move || {
+        if work().is_ok() {
+            loop {
+                std::thread::park();
+            }
+        }
+        std::process::exit(1)
+    });
+    // SAFETY: this thread only; the process goes on with the other one, which uses nothing of this.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    Err(io::ErrorKind::Other.into())
+}
+
+/// A file that is open and has no name.
+fn unlinked(directory: &str, mebibytes: u64) -> io::Result<File> {
+    let path = format!("{directory}/unlinked");
+    let mut file = File::create(&path)?;
+    fs::remove_file(&path)?;
+    for _ in 0..mebibytes {
+        file.write_all(&vec![1; 1 << 20])?;
+    }
+    Ok(file)
+}
+
+/// The same, held open by nothing but a message that was not received yet.
+fn in_flight(
+    directory: &str,
+    files: u64,
+    mebibytes: u64,
+    pause: std::time::Duration,
+) -> io::Result<()> {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+    let (one, other) = std::os::unix::net::UnixDatagram::pair()?;
+    for _ in 0..files {
+        let file = unlinked(directory, mebibytes)?;
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = SendAncillaryBuffer::new(&mut space);
+        let sent = [std::os::fd::AsFd::as_fd(&file)];
+        message.push(SendAncillaryMessage::ScmRights(&sent));
+        let text = [io::IoSlice::new(b"x")];
+        rustix::net::sendmsg(&one, &text, &mut message, SendFlags::empty())?;
+        std::thread::sleep(pause);
+    }
+    std::mem::forget((one, other));
+    Ok(())
+}
+
 fn make_files(directory: &str) -> io::Result<String> {
     let below = format!("{directory}/many");
     fs::create_dir(&below)?;
@@ -188,4 +278,12 @@ fn make_files(directory: &str) -> io::Result<String> {
     }
     fs::remove_dir_all(below)?;
     Ok("files".into())
+}
+
+/// Files that hold nothing, and stay.
+fn empty_files(directory: &str, most: u64) -> io::Result<String> {
+    for number in 0..most {
+        File::create(format!("{directory}/{number}"))?;
+    }
+    Ok(format!("{most} files"))
 }

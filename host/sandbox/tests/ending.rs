@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use common::{LITTER, PROGRAM, SUPERVISED, Wake, launcher, limits, litter, sh, soon};
 use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Lost, Output, Signal};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt;
 
 fn quiet(script: &str) -> Launch {
@@ -87,6 +89,37 @@ async fn all_ends_with_a_host_that_is_killed() {
         host.wait().unwrap();
         assert_eq!(wake.all_gone().await, "");
     }
+}
+
+/// The first process of the namespace listens to the host, and measures what the program made. However busy that keeps it,
+/// the one above it ends all when the host is gone.
+#[tokio::test]
+async fn all_ends_with_a_host_that_is_killed_while_the_supervisor_is_busy() {
+    let probed = launcher(Containment::PidNamespace).probe().await.unwrap();
+    if probed.containment != Containment::PidNamespace {
+        return;
+    }
+    let mut wake = Wake::new();
+    let script = litter(&wake, "sleep 1000000");
+    let name = serde_json::to_value(Containment::PidNamespace).unwrap();
+    let mut host = Command::new(PROGRAM)
+        .args(["host", name.as_str().unwrap(), &script])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    wake.all_here(&LITTER).await;
+    let child = |parent: u32| {
+        let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        list.unwrap().split_whitespace().next().unwrap().parse::<u32>().unwrap()
+    };
+    let inner = child(child(child(host.id())));
+    let status = std::fs::read_to_string(format!("/proc/{inner}/status")).unwrap();
+    assert!(status.lines().any(|line| line == format!("NSpid:\t{inner}\t1")), "{status}");
+    // A process that does nothing any more is as busy as one can be.
+    kill(Pid::from_raw(inner.cast_signed()), nix::sys::signal::Signal::SIGSTOP).unwrap();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert_eq!(wake.all_gone().await, "");
 }
 
 #[tokio::test]

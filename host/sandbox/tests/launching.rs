@@ -3,16 +3,22 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{PROGRAM, SUPERVISED, Wake, launcher, path, sh, soon};
 use cyrus_sandbox::{
     Confinement, Containment, Exit, Input, Launch, Launcher, Limits, Output, SpawnError, Supervisor,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 const ALL: [Containment; 3] =
     [Containment::PidNamespace, Containment::Subreaper, Containment::ProcessGroup];
@@ -296,36 +302,114 @@ async fn a_set_user_id_bit_gains_nothing() {
     }
 }
 
-/// A stand-in for the system's refusal: the real one cannot be had everywhere.
+/// The real refusal cannot be had everywhere. This one is the kernel's, too: to a thread that may not ask for namespaces.
+#[test]
+fn where_a_namespace_is_refused_a_subreaper_takes_over_and_the_reason_is_kept() {
+    let said = Warnings::default();
+    let heard = said.clone();
+    let refused = std::thread::spawn(move || {
+        refuse(nix::libc::SYS_unshare, nix::libc::EPERM);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tracing::subscriber::with_default(heard, || {
+            let launcher = launcher(Containment::PidNamespace);
+            for _ in 0..2 {
+                runtime.block_on(async {
+                    let child = launcher.spawn(sh("exit 5")).await.unwrap();
+                    let confinement = child.confinement();
+                    assert_eq!(confinement.containment, Containment::Subreaper);
+                    let reason = confinement.refused.as_deref().unwrap();
+                    assert!(reason.contains("not permitted"), "{reason}");
+                    let limits = confinement.limits();
+                    assert!(limits.ends_with(&format!("No process namespace: {reason}.")));
+                    assert_eq!(soon(child.wait()).await, Ok(Exit::Code(5)));
+                });
+            }
+        });
+    });
+    refused.join().unwrap();
+    // It is asked for once.
+    assert_eq!(said.0.load(Ordering::Relaxed), 1);
+}
+
+/// A program is born in its control group, or joins it where the kernel has no call for that.
+#[test]
+fn a_program_is_in_its_control_group_without_the_newest_system_calls_too() {
+    let group = |refused: bool| {
+        std::thread::spawn(move || {
+            if refused {
+                refuse(nix::libc::SYS_clone3, nix::libc::ENOSYS);
+            }
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let read = output_of(Containment::Subreaper, sh("cat /proc/self/cgroup"));
+            runtime.block_on(read).contains("cyrus-program-")
+        })
+    };
+    assert_eq!(group(true).join().unwrap(), group(false).join().unwrap());
+}
+
+/// Has the kernel refuse a system call to this thread and what it starts.
+fn refuse(call: nix::libc::c_long, errno: nix::libc::c_int) {
+    let refused = BTreeMap::from([(call, Vec::new())]);
+    let errno = SeccompAction::Errno(errno.cast_unsigned());
+    let architecture = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, errno, architecture).unwrap();
+    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
+
+/// Counts the warnings of a thread.
+#[derive(Clone, Debug, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// What supervisors are forked from is started once, and again when it was killed. What came from it stays.
 #[tokio::test]
-async fn where_a_namespace_is_refused_a_subreaper_takes_over_and_the_reason_is_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let (script, log) = (directory.path().join("supervisor"), directory.path().join("log"));
-    let text = format!(
-        "#!/bin/sh
-         echo \"$2\" >>{log}
-         if [ \"$2\" = outer ]; then echo '{{\"refused\":\"not here\"}}' >&0; exit; fi
-         exec {PROGRAM} \"$@\"",
-        log = log.display()
-    );
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
-    let launcher = Launcher::supervised(Supervisor::at(path(script)));
-    for _ in 0..2 {
-        let child = launcher.spawn(sh("exit 5")).await.unwrap();
-        let confinement = child.confinement();
-        assert_eq!(confinement.containment, Containment::Subreaper);
-        assert_eq!(confinement.refused.as_deref(), Some("not here"));
-        assert!(confinement.limits().ends_with("No process namespace: not here."));
+async fn supervisors_come_from_one_process_that_may_be_lost() {
+    let launcher = launcher(Containment::Subreaper);
+    let mut stems = Vec::new();
+    for round in 0..4 {
+        let script = "read -r _ _ _ stem _ </proc/$PPID/stat; echo $stem; read -r line; exit 5";
+        let mut child = launcher.spawn(sh(script).stdin(Input::Pipe)).await.unwrap();
+        let mut stdout = BufReader::new(child.take_stdout().unwrap());
+        let mut stem = String::new();
+        soon(stdout.read_line(&mut stem)).await.unwrap();
+        let stem: i32 = stem.trim().parse().unwrap();
+        if round == 1 {
+            kill(Pid::from_raw(stem), nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+        stems.push(stem);
+        drop(child.take_stdin());
         assert_eq!(soon(child.wait()).await, Ok(Exit::Code(5)));
     }
-    // It is asked for once.
-    assert_eq!(fs::read_to_string(log).unwrap(), "outer\nsubreaper\nsubreaper\n");
+    assert_eq!(stems[0], stems[1]);
+    assert_eq!(stems[2], stems[3]);
+    assert_ne!(stems[1], stems[2]);
 }
 
 #[test]
 fn a_supervisor_that_no_host_started_ends_by_itself() {
-    for part in ["outer", "sandbox", "subreaper", "else"] {
+    for part in ["stem", "outer", "sandbox", "subreaper", "else"] {
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         let status = Command::new(PROGRAM).args(["__supervise", part]).stdin(null).status();
         assert_eq!(status.unwrap().code(), Some(1), "{part}");

@@ -10,7 +10,8 @@ use common::{PROGRAM, Place, SUPERVISED, launcher, limits, path, soon};
 use cyrus_sandbox::{
     Containment, Exceeded, Exit, Finished, Input, Launch, Launcher, Profile, Resources,
 };
-use nix::libc::{EAGAIN, EFBIG, EMFILE, ENOMEM, SIGXCPU};
+use nix::libc::{EAGAIN, EFBIG, EMFILE, ENOMEM, ENOSPC, SIGXCPU};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 async fn attack(launcher: &Launcher, limits: Option<Resources>, attack: &[&str]) -> Finished {
     let place = Place::new();
@@ -109,8 +110,12 @@ async fn a_program_that_uses_more_memory_than_it_may_is_ended() {
         assert_eq!(ended.exceeded, Some(Exceeded::Memory(100 << 20)), "{environment}: {ended:?}");
         assert!(!ended.success());
     }
+    let launcher_of_namespaces = launcher(Containment::PidNamespace);
+    let tried = ["hog-from-thread-for-good", "134217728"];
+    let ended = attack(&launcher_of_namespaces, Some(limits), &tried).await;
+    assert_eq!(ended.exceeded, Some(Exceeded::Memory(100 << 20)), "{ended:?}");
     let free = Some(Resources::UNLIMITED);
-    let ended = attack(&launcher(Containment::PidNamespace), free, &["hog", "134217728"]).await;
+    let ended = attack(&launcher_of_namespaces, free, &["hog", "134217728"]).await;
     assert!(ended.success() && ended.exceeded.is_none(), "{ended:?}");
 }
 
@@ -135,13 +140,36 @@ async fn files_in_memory_are_memory() {
     }
 }
 
+/// What the kernel keeps of a file takes memory when there is nothing in it, too.
+#[tokio::test]
+async fn empty_files_in_memory_are_memory() {
+    let launcher = launcher(Containment::PidNamespace);
+    let view = launcher.probe_sandbox(Profile::Standard).await.unwrap().sandbox.unwrap().view;
+    for directory in ["/tmp", "/dev/shm"].iter().filter(|_| view) {
+        let limits = Some(Resources { memory_bytes: Some(20 << 20), ..Resources::UNLIMITED });
+        let ended = attack(&launcher, limits, &["empty-files-for-good", directory, "60000"]).await;
+        assert_eq!(ended.exceeded, Some(Exceeded::Memory(20 << 20)), "{directory}: {ended:?}");
+        let free = Some(Resources::UNLIMITED);
+        let ended = attack(&launcher, free, &["empty-files", directory, "200000"]).await;
+        assert_eq!(ended.stdout.text(), format!("refused {ENOSPC}\n"), "{directory}: {ended:?}");
+    }
+}
+
 /// What becomes of a machine that has no memory left.
 #[tokio::test]
 async fn a_program_is_the_first_to_end_when_memory_is_short() {
     for environment in SUPERVISED {
-        let script = "cat /proc/self/oom_score_adj";
-        let ended = Place::new().run(&launcher(environment), script).await;
-        assert_eq!(ended.stdout.text(), "500\n", "{ended:?}");
+        let script = "cat /proc/self/oom_score_adj; for process in self $$; do
+                      { echo 0 >/proc/$process/oom_score_adj; } 2>/dev/null; done; cat /proc/$$/oom_score_adj";
+        let launcher = launcher(environment);
+        let ended = Place::new().run(&launcher, script).await;
+        let said = ended.stdout.text();
+        assert!(said.starts_with("500\n"), "{ended:?}");
+        let sandbox = launcher.probe_sandbox(Profile::Standard).await.unwrap().sandbox.unwrap();
+        // Without Landlock, one whose host lacks CAP_SYS_RESOURCE takes it back.
+        if sandbox.landlock > 0 {
+            assert_eq!(said, "500\n500\n", "{ended:?}");
+        }
     }
 }
 
@@ -149,14 +177,53 @@ async fn a_program_is_the_first_to_end_when_memory_is_short() {
 async fn a_program_that_takes_more_room_than_it_may_is_ended() {
     let limits = Resources { disk_bytes: Some(8 << 20), ..Resources::UNLIMITED };
     for environment in SUPERVISED {
-        for tried in [&["fill-for-good", ".", "20"][..], &["hide-for-good", ".", "20"]] {
-            let ended = attack(&launcher(environment), Some(limits), tried).await;
+        for tried in [
+            ["fill-for-good", ".", "20"],
+            ["hide-for-good", ".", "20"],
+            ["unlink-from-thread-for-good", ".", "20"],
+            ["in-flight-for-good", ".", "20"],
+        ] {
+            let ended = attack(&launcher(environment), Some(limits), &tried).await;
             let Some(Exceeded::Disk { place, bytes }) = &ended.exceeded else {
                 panic!("{tried:?} with {environment}: {ended:?}")
             };
-            assert!(place.ends_with("workspace") && *bytes == 8 << 20, "{ended:?}");
+            // A file without a name lies in no place.
+            let is_there = place.ends_with("workspace")
+                || !tried[0].starts_with('f') && !tried[0].starts_with("hide");
+            assert!(is_there && *bytes == 8 << 20, "{ended:?}");
             assert!(!ended.success());
         }
+    }
+}
+
+/// Bit by bit, between two looks of the watch; and so much that no other program writes it meanwhile.
+#[tokio::test]
+async fn what_is_hidden_bit_by_bit_is_not_forgotten() {
+    let limits = Resources { disk_bytes: Some(100 << 20), ..Resources::UNLIMITED };
+    let tried = ["in-flight-slowly-for-good", ".", "20", "10"];
+    let ended = attack(&launcher(Containment::PidNamespace), Some(limits), &tried).await;
+    assert!(matches!(ended.exceeded, Some(Exceeded::Disk { .. })), "{ended:?}");
+}
+
+/// What measures a program is the one that ends it: however much there is to look at, it listens.
+#[tokio::test]
+async fn a_program_that_holds_much_is_ended_when_it_is_asked_to() {
+    for environment in SUPERVISED {
+        let place = Place::new();
+        let program = path(PROGRAM);
+        let sandbox = place.sandbox(Profile::Standard).program(&program, &[]);
+        let launch = Launch::new(program, path(place.at("workspace")))
+            .args(["attack", "hold-open-for-good", "60000", "1500"])
+            .sandbox(sandbox)
+            .limits(Resources { disk_bytes: Some(8 << 20), ..Resources::UNLIMITED });
+        let launcher = launcher(environment);
+        let mut child = launcher.spawn(launch).await.unwrap();
+        let mut said = BufReader::new(child.take_stdout().unwrap());
+        let mut line = String::new();
+        soon(said.read_line(&mut line)).await.unwrap();
+        assert_eq!(line, "held\n");
+        child.kill();
+        assert_eq!(soon(child.wait()).await, Ok(Exit::Signal(9)), "{environment}");
     }
 }
 

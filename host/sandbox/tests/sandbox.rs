@@ -6,6 +6,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{LITTER, PROGRAM, Place, Wake, launcher, limits, litter, path, soon};
@@ -26,9 +27,10 @@ async fn a_program_works_in_its_workspace_and_its_home() {
         fs::write(place.at("workspace/given"), "given").unwrap();
         let script = "set -e; cat given; echo made >made; mkdir -p below; mv made below/made
                       echo home >$HOME/file; ln below/made linked; echo >/dev/null; : </dev/zero
-                      test -r /etc/passwd; echo ok";
+                      test -r /etc/passwd; echo ok >/dev/stdout; echo file >file; echo more >>/proc/self/fd/1
+                      exec 3>>file; echo through >>/dev/fd/3; cat file";
         let ended = place.run(&launcher(environment), script).await;
-        assert_eq!(ended.stdout.text(), "givenok\n", "{ended:?}");
+        assert_eq!(ended.stdout.text(), "givenok\nmore\nfile\nthrough\n", "{ended:?}");
         assert_eq!(fs::read_to_string(place.at("workspace/below/made")).unwrap(), "made\n");
         assert_eq!(fs::read_to_string(place.at("home/file")).unwrap(), "home\n");
     }
@@ -38,13 +40,17 @@ async fn a_program_works_in_its_workspace_and_its_home() {
 async fn a_program_of_root_is_another_user_without_capabilities() {
     let root = nix::unistd::geteuid().is_root();
     for environment in ENVIRONMENTS {
-        let place = Place::new();
+        let (place, launcher) = (Place::new(), launcher(environment));
+        let confinement = launcher.probe_sandbox(Profile::Standard).await.unwrap();
+        let sandbox = confinement.sandbox.unwrap();
+        assert_eq!(root, sandbox.user >= 0x7000_0000, "{}", sandbox.user);
         let script = "id -u; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; id -G";
-        let ended = place.run(&launcher(environment), script).await;
+        let ended = place.run(&launcher, script).await;
         let said = ended.stdout.text();
         let mut lines = said.lines();
         let user: u32 = lines.next().unwrap().parse().unwrap();
-        assert_eq!(root, user >= 0x7000_0000, "{user}");
+        // What it finds itself to be is small where a namespace shows it so.
+        assert_eq!(root && !sandbox.view, user >= 0x7000_0000, "{user}");
         for line in lines {
             let (name, value) = line.split_once(':').unwrap_or(("groups", line));
             match name {
@@ -55,6 +61,66 @@ async fn a_program_of_root_is_another_user_without_capabilities() {
                 "groups" | "CapBnd" if !root => {}
                 _ => assert!(value.trim().bytes().all(|digit| digit == b'0'), "{line}"),
             }
+        }
+    }
+}
+
+/// The format `ustar` has numbers of up to 2097151.
+#[tokio::test]
+async fn a_program_packs_its_files_with_its_number() {
+    let launcher = launcher(Containment::PidNamespace);
+    if !has_view(&launcher).await {
+        return;
+    }
+    let place = Place::new();
+    fs::write(place.at("workspace/given"), "given").unwrap();
+    let script = "set -e; echo made >made; tar --format=ustar -cf packed given made
+                  mkdir there; tar -xf packed -C there; cat there/given there/made; ls -ln made given | cut -d ' ' -f 3,4
+                  id -un; id -gn; test -O given; test -G given";
+    // Of an ordinary user, what is root's is shown as nobody's, and that may be who runs this.
+    let is_root = nix::unistd::geteuid().is_root();
+    let script = if is_root { format!("{script}; ! test -O /usr") } else { script.to_owned() };
+    let ended = place.run(&launcher, &script).await;
+    let own = if is_root {
+        "1000 1000".to_owned()
+    } else {
+        format!("{} {}", nix::unistd::geteuid(), nix::unistd::getegid())
+    };
+    assert_eq!(
+        ended.stdout.text(),
+        format!("givenmade\n{own}\n{own}\ncyrus\ncyrus\n"),
+        "{ended:?}"
+    );
+    assert!(ended.success(), "{ended:?}");
+    let host = nix::unistd::geteuid().as_raw();
+    assert_eq!(fs::metadata(place.at("workspace/there/made")).unwrap().uid(), host);
+}
+
+/// Programs that run at the same time are different users, whatever number each finds.
+#[tokio::test]
+async fn programs_of_root_that_run_together_are_different_users() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for environment in ENVIRONMENTS {
+        let launcher = launcher(environment);
+        let mut children = Vec::new();
+        for _ in 0..3 {
+            let place = Place::new();
+            let launch = place.script("read line").sandbox(place.sandbox(Profile::Standard));
+            let child = launcher.spawn(launch.stdin(Input::Pipe)).await.unwrap();
+            children.push((child, place));
+        }
+        let mut users: Vec<_> = children
+            .iter()
+            .map(|(child, _)| child.confinement().sandbox.as_ref().unwrap().user)
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        assert!(users.len() == 3 && users[0] >= 0x7000_0000, "{users:?}");
+        for (child, _) in &mut children {
+            drop(child.take_stdin());
+            soon(child.wait()).await.unwrap();
         }
     }
 }
@@ -262,8 +328,97 @@ async fn a_program_finds_its_way_out_by_its_environment() {
     let ended = soon(launcher.run_to_end(launch, &limits())).await.unwrap();
     let said = ended.stdout.text();
     let proxy = "http://127.0.0.1:3128";
-    assert!(said.starts_with(&format!("{proxy} {proxy} localhost,127.0.0.1,::1\n")), "{said}");
+    assert!(
+        said.starts_with(&format!(
+            "{proxy} {proxy} localhost,.localhost,127.0.0.1,127.0.0.0/8,0.0.0.0,::1\n"
+        )),
+        "{said}"
+    );
     assert_eq!(said.matches("gained a connection").count(), 3, "{said}");
     assert!(said.ends_with("refused 111\n"), "{said}");
     assert_eq!(*seen.lock().unwrap(), [None, Some(7001), Some(7002)]);
+}
+
+/// The path of a socket has at most 107 bytes.
+#[tokio::test]
+async fn temporary_files_have_short_paths_and_are_on_disk() {
+    for environment in ENVIRONMENTS {
+        let launcher = launcher(environment);
+        let view = has_view(&launcher).await;
+        let place = Place::new();
+        let long = place.at(&"a".repeat(100));
+        fs::create_dir(&long).unwrap();
+        let script = "set -e; echo $TMPDIR; echo made >$TMPDIR/made; cat \"$LONG/made\"; mktemp -d >/dev/null
+                      : >$LONG/by-its-name; echo ok";
+        let launch = async |tmp: &Path| {
+            let sandbox = place.sandbox(Profile::Standard).tmp(path(&long));
+            let launch = place.script(script).env("TMPDIR", tmp).env("LONG", &long);
+            soon(launcher.run_to_end(launch.sandbox(sandbox), &limits())).await.unwrap()
+        };
+        let ended = launch(&long).await;
+        let named = if view { Path::new("/tmp") } else { &long };
+        assert_eq!(ended.stdout.text(), format!("{}\nmade\nok\n", named.display()), "{ended:?}");
+        assert_eq!(fs::read_to_string(long.join("made")).unwrap(), "made\n");
+        assert!(long.join("by-its-name").exists());
+        // One that the operator chose stays.
+        let own = place.at("workspace");
+        let ended = launch(&own).await;
+        assert!(ended.stdout.text().starts_with(&format!("{}\n", own.display())), "{ended:?}");
+    }
+}
+
+/// What is mounted below `/tmp` would have to be made in the program's own directory.
+#[tokio::test]
+async fn a_sandbox_below_tmp_keeps_its_paths() {
+    let launcher = launcher(Containment::PidNamespace);
+    if !has_view(&launcher).await {
+        return;
+    }
+    let place = tempfile::tempdir_in("/tmp").unwrap();
+    let tmp = place.path().canonicalize().unwrap().join("tmp");
+    fs::create_dir(&tmp).unwrap();
+    let sandbox = launcher.sandbox(&path("/bin/sh")).tmp(path(&tmp));
+    let script = "set -e; echo $TMPDIR; echo >$TMPDIR/made; echo >/tmp/other; ls -A $TMPDIR";
+    let launch = Launch::new(path("/bin/sh"), path(&tmp))
+        .args(["-c", script])
+        .env("PATH", "/usr/bin:/bin")
+        .env("TMPDIR", &tmp)
+        .sandbox(sandbox);
+    let ended = soon(launcher.run_to_end(launch, &limits())).await.unwrap();
+    assert_eq!(ended.stdout.text(), format!("{}\nmade\n", tmp.display()), "{ended:?}");
+}
+
+/// Without a view the processes that measure and start programs are among those of the program's user.
+#[tokio::test]
+async fn without_a_view_a_program_sets_its_own_share_of_the_processors_alone() {
+    let place = Place::new();
+    for environment in ENVIRONMENTS {
+        let launcher = launcher(environment);
+        let program = path(PROGRAM);
+        let sandbox = place.sandbox(Profile::Standard).program(&program, &[]);
+        let launch = Launch::new(program, path(place.at("workspace")))
+            .args(["attack", "call", "starve-child"])
+            .sandbox(sandbox);
+        let ended = soon(launcher.run_to_end(launch, &limits())).await.unwrap();
+        let said = if has_view(&launcher).await { "gained" } else { "refused" };
+        assert!(ended.stdout.text().starts_with(said), "{environment}: {ended:?}");
+        let own = place.run(&launcher, "nice -n 5 true && echo lowered").await;
+        assert_eq!(own.stdout.text(), "lowered\n", "{environment}");
+    }
+}
+
+/// Where a program would stay root, and there is no Landlock either, nothing keeps it from root's files.
+#[tokio::test]
+async fn no_program_of_root_starts_as_root_without_landlock() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new();
+    let above = place.at("workspace");
+    let weaker = launcher(Containment::Subreaper).without("landlock".parse().unwrap());
+    let launch = || place.script("id -u").sandbox(place.sandbox(Profile::Standard));
+    assert!(weaker.spawn(launch()).await.is_ok(), "it is another user");
+    fs::set_permissions(above.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+    let error = weaker.spawn(launch()).await.unwrap_err().to_string();
+    assert!(error.contains("as root") && error.contains("chmod o+x"), "{error}");
 }

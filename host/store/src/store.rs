@@ -63,7 +63,14 @@ impl From<Parts> for Store {
 impl Store {
     /// A transaction that writes.
     pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, Fault> {
-        Ok(self.writer.begin_with(self.dialect.begin_write).await?)
+        match self.writer.begin_with(self.dialect.begin_write).await {
+            // A database without room ends its transaction by itself, and the connection does not know it.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(self.dialect.begin_write).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// A transaction that sees one moment.
@@ -156,4 +163,22 @@ pub(crate) async fn migrate(
 pub(crate) fn install_drivers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(sqlx::any::install_default_drivers);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database without room does so.
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_keeps_no_other_from_beginning() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("cyrus.db")).await.unwrap();
+        let mut ended = store.begin_write().await.unwrap();
+        ended.execute("ROLLBACK").await.unwrap();
+        drop(ended);
+        for _ in 0..2 {
+            store.begin_write().await.unwrap().commit().await.unwrap();
+        }
+    }
 }

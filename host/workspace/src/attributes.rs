@@ -10,7 +10,14 @@ use crate::{
     object::ObjectId,
 };
 use cyrus_core::WorkspaceError;
-use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs,
+    io::ErrorKind,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
 
 /// The attribute files of a commit: the mode and the object of each, by its path.
 type Files = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -23,10 +30,18 @@ pub(crate) struct Attributes<'a, C: Fn(&[&str]) -> Call> {
 }
 
 impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
-    async fn files(&self, commit: &ObjectId) -> Result<Files, WorkspaceError> {
-        let listed =
-            self.git.output((self.call)(&["ls-tree", "-r", "-z", commit.as_str()])).await?;
-        files(&listed).ok_or_else(|| unreadable("ls-tree -r"))
+    async fn listed(&self, commit: &ObjectId) -> Result<Vec<u8>, WorkspaceError> {
+        self.git.output((self.call)(&["ls-tree", "-r", "-z", commit.as_str()])).await
+    }
+
+    /// The attribute files of a commit, and those of the base that can stand beside what the commit has.
+    async fn files(&self, commit: &ObjectId) -> Result<(Files, Files), WorkspaceError> {
+        let (ours, bases) = (self.listed(commit).await?, self.listed(self.base).await?);
+        let read = |listed: &[u8]| files(listed).ok_or_else(|| unreadable("ls-tree -r"));
+        let (own, mut base) = (read(&ours)?, read(&bases)?);
+        let paths = paths(&ours);
+        base.retain(|path, _| own.contains_key(path) || !is_in_the_way(path, &paths));
+        Ok((own, base))
     }
 
     /// Fills an index with the files of a commit, and the attribute files of the base.
@@ -35,7 +50,7 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
         commit: &ObjectId,
         index: &Path,
     ) -> Result<(), WorkspaceError> {
-        let (own, base) = (self.files(commit).await?, self.files(self.base).await?);
+        let (own, base) = self.files(commit).await?;
         let over = |args: &[&str]| (self.call)(args).env("GIT_INDEX_FILE", index);
         self.git.output(over(&["read-tree", commit.as_str()])).await?;
         let mut lines = Vec::new();
@@ -54,14 +69,14 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
         self.git.output(update.stdin(lines)).await.map(drop)
     }
 
-    /// Writes the files of a commit into the working tree at `place`, whose repository nobody but the host has written.
+    /// Writes the files of a commit into the working tree at `place`, whose repository only the host has written.
     /// Its index says which files are there that may have to go.
     pub(crate) async fn write(
         &self,
         commit: &ObjectId,
         place: &Path,
     ) -> Result<(), WorkspaceError> {
-        let (own, base) = (self.files(commit).await?, self.files(self.base).await?);
+        let (own, base) = self.files(commit).await?;
         if own == base {
             return self.git.output((self.call)(&["reset", "--hard", "--quiet"])).await.map(drop);
         }
@@ -73,7 +88,7 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
         self.git.output((self.call)(&["read-tree", "--reset", "-u", &tree])).await?;
         self.git.output((self.call)(&["read-tree", commit.as_str()])).await?;
         for path in base.keys().filter(|path| !own.contains_key(*path)) {
-            let path = place.join(std::ffi::OsStr::new(&*String::from_utf8_lossy(path)));
+            let path = place.join(OsStr::from_bytes(path));
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(io("cannot remove", &path)(error));
@@ -87,6 +102,22 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
         // A file that the result's own attributes would have otherwise counts as changed, which is no failure.
         self.git.run((self.call)(&["update-index", "-q", "--refresh"])).await.map(drop)
     }
+}
+
+/// The paths of `ls-tree -r -z`.
+fn paths(listed: &[u8]) -> BTreeSet<&[u8]> {
+    let entries = listed.split(|b| *b == 0);
+    entries
+        .filter_map(|entry| Some(&entry[entry.iter().position(|b| *b == b'\t')? + 1..]))
+        .collect()
+}
+
+/// Whether a file at this path takes the place of another, or of a directory of others.
+fn is_in_the_way(path: &[u8], others: &BTreeSet<&[u8]>) -> bool {
+    let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
+    let below = [path, b"/"].concat();
+    slashes.map(|(at, _)| at).any(|at| others.contains(&path[..at]))
+        || others.range(&below[..]..).next().is_some_and(|next| next.starts_with(&below))
 }
 
 /// Reads `ls-tree -r -z`: `<mode> <type> <object>\t<path>\0`.

@@ -65,7 +65,7 @@ pub(crate) fn compare(result: &Run, base: &Run) -> OnBase {
 }
 
 /// Whether what a check printed names one of these files: then what fails may be what the task is to mend, as where
-/// somebody wrote the test first.
+/// its test was written first.
 pub(crate) fn is_about<'p>(output: &str, mut changed: impl Iterator<Item = &'p [u8]>) -> bool {
     let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     changed.any(|path| {
@@ -79,11 +79,40 @@ pub(crate) fn is_about<'p>(output: &str, mut changed: impl Iterator<Item = &'p [
     })
 }
 
-/// What is to be said of a check that fails as it does on the base commit: what is missing, and what to do. `set_up`
-/// are the commands that would install what a clone needs; `submodules` are empty in a clone.
+/// The commands that lock files and manifests say would install what a clone needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SetUpCommands {
+    /// They could be run.
+    Suggested(Vec<String>),
+    /// They were run.
+    Run(Vec<String>),
+}
+
+impl SetUpCommands {
+    fn advice(&self) -> String {
+        const PLACE: &str = "a cyrus-setup.sh at the top of the repository";
+        const FILES: &str = "ignored files that .worktreeinclude lists are copied";
+        match self {
+            Self::Suggested(commands) if commands.is_empty() => {
+                format!(". Install what a fresh clone needs in {PLACE}, or in hooks.setup; {FILES}")
+            }
+            Self::Suggested(commands) => format!(
+                ". Install what a fresh clone needs in {PLACE}, here `{}`, or in hooks.setup; {FILES}",
+                commands.join("` and `")
+            ),
+            Self::Run(commands) => format!(
+                ". What was run to set the clone up (`{}`) failed, as the check's output says, or is not enough: {PLACE}, or hooks.setup, is run in its place; {FILES}",
+                commands.join("` and `")
+            ),
+        }
+    }
+}
+
+/// What is to be said of a check that fails as it does on the base commit: what is missing, and what to do.
+/// `submodules` are empty in a clone.
 pub(crate) fn explain(
     report: &CheckReport,
-    set_up: &[String],
+    set_up: &SetUpCommands,
     submodules: &[String],
 ) -> Option<String> {
     let Some(OnBase::SameFailures { tests, missing }) = &report.on_base else { return None };
@@ -104,15 +133,7 @@ pub(crate) fn explain(
         let _ = write!(said, "; submodules are empty in a clone: {}", list(submodules));
     }
     if missing.is_some() || !submodules.is_empty() {
-        let wanted = if set_up.is_empty() {
-            String::new()
-        } else {
-            format!(", here `{}`", set_up.join("` and `"))
-        };
-        let _ = write!(
-            said,
-            ". Install what a fresh clone needs in a cyrus-setup.sh at the top of the repository{wanted}, or in hooks.setup; ignored files that .worktreeinclude lists are copied"
-        );
+        said.push_str(&set_up.advice());
     } else {
         said.push_str(
             ". Mend the base, or choose with validation.failingBase what becomes of such results",

@@ -4,9 +4,11 @@
 
 use crate::{
     attributes::Attributes,
+    confinement::Confinement,
     error::{in_background, io},
     git::{Call, Git},
     include,
+    landmarks::Landmarks,
     layout::{TaskDir, copy_index},
     object::ObjectId,
     remove::remove_tree,
@@ -109,12 +111,14 @@ pub(crate) async fn check_out(
         // So that an executor can look at what it changed.
         let _ = writeln!(refs, "create refs/heads/{base} {}", repository.base_commit);
     }
-    git.output(Call::new(place, &["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
+    Landmarks::of(git, main, base_branch(repository)).await?.put(&place.join(".git"))?;
+    // No program has written this repository's `.git` yet. What is in its commits did not all come from here.
+    let call = |args: &[&str]| Call::new(place, args).confined(Confinement::only_limits());
+    git.output(call(&["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
     if let Some(over) = over {
-        git.output(Call::new(place, &["read-tree", over.as_str()])).await?;
+        git.output(call(&["read-tree", over.as_str()])).await?;
     }
-    // No program has written this repository's `.git` yet.
-    let attributes = Attributes { git, base, call: |args: &[&str]| Call::new(place, args) };
+    let attributes = Attributes { git, base, call };
     attributes.write(commit, place).await
 }
 
@@ -128,7 +132,8 @@ pub(crate) async fn put(
     let under_way = task.under_way("workspace-")?;
     let new = under_way.path().join("new");
     check_out(git, source, &new, None).await?;
-    include::copy(git, source, &new, under_way.path()).await?;
+    let included = include::copy(git, source, &new, under_way.path()).await?;
+    include::write(&included, &task.included())?;
 
     copy_index(&new.join(".git/index"), &task.index())?;
     let workspace = task.workspace();

@@ -53,10 +53,10 @@ impl Directories {
         for path in &self.reads {
             sandbox = sandbox.read_only(AbsolutePath::parse(path)?);
         }
-        for path in [&self.root, &self.home, &self.tmp] {
+        for path in [&self.root, &self.home] {
             sandbox = sandbox.read_write(AbsolutePath::parse(path)?);
         }
-        Ok(sandbox)
+        Ok(sandbox.tmp(AbsolutePath::parse(&self.tmp)?))
     }
 }
 
@@ -87,7 +87,7 @@ impl Confined {
         &self,
         place: &Directories,
         order: Order,
-    ) -> Result<Finished, WorkspaceError> {
+    ) -> Result<Ran, WorkspaceError> {
         let failed = |cause: String| WorkspaceError::Io {
             what: format!("cannot run {} in {}", order.name, place.root.display()),
             cause,
@@ -113,11 +113,32 @@ impl Confined {
             .sandbox(sandbox);
         let limits = Limits { head: 0, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
         let ended = self.launcher.run_to_end(launch, &limits).await;
+        let refused = self.launcher.refusals();
         let ended = ended.map_err(|error| failed(error.to_string()))?;
         if let Some(limit) = &ended.exceeded {
             let (name, key) = (&order.name, limit.key());
             tracing::warn!("{name} was ended: {limit} (sandbox.limits.{key} in config.json)");
         }
-        Ok(ended)
+        Ok(Ran { ended, refused })
+    }
+}
+
+/// How a run ended, and which hosts it, or one beside it, was refused meanwhile.
+pub(crate) struct Ran {
+    pub(crate) ended: Finished,
+    refused: Vec<String>,
+}
+
+impl Ran {
+    /// What it printed; when it failed and was refused hosts, with these before it.
+    pub(crate) fn printed(&self) -> String {
+        let printed = self.ended.stdout.text().trim().to_owned();
+        if self.ended.success() || self.refused.is_empty() {
+            return printed;
+        }
+        let refused = self.refused.join("\n  ");
+        format!(
+            "(hosts were refused meanwhile; `network` in config.json says which are reached:\n  {refused}\n)\n{printed}"
+        )
     }
 }

@@ -4,10 +4,13 @@
 
 use crate::error::io;
 use cyrus_core::WorkspaceError;
-use rustix::fs::OFlags;
+use rustix::{
+    fs::{OFlags, seek},
+    io::Errno,
+};
 use std::{
     fs::{self, DirBuilder, File, Metadata, Permissions},
-    io::ErrorKind,
+    io::{ErrorKind, Read, Seek, SeekFrom},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink},
     path::{Path, PathBuf},
 };
@@ -35,7 +38,7 @@ pub(crate) fn copy_tree(from: &Path, to: &Path, mut bounds: Bounds) -> Result<()
             let entry = entry.map_err(io("cannot list", &from))?;
             let (source, target) = (entry.path(), to.join(entry.file_name()));
             let found = entry.metadata().map_err(io("cannot look at", &source))?;
-            bounds.take(&found, &source)?;
+            bounds.take_entry(&source)?;
             if found.is_dir() {
                 let made = DirBuilder::new().mode(0o700).create(&target);
                 made.map_err(io("cannot make", &target))?;
@@ -46,7 +49,7 @@ pub(crate) fn copy_tree(from: &Path, to: &Path, mut bounds: Bounds) -> Result<()
                 symlink(points_to, &target).map_err(io("cannot make", &target))?;
                 own(&target, &found)?;
             } else if found.is_file() {
-                copy_file(&source, &target, &found)?;
+                copy_file(&source, &target, &found, &mut bounds)?;
             }
         }
     }
@@ -59,20 +62,32 @@ pub(crate) fn copy_tree(from: &Path, to: &Path, mut bounds: Bounds) -> Result<()
 }
 
 impl Bounds {
-    fn take(&mut self, found: &Metadata, path: &Path) -> Result<(), WorkspaceError> {
-        let bytes = if found.is_file() { found.len() } else { 0 };
-        let left = self.entries.checked_sub(1).zip(self.bytes.checked_sub(bytes));
-        let (entries, bytes) = left.ok_or_else(|| WorkspaceError::Io {
-            what: format!("cannot copy {}", path.display()),
-            cause: "there are too many files, or too many bytes in them".to_owned(),
-        })?;
-        *self = Self { entries, bytes };
+    fn take_entry(&mut self, path: &Path) -> Result<(), WorkspaceError> {
+        self.entries = self.entries.checked_sub(1).ok_or_else(|| too_much(path))?;
+        Ok(())
+    }
+
+    fn take_bytes(&mut self, bytes: u64, path: &Path) -> Result<(), WorkspaceError> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| too_much(path))?;
         Ok(())
     }
 }
 
-/// Copies a plain file with its mode and its time, which tells build tools what is newer.
-fn copy_file(from: &Path, to: &Path, found: &Metadata) -> Result<(), WorkspaceError> {
+fn too_much(path: &Path) -> WorkspaceError {
+    WorkspaceError::Io {
+        what: format!("cannot copy {}", path.display()),
+        cause: "there are too many files, or too many bytes in them".to_owned(),
+    }
+}
+
+/// Copies a plain file with its mode and its time, which tells build tools what is newer. Its holes stay holes: a program
+/// can give a file any length without writing it.
+fn copy_file(
+    from: &Path,
+    to: &Path,
+    found: &Metadata,
+    bounds: &mut Bounds,
+) -> Result<(), WorkspaceError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
     let flags = i32::try_from(flags).unwrap_or_default();
     let mut reader = File::options()
@@ -81,13 +96,41 @@ fn copy_file(from: &Path, to: &Path, found: &Metadata) -> Result<(), WorkspaceEr
         .open(from)
         .map_err(io("cannot read", from))?;
     let mut writer = File::create_new(to).map_err(io("cannot make", to))?;
-    std::io::copy(&mut reader, &mut writer).map_err(io("cannot copy", from))?;
+    let length = found.len();
+    let mut at = 0;
+    while let Some((start, end)) =
+        next_data(&reader, at, length).map_err(io("cannot read", from))?
+    {
+        bounds.take_bytes(end - start, from)?;
+        reader.seek(SeekFrom::Start(start)).map_err(io("cannot read", from))?;
+        writer.seek(SeekFrom::Start(start)).map_err(io("cannot write", to))?;
+        let copied = std::io::copy(&mut (&reader).take(end - start), &mut writer);
+        copied.map_err(io("cannot copy", from))?;
+        at = end;
+    }
+    writer.set_len(length).map_err(io("cannot write", to))?;
     own(to, found)?;
     // Never a program that runs as its owner.
     let mode = Permissions::from_mode(found.mode() & 0o777);
     writer.set_permissions(mode).map_err(io("cannot set the mode of", to))?;
     let time = found.modified().map_err(io("cannot look at", from))?;
     writer.set_modified(time).map_err(io("cannot set the time of", to))
+}
+
+/// The next part of a file's first `length` bytes that is no hole, from `at`.
+fn next_data(file: &File, at: u64, length: u64) -> std::io::Result<Option<(u64, u64)>> {
+    if at >= length {
+        return Ok(None);
+    }
+    let start = match seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        // A file system that knows no holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some((at, length))),
+        Err(error) => return Err(error.into()),
+    };
+    let end = seek(file, rustix::fs::SeekFrom::Hole(start))?.min(length);
+    Ok((start < end).then_some((start, end)))
 }
 
 /// Gives a copy to the user whose the original is, which only root can and has to.
@@ -141,6 +184,7 @@ pub(crate) fn make_plain_directory(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn a_copy_shares_nothing_and_follows_nothing() {
@@ -173,6 +217,39 @@ mod tests {
             let there = tempfile::tempdir().unwrap();
             assert!(copy_tree(&at("from"), there.path(), few).is_err(), "{few:?}");
         }
+    }
+
+    #[test]
+    fn holes_of_a_file_are_neither_written_nor_counted() {
+        // In memory holes are known everywhere.
+        let place = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at("from")).unwrap();
+        fs::create_dir(at("to")).unwrap();
+        let (length, middle) = (1 << 40, 1 << 30);
+        let file = File::create_new(at("from/sparse")).unwrap();
+        file.set_len(length).unwrap();
+        file.write_all_at(b"first", 0).unwrap();
+        file.write_all_at(b"middle", middle).unwrap();
+        File::create_new(at("from/empty")).unwrap().set_len(length).unwrap();
+        fs::write(at("from/full"), "full").unwrap();
+
+        let bounds = Bounds { bytes: 1 << 20, ..Bounds::default() };
+        copy_tree(&at("from"), &at("to"), bounds).unwrap();
+        for name in ["to/sparse", "to/empty"] {
+            let found = at(name).metadata().unwrap();
+            assert!(found.len() == length && found.blocks() * 512 <= 1 << 20, "{found:?}");
+        }
+        let copy = File::open(at("to/sparse")).unwrap();
+        for (expected, offset) in [("first\0", 0), ("middle\0", middle)] {
+            let mut read = vec![1; expected.len()];
+            copy.read_exact_at(&mut read, offset).unwrap();
+            assert_eq!(read, expected.as_bytes());
+        }
+        assert_eq!(fs::read(at("to/full")).unwrap(), b"full");
+        let few = Bounds { bytes: 8, ..Bounds::default() };
+        fs::create_dir(at("again")).unwrap();
+        assert!(copy_tree(&at("from"), &at("again"), few).is_err());
     }
 
     #[test]

@@ -1,80 +1,92 @@
-//! Commits that an executor left where nobody looks for them: on another branch of its clone, or in its stash. Agents
-//! make branches of their own and go back to the one they found.
+//! Commits that an executor left outside of its branch: on another branch of its clone, under a tag, on no branch
+//! at all, in a worktree of its own, or in its stash. Agents go away from the branch that they found, and come back.
 
 use crate::{
-    harvest::{self, STASH},
     object::ObjectId,
     refs,
+    repository::Main,
     scratch::Scratch,
+    tips::{Left, tips},
     workspaces::Opened,
 };
-use cyrus_core::{WorkspaceError, WorkspaceSpec};
+use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
 use std::path::Path;
 
-/// How many branches are kept of one clone.
+/// How many are kept of one clone.
 const MOST: usize = 8;
 
 /// See the module.
 pub(crate) struct Elsewhere {
-    /// Each with the branch's name. None is part of another.
-    found: Vec<(String, ObjectId)>,
+    /// None is part of another.
+    found: Vec<(Left, ObjectId)>,
+    /// How many more there are.
+    beyond: usize,
 }
 
 impl Elsewhere {
-    /// Those in a clone that come from `start`, and are not in the result; `known` are not looked at.
+    /// Those in a clone that come from `start`, and are neither in the result nor in the main repository; `known` are not
+    /// looked at.
     pub(crate) async fn find(
         scratch: &Scratch,
+        (main, session): (&Main, &SessionId),
         clone: &Path,
         known: &[&ObjectId],
-        start: &ObjectId,
-        result: &ObjectId,
+        (start, result): (&ObjectId, &ObjectId),
     ) -> Result<Self, WorkspaceError> {
-        let mut named = harvest::others(&clone.join(".git"));
+        let mut named = tips(&clone.join(".git"));
         named.retain(|(_, tip)| tip != start && tip != result && !known.contains(&tip));
-        let mut found: Vec<(String, ObjectId)> = Vec::new();
+        let (mut found, mut beyond) = (Vec::<(Left, ObjectId)>::new(), 0);
         if named.is_empty() {
-            return Ok(Self { found });
+            return Ok(Self { found, beyond });
         }
         scratch.absorb_objects(clone).await?;
-        for (name, tip) in named {
-            let twice = found.iter().any(|(_, other)| *other == tip);
-            if twice || found.len() >= MOST {
+        // What was kept of this session is no less left.
+        let kept = main.refs(&refs::session(session)).await?;
+        for (left, tip) in named {
+            // A branch of the executor's may be at a commit that it was given, and is no less the executor's.
+            let is_given = !matches!(left, Left::Branch(_))
+                && !kept.iter().any(|(_, commit)| *commit == tip)
+                && main.has(&tip).await?;
+            let Some(tip) = scratch.commit_of(&tip).await?.filter(|_| !is_given) else { continue };
+            if found.iter().any(|(_, other)| *other == tip) {
                 continue;
             }
             match scratch.admit(start, &tip).await {
                 Ok(Some(())) => {}
                 Ok(None) => continue,
                 Err(WorkspaceError::Unacceptable(problem)) => {
-                    tracing::warn!(branch = %Line::new(&name), problem = %Line::new(&problem), "left in the executor's clone");
+                    tracing::warn!(left = %Line::new(left.to_string()), problem = %Line::new(&problem), "left in the executor's clone");
                     continue;
                 }
                 Err(error) => return Err(error),
             }
             if scratch.is_ancestor(start, &tip).await? && !scratch.is_ancestor(&tip, result).await?
             {
-                found.push((name, tip));
+                found.push((left, tip));
             }
         }
         let mut outer = Vec::new();
-        for (name, tip) in &found {
+        for (left, tip) in &found {
             let mut inner = false;
             for (_, other) in &found {
                 inner |= other != tip && scratch.is_ancestor(tip, other).await?;
             }
-            if !inner {
-                outer.push((name.clone(), tip.clone()));
+            match inner {
+                false if outer.len() < MOST => outer.push((left.clone(), tip.clone())),
+                false => beyond += 1,
+                true => {}
             }
         }
-        Ok(Self { found: outer })
+        Ok(Self { found: outer, beyond })
     }
 
     /// What is the result instead of one that is empty, and what to say of it.
     pub(crate) fn result(&self, start: &ObjectId, result: &ObjectId) -> Option<(ObjectId, String)> {
-        let [(name, tip)] = &self.found[..] else { return None };
-        (result == start && name != STASH).then(|| {
+        let [(left, tip)] = &self.found[..] else { return None };
+        (result == start && !matches!(left, Left::Stash(_))).then(|| {
             let note = format!(
-                "the result is the branch {name} of the executor's clone: nothing was changed on the one it was given"
+                "the result is {left} of the executor's clone: nothing was changed on the branch it was given"
             );
             (tip.clone(), note)
         })
@@ -89,13 +101,19 @@ impl Elsewhere {
         result: &ObjectId,
     ) -> Result<Vec<String>, WorkspaceError> {
         let mut notes = Vec::new();
-        for (number, (name, tip)) in self.found.iter().filter(|(_, tip)| tip != result).enumerate()
+        for (number, (left, tip)) in self.found.iter().filter(|(_, tip)| tip != result).enumerate()
         {
             scratch.hand_over(&opened.main.objects, &opened.start, tip).await?;
             let kept = refs::left(&spec.session, &spec.task, number + 1);
             opened.main.keep(&kept, tip).await?;
             notes.push(format!(
-                "commits on {name} of the executor's clone are not in the result; they are kept: `git log {kept}`"
+                "commits on {left} of the executor's clone are not in the result; they are kept: `git log {kept}`"
+            ));
+        }
+        if self.beyond > 0 {
+            notes.push(format!(
+                "of what else the executor committed, {} ends of branches or stashes are not kept: too many were left",
+                self.beyond
             ));
         }
         Ok(notes)

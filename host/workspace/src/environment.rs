@@ -42,9 +42,12 @@ const FORGE: [&str; 9] = [
 /// What compilers, interpreters and their version managers find themselves by, and certificates for what they
 /// download. None of it is a secret: proxies are left out, which may hold one, and so are the caches in which tools
 /// keep credentials and programs beside each other (`CARGO_HOME`, `GOPATH`); checks fill caches of their own.
-const TOOLS: [&str; 22] = [
+const TOOLS: [&str; 24] = [
     "PATH",
     "TZ",
+    // Who runs them, which tests and scripts ask for.
+    "USER",
+    "LOGNAME",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "PYENV_ROOT",
@@ -179,6 +182,9 @@ impl CheckEnvironment {
                 variables.push((name.into(), place.into()));
             }
         }
+        // No terminal shows what they print, and scripts fail where nothing says of which kind it is.
+        variables.push(("TERM".into(), "dumb".into()));
+        variables.push(("SHELL".into(), shell.as_path().into()));
         Self { shell, variables, seed: HomeSeed::default(), timeout }
     }
 
@@ -226,10 +232,12 @@ mod tests {
         let timeout = Duration::from_mins(1);
         let checks = CheckEnvironment::of_user(shell, Some(&home), variable, timeout);
         let rustup = home.as_path().join(".rustup");
-        let expected: [(OsString, OsString); 3] = [
+        let expected: [(OsString, OsString); 5] = [
             ("PATH".into(), "/bin".into()),
             ("PYENV_ROOT".into(), "/opt/pyenv".into()),
             ("RUSTUP_HOME".into(), rustup.into()),
+            ("TERM".into(), "dumb".into()),
+            ("SHELL".into(), "/bin/sh".into()),
         ];
         assert_eq!(checks.variables, expected);
 

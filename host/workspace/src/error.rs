@@ -13,7 +13,21 @@ pub(crate) fn io<'a>(
 }
 
 /// What a system or git says when something of the surroundings is in the way, and what to do about it.
-const ADVICE: [(&str, &str); 6] = [
+const ADVICE: [(&str, &str); 11] = [
+    ("Out of diskspace", "the disk is full: make room on it, then resume the session"),
+    ("unable to write file", "the disk may be full: make room on it, then resume the session"),
+    (
+        "unable to read sha1 file",
+        "an object is missing: of a partial clone nothing is fetched for a session, so bring all of it with `git fetch --refetch --no-filter`",
+    ),
+    (
+        "from promisor remote",
+        "it is a partial clone, and nothing is fetched for a session: bring all of it with `git fetch --refetch --no-filter`",
+    ),
+    (
+        "lazy fetching disabled",
+        "it is a partial clone, and nothing is fetched for a session: bring all of it with `git fetch --refetch --no-filter`",
+    ),
     (
         ".lock': File exists",
         "another git is at work there, or one that was cut off left the lock behind: remove the file when no git runs there",
@@ -72,6 +86,14 @@ mod tests {
         let lock =
             with_advice("fatal: Unable to create '/r/.git/packed-refs.lock': File exists.".into());
         assert!(lock.contains("remove the file when no git runs there"), "{lock}");
+        for (said, advice) in [
+            ("error: unable to read sha1 file of d/1 (ec6351)", "--refetch"),
+            ("fatal: could not fetch 0cfb from promisor remote", "--refetch"),
+            ("fatal: sha1 file 'x' write error. Out of diskspace", "the disk is full"),
+        ] {
+            let text = with_advice(said.to_owned());
+            assert!(text.starts_with(said) && text.contains(advice), "{text}");
+        }
         assert_eq!(with_advice("fatal: bad object".into()), "fatal: bad object");
     }
 }

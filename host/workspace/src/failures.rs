@@ -66,6 +66,12 @@ const MISSING: &[(&str, &str)] = &[
     (r"Failed opening required '(?<m>[\w./-]*vendor/autoload\.php)'", "the file `{}`"),
     (r"Unable to locate (?<m>a Java Runtime)", "{}"),
     (r"spawn (?<m>[\w./-]+) ENOENT", "the program `{}`"),
+    // No program in a sandbox looks into another one.
+    (
+        r"(?<m>LeakSanitizer) (?:has encountered a fatal error|does not work under ptrace)",
+        "`ptrace` for {} (no program has it in the sandbox; `ASAN_OPTIONS=detect_leaks=0` does without)",
+    ),
+    (r"(?<m>ptrace): Operation not permitted", "`{}` (no program has it in the sandbox)"),
 ];
 
 struct Compiled {
@@ -142,6 +148,11 @@ mod tests {
             ("sh: 1: .venv/bin/python: No such file or directory", "the file `.venv/bin/python`"),
             ("error: no such command: `nextest`", "the cargo command `nextest`"),
             ("foo.c:1:10: fatal error: zlib.h: No such file or directory", "the header `zlib.h`"),
+            ("ptrace: Operation not permitted.", "`ptrace` (no program has it in the sandbox)"),
+            (
+                "==7==LeakSanitizer has encountered a fatal error.",
+                "`ptrace` for LeakSanitizer (no program has it in the sandbox; `ASAN_OPTIONS=detect_leaks=0` does without)",
+            ),
         ] {
             assert_eq!(missing(output).as_deref(), Some(expected), "{output}");
         }

@@ -1,4 +1,5 @@
 use crate::{
+    confinement::Confinement,
     environment::ForgeEnvironment,
     remote::{Transport, without_credentials},
 };
@@ -47,6 +48,8 @@ impl GhForge {
             .envs([("GH_PROMPT_DISABLED", "1"), ("GH_NO_UPDATE_NOTIFIER", "1"), ("NO_COLOR", "1")])
             .args(args)
             .stdin(Input::Bytes(stdin.as_bytes().to_vec()));
+        let limited = Confinement::only_limits().apply(&self.launcher, &self.program, launch);
+        let launch = limited.map_err(failed)?;
         let ended = self.launcher.run_to_end(launch, &Limits::within(TIME)).await;
         let ended = ended.map_err(|error| failed(error.to_string()))?;
         let said = ended.stderr.text().trim().to_owned();

@@ -1,10 +1,11 @@
 //! Runs git so that nothing but git itself is run: see the crate's documentation for what that takes.
 
 use crate::{
+    asked::Asked,
     confinement::{Confinement, passed_limit},
     environment::GitEnvironment,
     error::{unreadable, with_advice},
-    ignored,
+    known::Known,
     user::UserConfig,
 };
 use cyrus_core::WorkspaceError;
@@ -13,11 +14,10 @@ use cyrus_sandbox::{
     find_program,
 };
 use std::{
-    collections::HashMap,
     ffi::{OsStr, OsString},
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -81,8 +81,8 @@ struct Inner {
     environment: GitEnvironment,
     user: OnceCell<UserConfig>,
     version: OnceCell<Version>,
-    /// The user's list of ignored files, by the repository it is for.
-    ignored: Mutex<HashMap<PathBuf, Arc<[u8]>>>,
+    known: Known,
+    asked: Asked,
 }
 
 /// The first two numbers of a release of git.
@@ -106,8 +106,15 @@ impl fmt::Display for Version {
 impl Git {
     /// Runs `program` (git 2.33 or newer; 2.38 to merge) through `launcher`.
     pub fn new(launcher: Launcher, program: AbsolutePath, environment: GitEnvironment) -> Self {
-        let (user, version, ignored) = (OnceCell::new(), OnceCell::new(), Mutex::default());
-        Self(Arc::new(Inner { launcher, program, environment, user, version, ignored }))
+        Self(Arc::new(Inner {
+            launcher,
+            program,
+            environment,
+            user: OnceCell::new(),
+            version: OnceCell::new(),
+            known: Known::default(),
+            asked: Asked::default(),
+        }))
     }
 
     /// Which git it is, asked once.
@@ -134,15 +141,24 @@ impl Git {
         self.0.user.get_or_try_init(|| UserConfig::read(self)).await
     }
 
-    /// What the user's own list of ignored files says for this repository, read once for each.
-    pub(crate) async fn ignored(&self, repository: &Path) -> Result<Arc<[u8]>, WorkspaceError> {
-        let known = || self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(list) = known().get(repository) {
-            return Ok(Arc::clone(list));
+    /// What the user configured, as it is for one repository.
+    pub(crate) async fn user_in(&self, repository: &Path) -> Result<UserConfig, WorkspaceError> {
+        if let Some(user) = self.0.known.users.get(&repository.to_owned()) {
+            return Ok(user);
         }
-        let list: Arc<[u8]> = ignored::read(self, repository).await?.into();
-        known().insert(repository.to_owned(), Arc::clone(&list));
-        Ok(list)
+        let user = self.user().await?.with_repository(self, repository).await?;
+        self.0.known.users.keep(repository.to_owned(), user.clone());
+        Ok(user)
+    }
+
+    /// What was said before.
+    pub(crate) fn known(&self) -> &Known {
+        &self.0.known
+    }
+
+    /// Who answers without being started.
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.0.asked
     }
 
     pub(crate) fn environment(&self) -> &GitEnvironment {

@@ -111,7 +111,9 @@ fn take(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
             continue;
         }
         let mut files = list(&directory)?;
-        files.retain(|file| name != "pack" || is_of_pack(file));
+        // A pack whose objects were unpacked has no index, and is of no use to anyone.
+        let is_whole = |file: &Path| is_of_pack(file) && file.with_extension("idx").exists();
+        files.retain(|file| name != "pack" || is_whole(file));
         files.sort_by_key(|file| file.extension().is_some_and(|extension| extension == "idx"));
         if files.is_empty() {
             continue;

@@ -7,23 +7,13 @@
 use crate::{admission::Tally, error::io, object::ObjectId};
 use cyrus_core::WorkspaceError;
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 /// The most that is read of a file of refs.
-const MAX_REFS_BYTES: u64 = 16 << 20;
-
-/// How many branches of a clone are looked at.
-const MAX_BRANCHES: usize = 256;
-
-/// Where branches are.
-const HEADS: &str = "refs/heads/";
-
-/// What the stash is called among branches; no branch can be.
-pub(crate) const STASH: &str = "stash@{0}";
+pub(crate) const MAX_REFS_BYTES: u64 = 16 << 20;
 
 /// How many symbolic refs are followed, as in git.
 const MAX_SYMBOLIC_REFS: usize = 5;
@@ -44,45 +34,8 @@ pub(crate) fn head(git_dir: &Path) -> Option<ObjectId> {
     None
 }
 
-/// The commits that are named beside `HEAD`: those of branches, each with its name, then that of the stash.
-pub(crate) fn others(git_dir: &Path) -> Vec<(String, ObjectId)> {
-    let mut found = BTreeMap::new();
-    let packed = read_plain(git_dir, "packed-refs", MAX_REFS_BYTES).unwrap_or_default();
-    for line in String::from_utf8_lossy(&packed).lines() {
-        if let Some((object, name)) = line.split_once(' ')
-            && let (Some(object), Some(branch)) = (ObjectId::parse(object), branch_of(name))
-        {
-            found.insert(branch.to_owned(), object);
-        }
-    }
-    let mut open = vec![HEADS.trim_end_matches('/').to_owned()];
-    while let Some(directory) = open.pop().filter(|_| found.len() < MAX_BRANCHES) {
-        let place = git_dir.join(&directory);
-        let below = |kind: fn(&fs::FileType) -> bool| {
-            entries(&place, kind).unwrap_or_default().into_iter().take(MAX_BRANCHES)
-        };
-        open.extend(below(fs::FileType::is_dir).map(|name| format!("{directory}/{name}")));
-        for name in below(fs::FileType::is_file).map(|name| format!("{directory}/{name}")) {
-            let object = read_plain(git_dir, &name, 4096);
-            let object = object.and_then(|text| ObjectId::parse(str::from_utf8(&text).ok()?));
-            if let (Some(object), Some(branch)) = (object, branch_of(&name)) {
-                found.insert(branch.to_owned(), object);
-            }
-        }
-    }
-    let stash = read_plain(git_dir, "refs/stash", 4096)
-        .and_then(|text| ObjectId::parse(str::from_utf8(&text).ok()?));
-    let branches = found.into_iter().take(MAX_BRANCHES);
-    branches.chain(stash.map(|stash| (STASH.to_owned(), stash))).collect()
-}
-
-/// The branch whose ref this is.
-fn branch_of(name: &str) -> Option<&str> {
-    name.strip_prefix(HEADS).filter(|_| is_branch_like(name))
-}
-
 /// Whether this may be the path of a ref: parts below `refs/` that cannot lead anywhere else.
-fn is_branch_like(name: &str) -> bool {
+pub(crate) fn is_branch_like(name: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     name.starts_with("refs/") && name.split('/').all(plain) && !name.contains(['\0', '\n'])
 }
@@ -97,7 +50,7 @@ fn packed(git_dir: &Path, name: &str) -> Option<ObjectId> {
 
 /// A file's content, when the way to it from `root` (itself included) is plain directories, it is a plain file, and
 /// not too large.
-fn read_plain(root: &Path, relative: &str, limit: u64) -> Option<Vec<u8>> {
+pub(crate) fn read_plain(root: &Path, relative: &str, limit: u64) -> Option<Vec<u8>> {
     let mut path = root.to_owned();
     for part in relative.split('/') {
         if !is_plain_dir(&path) {
@@ -173,7 +126,7 @@ fn plain_files(
 
 /// The names in a directory of the entries of one kind; links are neither files nor directories. A directory that
 /// is not a plain one has none.
-fn entries(
+pub(crate) fn entries(
     directory: &Path,
     kind: impl Fn(&fs::FileType) -> bool,
 ) -> Result<Vec<String>, WorkspaceError> {
@@ -210,9 +163,25 @@ fn copy(
     let reader = File::open(&source).map_err(io("cannot read", &source))?;
     let length = reader.metadata().map_err(io("cannot read", &source))?.len();
     allowed(length)?;
-    let mut writer = File::create_new(&target).map_err(io("cannot make", &target))?;
+    let mut writer = match File::create_new(&target) {
+        // It is named by what is in it: the host wrote the same object, from the files of the clone.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(target),
+        made => made.map_err(io("cannot make", &target))?,
+    };
     std::io::copy(&mut reader.take(length), &mut writer).map_err(io("cannot copy", &source))?;
     Ok(target)
+}
+
+/// A directory with these files.
+#[cfg(test)]
+pub(crate) fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    directory
 }
 
 #[cfg(test)]
@@ -223,16 +192,6 @@ mod tests {
 
     const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-
-    fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let path = directory.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-        directory
-    }
 
     fn head_of(files: &[(&str, &str)]) -> Option<String> {
         head(repository(files).path()).map(|object| object.to_string())
@@ -278,25 +237,6 @@ mod tests {
             }
             assert_eq!(head(&git), None, "{files:?}");
         }
-    }
-
-    #[test]
-    fn branches_are_found_loose_and_packed_and_the_stash() {
-        let packed =
-            format!("# pack-refs\n{A} refs/heads/x/y\n{A} refs/tags/t\n{A} refs/heads/z\n");
-        let there = repository(&[
-            ("packed-refs", &packed),
-            ("refs/heads/x/y", B),
-            ("refs/heads/w", "ref: refs/heads/z"),
-            ("refs/heads/.hidden", A),
-            ("refs/stash", B),
-        ]);
-        let secret = repository(&[("heads", A)]);
-        symlink(secret.path(), there.path().join("refs/heads/link")).unwrap();
-        let found: Vec<_> = others(there.path());
-        let named = |name: &str, at: &str| (name.to_owned(), ObjectId::parse(at).unwrap());
-        assert_eq!(found, [named("x/y", B), named("z", A), named(STASH, B)]);
-        assert_eq!(others(secret.path()), []);
     }
 
     #[test]

@@ -15,7 +15,22 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// What the list says for this repository; nothing when there is none.
 pub(crate) async fn read(git: &Git, repository: &Path) -> Result<Vec<u8>, WorkspaceError> {
-    let Some(home) = git.environment().home.clone() else { return Ok(Vec::new()) };
+    let Some(list) = list(git, repository).await? else { return Ok(Vec::new()) };
+    let mut content = Vec::new();
+    let read = File::open(&list).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut content));
+    if let Err(error) = read {
+        tracing::debug!(list = %list.display(), %error, "no list of ignored files of the user's");
+        return Ok(Vec::new());
+    }
+    if content.last().is_some_and(|last| *last != b'\n') {
+        content.push(b'\n');
+    }
+    Ok(content)
+}
+
+/// Where the list for this repository is, or would be.
+async fn list(git: &Git, repository: &Path) -> Result<Option<PathBuf>, WorkspaceError> {
+    let Some(home) = git.environment().home.clone() else { return Ok(None) };
     let home = home.as_path();
     let safe = git.in_main(repository, &["config", "--list", "-z", "--show-scope"]).await?;
     let chosen = git.environment().config_home.clone();
@@ -27,22 +42,22 @@ pub(crate) async fn read(git: &Git, repository: &Path) -> Result<Vec<u8>, Worksp
     let answer = git.run(call).await?;
     if answer.code != 0 {
         tracing::debug!(error = %answer.stderr, "the user's list of ignored files is not known");
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let list = match configured(&answer.stdout) {
+    Ok(Some(match configured(&answer.stdout) {
         Some(named) => place(&named, home, repository),
         None => config_home.join("git/ignore"),
-    };
-    let mut content = Vec::new();
-    let read = File::open(&list).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut content));
-    if let Err(error) = read {
-        tracing::debug!(list = %list.display(), %error, "no list of ignored files of the user's");
-        return Ok(Vec::new());
+    }))
+}
+
+/// Whether anything is in the repository's working tree that git neither knows nor ignores, as its user's git sees it.
+pub(crate) async fn has_others(git: &Git, repository: &Path) -> Result<bool, WorkspaceError> {
+    let args = ["ls-files", "-z", "--others", "--directory", "--no-empty-directory"];
+    let mut call = git.in_main(repository, &args).await?.arg("--exclude-standard");
+    if let Some(list) = list(git, repository).await?.filter(|list| list.is_file()) {
+        call = call.arg("--exclude-from").arg(list);
     }
-    if content.last().is_some_and(|last| *last != b'\n') {
-        content.push(b'\n');
-    }
-    Ok(content)
+    Ok(!git.output(call).await?.is_empty())
 }
 
 /// Reads `--list -z --show-scope`: `<scope>\0<key>\n<value>\0`. What the host itself sets has the scope `command`.

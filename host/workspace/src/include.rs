@@ -1,18 +1,23 @@
 //! `.worktreeinclude`: ignored files of the user's working tree that a clone gets a copy of, such as `.env`.
 //!
 //! The list is that of the base commit, in the form of `.gitignore`. A file is copied when the list matches it, git
-//! does not track it, and what the clone starts from has git ignore it too: else it would become part of the result.
+//! does not track it, and what the clone starts from has git ignore it too. It is the user's own, and is part of no
+//! result, also where an executor has git ignore it no longer: which files were copied is kept with the clone's state.
 //! A name that leads through a link in the clone is left out, and so is one that is there already.
 
 use crate::{
     clone::Source,
-    error::{in_background, io},
+    error::{in_background, io, unreadable},
     git::{Call, Git},
+    object::ObjectId,
+    repository::Main,
 };
 use cyrus_core::WorkspaceError;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs,
+    io::ErrorKind,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -23,16 +28,59 @@ const LIST: &str = ".worktreeinclude";
 /// The most that is copied, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Copies what the list names into a clone that nobody but the host has written to. `scratch` is a directory for
-/// what is under way.
+/// The names that were copied, as [`write`] wrote them; none when there is no such file.
+pub(crate) fn read(file: &Path) -> Result<BTreeSet<Vec<u8>>, WorkspaceError> {
+    match fs::read(file) {
+        Ok(text) => Ok(text
+            .split(|b| *b == 0)
+            .filter(|name| !name.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(io("cannot read", file)(error)),
+    }
+}
+
+/// Keeps the names that were copied.
+pub(crate) fn write(names: &[Vec<u8>], file: &Path) -> Result<(), WorkspaceError> {
+    fs::write(file, names.join(&0)).map_err(io("cannot write", file))
+}
+
+/// The objects that git would make of these files as they are in the user's working tree now.
+pub(crate) async fn objects(
+    git: &Git,
+    main: &Main,
+    names: &BTreeSet<Vec<u8>>,
+) -> Result<BTreeMap<ObjectId, Vec<u8>>, WorkspaceError> {
+    let Some(from) = main.working_tree().await?.filter(|_| !names.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    // One a line. Empty files are no secret.
+    let is_asked = |name: &&Vec<u8>| {
+        let found = from.join(Path::new(OsStr::from_bytes(name))).symlink_metadata();
+        !name.contains(&b'\n') && found.is_ok_and(|found| found.is_file() && found.len() > 0)
+    };
+    let asked: Vec<_> = names.iter().filter(is_asked).collect();
+    let list = asked.iter().flat_map(|name| [&name[..], b"\n"]).collect::<Vec<_>>().concat();
+    let call = main.call(&["hash-object", "--no-filters", "--stdin-paths"]).await?.stdin(list);
+    let said = git.text(call).await?;
+    let objects =
+        said.lines().map(|line| ObjectId::parse(line).ok_or_else(|| unreadable("hash-object")));
+    objects.zip(asked).map(|(object, name)| Ok((object?, name.clone()))).collect()
+}
+
+/// Copies what the list names into a clone that nobody but the host has written to, and gives the names. `scratch` is
+/// a directory for what is under way.
 pub(crate) async fn copy(
     git: &Git,
     source: &Source<'_>,
     clone: &Path,
     scratch: &Path,
-) -> Result<(), WorkspaceError> {
-    let Some(list) = source.main.file(source.base, LIST).await? else { return Ok(()) };
-    let Some(from) = source.main.working_tree().await?.map(Path::to_owned) else { return Ok(()) };
+) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+    let Some(list) = source.main.file(source.base, LIST).await? else { return Ok(Vec::new()) };
+    let Some(from) = source.main.working_tree().await?.map(Path::to_owned) else {
+        return Ok(Vec::new());
+    };
     let patterns = scratch.join("include");
     fs::write(&patterns, list).map_err(io("cannot write", &patterns))?;
     let mut exclude = OsString::from("--exclude-from=");
@@ -51,7 +99,7 @@ pub(crate) async fn copy(
         }
     }
     if free.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let call = Call::new(clone, &["check-ignore", "-z", "--stdin"])
         .stdin(free)
@@ -59,34 +107,39 @@ pub(crate) async fn copy(
     let answer = git.run(call).await?;
     let ignored = match answer.code {
         0 => answer.stdout,
-        1 => return Ok(()),
+        1 => return Ok(Vec::new()),
         _ => return Err(answer.into_error()),
     };
     let to = clone.to_owned();
     in_background("copy ignored files", move || {
         let mut left = MAX_BYTES;
-        let files = ignored.split(|b| *b == 0).filter(|name| !name.is_empty());
-        for name in files.map(|name| Path::new(OsStr::from_bytes(name))) {
-            copy_file(&from, &to, name, &mut left)?;
+        let mut copied = Vec::new();
+        for name in ignored.split(|b| *b == 0).filter_map(|name| name.strip_prefix(b"./")) {
+            if copy_file(&from, &to, Path::new(OsStr::from_bytes(name)), &mut left)? {
+                copied.push(name.to_vec());
+            }
         }
-        Ok(())
+        Ok(copied)
     })
     .await
 }
 
-fn copy_file(from: &Path, to: &Path, name: &Path, left: &mut u64) -> Result<(), WorkspaceError> {
+/// Whether there is a file to copy, and room for it.
+fn copy_file(from: &Path, to: &Path, name: &Path, left: &mut u64) -> Result<bool, WorkspaceError> {
     let source = from.join(name);
-    let Some(found) = source.metadata().ok().filter(fs::Metadata::is_file) else { return Ok(()) };
+    let Some(found) = source.metadata().ok().filter(fs::Metadata::is_file) else {
+        return Ok(false);
+    };
     let target = to.join(name);
     let Some(rest) = left.checked_sub(found.len()) else {
         tracing::warn!(file = %name.display(), "not copied: {LIST} names more than {MAX_BYTES} bytes");
-        return Ok(());
+        return Ok(false);
     };
     *left = rest;
     if let Some(above) = target.parent() {
         fs::create_dir_all(above).map_err(io("cannot make", above))?;
     }
-    fs::copy(&source, &target).map(drop).map_err(io("cannot copy", &source))
+    fs::copy(&source, &target).map(|_| true).map_err(io("cannot copy", &source))
 }
 
 /// Where a file goes, when the way there is plain directories, or not there yet, and nothing is in its place.

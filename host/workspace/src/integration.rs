@@ -30,7 +30,7 @@ impl GitIntegration {
     }
 
     async fn user(&self, base: &Base) -> Result<UserConfig, WorkspaceError> {
-        self.git.user().await?.with_repository(&self.git, &base.path).await
+        self.git.user_in(&base.path).await
     }
 }
 

@@ -180,6 +180,11 @@ impl TaskDir {
         self.state.join("left")
     }
 
+    /// The ignored files of the user's that were copied into the clone, see [`crate::include`].
+    pub(crate) fn included(&self) -> PathBuf {
+        self.state.join("included")
+    }
+
     /// Which clone this is: the [`WorkspaceSpec`] it was made by.
     pub(crate) fn about(&self) -> PathBuf {
         self.state.join("about")

@@ -32,6 +32,22 @@ pub(crate) struct Links {
     modules: HashMap<Vec<u8>, String>,
 }
 
+impl Links {
+    /// The links whose paths and targets are text, with what is in them.
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+        self.targets
+            .iter()
+            .filter_map(|(path, target)| Some((text(path)?, text(target.as_ref()?)?)))
+            .collect()
+    }
+
+    /// Whether a submodule is at a path.
+    pub(crate) fn has_module(&self, path: &[u8]) -> bool {
+        self.modules.contains_key(path)
+    }
+}
+
 /// Where a link leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leads {

@@ -8,6 +8,7 @@ use crate::{
     repository::Main,
 };
 use cyrus_core::WorkspaceError;
+use std::sync::Arc;
 
 /// The most files whose content is looked at.
 const FILES: usize = 500;
@@ -15,12 +16,28 @@ const FILES: usize = 500;
 /// The longest file whose content is looked at, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// Reads the listing of a commit: its names with one run of git, the content of manifests with two more.
+/// The most content of a listing that is remembered, in bytes.
+const REMEMBERED: usize = 8 << 20;
+
+/// The listing of a commit.
 pub(crate) async fn read(
     git: &Git,
     main: &Main,
     commit: &ObjectId,
-) -> Result<Listing, WorkspaceError> {
+) -> Result<Arc<Listing>, WorkspaceError> {
+    if let Some(known) = git.known().listings.get(commit) {
+        return Ok(known);
+    }
+    let listing = Arc::new(read_anew(git, main, commit).await?);
+    let contents = listing.values().flat_map(Directory::values).flatten();
+    if contents.map(String::len).sum::<usize>() <= REMEMBERED {
+        git.known().listings.keep(commit.clone(), Arc::clone(&listing));
+    }
+    Ok(listing)
+}
+
+/// Reads a listing: its names with one run of git, the content of manifests with two more.
+async fn read_anew(git: &Git, main: &Main, commit: &ObjectId) -> Result<Listing, WorkspaceError> {
     let call = main.call(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
     let output = git.output(call).await?;
     let mut listing = Listing::new();

@@ -2,7 +2,7 @@ use std::fmt::{self, Write as _};
 
 /// The name of a git object, in full: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits. Whatever git or an
 /// executor says is a commit becomes one of these before it is used in a command, a path or a ref.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectId(String);
 
 impl ObjectId {

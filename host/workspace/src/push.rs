@@ -1,11 +1,12 @@
 //! Pushes to `origin`, with the user's own connection settings, and never by force.
 
 use crate::{
+    base::is_branch_name,
     git::{Answer, Call, Git},
     neutral::Neutral,
     object::ObjectId,
     remote::{self, Transport},
-    repository::{Main, is_branch_name},
+    repository::Main,
 };
 use cyrus_core::WorkspaceError;
 use std::{fmt::Display, time::Duration};

@@ -31,7 +31,9 @@ impl Transport {
                 }
                 "https" => Ok(Self::Https),
                 "ssh" => Ok(Self::Ssh),
-                other => Err(format!("{other}: is not fetched from; use https or ssh")),
+                other => {
+                    Err(format!("{other}: is neither fetched from nor pushed to; use https or ssh"))
+                }
             };
         }
         if address.starts_with('/') {

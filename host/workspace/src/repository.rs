@@ -5,13 +5,15 @@ use crate::{
     diff::{Change, batch, numstat, raw, sizes, special},
     error::unreadable,
     git::{Call, Git},
+    ignored,
+    known::{CHANGES, Facts},
     links::{self, Links},
     object::ObjectId,
     remote,
 };
-use cyrus_core::{Base, DiffStat, WorkspaceError};
-use cyrus_executor::Repository;
+use cyrus_core::{DiffStat, WorkspaceError};
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     fs,
     os::unix::ffi::OsStrExt as _,
@@ -30,7 +32,7 @@ const ALTERNATES: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Main {
     git: Git,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The `.git` that all of its worktrees share.
     common: PathBuf,
     pub(crate) objects: PathBuf,
@@ -42,20 +44,31 @@ impl Main {
     /// The repository at the top of a working tree, or a bare one.
     pub(crate) async fn open(git: &Git, path: &Path) -> Result<Self, WorkspaceError> {
         const COMMAND: &str = "rev-parse --path-format=absolute";
+        if let Some(facts) = git.known().facts.get(&path.to_owned())
+            && facts.objects.is_dir()
+        {
+            return Ok(Self::of(git, path, facts));
+        }
         let args = ["--git-common-dir", "--git-path", "objects", "--show-object-format"];
         let args = [&COMMAND.split(' ').collect::<Vec<_>>()[..], &args].concat();
-        let answer = git.text(git.in_main(path, &args).await?).await?;
+        let answer = git.output(git.in_main(path, &args).await?).await?;
+        let answer = answer.strip_suffix(b"\n").unwrap_or(&answer);
         // A line end in a path would let one pass for another, and cannot be written into `alternates`.
-        let [common, objects, format] = answer.lines().collect::<Vec<_>>()[..] else {
+        let [common, objects, format] = answer.split(|b| *b == b'\n').collect::<Vec<_>>()[..]
+        else {
             return Err(unreadable(COMMAND));
         };
-        Ok(Self {
-            git: git.clone(),
-            path: path.to_owned(),
-            common: common.into(),
-            objects: objects.into(),
-            format: format.to_owned(),
-        })
+        let facts = Facts {
+            common: OsStr::from_bytes(common).into(),
+            objects: OsStr::from_bytes(objects).into(),
+            format: String::from_utf8_lossy(format).into_owned(),
+        };
+        git.known().facts.keep(path.to_owned(), facts.clone());
+        Ok(Self::of(git, path, facts))
+    }
+
+    fn of(git: &Git, path: &Path, Facts { common, objects, format }: Facts) -> Self {
+        Self { git: git.clone(), path: path.to_owned(), common, objects, format }
     }
 
     /// Where its objects are: its own directory, and those that it borrows from itself.
@@ -66,7 +79,9 @@ impl Main {
             next += 1;
             let list = fs::read(directory.join("info/alternates")).unwrap_or_default();
             for line in list.split(|byte| *byte == b'\n') {
+                // Relative to the directory, whatever way leads there.
                 let path = directory.join(OsStr::from_bytes(line));
+                let path = path.canonicalize().unwrap_or(path);
                 if !line.is_empty() && !line.starts_with(b"#") && !found.contains(&path) {
                     found.push(path);
                 }
@@ -90,9 +105,18 @@ impl Main {
 
     /// What a ref points at, when it is there.
     pub(crate) async fn resolve(&self, name: &str) -> Result<Option<ObjectId>, WorkspaceError> {
+        let name = format!("{name}^{{commit}}");
+        if let Some(found) = self.git.asked().object(&self.git, &self.path, &name).await {
+            return Ok(found);
+        }
         let call = self.call(&["rev-parse", "--verify", "--quiet", "--end-of-options"]).await?;
-        let found = self.git.maybe(call.arg(format!("{name}^{{commit}}"))).await?;
+        let found = self.git.maybe(call.arg(name)).await?;
         Ok(found.as_deref().and_then(ObjectId::parse))
+    }
+
+    /// Whether a commit, or a tag, is there.
+    pub(crate) async fn has(&self, object: &ObjectId) -> Result<bool, WorkspaceError> {
+        Ok(self.resolve(object.as_str()).await?.is_some())
     }
 
     pub(crate) async fn is_ancestor(
@@ -100,6 +124,13 @@ impl Main {
         old: &ObjectId,
         new: &ObjectId,
     ) -> Result<bool, WorkspaceError> {
+        if old == new {
+            return Ok(true);
+        }
+        // Where this was asked of the same two, that answers it.
+        if let Some(base) = self.git.known().merge_bases.get(&(old.clone(), new.clone())) {
+            return Ok(base == *old);
+        }
         let call = self.call(&["merge-base", "--is-ancestor", old.as_str(), new.as_str()]).await?;
         Ok(self.git.maybe(call).await?.is_some())
     }
@@ -110,8 +141,16 @@ impl Main {
         one: &ObjectId,
         other: &ObjectId,
     ) -> Result<Option<ObjectId>, WorkspaceError> {
+        let pair = (one.clone(), other.clone());
+        if let Some(known) = self.git.known().merge_bases.get(&pair) {
+            return Ok(Some(known));
+        }
         let call = self.call(&["merge-base", one.as_str(), other.as_str()]).await?;
-        Ok(self.git.maybe(call).await?.as_deref().and_then(ObjectId::parse))
+        let found = self.git.maybe(call).await?.as_deref().and_then(ObjectId::parse);
+        if let Some(base) = &found {
+            self.git.known().merge_bases.keep(pair, base.clone());
+        }
+        Ok(found)
     }
 
     /// Sets refs, all or none. Each is `(name, new, old)`; a ref whose old value is `None` must not exist.
@@ -195,10 +234,16 @@ impl Main {
         from: &ObjectId,
         to: &ObjectId,
     ) -> Result<DiffStat, WorkspaceError> {
+        let pair = (from.clone(), to.clone());
+        if let Some(known) = self.git.known().stats.get(&pair) {
+            return Ok(known);
+        }
         let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
         let call = self.over_result(&args).await?.arg("--ignore-submodules=none");
         let output = self.git.output(call.arg(from.as_str()).arg(to.as_str())).await?;
-        numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))
+        let stat = numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))?;
+        self.git.known().stats.keep(pair, stat);
+        Ok(stat)
     }
 
     /// What changes from one commit to another, of the paths that match one of these pathspecs, if there are any.
@@ -208,13 +253,76 @@ impl Main {
         to: &ObjectId,
         pathspecs: &[String],
     ) -> Result<Vec<Change>, WorkspaceError> {
+        if from == to {
+            return Ok(Vec::new());
+        }
+        let pair = (from.clone(), to.clone());
+        if let Some(known) = self.git.known().changes.get(&pair).filter(|_| pathspecs.is_empty()) {
+            return Ok(known.to_vec());
+        }
         let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev"];
         let call =
             self.over_result(&args).await?.args(["--no-ext-diff", "--ignore-submodules=none"]);
         let call = call.arg(from.as_str()).arg(to.as_str()).arg("--").args(pathspecs);
         // Magic words are for those who ask for paths by patterns; git takes no path as one otherwise.
         let call = if pathspecs.is_empty() { call } else { call.env("GIT_LITERAL_PATHSPECS", "0") };
-        raw(&self.git.output(call).await?).ok_or_else(|| unreadable("diff-tree --raw"))
+        let changes = raw(&self.git.output(call).await?);
+        let changes = changes.ok_or_else(|| unreadable("diff-tree --raw"))?;
+        if pathspecs.is_empty() && changes.len() <= CHANGES {
+            self.git.known().changes.keep(pair, changes.as_slice().into());
+        }
+        Ok(changes)
+    }
+
+    /// The mode of a file of a commit, as git writes it; `None` where nothing is there.
+    pub(crate) async fn mode(
+        &self,
+        commit: &ObjectId,
+        path: &str,
+    ) -> Result<Option<String>, WorkspaceError> {
+        let call = self.call(&["ls-tree", "--full-tree", commit.as_str(), "--"]).await?;
+        let listed = self.git.text(call.arg(path)).await?;
+        Ok(listed.split(' ').next().filter(|mode| !mode.is_empty()).map(str::to_owned))
+    }
+
+    /// The paths that any commit adds or changes which one has and the other has not, also where a later one takes it
+    /// back: all of them are published.
+    pub(crate) async fn touched(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<BTreeSet<Vec<u8>>, WorkspaceError> {
+        let args = ["log", "-z", "--format=", "--name-only", "--no-renames", "--diff-filter=d"];
+        let call = self.over_result(&args).await?.args(["-m", "--no-ext-diff", "--no-textconv"]);
+        let call = call.arg("--ignore-submodules=none").arg(to.as_str()).arg(format!("^{from}"));
+        let output = self.git.output(call).await?;
+        let names = output.split(|b| *b == 0).map(<[u8]>::trim_ascii_start);
+        Ok(names.filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
+    /// The objects that any commit has which one has and the other has not.
+    pub(crate) async fn new_objects(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<BTreeSet<ObjectId>, WorkspaceError> {
+        let args = ["rev-list", "--objects", "--no-object-names"];
+        let call = self.over_result(&args).await?.arg(to.as_str()).arg(format!("^{from}"));
+        Ok(self.git.text(call).await?.lines().filter_map(ObjectId::parse).collect())
+    }
+
+    /// The paths of all files of a commit that are text.
+    pub(crate) async fn files(&self, commit: &ObjectId) -> Result<Arc<[String]>, WorkspaceError> {
+        if let Some(known) = self.git.known().paths.get(commit) {
+            return Ok(known);
+        }
+        let call = self.call(&["ls-tree", "-r", "-z", "--full-tree", "--name-only"]).await?;
+        let listed = self.git.output(call.arg(commit.as_str())).await?;
+        let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
+        let paths: Arc<[String]> =
+            names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
+        self.git.known().paths.keep(commit.clone(), Arc::clone(&paths));
+        Ok(paths)
     }
 
     /// The messages of the commits that one has and the other has not.
@@ -246,6 +354,11 @@ impl Main {
 
     /// A file's content, by `<commit>:<path>`.
     pub(crate) async fn blob(&self, name: OsString) -> Result<Option<Vec<u8>>, WorkspaceError> {
+        if let Some(text) = name.to_str()
+            && let Some(found) = self.git.asked().content(&self.git, &self.path, text).await
+        {
+            return Ok(found);
+        }
         let answer = self.git.run(self.over_result(&["cat-file", "blob"]).await?.arg(name)).await?;
         Ok((answer.code == 0).then_some(answer.stdout))
     }
@@ -318,7 +431,7 @@ impl Main {
     }
 
     /// The branch beside which there can be none of this name, if there is one.
-    async fn blocking(&self, name: &str) -> Result<Option<String>, WorkspaceError> {
+    pub(crate) async fn blocking(&self, name: &str) -> Result<Option<String>, WorkspaceError> {
         for (end, _) in name.match_indices('/') {
             let above = &name[..end];
             if self.resolve(&format!("refs/heads/{above}")).await?.is_some() {
@@ -342,6 +455,30 @@ impl Main {
         Ok((!nowhere).then_some(place))
     }
 
+    /// Whether a result that starts from a commit can be put on a branch, as [`Integration::publish`] does. Fails with
+    /// why it cannot, and what to do.
+    ///
+    /// [`Integration::publish`]: cyrus_core::Integration::publish
+    pub(crate) async fn takes_result(
+        &self,
+        branch: &str,
+        start: &ObjectId,
+    ) -> Result<Result<(), String>, WorkspaceError> {
+        let name = format!("refs/heads/{branch}");
+        let Some(there) = self.resolve(&name).await? else { return Ok(Ok(())) };
+        if let Some(place) = self.checked_out_at(&name).await? {
+            return Ok(Err(format!(
+                "the branch {branch}, which the result would go to, is checked out in {place}: give another name with --branch, or switch to another branch there"
+            )));
+        }
+        if self.is_ancestor(&there, start).await? {
+            return Ok(Ok(()));
+        }
+        Ok(Err(format!(
+            "the branch {branch}, which the result would go to, has commits that the start of the work has not: give another name with --branch, or start from it with `--base {branch}`"
+        )))
+    }
+
     /// The file that says where history was cut off, which need not be there.
     pub(crate) fn shallow_file(&self) -> PathBuf {
         self.common.join("shallow")
@@ -354,7 +491,12 @@ impl Main {
 
     /// What the user has git ignore in every repository, this one among them.
     pub(crate) async fn ignored(&self) -> Result<Arc<[u8]>, WorkspaceError> {
-        self.git.ignored(&self.path).await
+        if let Some(list) = self.git.known().ignored.get(&self.path) {
+            return Ok(list);
+        }
+        let list: Arc<[u8]> = ignored::read(&self.git, &self.path).await?.into();
+        self.git.known().ignored.keep(self.path.clone(), Arc::clone(&list));
+        Ok(list)
     }
 
     /// Where Git LFS keeps content.
@@ -373,6 +515,13 @@ impl Main {
         Ok(self.git.maybe(call).await?.filter(|value| !value.is_empty()))
     }
 
+    /// All values of a setting of the repository, in their order.
+    pub(crate) async fn settings(&self, name: &str) -> Result<Vec<String>, WorkspaceError> {
+        let call = self.call(&["config", "--get-all", name]).await?;
+        let all = self.git.maybe(call).await?.unwrap_or_default();
+        Ok(all.lines().map(str::to_owned).collect())
+    }
+
     /// The address of `origin` with all that is in it, for use and not for show.
     pub(crate) async fn origin(&self) -> Result<Option<String>, WorkspaceError> {
         let address = self.setting("remote.origin.url").await?;
@@ -388,103 +537,63 @@ impl Main {
     }
 }
 
-/// What there is to know of the repository at this path, or that it is in.
-pub(crate) async fn base(
-    git: &Git,
-    path: &Path,
-    start: Option<&str>,
-    work_branch: &str,
-) -> Result<Base, WorkspaceError> {
-    let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
-    let path = path.canonicalize().map_err(|error| unusable(error.to_string()))?;
-    if !path.is_dir() {
-        return Err(unusable("not a directory: give the repository's directory".into()));
-    }
-    let top = top(git, &path).await?;
-    let main = Main::open(git, &top.path).await?;
-    if !is_branch_name(git, work_branch).await? {
-        return Err(unusable(format!("{work_branch:?} cannot be a branch's name")));
-    }
-    if let Some(blocking) = main.blocking(work_branch).await? {
-        return Err(unusable(format!(
-            "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`"
-        )));
-    }
-    let (commit, branch) = if let Some(name) = start {
-        chosen(&main, name).await?.ok_or_else(|| {
-            unusable(format!("there is no branch, tag or commit {name:?} to start from"))
-        })?
-    } else {
-        let Some(commit) = main.resolve("HEAD").await? else {
-            return Err(unusable(
-                "it has no commit yet, and work starts from a commit: commit something first"
-                    .into(),
-            ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::GitEnvironment;
+    use cyrus_sandbox::{Launcher, find_program};
+    use std::process::Command;
+
+    /// What was asked before answers as git would.
+    #[tokio::test]
+    async fn what_is_remembered_of_commits_is_what_they_are() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |args: &[&str]| {
+            let settings = ["-c", "user.name=a", "-c", "user.email=a@b"];
+            let mut command = Command::new("git");
+            command.args(settings).args(args).current_dir(place.path());
+            let done = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+            assert!(done.status.success(), "{args:?}");
+            ObjectId::parse(&String::from_utf8_lossy(&done.stdout))
         };
-        let call = main.call(&["symbolic-ref", "--short", "--quiet", "HEAD"]).await?;
-        (commit, git.maybe(call).await?)
-    };
-    let repository = Repository {
-        remote: main.origin().await?.as_deref().map(remote::without_credentials),
-        base_branch: branch,
-        base_commit: commit.to_string(),
-        work_branch: work_branch.to_owned(),
-    };
-    let dirty = !top.bare && start.is_none() && is_dirty(git, &main).await?;
-    Ok(Base { path: top.path, repository, dirty })
-}
+        at(&["init", "--quiet", "--initial-branch=main"]);
+        let commit = |of: &str| {
+            at(&["commit", "--quiet", "--allow-empty", "-m", of]);
+            at(&["rev-parse", "HEAD"]).unwrap()
+        };
+        let first = commit("first");
+        let left = commit("left");
+        at(&["checkout", "--quiet", "--detach", first.as_str()]);
+        let right = commit("right");
 
-/// The commit that a user names, and the branch when it is one: a branch here, else one of `origin`, else anything that
-/// git knows.
-async fn chosen(
-    main: &Main,
-    name: &str,
-) -> Result<Option<(ObjectId, Option<String>)>, WorkspaceError> {
-    for place in ["refs/heads", "refs/remotes/origin"] {
-        if let Some(commit) = main.resolve(&format!("{place}/{name}")).await? {
-            return Ok(Some((commit, Some(name.to_owned()))));
+        let path = std::env::var_os("PATH").unwrap();
+        let program = find_program("git", &path).unwrap();
+        let environment = GitEnvironment { path, ..GitEnvironment::default() };
+        let git = Git::new(Launcher::unsupervised(), program, environment);
+        let main = Main::open(&git, place.path()).await.unwrap();
+        for _ in 0..2 {
+            for (old, new, is) in [
+                (&first, &left, true),
+                (&left, &first, false),
+                (&left, &right, false),
+                (&first, &right, true),
+            ] {
+                assert_eq!(main.is_ancestor(old, new).await.unwrap(), is, "{old} {new}");
+                assert_eq!(main.merge_base(old, new).await.unwrap().as_ref(), Some(&first));
+            }
         }
-    }
-    Ok(main.resolve(name).await?.map(|commit| (commit, None)))
-}
-
-/// Where a repository is.
-struct Top {
-    path: PathBuf,
-    bare: bool,
-}
-
-async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
-    let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
-    let call = git.in_main(path, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"]);
-    let answer = git.run(call.await?).await?;
-    if answer.code != 0 {
-        return Err(unusable(answer.stderr));
-    }
-    let (which, bare) = match String::from_utf8_lossy(&answer.stdout).trim() {
-        "true\nfalse" => ("--absolute-git-dir", true),
-        "false\ntrue" => ("--show-toplevel", false),
-        _ => {
-            let reason = "inside a .git directory: give the directory of the working tree";
-            return Err(unusable(reason.to_owned()));
+        for (name, found) in [
+            ("HEAD", Some(&right)),
+            ("main", Some(&left)),
+            (first.as_str(), Some(&first)),
+            ("refs/heads/none", None),
+            ("main\0", None),
+            ("", None),
+        ] {
+            assert_eq!(main.resolve(name).await.ok().flatten().as_ref(), found, "{name:?}");
         }
-    };
-    let top = git.text(git.in_main(path, &["rev-parse", which]).await?).await?;
-    Ok(Top { path: top.into(), bare })
-}
-
-/// Whether there is anything that a commit would miss: what is changed, and what git does not know yet.
-async fn is_dirty(git: &Git, main: &Main) -> Result<bool, WorkspaceError> {
-    let args = ["status", "--porcelain", "-z", "--untracked-files=normal"];
-    let call = main.call(&args).await?.arg("--ignore-submodules=all");
-    Ok(!git.output(call).await?.is_empty())
-}
-
-/// Whether git takes this for a branch's name, and nobody for an option.
-pub(crate) async fn is_branch_name(git: &Git, name: &str) -> Result<bool, WorkspaceError> {
-    if name.starts_with('-') || name == "HEAD" || name.contains('\0') {
-        return Ok(false);
+        // Written by another process meanwhile.
+        at(&["update-ref", "refs/heads/new", first.as_str()]);
+        assert_eq!(main.resolve("refs/heads/new").await.unwrap(), Some(first));
     }
-    let call = Call::new(Path::new("/"), &["check-ref-format"]).arg(format!("refs/heads/{name}"));
-    Ok(git.maybe(call).await?.is_some())
 }

@@ -6,6 +6,7 @@
 //! | `too-large` | a task's result changes more files or lines than [`DiffRules`] allows |
 //! | `protected-path` | a path that [`DiffRules`] protects was changed |
 //! | `outside-workspace` | a symbolic link leads out of the repository or into a `.git`, by itself or through other links, and did not before; or files are in a repository inside of it that is no submodule |
+//! | `in-set-up` | a path lies in a directory that the set-up makes, such as `node_modules` or `.venv` |
 //! | `conflict-marker` | a changed file has more of git's conflict markers than it had, or a side of a conflict is left beside its place |
 //! | `one-sided` | a conflict was resolved by dropping all that one side did to a file, and no commit message names it |
 //!
@@ -22,6 +23,15 @@ pub(crate) const CONFLICT_MARKER: &str = "conflict-marker";
 pub(crate) const ONE_SIDED: &str = "one-sided";
 /// The code of a link that leads out.
 pub(crate) const OUTSIDE_WORKSPACE: &str = "outside-workspace";
+
+/// The code of a result that brings what the set-up installs.
+pub(crate) const IN_SET_UP: &str = "in-set-up";
+
+/// The code of a result with a file in the open that was to be encrypted.
+pub(crate) const UNFILTERED: &str = "unfiltered";
+
+/// The code of a result that brings a file of the user's that git ignored.
+pub(crate) const USERS_FILE: &str = "users-file";
 
 /// The code of a result that changes too much.
 pub(crate) const TOO_LARGE: &str = "too-large";

@@ -78,13 +78,15 @@ impl Scratch {
         Confinement::writing(self.path()).reading(self.borrowed.iter().map(PathBuf::as_path))
     }
 
-    /// A run over the files of a working tree, with an index of this repository's own.
+    /// A run over the files of a working tree, with an index of this repository's own. It only reads them, unless the
+    /// tree is in here.
     pub(crate) fn over(&self, tree: &Path, args: &[&str]) -> Call {
+        let read = [tree].into_iter().filter(|tree| !tree.starts_with(self.path()));
         Call::new(tree, args)
             .env("GIT_DIR", self.path())
             .env("GIT_WORK_TREE", tree)
             .env("GIT_INDEX_FILE", self.index())
-            .confined(self.confinement().reading([tree]))
+            .confined(self.confinement().reading(read))
     }
 
     fn index(&self) -> PathBuf {
@@ -137,6 +139,16 @@ impl Scratch {
     ) -> Result<Option<()>, WorkspaceError> {
         let call = |args: &[&str]| self.call(args);
         Admission { git: &self.git, limits: self.limits, call: &call }.admit(start, commit).await
+    }
+
+    /// The commit that an object is, or that a tag is of. `None`: it is not there, or there is none.
+    pub(crate) async fn commit_of(
+        &self,
+        object: &ObjectId,
+    ) -> Result<Option<ObjectId>, WorkspaceError> {
+        let call = self.call(&["rev-parse", "--verify", "--quiet"]);
+        let answer = self.git.run(call.arg(format!("{object}^{{commit}}"))).await?;
+        Ok(ObjectId::parse(String::from_utf8_lossy(&answer.stdout).trim()))
     }
 
     pub(crate) async fn has_commit(&self, name: &ObjectId) -> Result<bool, WorkspaceError> {
@@ -208,6 +220,9 @@ impl Scratch {
         old: &ObjectId,
         new: &ObjectId,
     ) -> Result<bool, WorkspaceError> {
+        if old == new {
+            return Ok(true);
+        }
         let call = self.call(&["merge-base", "--is-ancestor", old.as_str(), new.as_str()]);
         Ok(self.git.maybe(call).await?.is_some())
     }

@@ -29,6 +29,9 @@ pub struct WorkspaceSettings {
     /// A script of the operator's own, run by the shell in every clone before it is removed, after the repository's
     /// `cyrus-teardown.sh`.
     pub global_teardown: Option<AbsolutePath>,
+    /// Whether what lock files and manifests of the base commit say is a set-up is run where there is no other. That
+    /// it fails is logged, and stops nothing.
+    pub detects_setup: bool,
     /// How long each script of the set-up may take.
     pub setup_time: Duration,
     /// How long each script of the tear-down may take.
@@ -50,6 +53,7 @@ impl WorkspaceSettings {
             environment,
             global_setup: None,
             global_teardown: None,
+            detects_setup: false,
             setup_time: SETUP_TIME,
             teardown_time: TEARDOWN_TIME,
             setup_must_succeed: false,

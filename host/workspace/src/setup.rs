@@ -5,6 +5,7 @@
 //! |---|---|---|---|
 //! | the operator's set-up | the configuration | a clone is new, or a tree for checks | 5 minutes |
 //! | `cyrus-setup.sh` | the base commit | after that | 5 minutes |
+//! | what lock files say is one ([`crate::detect`]) | the base commit | when there is neither, and [`WorkspaceSettings::detects_setup`] says so | 5 minutes each |
 //! | `cyrus-teardown.sh` | the base commit | before the clone is removed | 2 minutes |
 //! | the operator's tear-down | the configuration | after that | 2 minutes |
 //!
@@ -15,6 +16,9 @@
 
 use crate::{
     confined::{Confined, Directories, Order},
+    detect::{Detected, setup},
+    git::Git,
+    listing,
     object::ObjectId,
     repository::Main,
     settings::WorkspaceSettings,
@@ -33,6 +37,7 @@ const MAX_SCRIPT: usize = 120 << 10;
 
 /// The clone that is set up or torn down, or the tree of a check that is set up.
 pub(crate) struct Stage<'a> {
+    pub(crate) git: &'a Git,
     pub(crate) settings: &'a WorkspaceSettings,
     pub(crate) main: &'a Main,
     pub(crate) spec: &'a WorkspaceSpec,
@@ -52,7 +57,9 @@ pub(crate) struct SetUp {
 impl Stage<'_> {
     /// Whether there is anything to be run for a set-up.
     pub(crate) async fn has_set_up(&self) -> Result<bool, WorkspaceError> {
-        Ok(self.settings.global_setup.is_some() || self.script(SETUP).await?.is_some())
+        Ok(self.settings.global_setup.is_some()
+            || self.script(SETUP).await?.is_some()
+            || !detected(self.git, self.settings, self.main, self.base).await?.is_empty())
     }
 
     /// Runs the set-up.
@@ -62,8 +69,22 @@ impl Stage<'_> {
         let global = self.settings.global_setup.as_ref().map(operators);
         let own = self.script(SETUP).await?.map(|args| (SETUP.to_owned(), args));
         let mut all = SetUp::default();
-        for (name, args) in global.into_iter().chain(own) {
-            self.outcome(self.order(name, args, &variables, time), &mut all).await?;
+        let must_succeed = self.settings.setup_must_succeed;
+        let given: Vec<_> = global.into_iter().chain(own).collect();
+        let has_none = given.is_empty();
+        for (name, args) in given {
+            let order = self.order(name, args, &variables, time);
+            self.outcome(order, must_succeed, &mut all).await?;
+        }
+        if has_none {
+            for Detected { command, file } in
+                detected(self.git, self.settings, self.main, self.base).await?
+            {
+                let name = format!("`{command}` (for {file})");
+                let order = self.order(name, vec!["-c".into(), command.into()], &variables, time);
+                // The operator did not ask for it, and the work may do without.
+                self.outcome(order, false, &mut all).await?;
+            }
         }
         Ok(all)
     }
@@ -114,17 +135,30 @@ impl Stage<'_> {
     }
 
     /// Runs a script and notes how it ended: a failure stops nothing, unless the settings say so.
-    async fn outcome(&self, order: Order, all: &mut SetUp) -> Result<(), WorkspaceError> {
+    async fn outcome(
+        &self,
+        order: Order,
+        must_succeed: bool,
+        all: &mut SetUp,
+    ) -> Result<(), WorkspaceError> {
         let name = order.name.clone();
         match self.run(order).await {
             Ok(()) => {
                 let _ = writeln!(all.said, "{name}: done");
                 Ok(())
             }
-            Err(WorkspaceError::Io { what, cause }) if self.settings.setup_must_succeed => {
+            Err(WorkspaceError::Io { what, cause }) if must_succeed => {
+                // Resumed, the session has the same script again.
+                let what = if name == SETUP {
+                    format!(
+                        "{what} (it is that of the commit that the session starts from: where the script is wrong, commit the mend and run the issue anew)"
+                    )
+                } else {
+                    what
+                };
                 Err(WorkspaceError::SetUp { what, cause })
             }
-            Err(error) if self.settings.setup_must_succeed => Err(error),
+            Err(error) if must_succeed => Err(error),
             Err(error) => {
                 let WorkspaceSpec { session, task, .. } = self.spec;
                 tracing::warn!(%session, %task, %error, "the task goes on without its set-up");
@@ -144,13 +178,14 @@ impl Stage<'_> {
             .clone()
             .reading(self.main.object_directories())
             .reading(scripts.map(Into::into));
-        let ended = self.confined().run(place, order).await?;
+        let ran = self.confined().run(place, order).await?;
+        let ended = &ran.ended;
         if ended.success() {
             return Ok(());
         }
-        let said = ended.stdout.text().trim().to_owned();
+        let said = ran.printed();
         let cause = if said.is_empty() { "it printed nothing".to_owned() } else { said };
-        let what = format!("{name} {} in {}", end(&ended, time), place.root.display());
+        let what = format!("{name} {} in {}", end(ended, time), place.root.display());
         Err(WorkspaceError::Io { what, cause })
     }
 
@@ -180,7 +215,9 @@ impl Stage<'_> {
 pub struct Script {
     /// Whether it belongs to the set-up; else to the tear-down.
     pub is_set_up: bool,
-    /// The operator's script by its path, or the repository's by its name.
+    /// Whether it is a command that lock files and manifests ask for.
+    pub is_detected: bool,
+    /// The operator's script by its path, the repository's by its name, or the command.
     pub command: String,
     /// Where it comes from.
     pub origin: CommandOrigin,
@@ -188,23 +225,49 @@ pub struct Script {
 
 /// The scripts for clones that start from this base, in the order in which they are run.
 pub(crate) async fn scripts(
+    git: &Git,
     settings: &WorkspaceSettings,
     main: &Main,
     base: &ObjectId,
 ) -> Result<Vec<Script>, WorkspaceError> {
     let operators = |is_set_up, script: &Option<AbsolutePath>| {
         let command = script.as_ref()?.to_string();
-        Some(Script { is_set_up, command, origin: CommandOrigin::Operator })
+        Some(Script { is_set_up, is_detected: false, command, origin: CommandOrigin::Operator })
     };
     let mut all: Vec<_> = operators(true, &settings.global_setup).into_iter().collect();
     for (is_set_up, name) in [(true, SETUP), (false, TEARDOWN)] {
         if main.file(base, name).await?.is_some() {
             let origin = CommandOrigin::Base(name.to_owned());
-            all.push(Script { is_set_up, command: name.to_owned(), origin });
+            let command = name.to_owned();
+            all.push(Script { is_set_up, is_detected: false, command, origin });
         }
+    }
+    if !all.iter().any(|script| script.is_set_up) {
+        let found = detected(git, settings, main, base).await?.into_iter();
+        all.extend(found.map(|Detected { command, file }| Script {
+            is_set_up: true,
+            is_detected: true,
+            command,
+            origin: CommandOrigin::Base(file),
+        }));
     }
     all.extend(operators(false, &settings.global_teardown));
     Ok(all)
+}
+
+/// What the lock files and manifests of the base commit say is a set-up, where that is asked for. It counts only where
+/// there is no other.
+async fn detected(
+    git: &Git,
+    settings: &WorkspaceSettings,
+    main: &Main,
+    base: &ObjectId,
+) -> Result<Vec<Detected>, WorkspaceError> {
+    if !settings.detects_setup || settings.global_setup.is_some() {
+        return Ok(Vec::new());
+    }
+    let listing = listing::read(git, main, base).await?;
+    Ok(setup::set_up(&listing))
 }
 
 /// A script of the operator's: what it is called, and the arguments that have a shell run it.

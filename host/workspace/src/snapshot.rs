@@ -7,18 +7,22 @@
 //!
 //! | left out | because |
 //! |---|---|
-//! | ignored files | the repository, or the user's own list, has git ignore them |
+//! | ignored files | the repository, or the user's own list, has git ignore them; not where the executor staged them ([`crate::staged`]) |
+//! | the user's own files that `.worktreeinclude` brought | they are secrets, as a rule: see [`crate::include`] |
 //! | what is as the set-up left it | it is no work of the task: see [`crate::leftovers`] |
-//! | caches of tools, by their names ([`LITTER`]) | tools make them again; only where the repository tracks none of the kind |
+//! | caches of tools, by their names ([`crate::litter`]) | tools make them again; only where the repository tracks none of the kind |
 //! | content that a pointer of Git LFS names | the pointer is what was checked out |
 
 use crate::{
     error::{in_background, io, unreadable},
     leftovers::Leftovers,
     lfs::{self, Pointer},
+    litter::{environments, litter},
+    notes::Notes,
     object::ObjectId,
     plain,
     scratch::Scratch,
+    staged::Staged,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -29,25 +33,6 @@ use std::{
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
-
-/// Names of files and directories that tools leave behind and that no repository is meant to hold.
-const LITTER: [&str; 12] = [
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".tox",
-    ".nox",
-    "node_modules",
-    ".nyc_output",
-    ".gradle",
-    ".DS_Store",
-    "Thumbs.db",
-    ".coverage",
-];
-
-/// How many names a note has.
-const NAMED: usize = 5;
 
 /// Attributes by which content is other in a working tree than in a commit.
 const ATTRIBUTES: [&str; 5] = ["filter", "text", "eol", "ident", "working-tree-encoding"];
@@ -118,51 +103,6 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) lfs_store: Option<&'a Path>,
 }
 
-/// What there is to say of what is taken, by the names of files.
-#[derive(Default)]
-struct Notes {
-    /// Left out as litter: what, and how many files are in it.
-    litter: BTreeMap<Vec<u8>, usize>,
-    /// Pointers of Git LFS that were made.
-    pointers: Vec<String>,
-    /// Files that would be pointers if Git LFS were installed.
-    plain: Vec<String>,
-}
-
-impl Notes {
-    fn lines(self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.litter.is_empty() {
-            let files: usize = self.litter.values().sum();
-            let names = self.litter.keys().map(|path| String::from_utf8_lossy(path).into_owned());
-            lines.push(format!(
-                "not in the result, because tools make it again: {} ({files} files in all); an executor that means to add such files commits them",
-                listed(names)
-            ));
-        }
-        if !self.pointers.is_empty() {
-            lines.push(format!(
-                "in the result as pointers of Git LFS: {}; the content is in this repository's LFS store, and `git lfs push origin BRANCH` sends it to a remote",
-                listed(self.pointers.into_iter())
-            ));
-        }
-        if !self.plain.is_empty() {
-            lines.push(format!(
-                "in the result as they are, although .gitattributes sends them to Git LFS: {}; git-lfs is not installed here. With it, `git lfs migrate import --no-rewrite FILE` makes them pointers",
-                listed(self.plain.into_iter())
-            ));
-        }
-        lines
-    }
-}
-
-/// The first of these names, and how many more there are.
-fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let shown = names.take(NAMED).collect::<Vec<_>>().join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
-}
-
 /// What becomes of the index.
 #[derive(Default)]
 struct Update {
@@ -209,9 +149,17 @@ impl Snapshot<'_> {
     }
 
     /// Makes the tree object. Repositories inside of the working tree are not looked into.
-    pub(crate) async fn take(&self, left: Leftovers) -> Result<Taken, WorkspaceError> {
+    /// What is `included` is the user's.
+    pub(crate) async fn take(
+        &self,
+        left: Leftovers,
+        included: &BTreeSet<Vec<u8>>,
+    ) -> Result<Taken, WorkspaceError> {
         let Self { files, head, .. } = self;
         let Listing { mut changed, mut others } = self.listing().await?;
+        let staged = Staged::find(self.scratch, files).await?;
+        let known: BTreeSet<_> = others.iter().cloned().collect();
+        others.extend(staged.files.difference(&known).cloned());
         self.weigh(&changed, &others).await?;
         let (mut update, mut notes) = (Update::default(), Notes::default());
         let none = head.none_like();
@@ -225,6 +173,9 @@ impl Snapshot<'_> {
         let unchanged: BTreeSet<_> = unchanged.into_iter().map(|(path, _)| path).collect();
         changed.retain(|one| !unchanged.contains(&one.path));
         others.retain(|path| !unchanged.contains(path));
+        let is_users = |path: &Vec<u8>| included.contains(path);
+        let (users, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_users);
+        notes.users = users.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
         let others = self.without_litter(others, &mut notes).await?;
 
         let present = changed.iter().filter(|one| one.mode.is_some()).map(|one| &one.path);
@@ -241,6 +192,9 @@ impl Snapshot<'_> {
         }
         for path in &others {
             self.add(path, of(path), &mut update, &mut notes)?;
+        }
+        for (path, commit) in &staged.modules {
+            update.set("160000", commit, path);
         }
         Ok(Taken { tree: self.apply(update).await?, notes: notes.lines() })
     }
@@ -263,9 +217,11 @@ impl Snapshot<'_> {
         others: Vec<Vec<u8>>,
         notes: &mut Notes,
     ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        let environments = environments(&others);
+        let top = |path: &[u8]| litter(path, &environments).map(<[u8]>::to_vec);
         let mut found: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        for top in others.iter().filter_map(|path| litter(path)) {
-            *found.entry(top.to_vec()).or_default() += 1;
+        for top in others.iter().filter_map(|path| top(path)) {
+            *found.entry(top).or_default() += 1;
         }
         if found.is_empty() {
             return Ok(others);
@@ -274,10 +230,10 @@ impl Snapshot<'_> {
         let call = self.scratch.over(self.files, &["ls-files", "-z", "--"]).args(paths);
         let tracked = self.scratch.git().output(call).await?;
         for path in tracked.split(|b| *b == 0) {
-            litter(path).and_then(|top| found.remove(top));
+            top(path).and_then(|top| found.remove(&top));
         }
-        let is_kept = |path: &Vec<u8>| litter(path).is_none_or(|top| !found.contains_key(top));
-        let kept = others.into_iter().filter(is_kept).collect();
+        let is_kept = |path: &Vec<u8>| top(path).is_none_or(|top| !found.contains_key(&top));
+        let kept = others.iter().filter(|path| is_kept(path)).cloned().collect();
         notes.litter = found;
         Ok(kept)
     }
@@ -340,6 +296,10 @@ impl Snapshot<'_> {
         let Changed { before, path, .. } = one;
         let name = OsStr::from_bytes(path);
         let (now, was) = (self.files.join(name), written.join(name));
+        if is_closed(&now) {
+            notes.closed.push(String::from_utf8_lossy(path).into_owned());
+            return Ok(());
+        }
         let compared = one.is_file() && (attributes.lfs || attributes.converts);
         if !compared {
             update.read(path);
@@ -370,6 +330,10 @@ impl Snapshot<'_> {
     ) -> Result<(), WorkspaceError> {
         let file = self.files.join(OsStr::from_bytes(path));
         let found = file.symlink_metadata().map_err(io("cannot look at", &file))?;
+        if is_closed(&file) {
+            notes.closed.push(String::from_utf8_lossy(path).into_owned());
+            return Ok(());
+        }
         if attributes.lfs && found.is_file() {
             let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
             let mode = if mode & 0o100 == 0 { "100644" } else { "100755" };
@@ -465,18 +429,13 @@ impl Snapshot<'_> {
     }
 }
 
-/// The part of a path that ends with what a tool left.
-fn litter(path: &[u8]) -> Option<&[u8]> {
-    let mut start = 0;
-    for part in path.split(|b| *b == b'/') {
-        let end = start + part.len();
-        let compiled = end == path.len() && part.ends_with(b".pyc");
-        if compiled || LITTER.iter().any(|name| name.as_bytes() == part) {
-            return Some(&path[..end]);
-        }
-        start = end + 1;
-    }
-    None
+/// Whether a file's mode keeps the host's git from reading it, which has no right that its user has not.
+fn is_closed(path: &Path) -> bool {
+    let Ok(found) = path.symlink_metadata() else { return false };
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+    found.is_file() && mode & 0o400 == 0
+        || plain::open(path)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Whether a file has lines that end as on Windows.
@@ -560,20 +519,5 @@ mod tests {
         assert_eq!(of("c"), Attributes { converts: true, crlf: true, ..Attributes::default() });
         assert_eq!(of("d"), Attributes::default());
         assert_eq!(attributes(b"a\0filter"), None);
-    }
-
-    #[test]
-    fn litter_is_known_by_whole_names() {
-        for (path, top) in [
-            ("a/__pycache__/b.pyc", Some("a/__pycache__")),
-            ("node_modules/x/node_modules/y", Some("node_modules")),
-            ("a/.DS_Store", Some("a/.DS_Store")),
-            ("b.pyc", Some("b.pyc")),
-            ("a.pyc/b", None),
-            ("my_node_modules/x", None),
-            ("docs/node_modules.md", None),
-        ] {
-            assert_eq!(litter(path.as_bytes()), top.map(str::as_bytes), "{path}");
-        }
     }
 }

@@ -17,6 +17,7 @@
 use crate::{
     clone::{self, Source},
     confined::Directories,
+    confinement::Confinement,
     copy::{Bounds, copy_tree, make_plain_directory, plain_directory},
     error::{in_background, io},
     git::{Call, Git},
@@ -24,6 +25,7 @@ use crate::{
     layout::{TaskDir, private_dir, way_dir},
     lfs::Pointer,
     object::ObjectId,
+    plain,
     remove::remove_tree,
     repository::Main,
     rules::DiffRules,
@@ -33,9 +35,10 @@ use crate::{
 };
 use cyrus_core::{WorkspaceError, WorkspaceSpec};
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Read as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
@@ -55,18 +58,50 @@ pub(crate) struct Trees<'a> {
     pub(crate) identity: &'a Identity,
 }
 
+/// Where a set-up puts the programs of a virtual environment.
+const PROGRAMS: &str = ".venv/bin";
+
+/// Directories that installers make, and those in which test runners find that tests passed before.
+const INSTALLED: [&str; 9] =
+    [".hatch", ".nox", ".nx", ".pixi", ".tox", ".turbo", ".venv", "__pypackages__", "node_modules"];
+
+/// Files that a set-up may write and a task change.
+const LOCKS: [&str; 12] = [
+    "Cargo.lock",
+    "Gemfile.lock",
+    "bun.lock",
+    "composer.lock",
+    "go.sum",
+    "mix.lock",
+    "package-lock.json",
+    "pdm.lock",
+    "pnpm-lock.yaml",
+    "poetry.lock",
+    "uv.lock",
+    "yarn.lock",
+];
+
+/// The most of a list of attributes that is looked at, in bytes.
+const ATTRIBUTES_BYTES: u64 = 1 << 20;
+
 /// A tree for one check.
 pub(crate) struct Tree {
     pub(crate) place: Directories,
     /// What the set-up printed, when it failed.
     pub(crate) set_up_failure: Option<String>,
+    /// Where the programs of the virtual environment at `.venv` are, when nothing of it comes from a result.
+    pub(crate) environment: Option<PathBuf>,
 }
 
 impl Trees<'_> {
     /// A tree of this commit. The one before goes.
     pub(crate) async fn fresh(&self, commit: &ObjectId) -> Result<Tree, WorkspaceError> {
-        let set_up =
-            if self.stage().has_set_up().await? { Some(self.prepared().await?) } else { None };
+        let is_there = ended(&self.task.prepared()).is_some();
+        let set_up = if is_there || self.stage().has_set_up().await? {
+            Some(self.prepared().await?)
+        } else {
+            None
+        };
         self.clear().await?;
         if set_up.is_some() {
             let (kept, check) = (self.task.prepared(), self.task.check_dir());
@@ -82,7 +117,59 @@ impl Trees<'_> {
         self.bring_lfs().await?;
         self.protect(commit).await?;
         let failed = set_up.filter(|set_up| set_up.failed).map(|set_up| set_up.said);
-        Ok(Tree { place: self.place(), set_up_failure: failed })
+        let place = self.place();
+        let environment = match plain_directory(&place.root, Path::new(PROGRAMS)) {
+            Some(programs) if !self.has(commit, ".venv").await? => Some(programs),
+            _ => None,
+        };
+        Ok(Tree { place, set_up_failure: failed, environment })
+    }
+
+    /// Whether a commit has anything at a path.
+    async fn has(&self, commit: &ObjectId, path: &str) -> Result<bool, WorkspaceError> {
+        let call = self.main.call(&["ls-tree", "--name-only", commit.as_str(), "--"]).await?;
+        Ok(!self.git.text(call.arg(path)).await?.is_empty())
+    }
+
+    /// A path of the result that lies in a directory which the set-up made, with that directory. What is installed
+    /// there decides what a check runs, so no result brings it.
+    pub(crate) async fn brought_into_set_up(
+        &self,
+        changed: &[Vec<u8>],
+    ) -> Result<Option<(PathBuf, PathBuf)>, WorkspaceError> {
+        if self.stage().has_set_up().await? {
+            self.prepared().await?;
+        }
+        let kept = self.task.prepared().join("tree");
+        let files = self.main.files(self.base).await?;
+        let above =
+            |file| Path::new(file).ancestors().skip(1).map(|above| above.as_os_str().as_bytes());
+        let tracked: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+        let known: BTreeSet<&[u8]> = files.iter().flat_map(|file: &String| above(file)).collect();
+        let made = |directory: &Path| {
+            // Of names that are no text it is not known whether the base has them.
+            directory.to_str().is_some_and(|name| !name.is_empty())
+                && !known.contains(directory.as_os_str().as_bytes())
+                && (plain_directory(&kept, directory).is_some() || is_link(&kept.join(directory)))
+        };
+        // Installers put programs there, and tools look for them there before anywhere else, in each directory.
+        let is_of_installers = |directory: &Path| {
+            directory.file_name().is_some_and(|name| INSTALLED.iter().any(|known| name == *known))
+                && !known.contains(directory.as_os_str().as_bytes())
+        };
+        let found = changed.iter().find_map(|path| {
+            let path = Path::new(OsStr::from_bytes(path));
+            // A link or a file in the place of such a directory is the result's, too.
+            let made = path.ancestors().find(|above| made(above) || is_of_installers(above));
+            // Or one file that the set-up put beside those of the base.
+            let is_bases = path.to_str().is_none_or(|path| tracked.contains(path));
+            let is_lock =
+                path.file_name().is_some_and(|name| LOCKS.iter().any(|lock| name == *lock));
+            let is_put = || !is_bases && !is_lock && is_file_or_link(&kept.join(path));
+            let program = || is_put().then(|| path.parent()).flatten();
+            Some((path.to_owned(), made.or_else(program)?.to_owned()))
+        });
+        Ok(found)
     }
 
     /// Copies directories that the commit does not have from the executor's clone into the tree; gives those that were
@@ -94,8 +181,7 @@ impl Trees<'_> {
     ) -> Result<Vec<String>, WorkspaceError> {
         let mut carried = Vec::new();
         for directory in directories {
-            let call = self.main.call(&["ls-tree", "--name-only", commit.as_str(), "--"]).await?;
-            if !self.git.text(call.arg(directory)).await?.is_empty() {
+            if self.has(commit, directory).await? {
                 tracing::warn!(%directory, "not carried over: the result has it, so it is not ignored");
                 continue;
             }
@@ -132,8 +218,8 @@ impl Trees<'_> {
     }
 
     fn stage(&self) -> Stage<'_> {
-        let Self { settings, main, spec, base, .. } = self;
-        Stage { settings, main, spec, base, place: self.place() }
+        let Self { git, settings, main, spec, base, .. } = self;
+        Stage { git, settings, main, spec, base, place: self.place() }
     }
 
     /// Makes the directories of a check, with nothing in them.
@@ -194,14 +280,18 @@ impl Trees<'_> {
     /// Puts the content of Git LFS in the place of its pointers, where it is on this machine: the set-up fetched it, or
     /// the repository has it.
     async fn bring_lfs(&self) -> Result<(), WorkspaceError> {
-        let root = self.place().root;
-        let attributes = fs::read(root.join(".gitattributes")).unwrap_or_default();
-        if !String::from_utf8_lossy(&attributes).contains("filter=lfs") {
+        let (root, store) = (self.place().root, self.main.lfs_store());
+        // The result's: a link there leads anywhere.
+        let mut attributes = Vec::new();
+        let _ = plain::open(&root.join(".gitattributes"))
+            .and_then(|file| file.take(ATTRIBUTES_BYTES).read_to_end(&mut attributes));
+        // Attributes can stand in any directory. Who has content of Git LFS has such a store.
+        if !store.is_dir() && !String::from_utf8_lossy(&attributes).contains("filter=lfs") {
             return Ok(());
         }
         let call = Call::new(&root, &["ls-files", "-z", "--", ":(attr:filter=lfs)"]);
         let names = self.git.output(call.env("GIT_LITERAL_PATHSPECS", "0")).await?;
-        let (kept, store) = (self.task.prepared().join("tree"), self.main.lfs_store());
+        let kept = self.task.prepared().join("tree");
         in_background("bring the content of Git LFS", move || {
             for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
                 let name = Path::new(OsStr::from_bytes(name));
@@ -233,14 +323,15 @@ impl Trees<'_> {
             list.push(0);
         }
         let root = self.place().root;
+        let limited = |args: &[&str]| Call::new(&root, args).confined(Confinement::only_limits());
         let read = ["--pathspec-from-file=-", "--pathspec-file-nul"];
         if !gone.is_empty() {
-            let call = Call::new(&root, &["rm", "--quiet", "--force", "--ignore-unmatch"]);
+            let call = limited(&["rm", "--quiet", "--force", "--ignore-unmatch"]);
             self.git.output(call.args(read).stdin(gone)).await?;
         }
         if !back.is_empty() {
             let index = root.join(".git/base-index");
-            let over = |args: &[&str]| Call::new(&root, args).env("GIT_INDEX_FILE", &index);
+            let over = |args: &[&str]| limited(args).env("GIT_INDEX_FILE", &index);
             self.git.output(over(&["read-tree", self.base.as_str()])).await?;
             let write = over(&["checkout-index", "--quiet", "--force", "-z", "--stdin"]);
             self.git.output(write.stdin(back)).await?;
@@ -248,6 +339,15 @@ impl Trees<'_> {
         }
         Ok(())
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
+}
+
+/// Whether anything but a directory is at a path.
+fn is_file_or_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| !found.is_dir())
 }
 
 /// How the set-up ended whose files are kept here, when all of them are.

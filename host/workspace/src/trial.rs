@@ -60,7 +60,7 @@ impl CommandValidator {
             start: base.repository.base_commit.clone(),
         };
         let main = Main::open(&self.git, &base.path).await?;
-        let user = self.git.user().await?.with_repository(&self.git, &base.path).await?;
+        let user = self.git.user_in(&base.path).await?;
         let (commit, task) = (base_commit(base)?, TaskDir::of(&self.roots, &spec));
         let trees = Trees {
             git: &self.git,

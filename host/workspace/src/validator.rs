@@ -1,19 +1,24 @@
 use crate::{
-    baseline::{self, Baseline, Run},
+    baseline::{self, Baseline, Run, SetUpCommands},
     confined::{Confined, Order},
-    definition::Definition,
+    definitions::Definitions,
     detect::{self, Detected},
+    diff::{Change, Mode},
     executed::{executed, runs_no_tests},
     failures::{failed_tests, missing},
+    filters::{self, Unfiltered},
     findings::{Examination, finding},
     git::Git,
+    include,
     junit::Reports,
     layout::{Roots, TaskDir},
+    links::Links,
     listing,
     object::ObjectId,
     repository::Main,
-    rules::DiffRules,
+    rules::{DiffRules, IN_SET_UP, OUTSIDE_WORKSPACE, UNFILTERED, USERS_FILE},
     settings::WorkspaceSettings,
+    setup,
     tree::{Tree, Trees},
     workspaces::{base_commit, commit},
 };
@@ -25,6 +30,14 @@ use cyrus_core::{
 use cyrus_executor::Finding;
 use cyrus_sandbox::Exit;
 use std::{collections::BTreeSet, ffi::OsString, path::Path};
+
+/// Variables of every check. What a cache says that passed before counts for nothing.
+const CHECKING: [(&str, &str); 4] = [
+    ("CI", "true"),
+    ("NX_SKIP_NX_CACHE", "true"),
+    ("NX_SKIP_REMOTE_CACHE", "true"),
+    ("TURBO_FORCE", "true"),
+];
 
 /// The code of a check that did not pass.
 const CHECK_FAILED: &str = "check-failed";
@@ -53,6 +66,9 @@ pub struct CheckSettings {
     pub carry: Vec<String>,
     /// Where checks write `JUnit` reports, as patterns of the form of [`DiffRules::protected_paths`].
     pub junit: Vec<String>,
+    /// Whether what a check does is what the result says in `package.json`, makefiles and their like; else the base
+    /// commit does.
+    pub definitions_of_results: bool,
     /// What becomes of a result whose failed checks fail on the base commit too.
     pub failing_base: FailingBase,
 }
@@ -63,8 +79,8 @@ pub struct CheckSettings {
 /// nothing an executor left beside its commit, and nothing an earlier check wrote, takes part.
 ///
 /// This is the one place that launches checks, and it refuses a command whose origin [`CommandPolicy`] does not allow.
-/// When a result changes the file that says what a detected command does (the scripts of `package.json`, a makefile),
-/// what that file says in the base commit is run. All else that a command reads is the result's: a test that the
+/// When a result changes the files that say what a command does (the scripts of `package.json`, a makefile), what they
+/// say in the base commit is run, unless [`CheckSettings::definitions_of_results`]. All else that a command reads is the result's: a test that the
 /// executor changed is the changed test, and a configuration of a test runner the changed one. Who must not depend on
 /// that configures commands whose files are in [`DiffRules::protected_paths`]. A check that passes without running a
 /// test, where it runs some on the base commit, is a finding. One that fails is run on the base commit too, once, and is
@@ -97,30 +113,37 @@ impl CommandValidator {
         &self,
         tree: &Tree,
         check: &Check,
-        definition: Option<Definition>,
+        definitions: Option<&Definitions>,
     ) -> Result<(CheckReport, Run), WorkspaceError> {
         let confined = self.confined();
-        let command = definition.as_ref().map_or(&check.command, |known| &known.command);
-        let activated = activated(&tree.place.root, &confined.environment.variables);
+        let command = definitions.map_or(check.command.as_str(), |known| known.command(check));
+        let environment = tree.environment.as_deref();
+        let activated =
+            environment.map(|programs| activated(programs, &confined.environment.variables));
         let order = Order {
             name: format!("the check `{}`", check.command),
             program: confined.environment.shell.clone(),
             args: vec!["-c".into(), command.into()],
-            variables: [("CI".into(), "true".into())].into_iter().chain(activated).collect(),
+            variables: CHECKING
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .chain(activated.into_iter().flatten())
+                .collect(),
             time: check.timeout,
         };
         let before = Reports::find(&tree.place.root, &self.checks.junit);
-        let ended = confined.run(&tree.place, order).await?;
+        let ran = confined.run(&tree.place, order).await?;
+        let ended = &ran.ended;
         let exit_code = match ended.exit {
             Exit::Code(code) if !ended.timed_out => Some(code),
             _ => None,
         };
-        let printed = ended.stdout.text().trim().to_owned();
+        let printed = ran.printed();
         let reported = Reports::find(&tree.place.root, &self.checks.junit).since(&before);
         let set_up = tree.set_up_failure.as_ref().map(|said| {
             format!("(the set-up failed in the tree of this check:\n{}\n)", said.trim())
         });
-        let notes = set_up.into_iter().chain(definition.map(|known| known.note));
+        let notes = set_up.into_iter().chain(definitions.and_then(Definitions::note));
         let failed = reported.as_ref().map(|reported| &reported.failed);
         let run = Run {
             passed: ended.success(),
@@ -203,8 +226,82 @@ impl CommandValidator {
             CommandOrigin::Base(file) => detect::applies(file, changed),
             _ => true,
         };
-        // Where none is, what was changed may be what all of them share.
-        about(check) || !checks.iter().any(about)
+        let files = checks.iter().filter_map(|check| match &check.origin {
+            CommandOrigin::Base(file) => Some(file.as_str()),
+            _ => None,
+        });
+        about(check) || !checks.iter().any(about) || detect::is_shared(files, changed)
+    }
+
+    /// What a result brings that is for no result, or no commit of it.
+    async fn brought(
+        &self,
+        trees: &Trees<'_>,
+        result: &ObjectId,
+        paths: &[Vec<u8>],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        let touched = trees.main.touched(trees.base, result).await?;
+        let mut findings = self.unfiltered(trees, &touched, observer).await?;
+        if let Some((path, directory)) = trees.brought_into_set_up(paths).await? {
+            let (path, directory) = (path.display().to_string(), directory.display().to_string());
+            let message = format!(
+                "`{path}` lies in `{directory}`, which the set-up makes; what is installed there decides what checks run, so no result may bring it: change what the set-up installs from, or the set-up"
+            );
+            findings.push(finding(IN_SET_UP, message, Some(&path), None));
+        }
+        let included = include::read(&trees.task.included())?;
+        for path in touched.intersection(&included) {
+            let path = String::from_utf8_lossy(path);
+            let message = format!(
+                "`{path}` was copied from the user's working tree, where git ignores it, and is for no commit: take it out of each commit that has it"
+            );
+            findings.push(finding(USERS_FILE, message, Some(&path), None));
+        }
+        let own = include::objects(&self.git, trees.main, &included).await?;
+        if !own.is_empty() {
+            let new = trees.main.new_objects(trees.base, result).await?;
+            for name in own.iter().filter(|(object, _)| new.contains(object)).map(|(_, name)| name)
+            {
+                if touched.contains(name) {
+                    continue;
+                }
+                let name = String::from_utf8_lossy(name);
+                let message = format!(
+                    "what is in `{name}`, which was copied from the user's working tree, where git ignores it, is in a commit under another name: take it out of each commit that has it"
+                );
+                findings.push(finding(USERS_FILE, message, Some(&name), None));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// What is to be said of files that were to go through a filter, which none does here.
+    async fn unfiltered(
+        &self,
+        trees: &Trees<'_>,
+        touched: &BTreeSet<Vec<u8>>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        if !filters::are_named(trees.main, trees.base).await? {
+            return Ok(Vec::new());
+        }
+        trees.task.create()?;
+        let scratch = trees.task.scratch("scratch-")?;
+        let index = scratch.path().join("attributes");
+        let found = filters::unfiltered(&self.git, trees.main, trees.base, touched, &index).await?;
+        let say = |one: &Unfiltered| {
+            let Unfiltered { path, filter } = one;
+            format!(
+                "`{path}` goes through the filter `{filter}` when it is committed, and no filter is run on a result: its content is in the commit as it is"
+            )
+        };
+        let (secret, other): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(Unfiltered::may_be_secret);
+        for one in other {
+            observer.on_event(SessionEvent::Warning { message: say(&one) });
+        }
+        Ok(secret.iter().map(|one| finding(UNFILTERED, say(one), Some(&one.path), None)).collect())
     }
 
     /// What is to be said of the checks that fail as they do on the base commit.
@@ -217,8 +314,13 @@ impl CommandValidator {
             return Ok(None);
         }
         let listing = listing::read(&self.git, trees.main, trees.base).await?;
-        let set_up: Vec<_> =
-            detect::setup::set_up(&listing).into_iter().map(|found| found.command).collect();
+        let scripts = setup::scripts(&self.git, &self.settings, trees.main, trees.base).await?;
+        let found = detect::setup::set_up(&listing).into_iter().map(|found| found.command);
+        let set_up = if scripts.iter().any(|script| script.is_detected) {
+            SetUpCommands::Run(found.collect())
+        } else {
+            SetUpCommands::Suggested(found.collect())
+        };
         let modules = trees.main.submodules(trees.base).await?;
         let modules: Vec<_> =
             modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
@@ -242,20 +344,54 @@ impl CommandValidator {
         let mut findings = examination.findings().await?;
         let (mut reports, mut refused) = (Vec::new(), Vec::new());
         let mut carried = Vec::new();
-        let changed = trees.main.changes(trees.base, &result, &[]).await?;
-        let changed: Vec<_> = changed.into_iter().map(|change| change.path).collect();
-        for check in checks.iter().filter(|check| Self::applies(check, checks, &changed)) {
+        let changes = trees.main.changes(trees.base, &result, &[]).await?;
+        let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
+        // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.
+        let is_module = |change: &Change| change.mode == Mode::Submodule;
+        let before = match changes.iter().any(is_module) {
+            true => trees.main.links(trees.base).await?,
+            false => Links::default(),
+        };
+        let is_moved = |change: &Change| is_module(change) && before.has_module(&change.path);
+        let files = changes.iter().filter(|change| !is_moved(change));
+        let files: Vec<_> = files.map(|change| change.path.clone()).collect();
+        findings.extend(self.brought(trees, &result, &files, observer).await?);
+        // What leads out of the tree, or chooses the programs, is not run.
+        let is_safe = !findings
+            .iter()
+            .any(|finding| [OUTSIDE_WORKSPACE, IN_SET_UP].contains(&finding.code.as_str()));
+        let definitions = if self.checks.definitions_of_results {
+            Definitions::default()
+        } else {
+            Definitions::find(trees.main, (trees.base, &result), checks).await?
+        };
+        let applying =
+            checks.iter().filter(|check| is_safe && Self::applies(check, checks, &paths));
+        for check in applying {
             if let Some(reason) = self.checks.policy.refusal(&check.origin) {
                 let (check, reason) = (check.clone(), reason.to_owned());
                 refused.push(RefusedCheck { check, reason });
                 continue;
             }
             observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
-            let tree = trees.fresh(&result).await?;
+            let mut tree = trees.fresh(&result).await?;
             carried = trees.carry(&result, &self.checks.carry).await?;
-            let definition =
-                Definition::find(trees.main, (trees.base, &result), check, &tree.place).await?;
-            let (mut report, run) = self.run(&tree, check, definition).await?;
+            if carried
+                .iter()
+                .any(|directory| directory.trim_start_matches("./").starts_with(".venv"))
+            {
+                // It is the executor's now.
+                tree.environment = None;
+            }
+            if let Some(said) = tree.set_up_failure.as_deref().filter(|_| reports.is_empty()) {
+                let message = format!(
+                    "the set-up failed in the tree of the checks, so what they pass may say little: {}",
+                    said.trim()
+                );
+                observer.on_event(SessionEvent::Warning { message });
+            }
+            definitions.lay_over(&tree.place.root)?;
+            let (mut report, run) = self.run(&tree, check, Some(&definitions)).await?;
             // What a task or an issue asks for is not so on the base commit, or there would be nothing to do.
             let is_of_the_repository =
                 matches!(check.origin, CommandOrigin::Operator | CommandOrigin::Base(_));
@@ -316,7 +452,7 @@ impl Validator for CommandValidator {
     ) -> Result<ValidationReport, WorkspaceError> {
         let spec = subject.spec;
         let main = Main::open(&self.git, &spec.base.path).await?;
-        let user = self.git.user().await?.with_repository(&self.git, &spec.base.path).await?;
+        let user = self.git.user_in(&spec.base.path).await?;
         let (base, task) = (base_commit(&spec.base)?, TaskDir::of(&self.roots, spec));
         let trees = Trees {
             git: &self.git,
@@ -335,16 +471,16 @@ impl Validator for CommandValidator {
     }
 }
 
-/// The `PATH` with the virtual environment that a set-up made at `.venv`, when there is one.
-fn activated(root: &Path, variables: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
-    let programs = root.join(".venv/bin");
+/// The variables of an activated virtual environment whose programs are here.
+fn activated(programs: &Path, variables: &[(OsString, OsString)]) -> [(OsString, OsString); 2] {
     let before = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-    let mut path = programs.is_dir().then(|| programs.into_os_string())?;
+    let mut path = programs.as_os_str().to_owned();
     if let Some(before) = before {
         path.push(":");
         path.push(before);
     }
-    Some(("PATH".into(), path))
+    let environment = programs.parent().unwrap_or(programs).as_os_str().to_owned();
+    [("PATH".into(), path), ("VIRTUAL_ENV".into(), environment)]
 }
 
 /// What there is to repair when a check did not pass.

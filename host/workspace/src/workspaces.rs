@@ -1,4 +1,5 @@
 use crate::{
+    base::{self, is_branch_name},
     clone::{self, Existing},
     commit::NewCommit,
     confined::Directories,
@@ -6,16 +7,19 @@ use crate::{
     error::{in_background, io},
     former,
     git::Git,
+    include,
     layout::{Roots, TaskDir},
     leftovers::Leftovers,
     object::ObjectId,
     place::Place,
     refs,
-    repository::{self, Main, is_branch_name},
+    repository::Main,
     scratch::Scratch,
     settings::WorkspaceSettings,
     setup::{self, Script, Stage},
     snapshot::{Snapshot, Taken},
+    start::Start,
+    unseen,
     user::Identity,
 };
 use async_trait::async_trait;
@@ -79,21 +83,30 @@ impl GitWorkspaces {
         main.remove_refs(&all).await
     }
 
-    /// Looks at a repository as [`Workspaces::base`] does, with work from this branch, tag or commit; `None` is what is
-    /// checked out.
+    /// Looks at a repository as [`Workspaces::base`] does, with work from this start.
     pub async fn base_at(
         &self,
         path: &Path,
-        start: Option<&str>,
+        start: Start<'_>,
         work_branch: &str,
     ) -> Result<Base, WorkspaceError> {
-        repository::base(&self.git, path, start, work_branch).await
+        base::find(&self.git, path, start, work_branch).await
+    }
+
+    /// Whether the repository is where it was, and git opens it.
+    pub async fn is_there(&self, base: &Base) -> Result<(), WorkspaceError> {
+        Main::open(&self.git, &base.path).await.map(drop)
+    }
+
+    /// Whether results can be pushed, as far as the repository's configuration says; nothing is connected to.
+    pub async fn can_push(&self, base: &Base) -> Result<(), WorkspaceError> {
+        base::can_push(&self.git, &base.path).await
     }
 
     /// The scripts that clones which start from this base are set up and torn down with.
     pub async fn scripts(&self, base: &Base) -> Result<Vec<Script>, WorkspaceError> {
         let main = Main::open(&self.git, &base.path).await?;
-        setup::scripts(&self.settings, &main, &base_commit(base)?).await
+        setup::scripts(&self.git, &self.settings, &main, &base_commit(base)?).await
     }
 
     /// The sessions that have clones in a directory as clones were laid out up to 0.1, `$CYRUS_HOME/sessions`.
@@ -136,7 +149,7 @@ impl GitWorkspaces {
         let base = base_commit(&spec.base)?;
         let start = commit(&spec.start)?;
         let main = Main::open(&self.git, path).await?;
-        let user = self.git.user().await?.with_repository(&self.git, path).await?;
+        let user = self.git.user_in(path).await?;
         Ok(Opened {
             task: self.task(spec),
             base,
@@ -171,7 +184,7 @@ impl GitWorkspaces {
     ) -> Result<(), WorkspaceError> {
         let Opened { task, base, main, .. } = opened;
         let place = Directories::new(task.workspace(), &task.setup_dir());
-        let stage = Stage { settings: &self.settings, main, spec, base, place };
+        let stage = Stage { git: &self.git, settings: &self.settings, main, spec, base, place };
         let marker = task.set_up();
         if marker.exists() {
             return Ok(());
@@ -221,6 +234,7 @@ impl GitWorkspaces {
         let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
         let left = Leftovers::read(&task.left())?;
+        let included = include::read(&task.included())?;
         let lfs_store = self.git.lfs_is_installed().then(|| main.lfs_store());
         let snapshot = Snapshot {
             scratch: &scratch,
@@ -230,7 +244,9 @@ impl GitWorkspaces {
             checked_out: &task.index(),
             lfs_store: lfs_store.as_deref(),
         };
-        let Taken { tree: files, mut notes } = snapshot.take(left).await?;
+        let Taken { tree: files, mut notes } = snapshot.take(left, &included).await?;
+        let since = task.set_up();
+        notes.extend(unseen::notes(&scratch, (main, base), &tree, since, included).await?);
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
         let mut commit = if scratch.tree_of(parent).await? == files {
             parent.clone()
@@ -241,7 +257,14 @@ impl GitWorkspaces {
                 _ => scratch.commit(&new).await?,
             }
         };
-        let elsewhere = Elsewhere::find(&scratch, &tree, &[base, &head], start, &commit).await?;
+        let elsewhere = Elsewhere::find(
+            &scratch,
+            (main, &spec.session),
+            &tree,
+            &[base, &head],
+            (start, &commit),
+        )
+        .await?;
         if let Some((commits, note)) = elsewhere.result(start, &commit) {
             notes.push(note);
             commit = commits;
@@ -349,7 +372,8 @@ impl GitWorkspaces {
         let Opened { task, base, main, .. } = self.opened(spec).await?;
         if task.is_made() {
             let place = Directories::new(task.workspace(), &task.setup_dir());
-            let stage = Stage { settings: &self.settings, main: &main, spec, base: &base, place };
+            let (git, settings) = (&self.git, &self.settings);
+            let stage = Stage { git, settings, main: &main, spec, base: &base, place };
             if let Err(error) = stage.tear_down().await {
                 tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
             }
@@ -376,7 +400,7 @@ pub(crate) struct Opened {
 #[async_trait]
 impl Workspaces for GitWorkspaces {
     async fn base(&self, path: &Path, work_branch: &str) -> Result<Base, WorkspaceError> {
-        repository::base(&self.git, path, None, work_branch).await
+        base::find(&self.git, path, Start::CheckedOut, work_branch).await
     }
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {

@@ -39,6 +39,24 @@ async fn a_clone_has_the_base_on_its_branch_and_no_secrets() {
 }
 
 #[tokio::test]
+async fn an_unreadable_file_costs_no_result() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = prepared.workspace.root.clone();
+    world.write(&root, &[("closed", "x"), ("new", "x"), ("README.md", "other\n")]);
+    for name in ["closed", "README.md"] {
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o0)).unwrap();
+    }
+    let collected = world.collect(&prepared).await;
+    let files = world.files(&collected.commit);
+    assert!(files.contains(&"new".to_owned()), "{files:?}");
+    assert!(!files.contains(&"closed".to_owned()), "{files:?}");
+    assert_eq!(world.content(&collected.commit, "README.md"), "hello");
+    let said = collected.notes.join("\n");
+    assert!(said.contains("closed") && said.contains("README.md"), "{said}");
+}
+
+#[tokio::test]
 async fn commits_and_leftovers_come_back_as_they_are() {
     let world = World::new();
     let prepared = world.prepare().await;

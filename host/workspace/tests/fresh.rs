@@ -9,7 +9,10 @@ use cyrus_core::{
     ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules, WorkspaceSettings};
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
 
 fn check(command: &str) -> Check {
     check_of(CommandOrigin::Operator, command)
@@ -180,8 +183,82 @@ async fn a_shell_of_the_results_choice_does_not_run_the_scripts() {
             CheckSettings { failing_base: FailingBase::Retry, ..CheckSettings::default() };
         let report = validate_with(&world, &prepared, &validator(&world, retrying), &[test]).await;
         assert_eq!(report.verdict, ValidationVerdict::Failed, "{file}: {:?}", outputs(&report));
-        assert!(outputs(&report)[0].contains("what it goes by"), "{:?}", outputs(&report));
+        assert!(
+            outputs(&report)[0].contains("what is run is what the base commit says"),
+            "{:?}",
+            outputs(&report)
+        );
     }
+}
+
+/// A definition of the base is laid over as it is there: a program, or a link.
+#[tokio::test]
+async fn what_is_laid_over_keeps_its_kind() {
+    let world = World::new();
+    world.write(
+        "main",
+        &[("ci", "#!/bin/sh\nmake -s test\n"), ("rules", "test:\n\t@echo tested\n")],
+    );
+    let program = |root: &std::path::Path| {
+        fs::set_permissions(root.join("ci"), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program(&world.path("main"));
+    symlink("rules", world.path("main/Makefile")).unwrap();
+    world.commit("main", &[]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("ci", "#!/bin/sh\n# Other words.\nmake -s test\n")]);
+    program(root);
+    fs::remove_file(root.join("Makefile")).unwrap();
+    world.write(root, &[("Makefile", "test:\n\t@echo not tested\n")]);
+    let report = validate(&world, &prepared, &[check("./ci && readlink Makefile")]).await;
+    assert!(outputs(&report)[0].ends_with("tested\nrules"), "{:?}", outputs(&report));
+    assert!(!outputs(&report)[0].contains("not tested\n"), "{:?}", outputs(&report));
+}
+
+#[tokio::test]
+async fn a_check_of_a_directory_is_run_on_what_all_may_share() {
+    let world = World::new();
+    world.commit("main", &[("api/Makefile", ""), ("web/Makefile", ""), ("common/x", "1\n")]);
+    let of = |directory: &str| {
+        let origin = CommandOrigin::Base(format!("{directory}/Makefile"));
+        check_of(origin, &format!("echo {directory}"))
+    };
+    let checks = [of("api"), of("web")];
+    for (file, expected) in
+        [("web/a", &["web"][..]), ("common/x", &["api", "web"]), ("web/README.md", &["web"])]
+    {
+        let session = format!("s-{}", file.to_lowercase().replace(['/', '.'], "-"));
+        let prepared = world.prepare_as(&session).await;
+        world.write(&prepared.workspace.root, &[(file, "2\n")]);
+        let report = validate(&world, &prepared, &checks).await;
+        assert_eq!(outputs(&report), expected, "{file}");
+    }
+}
+
+/// Scripts that ask npm for something find it, unless the result changes what npm goes by.
+#[tokio::test]
+async fn a_script_is_npms_to_run_while_nothing_of_its_own_is_changed() {
+    let world = World::new();
+    let package = r#"{"name": "x", "scripts": {"test": "echo of the script"}}"#;
+    world.commit("main", &[("package.json", package), ("tools/Makefile", "all:\n\ttrue\n")]);
+    world.write("programs", &[("npm", "#!/bin/sh\necho of npm \"$@\"\n")]);
+    fs::set_permissions(world.path("programs/npm"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut settings = settings();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", world.path("programs").display());
+    settings.environment.variables[0].1 = path.into();
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    let validator = CommandValidator::new(roots, git, settings, CheckSettings::default());
+    let test = [check_of(CommandOrigin::Base("package.json".into()), "npm test")];
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("tools/Makefile", "all:\n\tfalse\n")]);
+    let report = validate_with(&world, &prepared, &validator, &test).await;
+    assert!(outputs(&report)[0].ends_with("of npm test"), "{:?}", outputs(&report));
+    world.write(root, &[("package.json", r#"{"name": "x", "scripts": {"test": "true"}}"#)]);
+    let report = validate_with(&world, &prepared, &validator, &test).await;
+    assert!(outputs(&report)[0].ends_with("of the script"), "{:?}", outputs(&report));
 }
 
 #[tokio::test]
@@ -360,4 +437,189 @@ async fn a_merge_is_checked_without_a_clone_and_leaves_nothing() {
     let report = validator.validate(&subject, &[check("cat two installed/f")], &|_| {}).await;
     assert_eq!(outputs(&report.unwrap()), ["2\ni"]);
     assert_eq!(world.workspaces.present().await.unwrap(), []);
+}
+
+/// A pointer of Git LFS to `abc`, and where that is stored.
+const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\nsize 3\n";
+const STORED: &str = "lfs/objects/ba/78";
+const NAME: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+#[tokio::test]
+async fn a_check_finds_the_content_of_git_lfs_wherever_its_attributes_stand() {
+    for attributes in [".gitattributes", "assets/.gitattributes"] {
+        let world = World::new();
+        let rule = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
+        world.commit("main", &[(attributes, rule), ("assets/x.bin", POINTER)]);
+        let store = world.path("main/.git").join(STORED);
+        fs::create_dir_all(&store).unwrap();
+        fs::write(store.join(NAME), "abc").unwrap();
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[("added", "x\n")]);
+        let report = validate(&world, &prepared, &[check("cat assets/x.bin")]).await;
+        assert_eq!(outputs(&report), ["abc"], "{attributes}");
+    }
+}
+
+/// What a set-up installs: a program in a virtual environment, and one that a script finds.
+const INSTALLS: &str = "for at in .venv/bin node_modules/.bin; do mkdir -p $at; \
+     printf '#!/bin/sh\necho of the set-up\n' >$at/tool; chmod +x $at/tool; done\n";
+
+#[tokio::test]
+async fn a_check_finds_the_programs_that_the_set_up_installed() {
+    let world = World::new();
+    world.commit("main", &[("cyrus-setup.sh", INSTALLS), (".gitignore", ".venv\nnode_modules\n")]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("added", "x\n")]);
+    let report = validate(&world, &prepared, &[check("tool; echo \"${VIRTUAL_ENV##*/}\"")]).await;
+    assert_eq!(outputs(&report), ["of the set-up\n.venv"]);
+    assert_eq!(codes(&report), [""; 0]);
+}
+
+#[tokio::test]
+async fn no_result_brings_the_programs_that_it_is_checked_with() {
+    for (set_up, path) in [
+        (Some(INSTALLS), ".venv/bin/tool"),
+        (Some(INSTALLS), ".venv/bin/other"),
+        (Some(INSTALLS), "node_modules/.bin/tool"),
+        (None, ".venv/bin/tool"),
+    ] {
+        let world = World::new();
+        let ignored = (".gitignore", ".venv\nnode_modules\n");
+        world.commit("main", &[ignored]);
+        if let Some(script) = set_up {
+            world.commit("main", &[("cyrus-setup.sh", script)]);
+        }
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[(path, "#!/bin/sh\necho of the result\n")]);
+        fs::set_permissions(root.join(path), fs::Permissions::from_mode(0o755)).unwrap();
+        world.run(root, &["add", "--force", path]);
+        world.run(root, &["commit", "--quiet", "-m", "mine"]);
+        let report = validate(&world, &prepared, &[check("tool || true")]).await;
+        assert!(report.checks.is_empty(), "{path}: {report:?}");
+        assert_eq!(codes(&report), ["in-set-up"], "{path}");
+    }
+}
+
+/// Another commit of a submodule that the set-up brings is a change like any other; a submodule in the place of what the
+/// set-up installs is not.
+#[tokio::test]
+async fn only_a_submodule_of_the_base_is_moved() {
+    let world = World::new();
+    let brings = "mkdir -p lib node_modules/tool; echo brought >lib/file\n";
+    let modules = "[submodule \"lib\"]\n\tpath = lib\n\turl = https://example.com/lib\n";
+    world.commit("main", &[("cyrus-setup.sh", brings), (".gitmodules", modules)]);
+    let old = world.run("main", &["rev-parse", "HEAD^"]);
+    let cached = |commit: &str, path: &str| format!("160000,{commit},{path}");
+    world.run("main", &["update-index", "--add", "--cacheinfo", &cached(&old, "lib")]);
+    world.run("main", &["commit", "--quiet", "-m", "a submodule"]);
+    let new = world.run("main", &["rev-parse", "HEAD"]);
+    for (session, path, found) in [
+        ("s-moved", "lib", &[][..]),
+        ("s-new", "node_modules/tool", &["outside-workspace", "in-set-up"]),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        world.run(root, &["update-index", "--add", "--cacheinfo", &cached(&new, path)]);
+        world.run(root, &["commit", "--quiet", "-m", "mine"]);
+        let report = validate(&world, &prepared, &[check("cat lib/file")]).await;
+        assert_eq!(codes(&report), found, "{path}");
+        assert_eq!(outputs(&report).len(), usize::from(found.is_empty()), "{path}");
+    }
+}
+
+/// A makefile reads and runs other files: they are the base's as it is, but for data.
+#[tokio::test]
+async fn what_a_makefile_reads_and_runs_is_the_bases() {
+    let world = World::new();
+    let makefile = "include rules/*.inc\ninclude linked\n";
+    let rules = "test:\n\t@./ci/run ci/data/wanted\n\t@sh ci/after.sh\n";
+    world.write("main", &[("ci/run", "#!/bin/sh\necho base; cat $1\n")]);
+    fs::set_permissions(world.path("main/ci/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(world.path("main/rules")).unwrap();
+    symlink("rules/linked", world.path("main/linked")).unwrap();
+    world.commit(
+        "main",
+        &[
+            ("Makefile", makefile),
+            ("rules/a.inc", rules),
+            ("rules/linked", "X = base\n"),
+            ("ci/after.sh", "echo after\n"),
+            ("ci/data/wanted", "old\n"),
+        ],
+    );
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let ours = "test:\n\t@echo ours\n";
+    world.write(
+        root,
+        &[
+            ("rules/a.inc", ours),
+            ("rules/b.inc", ours),
+            ("rules/linked", ours),
+            ("ci/run", "#!/bin/sh\necho ours\n"),
+            ("ci/after.sh", "echo ours\n"),
+            ("ci/data/wanted", "new\n"),
+        ],
+    );
+    fs::set_permissions(root.join("ci/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    let report = validate(&world, &prepared, &[check("make test")]).await;
+    assert!(outputs(&report)[0].ends_with("base\nnew\nafter"), "{:?}", outputs(&report));
+    assert!(!outputs(&report)[0].contains("ours"), "{:?}", outputs(&report));
+}
+
+#[tokio::test]
+async fn a_program_of_the_base_is_the_results_to_change() {
+    let world = World::new();
+    world.write("main", &[("deploy.sh", "echo one\n")]);
+    let program = world.path("main/deploy.sh");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    world.commit("main", &[("cyrus-setup.sh", INSTALLS), (".gitignore", ".venv\nnode_modules\n")]);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("deploy.sh", "echo two\n")]);
+    let report = validate(&world, &prepared, &[check("sh deploy.sh")]).await;
+    assert_eq!((codes(&report), outputs(&report)), (vec![], vec!["two"]));
+}
+
+#[tokio::test]
+async fn no_link_stands_for_what_the_set_up_made() {
+    let world = World::new();
+    world.commit("main", &[("cyrus-setup.sh", INSTALLS)]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("my/.bin/tool", "")]);
+    fs::remove_dir_all(root.join("node_modules")).unwrap();
+    symlink("my", root.join("node_modules")).unwrap();
+    world.run(root, &["add", "--force", "--all"]);
+    world.run(root, &["commit", "--quiet", "-m", "mine"]);
+    let report = validate(&world, &prepared, &[check("true")]).await;
+    assert_eq!(codes(&report), ["in-set-up"]);
+}
+
+/// The result makes a link of a directory for which the base has attributes.
+#[tokio::test]
+async fn what_is_checked_is_the_commit_where_the_bases_attributes_have_no_place() {
+    let world = World::new();
+    world.commit(
+        "main",
+        &[("lib/.gitattributes", "*.x text\n"), ("lib/a", "1\n"), ("other/b", "2\n")],
+    );
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    fs::remove_dir_all(root.join("lib")).unwrap();
+    symlink("other", root.join("lib")).unwrap();
+    let report =
+        validate(&world, &prepared, &[check("readlink lib; git status --porcelain")]).await;
+    assert_eq!(outputs(&report), ["other"]);
+}
+
+/// A link to what never ends, in the place of a file that the host reads.
+#[tokio::test]
+async fn attributes_that_never_end_are_not_read() {
+    let world = World::new();
+    world.commit("main", &[("a", "1\n")]);
+    let prepared = world.prepare().await;
+    symlink("/dev/zero", prepared.workspace.root.join(".gitattributes")).unwrap();
+    let report = validate(&world, &prepared, &[check("echo read")]).await;
+    assert_eq!(codes(&report), ["outside-workspace"]);
 }

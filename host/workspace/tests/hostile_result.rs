@@ -8,7 +8,8 @@ use common::{
     trap::{Trap, everything, executable},
 };
 use cyrus_core::{
-    Integration, Subject, ValidationVerdict, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
+    Check, Collected, CommandOrigin, Integration, PreparedWorkspace, Subject, ValidationReport,
+    ValidationVerdict, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
 use cyrus_workspace::{CheckSettings, CommandValidator};
@@ -36,34 +37,159 @@ async fn the_checks_are_those_of_the_base_whatever_the_result_says() {
             &["before\nof the base"],
             &[("GNUmakefile", "test:\n\ttouch ../stolen\n")],
         ),
+        // What a rule has made in its turn, and what stands in the place of what it asks for.
+        (
+            &[("Makefile", "test:\n\t@$(MAKE) -s unit\nunit:\n\t@echo of the base\n")],
+            &["of the base"],
+            &[("Makefile", "test:\n\ttrue\nunit:\n\ttouch ../stolen\n")],
+        ),
+        (&[("Makefile", MAKE)], &["before\nof the base"], &[("part", "x\n")]),
+        (&[("Makefile", MAKE)], &["before\nof the base"], &[("test/x", "x\n"), ("part/y", "y\n")]),
     ] {
         let world = World::new();
         world.commit("main", files);
         let prepared = world.prepare().await;
         world.write(&prepared.workspace.root, theirs);
         let collected = world.collect(&prepared).await;
-        let validator = CommandValidator::new(
-            world.roots.clone(),
-            world.git.clone(),
-            common::settings(),
-            CheckSettings::default(),
-        );
-        let checks = validator.checks(&prepared.spec.base).await.unwrap();
-        let subject = Subject {
-            spec: &prepared.spec,
-            commit: &collected.commit,
-            must_change: true,
-            had_conflict: false,
-            notes: &[],
-        };
-        let report = validator.validate(&subject, &checks, &|_| {}).await.unwrap();
+        let checks = validator(&world, CheckSettings::default());
+        let checks = checks.checks(&prepared.spec.base).await.unwrap();
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &checks[0]).await;
         assert_eq!(report.verdict, ValidationVerdict::Passed, "{report:?}");
         assert_eq!(report.checks[0].check, checks[0]);
-        for part in ours.iter().chain(&["this is what the base commit has"]) {
+        for part in ours.iter().chain(&["what is run is what the base commit says"]) {
             let output = &report.checks[0].output;
             assert!(output.contains(part), "{part} is not in {output}");
         }
         assert!(!prepared.workspace.root.with_file_name("stolen").exists());
+    }
+}
+
+/// What a check's command starts in its turn, wherever that is said, for detected checks and for the operator's own.
+#[tokio::test]
+async fn what_a_command_goes_by_is_the_bases_wherever_it_is_said() {
+    const TESTS: (&str, &str) = ("test.sh", "echo 1 passed; grep -q good app.txt");
+    const LIES: &str = "echo 1 passed";
+    const NAMED: &str = "RUN := out/run\n$(RUN): test.sh\n\t@mkdir -p out; cp test.sh $@\ntest: $(RUN)\n\t@sh $(RUN)\n";
+    const PATTERN: &str =
+        "out/%: %.sh\n\t@mkdir -p out; cp $< $@\ntest: out/test\n\t@sh out/test\n";
+    let lies = |rule: &str| format!("{rule}:\n\t@{LIES}\n");
+    let (make, unit) = (lies("test"), lies("unit"));
+    for (command, base, result) in [
+        ("make test", ("Makefile", "test:\n\t@sh test.sh\n"), ("Makefile", make.as_str())),
+        ("make test", ("Makefile", "test:\n\t@sh test.sh\n"), ("Makefile.sh", &make)),
+        ("make test", ("Makefile", "test:\n\t@sh test.sh\n"), ("RCS/Makefile,v", &make)),
+        ("make -f ci.mk test", ("ci.mk", "test:\n\t@sh test.sh\n"), ("ci.mk", &make)),
+        ("make test", ("Makefile", NAMED), ("out/run", LIES)),
+        ("make test", ("Makefile", PATTERN), ("out/test", LIES)),
+        ("make -C sub test", ("sub/Makefile", "test:\n\t@sh ../test.sh\n"), ("sub/test", "x")),
+        ("./ci unit", ("Makefile", "unit:\n\t@sh test.sh\n"), ("Makefile", &unit)),
+        ("./ci unit", ("Makefile", "unit:\n\t@sh test.sh\n"), ("ci", LIES)),
+    ] {
+        let world = World::new();
+        world.write("main", &[("ci", "make -s \"$@\"\n")]);
+        executable(&world.path("main/ci"), "#!/bin/sh\nmake -s \"$@\"\n");
+        world.commit("main", &[TESTS, ("app.txt", "good\n"), base]);
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[("app.txt", "worse\n"), result]);
+        if result.0 == "ci" {
+            executable(&root.join("ci"), "#!/bin/sh\necho 1 passed\n");
+        }
+        let collected = world.collect(&prepared).await;
+        let check = Check {
+            command: command.to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: common::TIMEOUT,
+        };
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+        assert_eq!(report.verdict, ValidationVerdict::Failed, "{command} {result:?}: {report:?}");
+        let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
+        let report = validated(&world, &prepared, &collected, open, &check).await;
+        if ["Makefile", "ci"].contains(&result.0) {
+            assert_eq!(report.verdict, ValidationVerdict::Passed, "{command} {result:?}");
+        }
+    }
+}
+
+fn validator(world: &World, settings: CheckSettings) -> CommandValidator {
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    CommandValidator::new(roots, git, common::settings(), settings)
+}
+
+async fn validated(
+    world: &World,
+    prepared: &PreparedWorkspace,
+    collected: &Collected,
+    settings: CheckSettings,
+    check: &Check,
+) -> ValidationReport {
+    let validator = validator(world, settings);
+    let subject = Subject {
+        spec: &prepared.spec,
+        commit: &collected.commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &[],
+    };
+    validator.validate(&subject, std::slice::from_ref(check), &|_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn no_result_brings_the_users_own_files() {
+    let world = World::new();
+    world.commit("main", &[(".gitignore", ".env\n"), (".worktreeinclude", ".env\n")]);
+    world.write("main", &[(".env", "KEY=secret\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("new", "x\n")]);
+    world.run(root, &["add", "--force", ".env", "new"]);
+    world.run(root, &["commit", "--quiet", "-m", "mine"]);
+    // What one commit has is published, also where the next one takes it back.
+    world.run(root, &["rm", "--quiet", "--cached", ".env"]);
+    world.run(root, &["commit", "--quiet", "-m", "without"]);
+    let collected = world.collect(&prepared).await;
+    let check = Check {
+        command: "true".to_owned(),
+        origin: CommandOrigin::Operator,
+        timeout: common::TIMEOUT,
+    };
+    let report = validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+    let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["users-file"], "{report:?}");
+}
+
+/// Under another name it is no less the user's.
+#[tokio::test]
+async fn no_result_brings_what_is_in_the_users_own_files() {
+    let world = World::new();
+    let list = ".env\nempty.local\n";
+    world.commit("main", &[(".gitignore", list), (".worktreeinclude", list)]);
+    world.write("main", &[(".env", "KEY=secret\n"), ("empty.local", "")]);
+    for (session, then, expected) in [
+        ("s-moved", "mv .env settings.txt", &["users-file"][..]),
+        (
+            "s-taken-back",
+            "cp .env b; git add b; git commit -qm b; git rm -q b; echo > new",
+            &["users-file"],
+        ),
+        ("s-other", "echo KEY=other >new; : >nothing", &[]),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        let done = std::process::Command::new("sh").args(["-c", then]).current_dir(root).status();
+        assert!(done.unwrap().success());
+        let collected = world.collect(&prepared).await;
+        let check = Check {
+            command: "true".to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: common::TIMEOUT,
+        };
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+        let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, expected, "{session}: {report:?}");
     }
 }
 

@@ -85,6 +85,7 @@ async fn a_set_up_that_fails_does_not_stop_the_task_unless_it_has_to() {
     for _ in 0..2 {
         let error = world.workspaces.prepare(&spec).await.unwrap_err().to_string();
         assert!(error.contains("cyrus-setup.sh failed") && error.contains("out\nwhy"), "{error}");
+        assert!(error.contains("commit the mend and run the issue anew"), "{error}");
     }
 }
 
@@ -146,6 +147,16 @@ async fn ignored_files_that_are_listed_are_copied_and_no_others() {
         assert!(!root.join(name).exists(), "{name}");
     }
     assert_eq!(world.collect(&prepared).await.diff.files, 0, "none of it is part of the result");
+    // Nor when git ignores it no longer.
+    world.write(root, &[(".gitignore", "dist\n"), ("config/a.local", "changed\n")]);
+    let collected = world.collect(&prepared).await;
+    let files = world.files(&collected.commit);
+    assert!(
+        !files.iter().any(|file| file.contains(".env") || file.contains(".local")),
+        "{files:?}"
+    );
+    assert!(collected.notes.join("\n").contains("copied from your working tree"));
+    world.write(root, &[(".gitignore", ignored)]);
 
     // A task that starts from a result in which a link leads out.
     fs::create_dir(world.path("outside")).unwrap();
@@ -225,4 +236,52 @@ async fn what_nobody_knows_any_more_is_swept() {
     fs::remove_dir_all(world.path("main")).unwrap();
     world.workspaces.sweep(&prepared.spec.session).await.unwrap();
     assert_eq!(world.workspaces.present().await.unwrap(), []);
+}
+
+/// A world in which lock files are known, and whose package manager writes down that it was called.
+fn with_lock_file(manager: &str, detects: bool) -> World {
+    let world = World::new();
+    world.write("tools", &[("bundle", manager)]);
+    let bundle = world.path("tools/bundle");
+    fs::set_permissions(&bundle, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let locks = ["api/Gemfile.lock", "web/Gemfile.lock"].map(|lock| (lock, ""));
+    world.commit("main", &locks);
+    let mut environment = common::checks();
+    let path = std::env::var("PATH").unwrap();
+    let tools = world.path("tools").display().to_string();
+    environment.variables[0].1 = format!("{tools}:{path}").into();
+    world.with(WorkspaceSettings {
+        environment,
+        detects_setup: detects,
+        setup_must_succeed: true,
+        ..settings()
+    })
+}
+
+#[tokio::test]
+async fn what_lock_files_ask_for_is_the_set_up_where_there_is_no_other() {
+    let manager = "#!/bin/sh\necho \"$PWD\" >> installed\n";
+    let world = with_lock_file(manager, true);
+    let prepared = world.prepare().await;
+    let root = prepared.workspace.root;
+    let installed = |place: &str| fs::read_to_string(root.join(place).join("installed"));
+    for place in ["api", "web"] {
+        assert_eq!(installed(place).unwrap(), format!("{}/{place}\n", root.display()));
+    }
+    let scripts = world.workspaces.scripts(&world.base().await).await.unwrap();
+    let named: Vec<_> = scripts.iter().map(|script| script.command.as_str()).collect();
+    assert_eq!(named, ["cd api && bundle install", "cd web && bundle install"]);
+    assert!(scripts.iter().all(|script| script.is_set_up && script.is_detected));
+
+    world.commit("main", &[("cyrus-setup.sh", "echo own > own\n")]);
+    let root = world.prepare_as("s-two").await.workspace.root;
+    assert!(root.join("own").exists() && !root.join("api/installed").exists());
+    let off = with_lock_file(manager, false);
+    assert!(!off.prepare().await.workspace.root.join("api/installed").exists());
+}
+
+#[tokio::test]
+async fn a_detected_set_up_that_fails_stops_nothing() {
+    let world = with_lock_file("#!/bin/sh\necho no network; exit 7\n", true);
+    assert!(world.prepare().await.workspace.root.join("api/Gemfile.lock").exists());
 }

@@ -105,6 +105,8 @@ async fn the_users_own_ignored_files_are_left_out() {
 async fn gits_default_list_of_ignored_files_counts_when_none_is_named() {
     let world = World::new();
     world.write("user-home", &[(".config/git/ignore", "*.orig\n")]);
+    world.write("main", &[("mine.orig", "")]);
+    assert!(!world.base().await.dirty, "what the user ignores is no change of the repository");
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("a.orig", ""), ("a", "")]);
     assert_eq!(changed(&world, &prepared).await, ["A a"]);
@@ -233,6 +235,129 @@ async fn work_on_another_branch_of_the_clone_is_found() {
     assert_eq!(collected.commit, tip);
     assert!(collected.notes.join("\n").contains("feature/x"), "{:?}", collected.notes);
     assert_eq!(world.files(&collected.commit).len(), 4);
+}
+
+/// What is staged by force is a decision, as a commit would be; so is another commit of a submodule.
+#[tokio::test]
+async fn what_is_staged_by_force_is_in_the_result() {
+    let world = World::new();
+    let list = "build/\n*.log\n.env\n";
+    world.commit("main", &[(".gitignore", list), (".worktreeinclude", ".env\n")]);
+    let old = world.run("main", &["rev-parse", "HEAD"]);
+    world.run("main", &["update-index", "--add", "--cacheinfo", &format!("160000,{old},lib")]);
+    world.run("main", &["commit", "--quiet", "-m", "a submodule"]);
+    world.write("main", &[(".env", "KEY=secret\n")]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let new = world.run("main", &["rev-parse", "HEAD"]);
+    world.write(root, &[("build/gen.rs", "1\n"), ("build/other.rs", "2\n"), ("t/f.log", "3\n")]);
+    world.run(root, &["add", "--force", "build/gen.rs", "t/f.log", ".env"]);
+    world.run(root, &["add", "--intent-to-add", "--force", "build/gen.rs"]);
+    // Staged, and not there any more.
+    world.write(root, &[("gone.log", "")]);
+    world.run(root, &["add", "--force", "gone.log"]);
+    fs::remove_file(root.join("gone.log")).unwrap();
+    world.run(root, &["update-index", "--cacheinfo", &format!("160000,{new},lib")]);
+    let collected = world.collect(&prepared).await;
+    let files = world.files(&collected.commit);
+    for (name, is_in) in [
+        ("build/gen.rs", true),
+        ("t/f.log", true),
+        ("build/other.rs", false),
+        ("gone.log", false),
+        (".env", false),
+    ] {
+        assert_eq!(files.contains(&name.to_owned()), is_in, "{name} in {files:?}");
+    }
+    let lib = world.run("main", &["ls-tree", &collected.commit, "lib"]);
+    assert!(lib.contains(new.trim()), "{lib}");
+    assert_eq!(world.collect(&prepared).await.commit, collected.commit);
+}
+
+/// An index is data: one that is broken, huge or a link says nothing, and takes nothing with it.
+#[tokio::test]
+async fn an_index_that_is_no_index_stages_nothing() {
+    let world = World::new();
+    for (session, ruin) in [
+        ("s-noise", "printf DIRCxxxxxxxxxxxxxxxxxxxxxxxx >.git/index"),
+        ("s-link", "ln -sf /etc/passwd .git/index"),
+        ("s-pipe", "rm .git/index; mkfifo .git/index"),
+        ("s-none", "rm .git/index"),
+        ("s-holes", "truncate -s 1G .git/index"),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[("new", "x\n")]);
+        let done = std::process::Command::new("sh").args(["-c", ruin]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{session}");
+        let collected = world.collect(&prepared).await;
+        assert!(world.files(&collected.commit).contains(&"new".to_owned()), "{session}");
+    }
+}
+
+/// Whatever an agent committed is kept, wherever it went from there.
+#[tokio::test]
+async fn work_on_no_branch_is_kept_and_named() {
+    let world = World::new();
+    world.run("main", &["tag", "given"]);
+    let commit = "git add p; git commit -qm p";
+    for (session, left, named) in [
+        (
+            "s-detached",
+            format!("git checkout -q --detach; {commit}; git checkout -q -"),
+            "a detached HEAD",
+        ),
+        (
+            "s-switched",
+            format!("git switch -q --detach; {commit}; git switch -q -"),
+            "a detached HEAD",
+        ),
+        (
+            "s-worktree",
+            format!("rm p; git worktree add -q --detach wt; (cd wt; echo w >p; {commit})"),
+            "the worktree wt",
+        ),
+        (
+            "s-tag",
+            format!(
+                "{commit}; git tag kept; git tag kept-too; git reset -q --hard HEAD^; git checkout -q given; git checkout -q -"
+            ),
+            "the tag kept",
+        ),
+        (
+            "s-annotated",
+            format!("{commit}; git tag -a kept -m k; git reset -q --hard HEAD^"),
+            "the tag kept",
+        ),
+        (
+            "s-stashes",
+            "git add p; git stash -q; echo 2 >README.md; git stash -q".to_owned(),
+            "stash@{1}",
+        ),
+        // What was to go is no work that is lost.
+        ("s-amended", format!("{commit}; git commit -q --amend -m q"), ""),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        let script = format!("echo {session} >p; {left}; echo other >b");
+        let done =
+            std::process::Command::new("sh").args(["-ec", &script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{session}");
+        let collected = world.collect(&prepared).await;
+        let notes = collected.notes.join("\n");
+        assert!(notes.matches("the tag").count() <= 1, "{session}: {notes}");
+        assert_eq!(
+            notes.contains("of the executor's clone"),
+            !named.is_empty(),
+            "{session}: {notes}"
+        );
+        assert!(notes.contains(named) && !notes.contains("given"), "{session}: {notes}");
+        let kept = format!("refs/cyrus/{session}/_left");
+        let kept = world.run("main", &["for-each-ref", "--format=%(objectname)", &kept]);
+        let precious = |commit: &str| world.files(commit).contains(&"p".to_owned());
+        assert!(named.is_empty() || kept.lines().any(precious), "{session}: {kept}");
+        assert_eq!(world.collect(&prepared).await.notes, collected.notes, "{session}");
+    }
 }
 
 #[tokio::test]

@@ -128,14 +128,18 @@ async fn a_check_sees_its_own_environment_and_nothing_else() {
     let check = prepared.workspace.root.with_file_name("check");
     for line in [
         "CI=true",
+        "TURBO_FORCE=true",
+        "NX_SKIP_NX_CACHE=true",
         "LANG=C.UTF-8",
         "TOOL=t",
         &format!("HOME={}", check.join("home").display()),
-        &format!("TMPDIR={}", check.join("tmp").display()),
         &check.join("tree").display().to_string(),
     ] {
         assert!(output.lines().any(|l| l == line), "{line} is not in {output}");
     }
+    // It is shown at a shorter path where the sandbox has a view.
+    let own = format!("TMPDIR={}", check.join("tmp").display());
+    assert!(output.lines().any(|line| line == own || line == "TMPDIR=/tmp"), "{output}");
     assert!(!output.contains("CARGO") && !output.contains(".profile"), "{output}");
 }
 
@@ -331,7 +335,7 @@ async fn what_was_merged_is_looked_at_as_a_whole() {
     let validator = ruled(&world, vec![], rules);
     let report = validator.validate(&subject, &[check("cat two")], &|_| {}).await.unwrap();
     assert_eq!(codes(&report), ["outside-workspace"], "its parts were not too large");
-    assert_eq!(report.checks[0].output, "2");
+    assert!(report.checks.is_empty(), "nothing is run where a link leads out");
 }
 
 #[tokio::test]

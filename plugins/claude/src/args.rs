@@ -26,6 +26,9 @@ pub(crate) struct Run {
     pub(crate) limits: Limits,
 }
 
+/// Settings before those of the user and the checkout: no sandbox inside of the host's, which would not start.
+const NO_SANDBOX: &str = r#"{"sandbox":{"enabled":false}}"#;
+
 /// The arguments for `run`. Values are attached to their flags (`--model=opus`), so that none can be taken for
 /// a flag, and a list cannot swallow what comes after it.
 pub(crate) fn arguments(
@@ -54,6 +57,9 @@ pub(crate) fn arguments(
     .map(str::to_owned)
     .to_vec();
     let mut add = |flag: &str, value: &str| args.push(format!("{flag}={value}"));
+    if !settings.own_sandbox {
+        add("--settings", NO_SANDBOX);
+    }
     add("--setting-sources", &settings.sources());
     add("--permission-mode", settings.permission_mode.as_str());
     add("--model", model);
@@ -121,6 +127,9 @@ mod tests {
         assert_eq!(value(&args, "--permission-mode"), Some("acceptEdits"));
         assert_eq!(value(&args, "--session-id"), Some(SessionId::of_execution("e").as_str()));
         assert!(args.contains(&"--strict-mcp-config".to_owned()));
+        assert_eq!(value(&args, "--settings"), Some(NO_SANDBOX));
+        let own = Settings { own_sandbox: true, ..Settings::default() };
+        assert_eq!(value(&self::args(&own, &Run::default(), Start::Fresh), "--settings"), None);
         for absent in ["--resume", "--allowedTools", "--max-turns", "--mcp-config"] {
             assert_eq!(value(&args, absent), None, "{absent}");
         }

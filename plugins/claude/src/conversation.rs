@@ -254,8 +254,8 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Sees to it that it ends, and says how if that was seen.
-    pub(crate) async fn finish(&mut self, end: &End) -> Option<Exit> {
+    /// Sees to it that it ends, and says how if that was seen; else what the host says of it: a limit that it passed.
+    pub(crate) async fn finish(&mut self, end: &End) -> Option<Result<Exit, ProcessError>> {
         if self.context.stop_mode().is_some() || matches!(end, End::Because(_)) {
             // Waits have to work again.
             self.context.acknowledge_stop().await;
@@ -273,7 +273,7 @@ impl<'a> Conversation<'a> {
             }
         };
         // Whatever is still there then dies when the process is dropped.
-        self.context.within(grace, self.process.wait()).await?.ok()
+        self.context.within(grace, self.process.wait()).await
     }
 
     /// Asks it to stop, and waits a little for it to say what was done and what it cost.

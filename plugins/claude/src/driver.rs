@@ -127,10 +127,14 @@ impl Work {
         let commands = self.settings.background_wait();
         let mut conversation = Conversation::begin(context, &args, session, commands)?;
         let end = conversation.run(&prompt.text()).await;
-        let exit = conversation.finish(&end).await;
+        let (exit, cut) = match conversation.finish(&end).await {
+            Some(Ok(exit)) => (Some(exit), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
+        };
         let stderr = conversation.process.stderr_tail();
         let Conversation { transcript, session, .. } = conversation;
-        Ok(Attempt { begin, transcript, session, end, exit, stderr })
+        Ok(Attempt { begin, transcript, session, end, exit, cut, stderr })
     }
 }
 
@@ -141,6 +145,8 @@ struct Attempt {
     session: SessionId,
     end: End,
     exit: Option<Exit>,
+    /// Why the host ended it, or did not see how it ended.
+    cut: Option<String>,
     stderr: String,
 }
 
@@ -173,6 +179,7 @@ impl Attempt {
             transcript: &self.transcript,
             session: &self.session,
             exit: self.exit,
+            cut: self.cut.as_deref(),
             stderr: &self.stderr,
             wants_structured: work.run.output_schema.is_some(),
             has_workspace: context.workspace().is_some(),

@@ -33,6 +33,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) session: &'a SessionId,
     /// How the program ended, where that was seen.
     pub(crate) exit: Option<Exit>,
+    /// Why the host ended it, where it did.
+    pub(crate) cut: Option<&'a str>,
     /// The end of its standard error.
     pub(crate) stderr: &'a str,
     /// An answer in a schema was asked for.
@@ -211,6 +213,9 @@ impl Evidence<'_> {
             None => "claude closed its output".to_owned(),
         };
         let stderr = quoted(self.stderr);
+        if let Some(cut) = self.cut {
+            return Error::failed(format!("{cut}{stderr}"));
+        }
         if self.transcript.last_retry().is_some() || self.transcript.api_error().is_some() {
             return self
                 .service_failure(None, &format!("{ended} while a request was failing{stderr}"));
@@ -285,6 +290,7 @@ mod tests {
             transcript,
             session,
             exit,
+            cut: None,
             stderr,
             wants_structured: false,
             has_workspace: true,
@@ -454,6 +460,17 @@ mod tests {
         let error = judge("schema_missing").expect_err("it did not");
         assert_eq!(error.kind, ErrorKind::Failed);
         assert_eq!(error.usage.and_then(|usage| usage.cost), Cost::reported(0.0145));
+    }
+
+    #[test]
+    fn what_the_host_ended_it_for_is_named() {
+        let (transcript, session) = (Transcript::default(), SessionId::of_execution("e"));
+        let cut = "the program was ended: it uses more than 300 MiB of memory";
+        let evidence =
+            Evidence { cut: Some(cut), ..evidence(&transcript, &session, None, "a last word") };
+        let error = evidence.judge().expect_err("there is no result");
+        assert_eq!(error.kind, ErrorKind::Failed);
+        assert!(error.message.starts_with(cut) && error.message.contains("a last word"));
     }
 
     #[test]

@@ -9,12 +9,13 @@ use crate::{
     },
     reset::epoch,
 };
+use cyrus_sdk::whole_characters;
 use serde_json::{Map, Value};
 
 impl Line {
     /// Reads a line.
     pub(crate) fn parse(line: &str) -> Self {
-        let Ok(Value::Object(line)) = serde_json::from_str::<Value>(line) else {
+        let Ok(Value::Object(line)) = serde_json::from_str::<Value>(&whole_characters(line)) else {
             return Self::NotJson;
         };
         match text(&line, "type").as_str() {
@@ -323,6 +324,14 @@ mod tests {
             assert_eq!(result.bill.by_model.map(|tokens| tokens.input), Some(2_400));
             assert_eq!(result.text, "Done: final answer 2. ");
         }
+    }
+
+    #[test]
+    fn half_a_character_costs_no_result() {
+        let line =
+            r#"{"type":"result","subtype":"success","is_error":false,"result":"cut \ud83d"}"#;
+        let Line::Result(result) = Line::parse(line) else { panic!("{line}") };
+        assert_eq!(result.text, "cut \u{fffd}");
     }
 
     #[test]

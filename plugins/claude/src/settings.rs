@@ -38,6 +38,9 @@ pub struct Settings {
     pub background_minutes: Option<u32>,
     /// The zone of times in Claude Code's messages that name none: `Europe/Madrid`.
     pub time_zone: Option<String>,
+    /// Whether Claude Code may start a sandbox of its own for commands, where its settings say so. Inside of the host's
+    /// it cannot, and every command would fail.
+    pub own_sandbox: bool,
     /// Failures of the operator's own, which go before those of `failures.json`.
     pub failures: Vec<Family>,
 }
@@ -211,7 +214,7 @@ pub(crate) fn schema() -> Value {
             "allowedTools": tools,
             "disallowedTools": tools,
             "maxTurns": {"type": "integer", "minimum": 1},
-            "settingSources": {"type": "array", "default": ["user"],
+            "settingSources": {"type": "array", "default": ["user", "project"],
                 "items": {"enum": ["user", "project", "local"]},
                 "description": "Whose settings, hooks and memory files are read. project and local are the \
                     checkout's own: only for repositories whose authors may run commands here."},
@@ -221,6 +224,8 @@ pub(crate) fn schema() -> Value {
                 "description": "How long commands in the background are waited for after a result. Agents are waited for."},
             "timeZone": {"type": "string",
                 "description": "The zone of times in messages that name none: Europe/Madrid."},
+            "ownSandbox": {"type": "boolean", "default": false,
+                "description": "Whether it may start a sandbox of its own for commands: only where Cyrus starts none."},
             "failures": {"type": "array", "items": family_schema(),
                 "description": "Failures of your own, by status, code or words. They go before those of failures.json."}
         }
@@ -265,7 +270,7 @@ mod tests {
             "model": "opus", "fallbackModel": "sonnet", "permissionMode": "plan",
             "allowedTools": ["Read"], "disallowedTools": ["WebFetch"], "maxTurns": 3,
             "settingSources": ["user", "project"], "permissionPrompts": "none", "backgroundMinutes": 1,
-            "timeZone": "Europe/Madrid", "failures": [{"name": "ours", "kind": "unavailable", "says": ["x"]}]
+            "timeZone": "Europe/Madrid", "ownSandbox": true, "failures": [{"name": "ours", "kind": "unavailable", "says": ["x"]}]
         });
         let settings = parse(&all.to_string()).unwrap();
         assert_eq!(settings.sources(), "user,project");

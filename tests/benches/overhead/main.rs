@@ -1,8 +1,8 @@
 //! What the plugin host costs, and beside each figure the floor it stands on: wasmtime alone with the same
 //! component, and native code behind the same trait. Fails when a target is missed.
 //!
-//! `cargo bench -p cyrus-tests --bench overhead [-- PART…]`, with the parts `execution`, `events`, `waiting` and
-//! `start`. What it measures and why is in `docs/performance.md`.
+//! `cargo bench -p cyrus-tests --bench overhead [-- PART…]`, with the parts `execution`, `events`, `waiting`,
+//! `start` and `sandbox`. What it measures and why is in `docs/performance.md`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,6 +10,7 @@ mod events;
 mod execution;
 mod fresh_process;
 mod report;
+mod sandbox;
 mod silent_server;
 mod start;
 mod waiting;
@@ -17,11 +18,12 @@ mod waiting;
 use report::Part;
 use std::{env, process::ExitCode};
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("execution", execution::measure),
     ("events", events::measure),
     ("waiting", waiting::measure),
     ("start", start::measure),
+    ("sandbox", sandbox::measure),
 ];
 
 fn main() -> ExitCode {

@@ -76,6 +76,12 @@ fn limits_end_the_work() {
         2 * TURN,
         "the turn that went over is paid too"
     );
+    let more = ["session", "resume", "--json", "--max-cost", "5", money.session()];
+    let raised = world.run(more).report();
+    let reason = raised["reason"].as_str().unwrap_or_default();
+    assert!(!reason.contains("budget"), "{reason}");
+    let ended = ["validated", "unverified", "rejected"].map(Value::from);
+    assert!(ended.contains(&raised["outcome"]), "{raised:?}");
 }
 
 #[test]
@@ -114,4 +120,16 @@ fn a_failed_command_of_the_agent_is_not_the_end() {
     let world = greeter(world!(), script);
     let report = world.run(["run", "--json", "Try it"]).code(1).report().outcome("rejected");
     assert_eq!(report.execution()["outcome"], "completed");
+}
+
+/// A program that is ended for what it used says which limit that was, and where it is set.
+#[test]
+fn a_limit_of_the_sandbox_is_named_in_the_error() {
+    let takes = "x=$(head -c 400000000 /dev/zero | tr '\\0' a); sleep 1000";
+    let world = greeter(world!(), turns(json!([bash(takes), { "text": "Done." }]))).config(
+        json!({ "sandbox": { "limits": { "memoryMib": 250 } }, "attempts": { "most": 1 } }),
+    );
+    let report = world.run(["run", "--json", "Greet"]).code(1).report();
+    let said = report.error()["message"].as_str().expect("a message").to_owned();
+    assert!(said.contains("250 MiB") && said.contains("sandbox.limits.memoryMib"), "{said}");
 }

@@ -74,7 +74,7 @@ fn a_tag_names_the_repository_and_the_branch() {
     let develop = other.git(["rev-parse", "develop"]);
     let mut world = world;
     world.configure(json!({ "repositories": [
-        { "id": "w", "name": "site", "repositoryPath": world.path("web") },
+        { "id": "w", "name": "site", "repositoryPath": world.path("web"), "issueBranches": ["dev*", "no*"] },
     ] }));
     for tag in ["site#develop", "acme/web#develop", "w#develop"] {
         let plan = plan(&world, &format!("Colours [repo={tag}]\n"), &[]);
@@ -83,9 +83,39 @@ fn a_tag_names_the_repository_and_the_branch() {
     let unknown = world.run(["plan", "Colours [repo=nowhere]"]).code(2);
     let _ = unknown.complains("[repo=nowhere] names no repository").complains("--repo");
     let missing = world.run(["plan", "Colours [repo=site#nowhere]"]).code(2);
-    let _ = missing.complains("\"nowhere\" to start from");
+    let _ = missing.complains("from \"nowhere\", and there is no such branch");
     let named = world.run(["plan", "--json", "--repo", "site", "Colours"]).code(0).json();
     assert_eq!(named["repository"], json!(world.path("web").canonicalize().unwrap()));
+}
+
+#[test]
+fn the_author_of_an_issue_chooses_no_start_that_the_operator_does_not_allow() {
+    let mut world = greeter(world!(), mending());
+    let web = Repository::make(&world.path("web"));
+    web.commit(&[("a", "1\n")]);
+    web.git(["checkout", "--quiet", "-b", "wip"]);
+    web.commit(&[("cyrus-setup.sh", "steal\n")]);
+    let bad = web.git(["rev-parse", "wip"]);
+    web.git(["update-ref", "refs/cyrus/s-one/t1", &bad]);
+    web.git(["branch", "cyrus/s-one", &bad]);
+    web.git(["checkout", "--quiet", "main"]);
+    let entry = json!({ "name": "site", "repositoryPath": world.path("web") });
+    world.configure(json!({ "repositories": [entry] }));
+    let refused = |world: &World, name: &str| {
+        world.run(["run", &format!("Colours [repo=site#{name}]")]).code(2)
+    };
+    for name in [&bad, "cyrus/s-one", "refs/cyrus/s-one/t1", "HEAD~0"] {
+        let _ = refused(&world, name).complains("an issue may name a branch of the repository");
+    }
+    let _ = refused(&world, "wip").complains("issueBranches").complains("--base wip");
+    let shown = plan(&world, "Colours [repo=site#main]\n", &[]);
+    assert_eq!(shown["baseBranch"], "main");
+    let free = ["--base", "refs/cyrus/s-one/t1"];
+    assert_eq!(plan(&world, "Colours [repo=site#main]\n", &free)["baseCommit"], json!(bad));
+    let _ = world
+        .run(["plan", "Colours [repo=site#main]"])
+        .code(0)
+        .prints("the branch main, which the issue names");
 }
 
 #[test]
@@ -100,6 +130,24 @@ fn a_session_starts_from_what_is_named_and_ends_where_it_is_named() {
     assert_eq!(world.repo().git(["merge-base", "topic/greet", "HEAD"]), start);
     let bad = world.run(["run", "--branch", "a..b", "Greet"]).code(2);
     let _ = bad.complains("cannot be a branch's name");
+}
+
+#[test]
+fn what_the_result_cannot_be_delivered_to_is_refused_before_anything_is_begun() {
+    let mut world = greeter(world!(), mending());
+    world.repo().git(["checkout", "--quiet", "-b", "topic"]);
+    world.repo().commit(&[("later", "x\n")]);
+    world.repo().git(["checkout", "--quiet", "main"]);
+    let run = |world: &World, branch: &str| world.run(["run", "--branch", branch, "Greet"]).code(2);
+    let _ = run(&world, "topic").complains("has commits that the start of the work has not");
+    let _ = run(&world, "main").complains("is checked out in");
+    let _ = run(&world, &"x".repeat(251)).complains("too long");
+    world.configure(json!({ "integration": { "push": true } }));
+    let _ = run(&world, "new").complains("git remote add origin");
+    world.repo().git(["remote", "add", "origin", "http://example.com/a/b"]);
+    let _ = run(&world, "new").complains("use https or ssh");
+    let _ = world.run(["plan", "Greet"]).code(0).prints("use https or ssh");
+    assert_eq!(world.run(["session", "list", "--json"]).code(0).json(), json!([]));
 }
 
 #[test]
@@ -138,7 +186,7 @@ fn a_log_has_times_tools_changes_and_phases() {
     assert!(lines.iter().all(|line| line["at"].as_str().is_some_and(|at| at.ends_with('Z'))));
     let phases = lines.iter().filter(|line| line["type"] == "phase-finished");
     let phases: Vec<_> = phases.map(|line| line["phase"].as_str().unwrap()).collect();
-    for phase in ["preparing", "collecting", "merging", "publishing", "removing"] {
+    for phase in ["preparing", "collecting", "checking", "merging", "publishing", "removing"] {
         assert!(phases.contains(&phase), "{phases:?}");
     }
 }
@@ -233,4 +281,21 @@ fn doctor_and_init_show_what_a_repository_is_checked_with() {
     );
     let hook = world.config(json!({ "hooks": { "setup": "/nowhere/up.sh" } }));
     let _ = hook.run(["doctor"]).code(1).prints("fail  hooks.setup: /nowhere/up.sh is not there");
+}
+
+#[test]
+fn init_names_the_detected_command_that_fails_and_tries_the_checks_all_the_same() {
+    let files = [
+        ("package.json", "{\"dependencies\": {\"a\": \"1\"}}"),
+        ("package-lock.json", "{}"),
+        ("Makefile", "test:\n\ttrue\n"),
+    ];
+    let world = world!().repository(&files);
+    let npm = world.path("bin/npm");
+    world.install("npm", "echo 'npm error E404'; exit 1");
+    let tried = world.seen(&[&npm]).run(["init"]).code(1).stdout;
+    for part in ["`npm ci` (", "fails", "npm error E404", "`make test` passes"] {
+        assert!(tried.contains(part), "{part}: {tried}");
+    }
+    assert!(!tried.contains("/set-up-") && !tried.contains("failed command"), "{tried}");
 }

@@ -21,6 +21,7 @@ mod phases;
 mod plugins;
 mod run;
 mod simulate;
+mod states;
 mod stopping;
 mod surroundings;
 mod usage;

@@ -187,3 +187,20 @@ fn upstreams_mcp_servers_reach_claude_in_a_file_and_nobody_else() {
     let arguments = fs::read_to_string(&said).unwrap();
     assert!(!arguments.contains("--mcp-config"), "{arguments}");
 }
+
+/// What git said once is not asked again, by whichever part of a session.
+#[test]
+fn git_is_started_no_more_than_a_session_needs() {
+    let world = greeter(world!(), mending());
+    let calls = world.path("calls");
+    let own = std::env::var_os("PATH").unwrap();
+    let git = std::env::split_paths(&own).map(|at| at.join("git")).find(|git| git.is_file());
+    let (git, list) = (git.expect("git is installed"), calls.display());
+    world.install("git", &format!("echo . >>{list}\nexec {} \"$@\"", git.display()));
+    world.run(["run", "--json", "Greet"]).code(0).report().outcome("validated");
+    let started = std::fs::read_to_string(&calls).unwrap().lines().count();
+    assert!((10..=MOST_GITS).contains(&started), "{started}");
+}
+
+/// How often git is started in a session of one task with one check, without what runs in a sandbox.
+const MOST_GITS: usize = 80;

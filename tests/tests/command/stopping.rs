@@ -59,6 +59,43 @@ fn a_system_that_shuts_down_and_a_lost_terminal_are_interrupts_too() {
     }
 }
 
+/// That is what `nohup` is for.
+#[test]
+fn a_terminal_that_it_was_started_without_is_not_missed() {
+    let world = greeter(world!(), json!({}));
+    let held = Held::make(&world.path(""));
+    let world = world.shared(&[held.path()]);
+    let world = world.stand_in(turns(json!([bash(&held.command()), { "text": "Done." }])));
+    let mut run = world.start_without_terminal(["run", "--json", "Greet"]);
+    held.wait();
+    run.signal(Signal::SIGHUP);
+    let began = run.wait_for("session", |line| line["type"] == "session-started");
+    let session = began["session"].as_str().unwrap();
+    assert_eq!(world.sessions()[0]["state"], "running");
+    let _ = world.run(["session", "rm", session, "--force"]).code(2).complains("being worked on");
+    run.signal(Signal::SIGTERM);
+    let _ = run.end().code(130).report().outcome("paused");
+    held.wait_released();
+}
+
+/// A disk that is not mounted, or a directory that was moved: it may come back.
+#[test]
+fn a_session_whose_repository_is_away_stays_as_it_is() {
+    let (world, held, run) = in_a_command();
+    run.signal(Signal::SIGINT);
+    let report = run.end().code(130).report().outcome("paused");
+    held.wait_released();
+    let (there, away) = (world.path("repository"), world.path("away"));
+    fs::rename(&there, &away).unwrap();
+    for command in [&["session", "resume"][..], &["session", "recheck"], &["session", "retry"]] {
+        let ended = world.run([command, &[report.session()]].concat()).code(2);
+        let _ = ended.complains(if command[1] == "resume" { "stays as it is" } else { "session" });
+        assert_eq!(world.sessions()[0]["state"], "paused", "{command:?}");
+    }
+    fs::rename(&away, &there).unwrap();
+    resume(&world, report.session());
+}
+
 #[test]
 fn killed_it_leaves_nothing_running_and_the_session_is_taken_up() {
     let (world, held, mut run) = in_a_command();

@@ -24,6 +24,40 @@ fn refused(world: &World, args: &[&str]) -> Ended {
     ended
 }
 
+/// What is known without a try is said before anything is paid for.
+#[test]
+fn doctor_names_the_programs_that_are_missing() {
+    const MISSING: &str = "is not installed, or not on PATH";
+    let doctor = |commands: &[&str]| {
+        let world = greeter(world!(), mending());
+        let world = world.config(json!({ "validation": { "commands": commands } }));
+        world.run(["doctor", "--json"]).json().to_string()
+    };
+    let found = doctor(&["no-such-program-here --all"]);
+    assert!(found.contains(&format!("`no-such-program-here` {MISSING}")), "{found}");
+    let found = doctor(&["sh test.sh", "cd sub && git status", "./own", "A=1 b"]);
+    assert!(!found.contains(MISSING), "{found}");
+}
+
+/// What is configured there is not to be had, which is not the same as that nothing is.
+#[test]
+fn a_link_that_leads_nowhere_is_no_missing_configuration() {
+    for name in ["config.json", ".env"] {
+        let world = greeter(world!(), mending());
+        let file = world.home().join(name);
+        let _ = fs::remove_file(&file);
+        std::os::unix::fs::symlink(world.path("not-mounted"), &file).unwrap();
+        for command in ["plan", "run"] {
+            let _ =
+                world.run([command, "Greet"]).code(2).complains(name).complains("leads nowhere");
+        }
+    }
+    let world = greeter(world!(), mending());
+    fs::rename(world.home(), world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(world.path("not-mounted"), world.home()).unwrap();
+    let _ = world.run(["plan", "Greet"]).code(2).complains("leads nowhere");
+}
+
 #[test]
 fn a_command_line_that_makes_no_sense() {
     let world = greeter(world!(), mending());

@@ -1,4 +1,5 @@
 use cyrus_plugin_bundle::bundled;
+use cyrus_sandbox::{AbsolutePath, Launcher, Profile, Supervisor};
 use cyrus_simulate::{
     Anthropic, Conversation, RecordedRequest, Server, Turn, anthropic::Script, any_port,
 };
@@ -64,6 +65,27 @@ impl Bench {
     pub(crate) fn config(mut self, more: Value) -> Self {
         self.world.configure(more);
         self
+    }
+
+    /// With the credential in this variable of the program's, and in no other.
+    pub(crate) fn key_in(self, variable: &str) -> Self {
+        let env = json!({ "ANTHROPIC_API_KEY": "", variable: KEY });
+        let grant = json!({ "process": { "claude": { "env": env } } });
+        self.config(json!({ "executors": { "claude": { "grants": grant } } }))
+    }
+
+    /// In the profile `strict`. `None`: this machine does not give all of it, and nothing says that it must.
+    pub(crate) fn strictly(self) -> Option<Self> {
+        let cyrus =
+            AbsolutePath::parse(env!("CARGO_BIN_EXE_cyrus-under-test")).expect("it is absolute");
+        let launcher = Launcher::supervised(Supervisor::at(cyrus));
+        if let Err(why) = self.runtime.block_on(launcher.probe_sandbox(Profile::Strict)) {
+            let required = std::env::var_os("CYRUS_TEST_REQUIRE_NAMESPACES").is_some();
+            assert!(!required, "{why}");
+            eprintln!("left out, for there is no `strict` here: {why}");
+            return None;
+        }
+        Some(self.config(json!({ "sandbox": { "profile": "strict" } })))
     }
 
     /// Has an issue worked on.

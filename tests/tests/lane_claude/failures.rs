@@ -57,7 +57,7 @@ pub(crate) fn too_many_requests(claude: Claude) {
 }
 
 pub(crate) fn a_model_that_is_overloaded(claude: Claude) {
-    // It is waited for: what nobody else can do goes on later.
+    // The session waits: no other executor can do the task, so it resumes later.
     let report = ending(claude, Failure::status(529), "paused");
     assert_eq!(report.error()["kind"], "unavailable");
 }

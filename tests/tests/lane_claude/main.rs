@@ -31,6 +31,8 @@ macro_rules! of {
             of! { $version, model:
                 its_key_is_nowhere_in_it,
                 the_ledger_is_what_the_gateway_counted,
+                the_token_of_its_login_stays_with_the_host,
+                its_budget_stops_it_inside_a_turn,
             }
             of! { $version, permissions:
                 what_policy_denies_is_not_done_and_is_reported,

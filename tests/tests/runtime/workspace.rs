@@ -49,6 +49,29 @@ async fn it_is_seen_as_far_as_it_is_granted() {
     }
 }
 
+/// Opening one would wait for its other end, and hold a thread of the host for as long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let tested = Setup::new().grants(r#"{"workspace": "read-write"}"#).build().await;
+    let pipe = directory.path().join("tree/pipe");
+    fs::create_dir_all(directory.path().join("tree")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("pipe", directory.path().join("tree/link")).unwrap();
+    for path in ["pipe", "link", "./pipe"] {
+        let answer = told(&tested, &format!("read /workspace/{path}"), &directory).await;
+        assert!(answer.starts_with("error"), "{path}: {answer}");
+    }
+    assert_eq!(told(&tested, "read /workspace/file", &directory).await, "inside");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifest_bounds_the_grant() {
     let directory = tempfile::tempdir().unwrap();

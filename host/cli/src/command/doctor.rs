@@ -123,7 +123,7 @@ fn home(home: &Path) -> Finding {
 
 async fn git(launcher: &Launcher) -> Finding {
     const WHAT: &str = "git";
-    const MEND: &str = "install git 2.32 or newer";
+    const MEND: &str = "install git 2.33 or newer";
     let path = env::var_os("PATH").unwrap_or_default();
     let Some(git) = find_program("git", &path) else {
         return Finding::new(WHAT, State::Missing, "not found on PATH", MEND);
@@ -145,7 +145,7 @@ async fn git(launcher: &Launcher) -> Finding {
 fn recent(said: &str) -> bool {
     let mut numbers =
         said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(2), Some(32))
+    (numbers.next(), numbers.next()) >= (Some(2), Some(33))
 }
 
 async fn containment(launcher: &Launcher) -> Finding {
@@ -207,15 +207,18 @@ async fn sandbox(launcher: &Launcher, work: Option<&Path>) -> Vec<Finding> {
     let user = |id: u32| format!("programs run as user {id}, without capabilities");
     let namespaces = "allow user namespaces (sysctl user.max_user_namespaces; on Ubuntu an AppArmor profile with \
                       `userns` for this program), or run Cyrus where they are allowed";
-    let control_group = "run Cyrus as root, or where control groups of version 2 are delegated: in a user session of \
-                         systemd, or with `systemd-run --user --scope -p Delegate=yes`";
+    let control_group = control_group(is_root());
     vec![
         row(
             Layer::Files,
             "programs have a file system of their own".to_owned(),
-            &format!(
-                "Landlock alone keeps programs from other files: they see names and may change modes{because}"
-            ),
+            &if layers.landlock > 0 {
+                format!(
+                    "Landlock alone keeps programs from other files: they see names and may change modes{because}"
+                )
+            } else {
+                format!("nothing keeps programs from the files of the user that they are{because}")
+            },
             namespaces,
         ),
         row(
@@ -245,6 +248,18 @@ async fn sandbox(launcher: &Launcher, work: Option<&Path>) -> Vec<Finding> {
              /var/lib",
         ),
     ]
+}
+
+/// What gives programs control groups, by whether Cyrus runs as root.
+fn control_group(is_root: bool) -> &'static str {
+    if is_root {
+        "root may make no control group here, or those below it do not have `memory`: mount control groups of version 2 \
+         writable, with `memory` in the top's `cgroup.subtree_control` (a container needs a cgroup namespace of its own \
+         and /sys/fs/cgroup writable)"
+    } else {
+        "no control group of version 2 is delegated to this user: run Cyrus in a user session of systemd, or with \
+         `systemd-run --user --scope -p Delegate=yes`, or as root"
+    }
 }
 
 /// What keeps programs from all of the machine's memory.
@@ -369,14 +384,14 @@ mod tests {
     #[test]
     fn old_git_is_told_from_new() {
         for new in [
-            "git version 2.32.0",
+            "git version 2.33.0",
             "git version 2.47.3",
             "git version 3.0.0.rc1",
             "git version 2.39.2 (Apple Git-143)",
         ] {
             assert!(recent(new), "{new}");
         }
-        for old in ["git version 2.31.9", "git version 1.99.0", "", "git"] {
+        for old in ["git version 2.32.9", "git version 1.99.0", "", "git"] {
             assert!(!recent(old), "{old}");
         }
     }

@@ -5,8 +5,10 @@ use crate::{
     output::{print_all, say, seconds},
 };
 use anyhow::{Context as _, Result};
+use cyrus_config::expand;
 use cyrus_core::{
-    Base, Check, CheckReport, SessionEvent, SessionId, Validator as _, Workspaces as _,
+    Base, Check, CheckReport, SessionEvent, SessionId, Validator as _, WorkspaceError,
+    Workspaces as _,
 };
 use cyrus_executor::Line;
 use cyrus_sandbox::AbsolutePath;
@@ -16,7 +18,7 @@ use std::{
     fs,
     io::{ErrorKind, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -28,15 +30,17 @@ pub(crate) async fn init(app: &App, args: &InitArgs) -> Result<Exit> {
     let base = base.map_err(|error| usage(error.to_string()))?;
     let validator = app.validator(&base.path, None)?;
     let checks = validator.checks(&base).await?;
-    let has_own = workspaces.scripts(&base).await?.iter().any(|script| script.is_set_up);
+    let has_own = workspaces
+        .scripts(&base)
+        .await?
+        .iter()
+        .any(|script| script.is_set_up && !script.is_detected);
     let suggested = if has_own { Vec::new() } else { validator.suggested_set_up(&base).await? };
     let modules = validator.submodules(&base).await?;
     show(&base, &suggested, &checks, &modules);
     let mut good = true;
     if !args.no_try {
-        let script = Script::of(app, &suggested)?;
-        let tried = app.validator_with_setup(&base.path, script.path()?)?;
-        good = report(tried.try_on_base(&base, &checks, &follow).await?.as_slice());
+        good = attempt(app, &base, &suggested, &checks).await?;
     }
     if args.write {
         write(app, &base, &suggested, &checks)?;
@@ -47,6 +51,49 @@ pub(crate) async fn init(app: &App, args: &InitArgs) -> Result<Exit> {
         );
     }
     Ok(if good { Exit::Done } else { Exit::NotDone })
+}
+
+/// Tries the set-up and the checks; whether all passed. The checks are tried after a set-up that fails too: they may do
+/// without.
+async fn attempt(
+    app: &App,
+    base: &Base,
+    suggested: &[Suggestion],
+    checks: &[Check],
+) -> Result<bool> {
+    let script = Script::of(app, suggested)?;
+    let validator = app.validator_with_setup(&base.path, script.path()?, true)?;
+    let (what, cause) = match validator.try_on_base(base, checks, &follow).await {
+        Ok(tried) => return Ok(report(&tried)),
+        Err(WorkspaceError::SetUp { what, cause }) => (what, cause),
+        Err(error) => return Err(error.into()),
+    };
+    let (failed, output) = failed_command(suggested, &cause);
+    match failed {
+        Some(Suggestion { command, file }) => say!("  set-up    `{command}` ({file}) fails"),
+        None => say!("  set-up    {what}"),
+    }
+    print_all(&Line::block("    | ", "    | ", last_lines(output)));
+    say!("trying the checks all the same");
+    let validator = app.validator_with_setup(&base.path, script.path()?, false)?;
+    report(&validator.try_on_base(base, checks, &follow).await?);
+    Ok(false)
+}
+
+/// Which command of the script of a try failed, and what was printed besides.
+fn failed_command<'a>(
+    suggested: &'a [Suggestion],
+    output: &'a str,
+) -> (Option<&'a Suggestion>, &'a str) {
+    let found = output.trim_end().rsplit_once(FAILED);
+    let (output, number) = found.unwrap_or((output, ""));
+    (number.trim().parse().ok().and_then(|number: usize| suggested.get(number)), output)
+}
+
+/// The last lines of what a command printed.
+fn last_lines(output: &str) -> &str {
+    let output = output.trim_end();
+    &output[output.rmatch_indices('\n').nth(11).map_or(0, |(at, _)| at + 1)..]
 }
 
 fn show(base: &Base, set_up: &[Suggestion], checks: &[Check], modules: &[String]) {
@@ -87,8 +134,7 @@ fn report(tried: &[Tried]) -> bool {
             missing.as_ref().map(|what| format!("; {what} is missing")).unwrap_or_default();
         say!("  `{}` {how} after {}{missing}", check.command, seconds(*duration_ms));
         if !passed {
-            let start = output.trim_end().rmatch_indices('\n').nth(11).map_or(0, |(at, _)| at + 1);
-            print_all(&Line::block("    | ", "    | ", &output.trim_end()[start..]));
+            print_all(&Line::block("    | ", "    | ", last_lines(output)));
         }
     }
     tried.iter().all(|tried| tried.report.passed)
@@ -105,13 +151,25 @@ impl Script {
         let directory = app.home_directory().join("state");
         fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let mut file = tempfile::Builder::new().prefix("set-up-").tempfile_in(directory)?;
-        file.write_all(script_text(set_up).as_bytes())?;
+        file.write_all(trial_text(set_up).as_bytes())?;
         Ok(Self(Some(file)))
     }
 
     fn path(&self) -> Result<Option<AbsolutePath>> {
         Ok(self.0.as_ref().map(|file| AbsolutePath::parse(file.path())).transpose()?)
     }
+}
+
+/// What the script of a try prints before the number of the command that failed.
+const FAILED: &str = "cyrus init: failed command ";
+
+/// The set-up as a script that says which command failed.
+fn trial_text(set_up: &[Suggestion]) -> String {
+    let each = set_up.iter().enumerate().map(|(number, suggestion)| {
+        let command = &suggestion.command;
+        format!("(\n{command}\n) || {{ code=$?; echo '{FAILED}{number}'; exit $code; }}\n")
+    });
+    format!("#!/bin/sh\n{}", each.collect::<String>())
 }
 
 /// The set-up as a script.
@@ -139,8 +197,9 @@ fn write(app: &App, base: &Base, set_up: &[Suggestion], checks: &[Check]) -> Res
         .map(|document| document.entry("repositories").or_insert_with(|| json!([])))
         .and_then(Value::as_array_mut)
         .ok_or_else(|| usage(format!("{}: `repositories` is no list", file.display())))?;
+    let variable = |name: &str| app.variables().os(name).and_then(|value| value.into_string().ok());
     let is_here = |entry: &Value| {
-        let path = entry["repositoryPath"].as_str().map(Path::new);
+        let path = entry["repositoryPath"].as_str().and_then(|path| expand(path, &variable).ok());
         path.is_some_and(|path| path.canonicalize().is_ok_and(|path| path == base.path))
     };
     let place = repositories.iter().position(is_here).unwrap_or_else(|| {
@@ -150,8 +209,11 @@ fn write(app: &App, base: &Base, set_up: &[Suggestion], checks: &[Check]) -> Res
     let commands: Vec<_> = checks.iter().map(|check| &check.command).collect();
     repositories[place]["validation"]["commands"] = json!(commands);
     if !set_up.is_empty() {
-        let script = app.home_directory().join("setup").join(format!("{name}.sh"));
-        fs::create_dir_all(script.parent().unwrap_or(&script))?;
+        let directory = app.home_directory().join("setup");
+        fs::create_dir_all(&directory)?;
+        let known = repositories[place]["hooks"]["setup"].as_str().map(PathBuf::from);
+        let known = known.filter(|known| known.starts_with(&directory));
+        let script = known.unwrap_or_else(|| free_script(&directory, &name));
         replace(&script, &script_text(set_up), 0o700)?;
         repositories[place]["hooks"]["setup"] = json!(script);
         say!("wrote {}", script.display());
@@ -159,6 +221,13 @@ fn write(app: &App, base: &Base, set_up: &[Suggestion], checks: &[Check]) -> Res
     replace(file, &format!("{document:#}\n"), 0o600)?;
     say!("wrote {}", file.display());
     Ok(())
+}
+
+/// Where the script of a repository of this name goes: other repositories of the name have theirs.
+fn free_script(directory: &Path, name: &str) -> PathBuf {
+    let first = directory.join(format!("{name}.sh"));
+    let others = (2_u32..).map(|number| directory.join(format!("{name}-{number}.sh")));
+    std::iter::once(first.clone()).chain(others).find(|script| !script.exists()).unwrap_or(first)
 }
 
 /// Writes a file at once or not at all.
@@ -175,4 +244,21 @@ fn replace(file: &Path, text: &str, mode: u32) -> Result<()> {
         let _ = fs::remove_file(&new);
     }
     written.with_context(|| format!("cannot write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_failed_is_named() {
+        let each = ["npm ci", "uv sync"]
+            .map(|command| Suggestion { command: command.to_owned(), file: "f".to_owned() });
+        let output = format!("{FAILED}0\nE404\n{FAILED}1");
+        let (failed, said) = failed_command(&each, &output);
+        assert_eq!(failed, Some(&each[1]));
+        assert!(said.ends_with("E404\n"), "{said}");
+        assert_eq!(failed_command(&each, "E404"), (None, "E404"));
+        assert!(trial_text(&each).contains("uv sync\n) || { code=$?;"));
+    }
 }

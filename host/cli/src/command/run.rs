@@ -10,10 +10,11 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{Check, Issue, Session, SessionId, Validator as _, WorkspaceError};
+use cyrus_core::{Base, Check, Issue, Session, SessionId, Validator as _, WorkspaceError};
 use cyrus_executor::MicroUsd;
 use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
+use cyrus_workspace::Start;
 use serde_json::{Value, json};
 use std::{
     io::stdin,
@@ -49,6 +50,9 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
             session.base.path.display()
         );
     }
+    if let Some(start) = &preview.start {
+        note!("cyrus: starts from {start}");
+    }
     work::work(app, Work::Start(Box::new(session), Box::new(site)), args.json.into()).await
 }
 
@@ -82,11 +86,9 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     let plan = intake::plan(args)?;
     let issue = intake::issue(args, plan.as_ref())?;
     let id = SessionId::generate(SystemTime::now());
-    let Place { repository, start } = place(app, args, &issue)?;
-    let workspaces = app.workspaces(&repository, None)?;
+    let place = place(app, args, &issue)?;
     let branch = args.branch.clone().unwrap_or_else(|| id.branch());
-    let base = workspaces.base_at(&repository, start.as_deref(), &branch);
-    let base = base.await.map_err(as_usage)?;
+    let base = base(app, &place, &branch).await?;
     let site = site(app, &base.path, args.executor.as_deref(), purpose).await?;
     let asked = Asked {
         kind: args.kind(),
@@ -94,7 +96,18 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
         strategy: args.strategy,
         plan: plan.clone(),
     };
-    let preview = Preview::of(&issue, &asked, &site, &app.history(&base.path).await?);
+    let mut preview = Preview::of(&issue, &asked, &site, &app.history(&base.path).await?);
+    if let Start::Issue(branch) = place.start.as_ref() {
+        preview.start = Some(format!("the branch {branch}, which the issue names"));
+    }
+    if app.repository(&base.path).integration().push
+        && let Err(error) = app.workspaces(&base.path, None)?.can_push(&base).await
+    {
+        match purpose {
+            Purpose::Inspect => preview.warnings.push(error.to_string()),
+            Purpose::Work => return Err(as_usage(error)),
+        }
+    }
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview })
 }
@@ -102,8 +115,44 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
 /// Where work is to be done.
 struct Place {
     repository: PathBuf,
-    /// What it starts from; `None` is what is checked out.
-    start: Option<String>,
+    start: ChosenStart,
+}
+
+/// What work starts from, by who chose it.
+enum ChosenStart {
+    CheckedOut,
+    Operator(String),
+    Issue(String),
+}
+
+impl ChosenStart {
+    fn as_ref(&self) -> Start<'_> {
+        match self {
+            Self::CheckedOut => Start::CheckedOut,
+            Self::Operator(name) => Start::Operator(name),
+            Self::Issue(name) => Start::Issue(name),
+        }
+    }
+}
+
+/// What work starts from there. An issue chooses among the branches that the operator allows, and the one that is
+/// checked out.
+async fn base(app: &App, place: &Place, branch: &str) -> Result<Base> {
+    let Place { repository, start } = place;
+    let workspaces = app.workspaces(repository, None)?;
+    let at = async |start| workspaces.base_at(repository, start, branch).await.map_err(as_usage);
+    let base = at(start.as_ref()).await?;
+    if let Start::Issue(name) = start.as_ref()
+        && !app.repository(&base.path).issue_may_name(name)
+        && at(Start::CheckedOut).await?.repository.base_branch.as_deref() != Some(name)
+    {
+        return Err(usage(format!(
+            "the issue asks to start from the branch {name}, which issues may not choose in {}: add it to `issueBranches` of the repository's entry in {}, or give --base {name}",
+            base.path.display(),
+            app.config().file().display()
+        )));
+    }
+    Ok(base)
 }
 
 /// Where the command line, else the issue's tag `[repo=NAME#BRANCH]`, says that work is to be done.
@@ -127,7 +176,12 @@ fn place(app: &App, args: &TaskArgs, issue: &Issue) -> Result<Place> {
             (known, tags.branch)
         }
     };
-    Ok(Place { repository, start: args.base.clone().or(tagged) })
+    let start = match (&args.base, tagged) {
+        (Some(base), _) => ChosenStart::Operator(base.clone()),
+        (None, Some(branch)) => ChosenStart::Issue(branch),
+        (None, None) => ChosenStart::CheckedOut,
+    };
+    Ok(Place { repository, start })
 }
 
 /// Whether the repository of the current directory has this name: that of its directory, as in `owner/name` too.
@@ -205,6 +259,7 @@ fn shown(
         "title": session.issue.title,
         "repository": session.base.path,
         "baseCommit": session.base.repository.base_commit,
+        "baseBranch": session.base.repository.base_branch,
         "dirty": session.base.dirty,
         "analysis": preview.analysis,
         "source": preview.plan.source,

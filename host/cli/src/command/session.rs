@@ -15,7 +15,7 @@ use anyhow::Result;
 use cyrus_core::{
     SessionEvent, SessionId, SessionState, SessionStore, SessionSummary, Snapshot, StoreError,
 };
-use cyrus_executor::{StopMode, TaskId};
+use cyrus_executor::{MicroUsd, StopMode, TaskId};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -44,8 +44,9 @@ pub(crate) async fn session(app: &App, command: SessionCommand) -> Result<Exit> 
             stop(app, &found(app, &id).await?, mode).await
         }
         SessionCommand::Logs(args) => logs(app, &args).await,
-        SessionCommand::Resume { id: Some(id), json, .. } => {
-            let (lease, snapshot) = take(app, &found(app, &id).await?).await?;
+        SessionCommand::Resume { id: Some(id), json, max_cost, .. } => {
+            let (lease, mut snapshot) = take(app, &found(app, &id).await?).await?;
+            raise(&mut snapshot, max_cost);
             work::work(app, Work::Resume(lease, Box::new(snapshot), None), json.into()).await
         }
         SessionCommand::Resume { id: None, json, .. } => resume_all(app, json).await,
@@ -90,6 +91,18 @@ pub(crate) async fn found(app: &App, prefix: &SessionPrefix) -> Result<SessionId
     }
 }
 
+/// Sees to it that a session's repository is there, before anything is done of which it would be the end.
+pub(super) async fn at_hand(app: &App, known: &Snapshot) -> Result<()> {
+    let (session, base) = (&known.session.id, &known.session.base);
+    let workspaces = app.workspaces(&base.path, None)?;
+    workspaces.is_there(base).await.map_err(|error| {
+        usage(format!(
+            "session {session} stays as it is, for its repository is not to be had at {}: {error}. Bring it back there, and ask again",
+            base.path.display()
+        ))
+    })
+}
+
 /// Takes hold of a session that is not over.
 async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)> {
     let store = app.store().await?;
@@ -97,7 +110,14 @@ async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)
     if let SessionState::Finished(outcome) = known.state {
         return Err(usage(format!("session {id} is over: it was {}", outcome.as_str())));
     }
+    at_hand(app, &known).await?;
     store.take(id).await.map_err(as_usage)
+}
+
+/// Puts the cap that the operator asks for in the place of the session's own.
+fn raise(snapshot: &mut Snapshot, max_cost: Option<MicroUsd>) {
+    let limits = &mut snapshot.session.limits;
+    limits.max_cost = max_cost.or(limits.max_cost);
 }
 
 fn as_usage(error: StoreError) -> anyhow::Error {

@@ -79,10 +79,8 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
 /// Where the time went, all tasks together; `None` where nothing took any.
 fn account(report: &SessionReport) -> Option<String> {
     let agents = report.executions.iter().map(|execution| execution.duration_ms).sum();
-    let checks = report.validation.iter().flat_map(|validation| &validation.checks);
-    let checks = checks.map(|check| check.duration_ms).sum();
     let phases = report.phases.iter().map(|time| (time.phase.as_str(), time.duration_ms));
-    let all = phases.chain([("agents", agents), ("checks", checks)]);
+    let all = phases.chain([("agents", agents)]);
     let shown = all.filter(|(_, taken)| *taken >= 100);
     let parts: Vec<_> = shown.map(|(what, taken)| format!("{what} {}", seconds(taken))).collect();
     (!parts.is_empty()).then(|| parts.join(", "))

@@ -120,6 +120,21 @@ pub fn is_imperative(item: &str) -> bool {
     opens(&item) || after.is_some_and(opens)
 }
 
+/// Whether a line is how a letter begins and nothing else: `Hi team,`, `Hello @bob`, `Guten Tag!`.
+pub fn is_greeting(line: &str) -> bool {
+    let line = line.trim();
+    let text = plain(line);
+    let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).count();
+    let rest = list("greetings")
+        .iter()
+        .filter_map(|greeting| text.strip_prefix(greeting.as_str()))
+        .find(|rest| !rest.starts_with(char::is_alphanumeric));
+    let Some(rest) = rest.map(|rest| rest.trim_matches([' ', ',', '!'])) else { return false };
+    let ends = line.ends_with([',', '!', '，', '！', '、', '。']);
+    let whom = rest.split(' ').all(|word| is_in(word, "greeted") || word.starts_with('@'));
+    rest.is_empty() || whom || ends && words(rest) <= 3
+}
+
 /// Whether a text says that a field of a form was left empty.
 pub fn is_no_answer(line: &str) -> bool {
     let text = plain(line);
@@ -203,5 +218,62 @@ mod tests {
             assert!(is_imperative(item) && !is_statement(item) && !is_choice(item), "{item}");
         }
         assert!(is_no_answer("_No response_") && !is_no_answer("No response is sent"));
+    }
+
+    #[test]
+    fn a_reporters_word_is_known_in_other_languages() {
+        for item in [
+            "I have read the guidelines",
+            "Ich habe die Richtlinien gelesen",
+            "J'ai lu le guide",
+            "He leído las normas",
+            "Eu li as regras",
+            "Ho letto le regole",
+            "Ik heb de regels gelezen",
+            "我已经阅读了贡献指南",
+            "我確認沒有重複的問題",
+            "私はガイドラインを読みました",
+            "Я прочитал правила",
+        ] {
+            assert!(is_statement(item), "{item}");
+        }
+        for item in [
+            "Ichthyology page: fix the index",
+            "Heed the timeout",
+            "添加测试",
+            "Ядро: исправить сборку",
+        ] {
+            assert!(!is_statement(item), "{item}");
+        }
+    }
+
+    #[test]
+    fn a_letter_begins_with_a_greeting_and_a_title_does_not() {
+        for line in [
+            "Hi team,",
+            "Hello @bob,",
+            "Hello @bob",
+            "Hallo zusammen,",
+            "Hey!",
+            "hi",
+            "Dear maintainers",
+            "Guten Tag Frau Muster,",
+            "Bonjour à tous !",
+            "你好，",
+            "こんにちは",
+        ] {
+            assert!(is_greeting(line), "{line}");
+        }
+        for line in [
+            "Hello world fails on Windows",
+            "Hi-DPI screens are blurred",
+            "Highlight the current line",
+            "Heya: a new theme",
+            "Dear ImGui bindings do not build on macOS, please fix!",
+            "Add a greeting",
+            "",
+        ] {
+            assert!(!is_greeting(line), "{line}");
+        }
     }
 }

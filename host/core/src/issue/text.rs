@@ -1,7 +1,7 @@
 //! The title and the body in a text: as GitHub, GitLab, Linear and Jira export issues, as people save templates, and
 //! as they write on a command line.
 
-use super::{Issue, IssueError, form, header};
+use super::{Issue, IssueError, form, header, html};
 
 /// The longest title taken from a text, in characters.
 pub(super) const TITLE_CHARS: usize = 120;
@@ -27,6 +27,15 @@ const QUICK_ACTIONS: &[&str] = &[
 /// Reads an issue; [`Issue::from_markdown`] says how.
 pub(super) fn read(text: &str) -> Result<Issue, IssueError> {
     let text = text.trim_start_matches('\u{feff}').trim();
+    if let Some(text) = html::as_markdown(text) {
+        return read_markdown(&text);
+    }
+    let issue = read_markdown(text);
+    // Elements alone are no title: what is in them may be.
+    if issue.is_err() { read_markdown(&html::converted(text)) } else { issue }
+}
+
+fn read_markdown(text: &str) -> Result<Issue, IssueError> {
     let (header, text) = header::read(text);
     let text = text.trim();
     let found = find(text);
@@ -98,6 +107,14 @@ fn find(text: &str) -> Option<Found<'_>> {
             passed = true;
             continue;
         }
+        if !passed && let Some((subject, after)) = letter(visible) {
+            return Some(Found { text: unmarked(subject), body: after, whole: false });
+        }
+        if form::is_greeting(line) {
+            fallback = fallback.or_else(|| Some(unmarked(line)));
+            passed = true;
+            continue;
+        }
         let (level, said) = heading(line, after);
         let bare = unmarked(said);
         if bare.is_empty() {
@@ -123,6 +140,27 @@ fn find(text: &str) -> Option<Found<'_>> {
         return Some(Found { text: bare, body: after_underline(after), whole: passed });
     }
     fallback.map(Found::in_text)
+}
+
+/// The subject of a letter that a text is, and what comes after the lines above the letter itself.
+fn letter(text: &str) -> Option<(&str, &str)> {
+    const LINES: [&str; 12] = [
+        "an", "betreff", "cc", "date", "datum", "from", "gesendet", "reply-to", "sent", "subject",
+        "to", "von",
+    ];
+    let (mut rest, mut subject, mut others) = (text, None, 0);
+    while let Some((name, value)) = rest.lines().next().and_then(|line| line.split_once(':')) {
+        let name = name.trim().to_lowercase();
+        if !LINES.contains(&name.as_str()) {
+            break;
+        }
+        match name.as_str() {
+            "subject" | "betreff" => subject = Some(value.trim()).filter(|text| !text.is_empty()),
+            _ => others += 1,
+        }
+        rest = rest.split_once('\n').map_or("", |(_, after)| after);
+    }
+    Some((subject.filter(|_| others > 0)?, rest))
 }
 
 /// Whether a text has several headings that ask a reporter for something: one alone may well be a title.
@@ -262,4 +300,26 @@ fn shortened(title: &str) -> String {
     }
     let cut: String = title.chars().take(TITLE_CHARS - 1).collect();
     format!("{}…", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_about_its_subject() {
+        let letter =
+            "From: Bob <bob@x.org>\nTo: all\nSubject: The export is empty\n\nHi,\n\nsee it.\n";
+        let issue = read(letter).unwrap();
+        assert_eq!(issue.title, "The export is empty");
+        assert!(issue.body.starts_with("Hi,"), "{}", issue.body);
+        for (text, title) in [
+            ("Hello team,\n\nThe export is empty.\n", "The export is empty."),
+            ("Hi!", "Hi!"),
+            ("Subject: x", "x"),
+            ("To: do\nFrom: scratch\n", "To: do"),
+        ] {
+            assert_eq!(read(text).unwrap().title, title);
+        }
+    }
 }

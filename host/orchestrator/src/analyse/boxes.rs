@@ -1,7 +1,7 @@
 //! Which boxes of a text are tasks. An issue form has boxes by which its reporter confirms or picks something; those
 //! are context, and the plan says so.
 
-use super::outline::{What, outline};
+use super::outline::{What, is_like_box, outline};
 use cyrus_core::form::{self, Section};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub(crate) struct Boxes {
     pub(crate) work: BTreeMap<usize, bool>,
     /// The lists that are not, by their titles, and why.
     context: Vec<(String, Because)>,
+    /// Items beside them that look like boxes, and are none.
+    alike: Vec<String>,
 }
 
 /// Why boxes are no tasks.
@@ -65,6 +67,7 @@ pub(crate) fn read(body: &str) -> Boxes {
     let mut lists = vec![List::default()];
     let (mut headings, mut form_headings) = (0, 0);
     let mut intro = "";
+    let (mut alike, mut under) = (Vec::new(), None);
     for line in outline(body) {
         match line.what {
             What::Heading(title) => {
@@ -84,11 +87,20 @@ pub(crate) fn read(body: &str) -> Boxes {
                 continue;
             }
             What::Item { checked: Some(checked), text } if !line.acceptance => {
+                under = Some(line.indent);
                 let item = Item { at: line.at.start, indent: line.indent, checked, text };
                 if let Some(list) = lists.last_mut() {
                     list.intro = if list.items.is_empty() { intro } else { list.intro };
                     list.items.push(item);
                 }
+            }
+            // What stands under an item with a box is part of it.
+            What::Item { checked: None, text }
+                if !line.acceptance
+                    && is_like_box(text)
+                    && under.is_none_or(|indent| line.indent <= indent) =>
+            {
+                alike.push(super::cut(text, 60));
             }
             _ => {}
         }
@@ -99,26 +111,34 @@ pub(crate) fn read(body: &str) -> Boxes {
     for list in lists.into_iter().filter(|list| !list.items.is_empty()) {
         boxes.take(&list, is_form);
     }
+    if !boxes.work.is_empty() {
+        boxes.alike = alike;
+    }
     boxes
 }
 
 impl Boxes {
-    /// Why boxes are no tasks, for the plan's note; `None` when all of them are.
+    /// Why boxes are no tasks, and what is like a box and none, for the plan's note; `None` when there is neither.
     pub(crate) fn note(&self) -> Option<String> {
-        let mut named: Vec<String> = Vec::new();
-        for (title, because) in &self.context {
+        let context = self.context.iter().map(|(title, because)| {
             let title = if title.is_empty() {
                 "the boxes without a title".to_owned()
             } else {
                 format!("\"{title}\"")
             };
-            named.push(format!("{title} ({})", because.as_str()));
-        }
-        let more = named.len().saturating_sub(MAX_TITLES);
-        named.truncate(MAX_TITLES);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        (!named.is_empty())
-            .then(|| format!("boxes that are context and no tasks: {}{more}", named.join(", ")))
+            format!("{title} ({})", because.as_str())
+        });
+        let alike = self.alike.iter().map(|text| format!("\"{text}\""));
+        let parts = [
+            ("boxes that are context and no tasks: ", listed(context)),
+            (
+                "looks like an item of the checklist and is not counted (write `- [ ] …`): ",
+                listed(alike),
+            ),
+        ];
+        let parts = parts.into_iter().filter_map(|(what, all)| Some(format!("{what}{}", all?)));
+        let parts: Vec<_> = parts.collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     fn leave(&mut self, title: String, because: Because) {
@@ -149,6 +169,15 @@ impl Boxes {
             }
         }
     }
+}
+
+/// The first few of these, and how many more there are.
+fn listed(all: impl Iterator<Item = String>) -> Option<String> {
+    let mut all: Vec<_> = all.collect();
+    let more = all.len().saturating_sub(MAX_TITLES);
+    all.truncate(MAX_TITLES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!all.is_empty()).then(|| format!("{}{more}", all.join(", ")))
 }
 
 /// Why none of these boxes is a task; `None` when they read as work.

@@ -110,7 +110,14 @@ fn comment_in(line: &str) -> Option<usize> {
 
 /// The lines of a text that are not blank.
 pub(crate) fn outline(text: &str) -> Outline<'_> {
-    Outline { text, next: 0, aside: None, list: false, criteria: Criteria::No }
+    Outline {
+        text,
+        next: 0,
+        aside: None,
+        list: false,
+        criteria: Criteria::No,
+        closed: [true; JIRA.len()],
+    }
 }
 
 pub(crate) struct Outline<'a> {
@@ -120,13 +127,23 @@ pub(crate) struct Outline<'a> {
     /// Whether a list is open: what is far in belongs to it, and is no code.
     list: bool,
     criteria: Criteria,
+    /// Which of [`JIRA`] may still be closed in the rest of the text.
+    closed: [bool; JIRA.len()],
 }
 
 #[derive(Clone, Copy)]
 enum Aside {
     Comment,
-    Fence { mark: char, length: usize },
+    Fence {
+        mark: char,
+        length: usize,
+    },
+    /// By its place in [`JIRA`].
+    Jira(usize),
 }
+
+/// What Jira has code between, without its brackets.
+const JIRA: [&str; 2] = ["code", "noformat"];
 
 /// Whether the lines are acceptance criteria, and what ends them.
 #[derive(Clone, Copy)]
@@ -177,7 +194,16 @@ impl<'a> Outline<'a> {
                 self.aside = if ends { None } else { self.aside };
                 return What::Aside;
             }
+            Some(Aside::Jira(at)) => {
+                self.aside = self.aside.filter(|_| !closes_jira(line, JIRA[at]));
+                return What::Aside;
+            }
             None => {}
+        }
+        if let Some(is_first) = self.opens_jira(line)
+            && is_first
+        {
+            return What::Aside;
         }
         if let Some(comment) = line.strip_prefix("<!--") {
             self.aside = (!comment.contains("-->")).then_some(Aside::Comment);
@@ -200,6 +226,34 @@ impl<'a> Outline<'a> {
             _ => {}
         }
         what
+    }
+
+    /// Opens a block of Jira's that this line begins or ends with, and says which: `Some(true)` where it begins with it.
+    /// One that is never closed is no block, so that a mention hides nothing.
+    fn opens_jira(&mut self, line: &str) -> Option<bool> {
+        for (at, name) in JIRA.iter().enumerate() {
+            let (marks, last) = jira_marks(line, name);
+            let begins =
+                line.starts_with(&format!("{{{name}}}")) || line.starts_with(&format!("{{{name}:"));
+            let ends =
+                last.is_some_and(|(start, end)| end == line.len() && !line[..start].ends_with('`'));
+            if marks == 0 || !(begins || ends) {
+                continue;
+            }
+            if marks % 2 == 0 {
+                if begins && ends {
+                    return Some(true);
+                }
+                continue;
+            }
+            let rest = &self.text[self.next..];
+            self.closed[at] = self.closed[at] && rest.lines().any(|line| closes_jira(line, name));
+            if self.closed[at] {
+                self.aside = Some(Aside::Jira(at));
+                return Some(begins);
+            }
+        }
+        None
     }
 
     /// Whether this line is a criterion; keeps account of where the criteria begin and end.
@@ -255,6 +309,29 @@ fn run(line: &str, mark: char) -> usize {
     line.chars().take_while(|c| *c == mark).count()
 }
 
+/// How many marks of a block of Jira's a line has, and where the last one is.
+fn jira_marks(line: &str, name: &str) -> (usize, Option<(usize, usize)>) {
+    let (mut count, mut last, mut from) = (0, None, 0);
+    let open = format!("{{{name}");
+    while let Some(start) = line[from..].find(&open).map(|at| from + at) {
+        from = start + open.len();
+        let rest = &line[from..];
+        let end = rest.find('}').filter(|_| rest.starts_with(['}', ':']));
+        if let Some(end) = end {
+            (count, last) = (count + 1, Some((start, from + end + 1)));
+            from += end + 1;
+        }
+    }
+    (count, last)
+}
+
+/// Whether a line ends a block of Jira's.
+fn closes_jira(line: &str, name: &str) -> bool {
+    let mark = format!("{{{name}}}");
+    let line = line.trim();
+    line.starts_with(&mark) || line.ends_with(&mark)
+}
+
 /// What a line is that is no code.
 fn plain(line: &str) -> What<'_> {
     let level = run(line, '#');
@@ -265,7 +342,7 @@ fn plain(line: &str) -> What<'_> {
         return What::Item { checked: Some(checked), text };
     }
     if let Some(text) = bullet(line) {
-        let (checked, text) = match bare_box(text) {
+        let (checked, text) = match bare_box(text).or_else(|| sloppy_box(text)) {
             Some((checked, text)) => (Some(checked), text),
             None => (None, text),
         };
@@ -290,8 +367,7 @@ fn bullet(line: &str) -> Option<&str> {
         _ => return None,
     };
     let rest = &line[mark..];
-    let apart =
-        rest.starts_with([' ', '\t']) || rest.starts_with("[ ] ") || rest.starts_with("[x] ");
+    let apart = rest.starts_with([' ', '\t']) || boxed(rest).or_else(|| sloppy_box(rest)).is_some();
     apart.then(|| rest.trim_start())
 }
 
@@ -309,6 +385,35 @@ fn boxed(text: &str) -> Option<(bool, &str)> {
     let said = rest.trim_start();
     (rest.starts_with([' ', '\t', '\u{a0}']) && !said.is_empty())
         .then(|| (checked || is_struck_out(said), said))
+}
+
+/// The box of an item that is not written as Markdown has it: `[] a`, `[ ]a`, `[x]a`. A link is none.
+fn sloppy_box(text: &str) -> Option<(bool, &str)> {
+    if let Some(rest) = text.strip_prefix("[]") {
+        let said = rest.trim_start();
+        let is_box = said.len() < rest.len() || said.starts_with(char::is_alphanumeric);
+        return (is_box && !said.is_empty()).then(|| (is_struck_out(said), said));
+    }
+    let marks = [("[ ]", false), ("[x]", true), ("[X]", true)];
+    let (checked, said) =
+        marks.iter().find_map(|(mark, checked)| Some((*checked, text.strip_prefix(mark)?)))?;
+    let is_box = said.starts_with(|c: char| c.is_alphanumeric() || "`*_~".contains(c));
+    is_box.then(|| (checked || is_struck_out(said), said))
+}
+
+/// Whether an item without a box begins with what a reader may take for one: `( ) a`, `[_] a`, `□ a`.
+pub(crate) fn is_like_box(text: &str) -> bool {
+    let pairs = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
+    let in_brackets = pairs.iter().any(|(open, close)| {
+        let inner = text.strip_prefix(*open).and_then(|rest| rest.split_once(*close));
+        inner.is_some_and(|(inner, said)| {
+            let inner = inner.trim();
+            let mark =
+                inner.is_empty() || ["x", "X", "o", "_", ".", "*", "✓", "✔"].contains(&inner);
+            mark && !said.trim().is_empty() && !said.starts_with(['(', '[', ':'])
+        })
+    });
+    in_brackets || text.starts_with(['□', '◻', '⬜', '▢', '○', '◯', '❏', '❑'])
 }
 
 /// Whether all of a text is struck out: it was given up.
@@ -370,6 +475,33 @@ mod tests {
     }
 
     #[test]
+    fn code_of_jiras_says_nothing_and_a_mention_hides_nothing() {
+        for (text, left) in [
+            ("a\n{code}\n- [ ] b\n{code}\nc", vec!["a", "c"]),
+            ("{code:java|title=x}\n- [ ] b\n  {code}\nc", vec!["c"]),
+            ("{noformat}\n{code}\n- [ ] b\n{noformat}\n- [ ] c", vec!["c"]),
+            ("a {code}\n- [ ] b\n{code}\nc", vec!["a {code}", "c"]),
+            ("{code}b{code}\n- [ ] c", vec!["c"]),
+            ("{code} is a macro\n- [ ] c", vec!["{code} is a macro", "c"]),
+            ("use `{code}`\n- [ ] b\nuse `{code}`", vec!["use `{code}`", "b", "use `{code}`"]),
+            ("{codes}\n- [ ] c\n{codes}", vec!["{codes}", "c", "{codes}"]),
+        ] {
+            let found: Vec<_> = said(text).into_iter().map(|(text, _)| text).collect();
+            assert_eq!(found, left, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_like_a_box_is_seen() {
+        for text in ["( ) a", "(x) a", "[_] a", "[  ] a", "{ } a", "□ a"] {
+            assert!(is_like_box(text), "{text}");
+        }
+        for text in ["(see b)", "[x](y)", "[link] a", "a ( ) b", "()", "{a} b"] {
+            assert!(!is_like_box(text), "{text}");
+        }
+    }
+
+    #[test]
     fn comments_become_blanks_and_code_stays() {
         for (text, expected) in [
             ("a <!-- b --> c", "a            c"),
@@ -399,10 +531,21 @@ mod tests {
             ("☐ a", Some(false), "a"),
             ("[ ] a", Some(false), "a"),
             ("+ [link](x)", None, "[link](x)"),
+            ("- [] a", Some(false), "a"),
+            ("-[] a", Some(false), "a"),
+            ("- [ ]Add", Some(false), "Add"),
+            ("-[ ]`a`", Some(false), "`a`"),
+            ("* [x]Add", Some(true), "Add"),
+            ("- [x](y)", None, "[x](y)"),
+            ("- [](y)", None, "[](y)"),
+            ("- [x][1]", None, "[x][1]"),
+            ("* ( ) a", None, "( ) a"),
         ] {
             assert_eq!(plain(line), What::Item { checked, text }, "{line}");
         }
-        for text in ["-a", "1234567890. a", "#tag", "**a** b **c**", "2.5 is much"] {
+        for text in
+            ["-a", "-[x](y)", "[] a", "1234567890. a", "#tag", "**a** b **c**", "2.5 is much"]
+        {
             assert_eq!(plain(text), What::Text(text));
         }
     }

@@ -326,7 +326,7 @@ impl History<'_> {
             WhenOver::Cheaper if left => self.choose(Some(said.to_owned())),
             WhenOver::Cheaper | WhenOver::Pause => Step::Hold {
                 reason: format!(
-                    "the money for this task ran out ({said}); raise the cap, then resume the session"
+                    "the money for this task ran out ({said}); raise the cap, with --max-cost or in `budget` of the configuration, then resume the session"
                 ),
             },
         }

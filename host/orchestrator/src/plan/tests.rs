@@ -171,6 +171,25 @@ fn a_checklist_that_cannot_be_followed_is_one_task_and_says_why() {
     assert_eq!((done.source, done.note), (PlanSource::Single, None));
 }
 
+#[test]
+fn an_item_that_is_like_a_box_is_counted_or_named() {
+    let titles = |plan: &Plan| -> Vec<String> {
+        plan.tasks.iter().map(|task| task.task.title.clone()).collect()
+    };
+    let sloppy = ready(&issue("- [ ] Add a\n- [] Add b\n-[ ] Add c\n- [ ]Add d"));
+    assert_eq!(titles(&sloppy), ["Add a", "Add b", "Add c", "Add d"]);
+    assert_eq!(sloppy.note, None);
+    let mixed = ready(&issue("- [ ] Add a\n  * ( ) or a2\n* ( ) Add b\n* [_] Add c"));
+    assert_eq!(titles(&mixed), ["Add a"]);
+    let note = mixed.note.unwrap_or_default();
+    assert!(note.contains("is not counted") && note.contains("\"( ) Add b\""), "{note}");
+    assert!(note.contains("\"[_] Add c\"") && !note.contains("a2"), "{note}");
+    let alone = ready(&issue("* ( ) Add b"));
+    assert_eq!((alone.source, alone.note), (PlanSource::Single, None));
+    let jira = ready(&issue("- [ ] Add a\n{code}\n- [ ] Add b\n{code}\n- [ ] Add c"));
+    assert_eq!(titles(&jira), ["Add a", "Add c"]);
+}
+
 fn sub(identifier: &str, title: &str, blocked_by: &[&str]) -> SubIssue {
     SubIssue {
         identifier: identifier.to_owned(),

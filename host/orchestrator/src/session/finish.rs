@@ -225,7 +225,8 @@ async fn check(desk: &Desk<'_>, head: &str) -> Result<ValidationReport, Broken> 
         Subject { spec: &spec, commit: head, must_change: false, had_conflict: false, notes: &[] };
     let validator = &desk.ports().validator;
     let checks = checks_of_merge(desk);
-    let mut report = validator.validate(&subject, &checks, desk.observer.as_ref()).await?;
+    let validate = validator.validate(&subject, &checks, desk.observer.as_ref());
+    let mut report = desk.phase(None, Phase::Checking, validate).await?;
     if let Some(reason) = unreviewed(desk) {
         report = report.without_proof(reason);
     }

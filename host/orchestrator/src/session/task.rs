@@ -76,11 +76,17 @@ pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<T
 fn is_of_the_surroundings(error: &Broken) -> bool {
     match error {
         Broken::Workspace(WorkspaceError::Io { .. }) => true,
-        Broken::Workspace(WorkspaceError::Git { output, .. }) => {
-            ["No space left on device", "Disk quota exceeded", ".lock'"]
-                .iter()
-                .any(|sign| output.contains(sign))
-        }
+        Broken::Workspace(WorkspaceError::Git { output, .. }) => [
+            "No space left on device",
+            "Disk quota exceeded",
+            ".lock'",
+            "Out of diskspace",
+            "unable to write",
+            "could not set 'core.",
+            "could not write",
+        ]
+        .iter()
+        .any(|sign| output.contains(sign)),
         _ => false,
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Broken, analyse::acceptance, must_change};
 use cyrus_core::{
-    Change, Check, CheckReport, OnBase, PlannedCommand, PlannedTask, SessionEvent, Subject,
+    Change, Check, CheckReport, OnBase, Phase, PlannedCommand, PlannedTask, SessionEvent, Subject,
     TaskOrigin, TaskRecord, TaskState, ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{Finding, Task, TaskId, TaskKind};
@@ -32,7 +32,8 @@ pub(super) async fn validate(
     let checks = checks(desk, planned);
     let validator = &desk.ports().validator;
     let validate = validator.validate(&subject, &checks, desk.observer.as_ref());
-    let Some(report) = desk.unless_stopped(Some(id), validate).await else { return Ok(None) };
+    let validate = desk.phase(Some(id), Phase::Checking, desk.unless_stopped(Some(id), validate));
+    let Some(report) = validate.await else { return Ok(None) };
     let mut report = report?;
     if *planned.kind() == TaskKind::DEBUGGER {
         report = unmended(report);

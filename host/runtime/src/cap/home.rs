@@ -76,7 +76,7 @@ impl Home {
         self.private.path()
     }
 
-    /// What the program's `TMPDIR` is.
+    /// What the program's `TMPDIR` is; `/tmp`, where the sandbox has a view.
     pub(crate) fn tmp(&self) -> AbsolutePath {
         self.private.tmp()
     }

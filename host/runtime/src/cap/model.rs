@@ -4,7 +4,10 @@ use cyrus_gateway::{
     Access, Account, BaseUrl, Credential, Format, Gateway, Lease, Limits, ModelPattern, ModelPrice,
     PriceTable, Rates, Ticket, Upstream,
 };
-use cyrus_plugin::{GatewayConfig, ModelFormat, ModelRequest, PriceConfig};
+use cyrus_plugin::{
+    Destination, GatewayConfig, HostPattern, ModelCredential, ModelFormat, ModelRequest,
+    PriceConfig,
+};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -20,6 +23,8 @@ pub(crate) type Variables = Vec<(String, Zeroizing<String>)>;
 /// A program's way to its model.
 pub(crate) struct GatedModel {
     request: ModelRequest,
+    /// The variable in which the operator's credential was, and the token of the execution is.
+    variable: String,
     gateway: Gateway,
     format: Format,
     base: BaseUrl,
@@ -28,8 +33,8 @@ pub(crate) struct GatedModel {
 }
 
 impl GatedModel {
-    /// Takes the key and the service's address out of a program's variables. `None`: the operator sets no key, or has
-    /// switched the gateway off.
+    /// Takes every credential and the service's address out of a program's variables; the first credential counts.
+    /// `None`: the operator sets none, or has switched the gateway off.
     pub(crate) fn take(
         request: &ModelRequest,
         config: &GatewayConfig,
@@ -43,7 +48,10 @@ impl GatedModel {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
         };
-        let Some(key) = value(&request.key) else { return Ok(None) };
+        let held = request.credentials().map(|(kind, name)| (kind, name.to_owned(), value(name)));
+        let held: Vec<_> =
+            held.filter_map(|(kind, name, value)| Some((kind, name, value?))).collect();
+        let Some((kind, variable, secret)) = held.first().cloned() else { return Ok(None) };
         let format = match request.format {
             ModelFormat::Anthropic => Format::Anthropic,
             ModelFormat::OpenAi => Format::OpenAi,
@@ -55,18 +63,36 @@ impl GatedModel {
             config.models.as_ref().map(|names| names.iter().map(|name| pattern(name)).collect());
         let prices = config.prices.iter().map(|(name, price)| (name.clone(), model_price(price)));
         let prices = PriceTable::new(prices.collect()).map_err(|e| e.to_string())?;
-        variables.retain(|(name, _)| *name != request.key && *name != request.base_url);
-        if let Some((name, _)) = variables.iter().find(|(_, value)| **value == *key) {
-            return Err(format!("{name} holds the same key as {}: leave it out", request.key));
+        let is_taken = |name: &str| {
+            name == request.base_url
+                || request.credentials().any(|(_, credential)| credential == name)
+        };
+        variables.retain(|(name, _)| !is_taken(name));
+        for (_, held_in, secret) in &held {
+            if let Some((name, _)) = variables.iter().find(|(_, value)| value == secret) {
+                return Err(format!("{name} holds the same key as {held_in}: leave it out"));
+            }
         }
         Ok(Some(Self {
             request: request.clone(),
             gateway: Gateway::new(Arc::clone(upstream), Arc::new(prices), Limits::default()),
             format,
             base,
-            credential: Arc::new(Credential::Key(key)),
+            credential: Arc::new(match kind {
+                ModelCredential::Key => Credential::Key(secret),
+                ModelCredential::Bearer => Credential::Bearer(secret),
+                ModelCredential::Login => Credential::Login(secret),
+            }),
+            variable,
             models: models.transpose()?,
         }))
+    }
+
+    /// The program's hosts without the service's own address: what is asked of it is asked through the gateway.
+    pub(crate) fn without_service(&self, hosts: &[HostPattern]) -> Vec<HostPattern> {
+        let service = Destination::of(self.base.as_url());
+        let is_service = |host: &HostPattern| service.as_ref().is_some_and(|to| host.matches(to));
+        hosts.iter().filter(|host| !is_service(host)).cloned().collect()
     }
 
     /// Whether the program does without this file of the home, because it is a login.
@@ -98,7 +124,7 @@ impl GatedModel {
             Format::OpenAi => "/v1",
         };
         [
-            (self.request.key.clone(), ticket.token().to_owned()),
+            (self.variable.clone(), ticket.token().to_owned()),
             (self.request.base_url.clone(), format!("http://{address}{path}")),
         ]
     }
@@ -156,6 +182,8 @@ mod tests {
         ModelRequest {
             format: ModelFormat::Anthropic,
             key: "KEY".to_owned(),
+            bearer: Some("BEARER".to_owned()),
+            login_token: Some("LOGIN".to_owned()),
             base_url: "BASE".to_owned(),
             login: Some(".tool/login".into()),
         }
@@ -193,6 +221,36 @@ mod tests {
     }
 
     #[test]
+    fn the_service_is_not_reached_beside_the_gateway() {
+        let (taken, _) = take("true", &[("KEY", "secret"), ("BASE", "https://api.example.com/v")]);
+        let hosts: Vec<HostPattern> =
+            ["api.example.com", "*.example.com", "b.example", "registries"]
+                .map(|host| host.parse().unwrap())
+                .into();
+        let left = taken.unwrap().unwrap().without_service(&hosts);
+        assert_eq!(left, hosts[2..]);
+    }
+
+    #[tokio::test]
+    async fn of_several_credentials_the_first_counts_and_the_program_gets_none() {
+        let (bearer, key, login) = (("BEARER", "of-one"), ("KEY", "secret"), ("LOGIN", "of-two"));
+        for (set, counts, kind) in [
+            (vec![login, key, bearer], "BEARER", "Bearer(…)"),
+            (vec![login, key], "KEY", "Key(…)"),
+            (vec![("BEARER", ""), login], "LOGIN", "Login(…)"),
+        ] {
+            let (taken, left) = take("true", &set);
+            let model = taken.unwrap().unwrap();
+            assert_eq!(left, [""; 0]);
+            assert_eq!(format!("{:?}", model.credential), kind);
+            let ticket = Gateway::ticket().unwrap();
+            let address = listen().await.unwrap().local_addr().unwrap();
+            let variables = model.variables(&ticket, address);
+            assert_eq!(variables[0], (counts.to_owned(), ticket.token().to_owned()));
+        }
+    }
+
+    #[test]
     fn without_a_key_or_with_the_gateway_off_nothing_is_taken() {
         for (config, variables) in [
             ("false", [("KEY", "secret"), ("BASE", "http://h")].as_slice()),
@@ -210,6 +268,7 @@ mod tests {
         for (config, variables, says) in [
             ("true", [("KEY", "secret"), ("BASE", "no address")].as_slice(), "BASE"),
             ("true", &[("KEY", "secret"), ("COPY", "secret")], "COPY"),
+            ("true", &[("KEY", "other"), ("LOGIN", "secret"), ("COPY", "secret")], "COPY"),
             (r#"{"models": ["*opus"]}"#, &[("KEY", "secret")], "models"),
         ] {
             let (taken, _) = take(config, variables);

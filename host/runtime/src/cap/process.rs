@@ -206,7 +206,13 @@ async fn prepare(
     let home = Home::open(homes, &home_owner(name, grant), &host.home, &files).await;
     let mut home = home.map_err(|e| io(&e))?;
     host.tools.seed.plant(home.path().as_path()).map_err(|e| io(&e))?;
-    let launcher = (executor.confine)(granted);
+    let launcher = match gated {
+        Some(gated) => {
+            let hosts = gated.without_service(&granted.hosts);
+            (executor.confine)(&GrantedProgram { hosts, ..granted.clone() })
+        }
+        None => (executor.confine)(granted),
+    };
     let mut sandbox = launcher.sandbox(&program);
     if let Some(flag) = &granted.mcp_flag {
         let own = scratch.directory("mcp").map_err(|e| io(&e))?;
@@ -219,9 +225,10 @@ async fn prepare(
     for borrowed in borrowed {
         sandbox = sandbox.read_only(borrowed);
     }
-    for own in [directory.clone(), home.path(), home.tmp()] {
+    for own in [directory.clone(), home.path()] {
         sandbox = sandbox.read_write(own);
     }
+    sandbox = sandbox.tmp(home.tmp());
     home.keep(scratch);
     let model = match gated.zip(run.account.as_ref()) {
         Some((gated, account)) => Some(open(gated, account).await.map_err(|e| io(&e))?),

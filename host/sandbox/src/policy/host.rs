@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::profile::Profile;
 use super::sandbox::Sandbox;
-use super::toolchain::{Toolchain, private_parts};
+use super::toolchain::{Toolchain, is_of_the_system, private_parts};
 use super::way_out::WayOut;
 use crate::path::AbsolutePath;
 use crate::resources::Resources;
@@ -17,6 +17,7 @@ use crate::resources::Resources;
 pub struct SandboxPolicy {
     profile: Profile,
     private: Vec<AbsolutePath>,
+    repositories: Vec<AbsolutePath>,
     toolchain: Toolchain,
     read_only: Vec<AbsolutePath>,
     read_write: Vec<AbsolutePath>,
@@ -34,6 +35,15 @@ impl SandboxPolicy {
     #[must_use]
     pub fn private(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
         self.private.extend(private_parts(directories));
+        self
+    }
+
+    /// Repositories that are worked on, some of which may lie in a directory of the system, such as `/opt`: there, too,
+    /// no program sees them.
+    #[must_use]
+    pub fn repositories(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        let parts = private_parts(directories);
+        self.repositories.extend(parts.into_iter().filter(|part| is_of_the_system(part.as_path())));
         self
     }
 
@@ -90,7 +100,7 @@ impl SandboxPolicy {
     /// The sandbox of a program, so far.
     pub fn sandbox(&self, program: &AbsolutePath) -> Sandbox {
         let mut sandbox = Sandbox::new(self.profile).toolchain(&self.toolchain);
-        for private in &self.private {
+        for private in self.private.iter().chain(&self.repositories) {
             sandbox = sandbox.hide(private.clone());
         }
         sandbox = sandbox.program(program, &self.private);
@@ -101,5 +111,19 @@ impl SandboxPolicy {
             sandbox = sandbox.read_write_of_operator(path.clone());
         }
         sandbox
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_in_a_directory_of_the_system_is_hidden_and_others_are_not_there() {
+        let repositories = ["/usr/share", "/var/tmp"].map(PathBuf::from);
+        let policy = SandboxPolicy::new(Profile::Standard).repositories(repositories);
+        let sandbox = policy.sandbox(&AbsolutePath::parse("/bin/sh").unwrap());
+        let hidden: Vec<_> = sandbox.hidden.iter().map(AbsolutePath::as_path).collect();
+        assert_eq!(hidden, [std::path::Path::new("/usr/share")]);
     }
 }

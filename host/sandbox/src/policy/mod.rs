@@ -1,6 +1,7 @@
 //! What a launched program may see and reach: pure policy, applied by the supervisor.
 
 mod host;
+mod installation;
 mod plan;
 mod profile;
 mod sandbox;

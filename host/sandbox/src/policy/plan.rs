@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     /// Ports to listen on for the host.
     pub(crate) ports: Vec<u16>,
     pub(crate) tmp_bytes: u64,
+    /// The target of the bind that is the program's directory for temporary files.
+    pub(crate) tmp: Option<PathBuf>,
     /// The program's home, for the list of users.
     pub(crate) home: PathBuf,
 }
@@ -88,8 +90,19 @@ impl Plan {
             isolated: sandbox.network == Network::Isolated,
             ports: sandbox.outlets.ports.clone(),
             tmp_bytes: sandbox.tmp_bytes,
+            tmp: sandbox.tmp.as_ref().map(|path| path.clone().into()),
             home: home.map_or_else(|| PathBuf::from("/"), PathBuf::from),
         }
+    }
+
+    /// Whether a view shows the program's directory for temporary files at this path, too: not where anything else is
+    /// mounted below it, which would have to be made in that directory.
+    pub(crate) fn has_tmp_at(&self, place: &Path) -> bool {
+        let mut others = self.binds.iter().map(|bind| bind.target.as_path());
+        let mut links = self.links.iter().map(|(at, _)| at.as_path());
+        self.tmp.is_some()
+            && !others.any(|target| target.starts_with(place))
+            && !links.any(|at| at.starts_with(place))
     }
 
     /// The binds and the hidden paths in the order in which they are mounted: parents first, so that a hidden
@@ -191,6 +204,22 @@ mod tests {
         let targets: Vec<_> = plan.steps().iter().map(|step| step.target().to_owned()).collect();
         let of = |path: &str| targets.iter().position(|target| target == Path::new(path)).unwrap();
         assert!(of("/usr") < of("/usr/state") && of("/usr/state") < of("/usr/state/w"));
+    }
+
+    #[test]
+    fn the_directory_for_temporary_files_is_at_tmp_unless_that_holds_something() {
+        let given = || Sandbox::new(Profile::Standard).tmp(path("/w/long/tmp"));
+        let is_at = |sandbox: &Sandbox| {
+            let plan = plan(sandbox);
+            ["/tmp", "/var/tmp"].map(|place| plan.has_tmp_at(Path::new(place)))
+        };
+        assert_eq!(is_at(&Sandbox::new(Profile::Standard)), [false, false]);
+        assert_eq!(is_at(&given()), [true, true]);
+        assert_eq!(is_at(&given().read_only(path("/tmp/below"))), [false, true]);
+        assert_eq!(is_at(&given().read_write(path("/var/tmp"))), [true, false]);
+        assert_eq!(is_at(&given().tmp(path("/tmp/x/tmp"))), [false, true]);
+        let bind = plan(&given()).binds.into_iter().find(|bind| bind.writable).unwrap();
+        assert!(bind.measured && bind.target == Path::new("/w/long/tmp"));
     }
 
     #[test]

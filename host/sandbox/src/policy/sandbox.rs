@@ -85,8 +85,8 @@ const FIRST_PORT: u16 = 3128;
 /// The most memory that a program's `/tmp` takes, in bytes, unless the launch says otherwise.
 const TMP_BYTES: u64 = 2 << 30;
 
-/// The sandbox of one launch. The system's own directories are always read-only in it, and `/tmp` is always empty at
-/// the start and the program's own; everything else is named here.
+/// The sandbox of one launch. The system's own directories are always read-only in it, and `/tmp` is the program's own:
+/// empty at the start, unless [`Sandbox::tmp`] names a directory. Everything else is named here.
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) profile: Profile,
@@ -99,6 +99,7 @@ pub struct Sandbox {
     pub(crate) outlets: Outlets,
     pub(crate) host_ports: Vec<u16>,
     pub(crate) tmp_bytes: u64,
+    pub(crate) tmp: Option<AbsolutePath>,
 }
 
 impl Sandbox {
@@ -114,6 +115,7 @@ impl Sandbox {
             outlets: Outlets::default(),
             host_ports: Vec::new(),
             tmp_bytes: TMP_BYTES,
+            tmp: None,
         }
     }
 
@@ -150,7 +152,16 @@ impl Sandbox {
         self.found(source, path, Access::ReadWrite)
     }
 
-    /// The same, for a path that outlasts the program, and whose size is no business of its limits.
+    /// A directory of the host for the program's temporary files: written as with [`Sandbox::read_write`], and found at
+    /// `/tmp` and `/var/tmp`, too, where the program has a view. There a `TMPDIR` that names the directory becomes `/tmp`:
+    /// the path of a socket has at most 107 bytes.
+    #[must_use]
+    pub fn tmp(mut self, path: AbsolutePath) -> Self {
+        self.tmp = Some(path.clone());
+        self.read_write(path)
+    }
+
+    /// As [`Sandbox::read_write`], for a path that outlasts the program, and whose size is no business of its limits.
     #[must_use]
     pub(crate) fn read_write_of_operator(mut self, path: AbsolutePath) -> Self {
         let before = self.mounts.len();
@@ -179,6 +190,7 @@ impl Sandbox {
     #[must_use]
     pub fn toolchain(mut self, toolchain: &super::Toolchain) -> Self {
         self.mounts.extend(toolchain.mounts().iter().cloned());
+        self.links.extend(toolchain.links().iter().cloned());
         self.hidden.extend(toolchain.hidden().iter().cloned());
         self
     }
@@ -187,7 +199,7 @@ impl Sandbox {
     /// it was installed into. Directories in `private`, and those above them, are never among it.
     #[must_use]
     pub fn program(mut self, program: &AbsolutePath, private: &[AbsolutePath]) -> Self {
-        let (mounts, links) = super::toolchain::installation(program.as_path(), private);
+        let (mounts, links) = super::installation::installation(program.as_path(), private);
         self.mounts.extend(mounts);
         self.links.extend(links);
         self
@@ -222,7 +234,7 @@ impl Sandbox {
         self
     }
 
-    /// The most memory that its `/tmp` takes, in bytes.
+    /// The most memory that its `/tmp` takes, in bytes, where that is in memory.
     #[must_use]
     pub fn tmp_bytes(mut self, bytes: u64) -> Self {
         self.tmp_bytes = bytes;

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::installation;
 use super::sandbox::{Access, Mount};
 use super::system::system;
 use crate::path::AbsolutePath;
@@ -47,13 +48,12 @@ const CREDENTIALS: [&str; 12] = [
     "settings.xml",
 ];
 
-/// The links of one path that are followed at most.
-const HOPS: usize = 16;
-
 /// The installations of an operator that programs may read.
 #[derive(Clone, Debug, Default)]
 pub struct Toolchain {
     mounts: Vec<Mount>,
+    /// Where a link is, and what is in it.
+    links: Vec<(AbsolutePath, AbsolutePath)>,
     hidden: Vec<AbsolutePath>,
 }
 
@@ -66,6 +66,7 @@ impl Toolchain {
         private: &[AbsolutePath],
     ) -> Self {
         let mut wanted: Vec<PathBuf> = Vec::new();
+        let mut directories: Vec<PathBuf> = Vec::new();
         for directory in std::env::split_paths(path).filter(|directory| directory.is_absolute()) {
             // Programs in `bin` find their libraries beside it.
             if directory.file_name() == Some(OsStr::new("bin"))
@@ -78,8 +79,16 @@ impl Toolchain {
                         |beside| !beside.ends_with(".local/share"),
                     ),
                 );
+                // A virtual environment of Python is known by that.
+                wanted.push(prefix.join("pyvenv.cfg"));
+                // Go finds its own library by that.
+                if prefix.join("src/runtime").is_dir() {
+                    wanted
+                        .extend(["src", "pkg", "go.env", "VERSION"].map(|name| prefix.join(name)));
+                }
             }
-            wanted.push(directory);
+            wanted.push(directory.clone());
+            directories.push(directory);
         }
         for (name, value) in variables {
             let known = |names: &[&str]| names.iter().any(|known| name == *known);
@@ -91,6 +100,11 @@ impl Toolchain {
         for directory in wanted {
             toolchain.add(&directory, private);
         }
+        for directory in directories {
+            toolchain.add_linked(&directory, private);
+        }
+        toolchain.links.sort();
+        toolchain.links.dedup();
         toolchain
     }
 
@@ -106,23 +120,52 @@ impl Toolchain {
         {
             return;
         }
-        for name in CREDENTIALS {
-            if real.join(name).symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
-                self.hidden.extend(AbsolutePath::parse(path.join(name)));
-            }
-        }
         let Ok(source) = AbsolutePath::parse(real) else { return };
         // Programs that resolve their own path find themselves there, too.
         for target in [target, source.clone()] {
-            let mount = Mount { source: source.clone(), target, access: Access::ReadOnly };
-            if !self.mounts.contains(&mount) {
-                self.mounts.push(mount);
+            self.mount(Mount { source: source.clone(), target, access: Access::ReadOnly });
+        }
+    }
+
+    /// Adds what the links of a directory on the `PATH` lead to, where that directory is seen itself.
+    fn add_linked(&mut self, directory: &Path, private: &[AbsolutePath]) {
+        let Ok(real) = fs::canonicalize(directory) else { return };
+        if !self.mounts.iter().any(|mount| mount.source.as_path() == real) {
+            return;
+        }
+        for program in installation::linked(&real, private) {
+            let (mounts, links) = installation::installation(&program, private);
+            for mount in mounts {
+                self.mount(mount);
+            }
+            // The first one is in the directory.
+            self.links.extend(links.into_iter().skip(1));
+        }
+    }
+
+    /// Adds a mount, without the logins at its top.
+    fn mount(&mut self, mount: Mount) {
+        if self.mounts.contains(&mount) {
+            return;
+        }
+        for name in CREDENTIALS {
+            let login = mount.source.as_path().join(name);
+            if login.symlink_metadata().is_ok_and(|found| !found.is_symlink())
+                && let Ok(login) = AbsolutePath::parse(mount.target.as_path().join(name))
+                && !self.hidden.contains(&login)
+            {
+                self.hidden.push(login);
             }
         }
+        self.mounts.push(mount);
     }
 
     pub(crate) fn mounts(&self) -> &[Mount] {
         &self.mounts
+    }
+
+    pub(crate) fn links(&self) -> &[(AbsolutePath, AbsolutePath)] {
+        &self.links
     }
 
     pub(crate) fn hidden(&self) -> &[AbsolutePath] {
@@ -142,13 +185,13 @@ pub(super) fn private_parts(paths: impl IntoIterator<Item = PathBuf>) -> Vec<Abs
     parts
 }
 
-fn is_of_the_system(path: &Path) -> bool {
+pub(super) fn is_of_the_system(path: &Path) -> bool {
     system().directories.iter().any(|directory| path.starts_with(directory))
 }
 
 /// Whether a directory is too much to be given as a whole: a private one, one above it, or one directly below the
 /// root that is not the system's.
-fn is_too_wide(path: &Path, private: &[AbsolutePath]) -> bool {
+pub(super) fn is_too_wide(path: &Path, private: &[AbsolutePath]) -> bool {
     private.iter().any(|private| private.as_path().starts_with(path)) || path.parent().is_none()
 }
 
@@ -162,100 +205,30 @@ fn is_an_installation(prefix: &Path, private: &[AbsolutePath]) -> bool {
         && (prefix.join(".git").symlink_metadata().is_err() || is_version_manager(prefix))
 }
 
-fn is_version_manager(prefix: &Path) -> bool {
+pub(super) fn is_version_manager(prefix: &Path) -> bool {
     let hidden = prefix.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     hidden || prefix.join("shims").is_dir()
-}
-
-/// Whether it is a directory such as `~/.local` or `~/.cargo`, which programs share with an operator's keys.
-fn is_dot_directory(path: &Path, private: &[AbsolutePath]) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    hidden && path.parent().is_some_and(|above| private.iter().any(|home| home.as_path() == above))
 }
 
 fn is_plain(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
-/// What a program needs of where it is installed: its links, and its file or the directory that it was installed
-/// into.
-pub(super) fn installation(
-    program: &Path,
-    private: &[AbsolutePath],
-) -> (Vec<Mount>, Vec<(AbsolutePath, AbsolutePath)>) {
-    let (mut mounts, mut links) = (Vec::new(), Vec::new());
-    let mut hop = program.to_owned();
-    for _ in 0..HOPS {
-        let Ok(target) = fs::read_link(&hop) else { break };
-        let above = hop.parent().unwrap_or(Path::new("/"));
-        let next = normal(&above.join(target));
-        if let (Ok(at), Ok(to)) = (AbsolutePath::parse(hop), AbsolutePath::parse(next.clone())) {
-            links.push((at, to));
-        }
-        hop = next;
-    }
-    let Ok(real) = fs::canonicalize(&hop) else { return (mounts, links) };
-    if is_of_the_system(&real) {
-        // Only the links on the way there may be elsewhere.
-        return (mounts, links);
-    }
-    let prefix = prefix(&real)
-        .filter(|prefix| !is_too_wide(prefix, private) && !is_dot_directory(prefix, private));
-    for (path, target) in prefix.iter().map(|prefix| (*prefix, *prefix)).chain([
-        (real.as_path(), real.as_path()),
-        // A directory on the way may be a link.
-        (real.as_path(), hop.as_path()),
-    ]) {
-        if let (Ok(source), Ok(target)) = (AbsolutePath::parse(path), AbsolutePath::parse(target)) {
-            mounts.push(Mount { source, target, access: Access::ReadOnly });
-        }
-    }
-    (mounts, links)
-}
-
-/// Resolves `.` and `..` by their names.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                normal.pop();
-            }
-            Component::CurDir => {}
-            part => normal.push(part),
-        }
-    }
-    normal
-}
-
-/// Where a program was installed into: `P` when it is `P/bin/x`, and when it lies under `P/lib/node_modules`; `P` when
-/// it lies under `P/node_modules`.
-fn prefix(program: &Path) -> Option<&Path> {
-    let mut modules = program.ancestors().filter(|above| above.ends_with("node_modules"));
-    if let Some(modules) = modules.next() {
-        let above = modules.parent()?;
-        return if above.ends_with("lib") { above.parent() } else { Some(modules) };
-    }
-    let directory = program.parent()?;
-    if directory.ends_with("bin") { directory.parent() } else { None }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
+pub(super) mod tests {
     use super::*;
 
-    fn absolute(path: &Path) -> AbsolutePath {
+    pub(in super::super) fn absolute(path: &Path) -> AbsolutePath {
         AbsolutePath::parse(path).unwrap()
     }
 
-    struct Home {
+    /// A home of an operator.
+    pub(in super::super) struct Home {
         directory: tempfile::TempDir,
     }
 
     impl Home {
-        fn new(files: &[&str]) -> Self {
+        pub(in super::super) fn new(files: &[&str]) -> Self {
             let home = Self { directory: tempfile::tempdir_in("/var/tmp").unwrap() };
             for file in files {
                 fs::create_dir_all(home.at(file).parent().unwrap()).unwrap();
@@ -264,54 +237,17 @@ mod tests {
             home
         }
 
-        fn at(&self, name: &str) -> PathBuf {
+        pub(in super::super) fn at(&self, name: &str) -> PathBuf {
             self.directory.path().canonicalize().unwrap().join(name)
         }
 
-        fn private(&self) -> [AbsolutePath; 1] {
+        pub(in super::super) fn private(&self) -> [AbsolutePath; 1] {
             [AbsolutePath::parse(self.directory.path().canonicalize().unwrap()).unwrap()]
         }
-
-        fn installed(&self, program: &str) -> (Vec<PathBuf>, usize) {
-            let (mounts, links) = installation(&self.at(program), &self.private());
-            assert!(mounts.iter().all(|mount| mount.access == Access::ReadOnly));
-            let mut targets: Vec<_> = mounts.into_iter().map(|m| m.target.into()).collect();
-            targets.sort();
-            targets.dedup();
-            (targets, links.len())
-        }
-    }
-
-    #[test]
-    fn a_program_brings_its_prefix_and_never_the_home() {
-        let home = Home::new(&[
-            "tool/bin/x",
-            "bin/x",
-            ".local/bin/x",
-            ".nvm/v20/lib/node_modules/agent/cli.js",
-            ".local/share/agent/1.0",
-            "project/node_modules/agent/cli.js",
-        ]);
-        assert_eq!(home.installed("tool/bin/x").0, [home.at("tool"), home.at("tool/bin/x")]);
-        // Their prefixes would be the home itself, and what holds keys beside programs.
-        assert_eq!(home.installed("bin/x").0, [home.at("bin/x")]);
-        assert_eq!(home.installed(".local/bin/x").0, [home.at(".local/bin/x")]);
-        let modules = home.installed(".nvm/v20/lib/node_modules/agent/cli.js").0;
-        assert_eq!(modules[0], home.at(".nvm/v20"));
-        assert_eq!(
-            home.installed("project/node_modules/agent/cli.js").0[0],
-            home.at("project/node_modules")
-        );
-        symlink(home.at(".local/share/agent/1.0"), home.at(".local/bin/agent")).unwrap();
-        let linked = home.installed(".local/bin/agent");
-        assert_eq!(linked, (vec![home.at(".local/share/agent/1.0")], 1));
     }
 
     #[test]
     fn what_is_the_systems_is_not_given_again() {
-        for path in ["/bin/sh", "/usr/bin/env"] {
-            assert_eq!(installation(Path::new(path), &[]).0, []);
-        }
         let toolchain = Toolchain::find(OsStr::new("/usr/bin:/bin:/usr/local/bin"), [], &[]);
         assert!(toolchain.mounts.is_empty(), "{toolchain:?}");
     }
@@ -324,6 +260,10 @@ mod tests {
             "share/notes",
             "opt/go/bin/go",
             "opt/go/lib/time",
+            "opt/go/src/runtime/x.go",
+            "opt/go/pkg/x",
+            "opt/go/VERSION",
+            "opt/go/AUTHORS",
             "work/bin/x",
             "work/lib/secret",
             "work/.git/HEAD",
@@ -335,8 +275,17 @@ mod tests {
         let path = std::env::join_paths(&bins).unwrap();
         let found = Toolchain::find(&path, [], &home.private());
         let targets: Vec<_> = found.mounts.iter().map(|mount| mount.target.clone()).collect();
-        let wanted =
-            ["bin", "opt/go/lib", "opt/go/bin", "work/bin", ".pyenv/libexec", ".pyenv/bin"];
+        let wanted = [
+            "bin",
+            "opt/go/lib",
+            "opt/go/src",
+            "opt/go/pkg",
+            "opt/go/VERSION",
+            "opt/go/bin",
+            "work/bin",
+            ".pyenv/libexec",
+            ".pyenv/bin",
+        ];
         assert_eq!(targets, wanted.map(|name| absolute(&home.at(name))));
     }
 

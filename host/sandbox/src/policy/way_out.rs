@@ -13,10 +13,15 @@ pub trait WayOut: fmt::Debug + Send + Sync {
     /// [`WayOut::loopback_ports`]; none is the proxy's.
     fn serve(&self, listener: TcpListener, port: Option<u16>, client: &str)
     -> Box<dyn Send + Sync>;
+
+    /// What programs were refused since this was asked last, a line each. Not which of them: several may run at once.
+    fn refusals(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What is not sent to the proxy.
-const DIRECT: &str = "localhost,127.0.0.1,::1";
+const DIRECT: &str = "localhost,.localhost,127.0.0.1,127.0.0.0/8,0.0.0.0,::1";
 
 /// The variables by which programs find an HTTP proxy on a loopback port. Some know the small spelling only, some the
 /// other; Node needs to be asked, and Java has properties of its own.

@@ -2,8 +2,11 @@
 //!
 //! Walking a large tree costs time, so it is walked only when the file system that it is on lost as much room as the
 //! program may take, by whomever; and now and then, for room that others gave back meanwhile hides what it took.
+//!
+//! What a program hides is counted: the watch opens a directory that the program shut, counts a path that is longer
+//! than the system allows as too much, and counts all that the file system lost meanwhile where a process of the program
+//! hides which files it holds open.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::statvfs;
 
+use super::open::{Deleted, Open, PART};
 use super::serve::Reach;
-use super::tree;
 
 /// What a file or directory takes at least, in bytes: its entry, and the room that its file system keeps about it.
 const LEAST: u64 = 4096;
@@ -43,7 +46,7 @@ pub(super) struct Watch {
 struct Place {
     path: PathBuf,
     /// The room that its file system had when the place was walked last, or when the program started.
-    free: u64,
+    free: Room,
     walk: Option<Walk>,
     next: Instant,
 }
@@ -51,20 +54,40 @@ struct Place {
 /// A walk that is not finished.
 struct Walk {
     began: Instant,
+    /// What processes hold open, looked at first.
+    open: Option<Open>,
     left: Vec<PathBuf>,
+    /// The directory that is listed, and what is left of its list: how long that is, is the program's to choose.
+    reading: Option<(PathBuf, fs::ReadDir)>,
     found: u64,
-    free: u64,
+    /// What the program takes at least, wherever it is.
+    held: u64,
+    /// Whether it may hold more than is found.
+    hidden: bool,
+    free: Room,
+}
+
+/// What a file system has left, in bytes: for what is in files, and for as many files as it may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    content: u64,
+    files: u64,
 }
 
 impl Watch {
     pub(super) fn new(most: u64, reach: Reach, places: impl IntoIterator<Item = PathBuf>) -> Self {
         let place = |path: PathBuf| Place {
-            free: free(&path),
+            free: Room::of(&path),
             walk: None,
             next: Instant::now() + pause(most),
             path,
         };
         Self { most, reach, places: places.into_iter().map(place).collect() }
+    }
+
+    /// Whether a place is being looked at.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.places.iter().any(|place| place.walk.is_some())
     }
 
     /// Looks at some more, and returns the place that holds more than it may.
@@ -79,19 +102,21 @@ impl Place {
     fn is_passed(&mut self, most: u64, reach: Reach) -> bool {
         let now = Instant::now();
         if self.walk.is_none() {
-            let free = free(&self.path);
-            if self.free.saturating_sub(free) < most && now < self.next {
+            let free = Room::of(&self.path);
+            let lost = self.free.lost(free);
+            if lost < most && now < self.next {
                 return false;
             }
-            let left = vec![self.path.clone()];
-            let found = deleted(&self.path, reach);
-            self.walk = Some(Walk { began: now, left, found, free });
+            let (left, open) = (vec![self.path.clone()], Open::of(&self.path, reach));
+            let (reading, found, held, hidden) = (None, 0, 0, false);
+            self.walk = Some(Walk { began: now, open, left, reading, found, held, hidden, free });
         }
+        let before = self.free;
         let Some(walk) = &mut self.walk else { return false };
-        let finished = walk.step(most);
-        let passed = walk.found > most;
+        let finished = walk.looked_at_open(before) && walk.step(most);
+        let passed = walk.found.max(walk.held) > most;
         if finished && !passed {
-            self.free = walk.free.saturating_add(walk.found);
+            self.free = walk.room(self.free);
             self.next = now + pause(most).max(walk.began.elapsed() * PAUSE);
             self.walk = None;
         }
@@ -100,72 +125,127 @@ impl Place {
 }
 
 impl Walk {
-    /// Whether nothing is left, or enough is found.
+    /// Looks at some of what is held open. Whether all of it was looked at.
+    fn looked_at_open(&mut self, before: Room) -> bool {
+        let Some(open) = &mut self.open else { return true };
+        if !open.step(PART) {
+            return false;
+        }
+        let Deleted { bytes, hidden } = open.found;
+        self.open = None;
+        self.count(bytes);
+        self.hidden = hidden;
+        self.held = if hidden { before.lost(self.free) } else { 0 };
+        true
+    }
+
+    /// Looks at some more. Whether nothing is left, or enough is found.
     fn step(&mut self, most: u64) -> bool {
-        let mut looked_at = 0;
-        while let Some(directory) = self.left.pop() {
-            let Some(entries) = list(&directory) else { continue };
-            for entry in entries.flatten() {
-                looked_at += 1;
-                let Ok(found) = entry.metadata() else { continue };
-                // A file of several names is counted in parts, so that it counts once.
-                self.found += taken(&found) / found.nlink().max(1);
-                if found.is_dir() {
-                    self.found += LEAST;
-                    self.left.push(entry.path());
-                }
-                if self.found > most {
-                    return true;
-                }
+        for _ in 0..AT_ONCE {
+            if self.found > most {
+                return true;
             }
-            if looked_at > AT_ONCE {
-                break;
+            let Some((directory, mut entries)) = self.reading.take() else {
+                let Some(directory) = self.left.pop() else { return true };
+                match list(&directory) {
+                    Ok(entries) => self.reading = Some((directory, entries)),
+                    Err(error) => self.count(unseen(&error)),
+                }
+                continue;
+            };
+            if let Some(entry) = entries.next() {
+                self.look_at(&directory, entry);
+                self.reading = Some((directory, entries));
             }
         }
-        self.left.is_empty()
+        false
+    }
+
+    fn look_at(&mut self, directory: &Path, entry: io::Result<fs::DirEntry>) {
+        match entry.and_then(|entry| Ok((look(directory, &entry)?, entry))) {
+            // A file of several names is counted in parts, so that it counts once.
+            Ok((found, entry)) => {
+                self.count(taken(&found) / found.nlink().max(1));
+                if found.is_dir() {
+                    self.count(LEAST);
+                    self.left.push(entry.path());
+                }
+            }
+            Err(error) => self.count(unseen(&error)),
+        }
+    }
+
+    /// The room that is compared with from now on, where it was `before`. What is hidden is lost from the same room the
+    /// next time, too: else any amount would pass bit by bit.
+    fn room(&self, before: Room) -> Room {
+        let room = |free: u64, before: u64| {
+            let free = free.saturating_add(self.found);
+            if self.hidden { free.max(before) } else { free }
+        };
+        Room {
+            content: room(self.free.content, before.content),
+            files: room(self.free.files, before.files),
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.found = self.found.saturating_add(bytes);
     }
 }
 
-fn taken(found: &fs::Metadata) -> u64 {
+pub(super) fn taken(found: &fs::Metadata) -> u64 {
     (found.blocks() * 512).max(LEAST)
 }
 
 /// The entries of a directory. A program that is of this process's user keeps it out of nowhere.
-fn list(directory: &Path) -> Option<fs::ReadDir> {
-    let again = |error: io::Error| {
-        if error.kind() != io::ErrorKind::PermissionDenied || nix::unistd::geteuid().is_root() {
-            return Err(error);
-        }
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+fn list(directory: &Path) -> io::Result<fs::ReadDir> {
+    fs::read_dir(directory).or_else(|error| {
+        open_again(directory, error)?;
         fs::read_dir(directory)
-    };
-    fs::read_dir(directory).or_else(again).ok()
+    })
 }
 
-/// What the room of files that are open and have no name any more comes to, on the file system of a place.
-fn deleted(place: &Path, reach: Reach) -> u64 {
-    let Ok(device) = fs::metadata(place).map(|found| found.dev()) else { return 0 };
-    let own = nix::unistd::Pid::this();
-    let processes: Vec<_> = match reach {
-        Reach::Namespace => tree::processes().collect(),
-        Reach::Descendants => tree::descendants(own),
-    };
-    let mut seen = HashSet::new();
-    let open = processes.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")));
-    open.flatten()
-        .flatten()
-        .filter_map(|entry| fs::metadata(entry.path()).ok())
-        .filter(|found| found.nlink() == 0 && found.dev() == device && seen.insert(found.ino()))
-        .map(|found| taken(&found))
-        .sum()
+/// What an entry is, also in a directory that may be listed and not entered.
+fn look(directory: &Path, entry: &fs::DirEntry) -> io::Result<fs::Metadata> {
+    entry.metadata().or_else(|error| {
+        open_again(directory, error)?;
+        entry.metadata()
+    })
 }
 
-/// The room that a file system has, in bytes: for what is in files, or for as many files as it may hold.
-fn free(path: &Path) -> u64 {
-    let Ok(found) = statvfs(path) else { return u64::MAX };
-    let blocks = found.f_bavail.saturating_mul(found.f_frsize);
-    // Some count no files.
-    if found.f_files == 0 { blocks } else { blocks.min(found.f_favail.saturating_mul(LEAST)) }
+/// Gives a directory back the rights that its program took from it.
+fn open_again(directory: &Path, error: io::Error) -> io::Result<()> {
+    if error.kind() != io::ErrorKind::PermissionDenied || nix::unistd::geteuid().is_root() {
+        return Err(error);
+    }
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+}
+
+/// What counts for something that cannot be looked at: nothing where it is gone or another user's, and too much
+/// otherwise.
+fn unseen(error: &io::Error) -> u64 {
+    let gone =
+        [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::PermissionDenied];
+    if gone.contains(&error.kind()) { 0 } else { u64::MAX }
+}
+
+impl Room {
+    /// Of the file system of a path.
+    fn of(path: &Path) -> Self {
+        let Ok(found) = statvfs(path) else { return Self { content: u64::MAX, files: u64::MAX } };
+        let content = found.f_bavail.saturating_mul(found.f_frsize);
+        // Some count no files.
+        let files =
+            if found.f_files == 0 { u64::MAX } else { found.f_favail.saturating_mul(LEAST) };
+        Self { content, files }
+    }
+
+    /// What is less by now, of whichever there is less: a file system may have much more room for the one than for the
+    /// other.
+    fn lost(self, now: Self) -> u64 {
+        let content = self.content.saturating_sub(now.content);
+        content.max(self.files.saturating_sub(now.files))
+    }
 }
 
 #[cfg(test)]
@@ -173,8 +253,16 @@ mod tests {
     use super::*;
 
     fn walked(place: &Path, most: u64) -> (bool, u64) {
-        let mut walk =
-            Walk { began: Instant::now(), left: vec![place.to_owned()], found: 0, free: 0 };
+        let mut walk = Walk {
+            began: Instant::now(),
+            open: None,
+            left: vec![place.to_owned()],
+            reading: None,
+            found: 0,
+            held: 0,
+            hidden: false,
+            free: Room { content: 0, files: 0 },
+        };
         while !walk.step(most) {}
         (walk.found > most, walk.found)
     }
@@ -203,14 +291,47 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_file_that_is_open_takes_its_room() {
+    fn what_is_hidden_is_lost_from_the_same_room_each_time() {
+        let room = |content, files| Room { content, files };
+        let mut walk = Walk {
+            began: Instant::now(),
+            open: None,
+            left: vec![],
+            reading: None,
+            found: 10,
+            held: 0,
+            hidden: false,
+            free: room(50, 500),
+        };
+        assert_eq!(walk.room(room(100, 100)), room(60, 510));
+        walk.hidden = true;
+        assert_eq!(walk.room(room(100, 600)), room(100, 600));
+        assert_eq!(walk.room(room(40, 400)), room(60, 510));
+    }
+
+    #[test]
+    fn room_is_lost_whichever_there_is_more_of() {
+        let room = |content, files| Room { content, files };
+        for (before, now, lost) in [
+            (room(900, 100), room(700, 100), 200),
+            (room(100, 900), room(70, 900), 30),
+            (room(100, 900), room(100, 700), 200),
+            (room(100, 900), room(200, 1000), 0),
+            (room(100, u64::MAX), room(80, u64::MAX), 20),
+        ] {
+            assert_eq!(before.lost(now), lost, "{before:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_too_much_unless_it_is_gone() {
         let place = tempfile::tempdir().unwrap();
-        let child_of_this = deleted(place.path(), Reach::Descendants);
-        assert_eq!(child_of_this, 0);
-        let path = place.path().join("file");
-        fs::write(&path, vec![1; 1 << 20]).unwrap();
-        let _open = fs::File::open(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        assert!(deleted(place.path(), Reach::Namespace) >= 1 << 20);
+        let shut = place.path().join("shut");
+        fs::create_dir(&shut).unwrap();
+        fs::write(shut.join("file"), vec![1; 1 << 20]).unwrap();
+        fs::set_permissions(&shut, fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(walked(place.path(), u64::MAX).1 >= 1 << 20, "a directory that may only be listed");
+        assert_eq!(unseen(&io::Error::from_raw_os_error(nix::libc::ENAMETOOLONG)), u64::MAX);
+        assert_eq!(unseen(&io::Error::from_raw_os_error(nix::libc::ENOENT)), 0);
     }
 }

@@ -1,12 +1,12 @@
 //! What the host says, read from the socket.
 
-use std::io::{self, IoSliceMut, Read};
-use std::mem::MaybeUninit;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use rustix::net::RecvFlags;
 
+use crate::descriptors;
 use crate::stdio::Theirs;
 use crate::wire::{Order, Request};
 
@@ -76,22 +76,8 @@ impl Requests {
     /// Receives bytes and descriptors; false at the end.
     fn receive(&mut self, descriptors: &mut Vec<OwnedFd>) -> io::Result<bool> {
         let mut chunk = [0; 16 * 1024];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            &self.socket,
-            &mut [IoSliceMut::new(&mut chunk)],
-            &mut ancillary,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
-        if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(io::Error::other("the descriptors of an order were cut off"));
-        }
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(rights) = message {
-                descriptors.extend(rights);
-            }
-        }
+        let received = descriptors::receive(&self.socket, &mut chunk, RecvFlags::empty())?;
+        descriptors.extend(received.descriptors);
         self.buffer.extend_from_slice(&chunk[..received.bytes]);
         Ok(received.bytes > 0)
     }

@@ -18,6 +18,7 @@ use crate::wire::Enforced;
 pub(super) fn apply(plan: &Plan, identity: &Identity, view: bool) -> Result<Enforced, String> {
     let said = |step: &str, error: io::Error| format!("cannot {step} ({error})");
     let mut missing = Vec::new();
+    identity.enter().map_err(|error| said("enter a user namespace of its own", error))?;
     drop_bounding_set();
     identity.assume().map_err(|error| said("change to a user of its own", error))?;
     drop_capabilities().map_err(|error| said("drop all capabilities", error))?;
@@ -35,6 +36,9 @@ pub(super) fn apply(plan: &Plan, identity: &Identity, view: bool) -> Result<Enfo
     if !view {
         missing.extend(without_view(plan, landlock));
     }
+    if identity.user() == 0 && landlock == 0 {
+        return Err("it would run as root with nothing that keeps it from root's files: there is no Landlock, and other users may not enter the directory that it works in. Let others enter the directories above it (`chmod o+x`), or run Cyrus as another user".into());
+    }
     if identity.user() == 0 {
         missing.push(
             "a user of its own: it runs as root without capabilities, because other users may not enter \
@@ -48,8 +52,12 @@ pub(super) fn apply(plan: &Plan, identity: &Identity, view: bool) -> Result<Enfo
             missing.join("; ")
         ));
     }
-    syscalls::restrict(!view && plan.isolated, !view)
-        .map_err(|error| format!("cannot filter system calls ({error})"))?;
+    let filtered = if view {
+        syscalls::restrict_in_view()
+    } else {
+        syscalls::restrict_without_view(plan.isolated)
+    };
+    filtered.map_err(|error| format!("cannot filter system calls ({error})"))?;
     Ok(Enforced { view, landlock, user: identity.user(), isolated: plan.isolated, missing })
 }
 

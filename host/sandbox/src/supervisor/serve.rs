@@ -1,5 +1,6 @@
 //! One program, from the order that starts it to the end of all that it started.
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -17,7 +18,7 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use super::identity::Identity;
 use super::requests::Requests;
 use super::view::Failed;
-use super::{disk, memory, network, report, restrict, tree, view};
+use super::{Sandboxing, disk, memory, network, report, restrict, tree, view};
 use crate::child::{Exit, Signal};
 use crate::policy::Plan;
 use crate::resources::Exceeded;
@@ -54,23 +55,24 @@ impl Reach {
 /// Says that it is ready, starts what it is told to, serves the host's requests, and returns when the program has
 /// ended or the host is gone, and nothing of the program is left (or, in a namespace, will be when this returns).
 ///
-/// `identity`: who a sandboxed program is. In a namespace, none says that programs get no sandbox there.
+/// `sandboxing`: in a namespace, none says that programs get no sandbox there. `ready`: how it says so.
 pub(super) fn serve(
     control: UnixStream,
     reach: Reach,
-    identity: Option<Identity>,
-    fresh_proc: bool,
+    sandboxing: Option<Sandboxing>,
+    ready: &Report,
 ) -> io::Result<()> {
     // A program of the same user could otherwise attach to this process and speak for it.
     prctl::set_dumpable(false)?;
-    report(&control, &Report::Ready { fresh_proc })?;
+    report(&control, ready)?;
+    let fresh_proc = matches!(ready, Report::Ready { fresh_proc: true, .. });
     let mut requests = Requests::new(control);
     let Some((order, theirs, courier)) = requests.order()? else {
         return Ok(());
     };
-    let started = match (&order.plan, identity) {
-        (Some(plan), Some(identity)) => {
-            confined(&order, plan, identity, reach, theirs, courier.as_ref())
+    let started = match (&order.plan, sandboxing) {
+        (Some(plan), Some(sandboxing)) => {
+            confined(&order, plan, sandboxing, theirs, courier.as_ref())
         }
         (None, _) => start(&order, reach == Reach::Namespace, theirs, |_| {})
             .map(|program| (Some(program), None)),
@@ -108,13 +110,19 @@ struct Watches {
 impl Watches {
     /// How long until something is to be measured.
     fn pause(&self) -> Option<&Timespec> {
+        // The program changes what is looked at meanwhile: the shorter a look is, the better.
+        if self.disk.as_ref().is_some_and(disk::Watch::is_under_way) {
+            return Some(&memory::SOON);
+        }
         let of_memory = self.memory.as_ref().map(|memory| &memory.pause);
         of_memory.or(self.disk.as_ref().map(|_| &memory::SELDOM))
     }
 
-    /// Measures, and returns the limit that is passed. After the first one there is nothing more to measure.
-    fn passed(&mut self) -> Option<Exceeded> {
+    /// Measures, and returns the limit that is passed. After the first one there is nothing more to measure. `ended`:
+    /// the program did, and only what it leaves on disk is of interest.
+    fn passed(&mut self, ended: bool) -> Option<Exceeded> {
         let limit = if let Some(memory) = &mut self.memory
+            && !ended
             && memory.is_passed()
         {
             Exceeded::Memory(memory.most)
@@ -138,17 +146,18 @@ fn disk_watch(order: &Order, reach: Reach, view: bool) -> Option<disk::Watch> {
 fn confined(
     order: &Order,
     plan: &Plan,
-    mut identity: Identity,
-    reach: Reach,
+    Sandboxing { mut identity, network }: Sandboxing,
     theirs: Theirs,
     courier: Option<&OwnedFd>,
 ) -> Result<(Option<Pid>, Option<Enforced>), Failure> {
-    if reach == Reach::Namespace {
+    let pipes = |error: io::Error| Failure::Sandbox(format!("cannot give it its pipes ({error})"));
+    if let Some(network) = network {
+        identity.give_pipes(&theirs).map_err(pipes)?;
         // This process is restricted, and the program with it: the first process of a namespace has to be no better
         // a target than what it started.
         let failed = |Failed { step, error }| Failure::Sandbox(format!("cannot {step} ({error})"));
         view::enter(plan, &identity).map_err(failed)?;
-        network::enter(plan, courier).map_err(|error| {
+        network::enter(plan, &network, courier).map_err(|error| {
             Failure::Sandbox(format!("cannot give it a network of its own ({error})"))
         })?;
         let enforced = restrict::apply(plan, &identity, true).map_err(Failure::Sandbox)?;
@@ -156,8 +165,11 @@ fn confined(
         let again =
             prctl::set_pdeathsig(signal::Signal::SIGKILL).and_then(|()| prctl::set_dumpable(false));
         again.map_err(|error| Failure::Sandbox(error.to_string()))?;
-        let program =
-            if order.rehearsal { None } else { Some(start(order, true, theirs, |_| {})?) };
+        let program = if order.rehearsal {
+            None
+        } else {
+            Some(start(order, true, theirs, |command| shorten_tmp(command, order, plan))?)
+        };
         return Ok((program, Some(enforced)));
     }
     let directory = Path::new(&order.directory);
@@ -165,6 +177,7 @@ fn confined(
     if !writable.iter().all(|bind| identity.reaches(&bind.source)) || !identity.reaches(directory) {
         identity.stay();
     }
+    identity.give_pipes(&theirs).map_err(pipes)?;
     for bind in writable {
         identity.give(&bind.source).map_err(|error| {
             Failure::Sandbox(format!(
@@ -174,6 +187,16 @@ fn confined(
         })?;
     }
     without_view(order, plan.clone(), identity, theirs)
+}
+
+/// Names the directory for temporary files by its short path in a view, which names of sockets have room for.
+fn shorten_tmp(command: &mut Command, order: &Order, plan: &Plan) {
+    let is_tmp = |(name, value): &(OsString, OsString)| {
+        name == "TMPDIR" && plan.tmp.as_ref().is_some_and(|tmp| tmp.as_os_str() == value)
+    };
+    if plan.has_tmp_at(Path::new("/tmp")) && order.env.iter().any(is_tmp) {
+        command.env("TMPDIR", "/tmp");
+    }
 }
 
 /// Starts a program that restricts itself between fork and exec. This process stays what it is: out of the program's
@@ -233,15 +256,21 @@ fn supervise(
 
     let started = Report::Started { pid: program.as_raw(), enforced };
     let mut told = report(requests.socket(), &started);
+    let mut exit = reap(program);
     while told.is_ok() {
-        if let Some(exit) = reap(program) {
+        if let Some(exit) = exit {
             return report(requests.socket(), &Report::Ended(exit));
         }
         let asked = wait_for_either(requests.socket(), &bell, watches.pause())?;
-        while bell.read_signal()?.is_some() {}
-        if let Some(limit) = watches.passed() {
+        // Once: it is one signal, however often it was sent, and a program can go on sending it.
+        let _ = bell.read_signal()?;
+        exit = reap(program);
+        if let Some(limit) = watches.passed(exit.is_some()) {
             told = report(requests.socket(), &Report::Exceeded(limit));
             reach.kill();
+        }
+        if exit.is_some() {
+            continue;
         }
         if asked {
             match requests.read()? {

@@ -27,6 +27,9 @@ const SET_STRING: libc::c_uint = 1;
 const CREATE: libc::c_uint = 6;
 const EMPTY: &CStr = c"";
 
+/// The stack of a [`Holder`], in bytes: far more than two system calls take.
+const HOLDER_STACK: usize = 16 << 10;
+
 /// `struct mount_attr`.
 #[repr(C)]
 struct MountAttr {
@@ -141,6 +144,99 @@ pub(super) fn fork() -> io::Result<Option<nix::unistd::Pid>> {
         nix::unistd::ForkResult::Parent { child } => Ok(Some(child)),
         nix::unistd::ForkResult::Child => Ok(None),
     }
+}
+
+/// Ends this process, which was forked: what its parent has to do at its own end is not done.
+pub(super) fn exit(code: i32) -> ! {
+    // SAFETY: it does not return, and runs nothing of this process.
+    unsafe { libc::_exit(code) }
+}
+
+/// A process in a user namespace of its own that does nothing, for others to have the namespace from.
+#[derive(Debug)]
+pub(super) struct Holder {
+    process: nix::unistd::Pid,
+    /// What it runs on, in this process's memory.
+    _stack: Vec<u8>,
+}
+
+impl Holder {
+    /// Starts one. This process must have one thread, and root's rights.
+    pub(super) fn new() -> io::Result<Self> {
+        extern "C" fn hold(parent: *mut libc::c_void) -> libc::c_int {
+            // The parent's number, which is no address.
+            let parent = i32::try_from(parent.addr()).unwrap_or_default();
+            // SAFETY: numbers only, and no call of these fails, so that nothing is written where the parent reads.
+            unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                // When it is another's already, that signal was missed.
+                while libc::getppid() == parent {
+                    libc::pause();
+                }
+            }
+            0
+        }
+        let mut stack = vec![0_u8; HOLDER_STACK];
+        let flags = libc::CLONE_VM | libc::CLONE_NEWUSER | libc::SIGCHLD;
+        let parent = std::ptr::without_provenance_mut(std::process::id() as usize);
+        let top = stack.as_mut_ptr_range().end;
+        // SAFETY: the child runs a function that touches nothing but its stack, which outlives it: the holder is dropped
+        // first. The stack's end is rounded down to what the architecture asks.
+        let child = checked(
+            unsafe { libc::clone(hold, top.map_addr(|top| top & !0xf).cast(), flags, parent) }
+                .into(),
+        )?;
+        let process = nix::unistd::Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?);
+        Ok(Self { process, _stack: stack })
+    }
+
+    pub(super) fn process(&self) -> nix::unistd::Pid {
+        self.process
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(self.process, nix::sys::signal::Signal::SIGKILL);
+        let _ = nix::sys::wait::waitpid(self.process, None);
+    }
+}
+
+/// Forks into a control group. This process must have one thread.
+///
+/// The C library knows nothing of it, so that in the child the number of the thread that it keeps for itself is the parent's.
+/// With one thread it is used for nothing.
+pub(super) fn fork_into(group: BorrowedFd<'_>) -> io::Result<Option<nix::unistd::Pid>> {
+    /// `struct clone_args`.
+    #[derive(Default)]
+    #[repr(C)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let arguments = Arguments {
+        flags: CLONE_INTO_CGROUP,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        cgroup: u64::from(group.as_raw_fd().cast_unsigned()),
+        ..Arguments::default()
+    };
+    // SAFETY: without a stack of its own and without shared memory this is a fork, for which one thread is enough; the
+    // kernel reads as many bytes of the arguments as it is given.
+    let child = checked(unsafe {
+        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>())
+    })?;
+    let child = i32::try_from(child).map_err(io::Error::other)?;
+    Ok((child != 0).then(|| nix::unistd::Pid::from_raw(child)))
 }
 
 /// Brings the loopback interface of this process's network namespace up.

@@ -3,6 +3,7 @@
 //! A call is refused with an error, never by ending the program: many programs try, and have another way.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use nix::libc;
 use seccompiler::{
@@ -41,6 +42,8 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
+    // Memory that counts as a file's.
+    libc::SYS_memfd_secret,
     libc::SYS_fanotify_init,
     libc::SYS_lookup_dcookie,
     libc::SYS_vhangup,
@@ -103,22 +106,61 @@ const INJECTING: [u64; 2] = [libc::TIOCSTI, 0x541c];
 /// Modes of files that give their owner's rights to others.
 const SET_ID: [u64; 2] = [0o4000, 0o2000];
 
+/// What `O_TMPFILE` has beside `O_DIRECTORY`: a file without a name.
+const NAMELESS: libc::c_int = libc::O_TMPFILE & !libc::O_DIRECTORY;
+
+/// The first process of a view's namespace: its supervisor.
+const FIRST: u64 = 1;
+
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Filters this process's system calls. `no_view`: only TCP streams to be had, since nothing else keeps the program
-/// from the host's network, and no sockets by path, since nothing else keeps it from the host's services.
-pub(super) fn restrict(only_tcp: bool, no_view: bool) -> Result<(), seccompiler::Error> {
-    // Later filters are asked as well as earlier ones, and the strictest answer counts.
-    for (errno, rules) in [
-        (libc::ENOSYS, unknown()),
-        (libc::EAFNOSUPPORT, families(no_view)?),
-        (libc::EPERM, forbidden(only_tcp)?),
-    ] {
-        let refuse = SeccompAction::Errno(errno.cast_unsigned());
-        let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture())?;
-        apply_filter(&BpfProgram::try_from(filter)?)?;
+/// What the system calls of a process are asked against.
+pub(super) struct Filters(Vec<BpfProgram>);
+
+/// The filters of a program with a view. To write them takes longer than to fork, so a stem has them before.
+static OF_VIEWS: LazyLock<Result<Filters, String>> =
+    LazyLock::new(|| Filters::new(false, false).map_err(|error| error.to_string()));
+
+impl Filters {
+    /// `only_tcp`: only TCP streams are to be had, since nothing else keeps the program from the host's network.
+    /// `no_view`: no sockets by path, since nothing else keeps it from the host's services.
+    fn new(only_tcp: bool, no_view: bool) -> Result<Self, seccompiler::Error> {
+        let mut programs = Vec::new();
+        for (errno, rules) in [
+            (libc::ENOSYS, unknown()),
+            (libc::EAFNOSUPPORT, families(no_view)?),
+            (libc::EPERM, forbidden(only_tcp, no_view)?),
+        ] {
+            let refuse = SeccompAction::Errno(errno.cast_unsigned());
+            let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture())?;
+            programs.push(BpfProgram::try_from(filter)?);
+        }
+        programs.push(without_x32());
+        Ok(Self(programs))
     }
-    apply_filter(&without_x32())
+
+    /// Filters this process's system calls. Later filters are asked as well as earlier ones, and the strictest answer
+    /// counts.
+    fn apply(&self) -> Result<(), seccompiler::Error> {
+        self.0.iter().try_for_each(|program| apply_filter(program))
+    }
+}
+
+/// Has the filters of views ready for what is forked from this process.
+pub(super) fn prepare() {
+    LazyLock::force(&OF_VIEWS);
+}
+
+/// Filters the system calls of a program with a view.
+pub(super) fn restrict_in_view() -> Result<(), String> {
+    let filters = OF_VIEWS.as_ref().map_err(Clone::clone)?;
+    filters.apply().map_err(|error| error.to_string())
+}
+
+/// The same without a view. `isolated`: it is to have no network.
+pub(super) fn restrict_without_view(isolated: bool) -> Result<(), String> {
+    let filters = Filters::new(isolated, true).map_err(|error| error.to_string())?;
+    filters.apply().map_err(|error| error.to_string())
 }
 
 fn architecture() -> TargetArch {
@@ -171,7 +213,7 @@ fn families(no_view: bool) -> Result<Rules, seccompiler::Error> {
     Ok([(libc::SYS_socket, vec![others, netlink])].into())
 }
 
-fn forbidden(only_tcp: bool) -> Result<Rules, seccompiler::Error> {
+fn forbidden(only_tcp: bool, no_view: bool) -> Result<Rules, seccompiler::Error> {
     let mut rules: Rules = FORBIDDEN.iter().map(|&call| (call, Vec::new())).collect();
     for flag in NAMESPACES.map(unsigned) {
         add(&mut rules, libc::SYS_clone, &[(0, SeccompCmpOp::MaskedEq(flag), flag)])?;
@@ -184,21 +226,39 @@ fn forbidden(only_tcp: bool) -> Result<Rules, seccompiler::Error> {
         for (call, mode) in [(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (FCHMODAT2, 2)] {
             add(&mut rules, call, &[(mode, set.clone(), bit)])?;
         }
-        add(&mut rules, libc::SYS_mknodat, &[(2, set.clone(), bit)])?;
+        for call in [libc::SYS_mknodat, libc::SYS_mkdirat] {
+            add(&mut rules, call, &[(2, set.clone(), bit)])?;
+        }
         #[cfg(target_arch = "x86_64")]
-        for call in [libc::SYS_chmod, libc::SYS_creat, libc::SYS_mknod] {
+        for call in [libc::SYS_chmod, libc::SYS_creat, libc::SYS_mknod, libc::SYS_mkdir] {
             add(&mut rules, call, &[(1, set.clone(), bit)])?;
         }
-        // The mode counts only when a file may be made.
-        let creating = SeccompCmpOp::MaskedEq(unsigned(libc::O_CREAT));
-        let created = unsigned(libc::O_CREAT);
-        add(
-            &mut rules,
-            libc::SYS_openat,
-            &[(2, creating.clone(), created), (3, set.clone(), bit)],
-        )?;
-        #[cfg(target_arch = "x86_64")]
-        add(&mut rules, libc::SYS_open, &[(1, creating, created), (2, set, bit)])?;
+        // The mode counts only when a file may be made, with a name or without.
+        for made in [libc::O_CREAT, NAMELESS].map(unsigned) {
+            let creating = SeccompCmpOp::MaskedEq(made);
+            let conditions = [(2, creating.clone(), made), (3, set.clone(), bit)];
+            add(&mut rules, libc::SYS_openat, &conditions)?;
+            #[cfg(target_arch = "x86_64")]
+            add(&mut rules, libc::SYS_open, &[(1, creating, made), (2, set.clone(), bit)])?;
+        }
+    }
+    // Limits of another process: what measures a program is one, of the same user.
+    add(&mut rules, libc::SYS_prlimit64, &[(0, SeccompCmpOp::Ne, 0)])?;
+    // How much of the processors others have: in a view the first process, of the same user; without one each process
+    // of that user, those that measure and start programs among them.
+    let others = if no_view { (SeccompCmpOp::Ne, 0) } else { (SeccompCmpOp::Eq, FIRST) };
+    for call in [
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setattr,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setscheduler,
+    ] {
+        add(&mut rules, call, &[(0, others.0.clone(), others.1)])?;
+    }
+    // By its number, or as one of its user.
+    for (call, user) in [(libc::SYS_setpriority, 2), (libc::SYS_ioprio_set, 3)] {
+        add(&mut rules, call, &[(1, others.0.clone(), others.1)])?;
+        add(&mut rules, call, &[(0, SeccompCmpOp::Eq, user)])?;
     }
     if only_tcp {
         only_tcp_streams(&mut rules)?;

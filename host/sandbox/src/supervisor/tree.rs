@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -85,6 +86,13 @@ pub(super) fn processes() -> impl Iterator<Item = Pid> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .map(Pid::from_raw)
+}
+
+/// What the kernel says of each thread of a process, by `/proc/PID/task/TID`. What it says of a process is what it says
+/// of its first thread, which may have ended and hold nothing any more, or have other files open than the others.
+pub(super) fn threads(pid: Pid) -> impl Iterator<Item = PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }
 
 /// The processes and threads of the user that this process is.

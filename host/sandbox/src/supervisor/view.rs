@@ -27,10 +27,25 @@ const ROOT_BYTES: u64 = 16 << 20;
 const SHM_BYTES: u64 = 1 << 30;
 
 /// The most files and directories of a file system in memory.
-const INODES: u64 = 1 << 20;
+const INODES: u64 = 200_000;
+
+/// Directories for temporary files, which are one.
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Devices that every program gets.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// Where the root has the directories that hidden ones are covered with.
+const HIDDEN: &str = ".hidden";
+
+/// Links of every view, and where they lead.
+const LINKS: [(&str, &str); 5] = [
+    ("var/run", "/run"),
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+    ("dev/stderr", "/proc/self/fd/2"),
+];
 
 /// What could not be done, and what the system said.
 #[derive(Debug)]
@@ -44,7 +59,7 @@ fn at(step: impl Into<String>) -> impl FnOnce(io::Error) -> Failed {
     move |error| Failed { step, error }
 }
 
-/// What is mounted, and what is written over with nothing at the end.
+/// What is mounted, and what is made read-only at the end.
 struct View {
     root: OwnedFd,
     /// Made read-only when everything is in place.
@@ -74,6 +89,9 @@ fn build(plan: &Plan, identity: &Identity) -> Result<(), Failed> {
         match (step, source) {
             (Step::Bind(bind), Some(source)) => {
                 view.put(&source.tree, &bind.target, source.directory)?;
+                if source.directory && plan.tmp.as_ref() == Some(&bind.target) {
+                    view.temporary(&source.tree, plan)?;
+                }
             }
             (Step::Hide(path), _) => view.hide(path)?,
             (Step::Bind(_), None) => {}
@@ -158,24 +176,50 @@ impl View {
             .map_err(|error| at("open /proc")(error.into()))?;
         // It has to be attached somewhere before anything is attached in it.
         sys::attach(root.as_fd(), stage.as_fd()).map_err(at("attach a root in memory"))?;
-        file(&root, ".empty", b"").map_err(at("make an empty file"))?;
+        file(&root, Path::new(".empty"), b"").map_err(at("make an empty file"))?;
+        mkdirat(&root, HIDDEN, Mode::from_raw_mode(0o755))
+            .map_err(|error| at("make an empty directory")(error.into()))?;
         Ok(Self { root, sealed: Vec::new() })
     }
 
     /// What is there besides the mounts of the plan.
     fn skeleton(&mut self, plan: &Plan) -> Result<(), Failed> {
         let failed = |path: &Path| at(format!("make {}", path.display()));
-        for path in ["/run", "/var", "/home", "/root", "/mnt", "/srv", "/media"].map(Path::new) {
-            self.directory(path).map_err(failed(path))?;
+        // Nothing is mounted yet, and there are no links: a path leads where it says.
+        for path in ["dev", "run", "var", "home", "root", "mnt", "srv", "media"].map(Path::new) {
+            mkdirat(&self.root, path, Mode::from_raw_mode(0o755))
+                .map_err(|error| failed(path)(error.into()))?;
         }
-        self.link(Path::new("/var/run"), Path::new("/run"))?;
+        for (place, target) in LINKS {
+            symlinkat(target, &self.root, place)
+                .map_err(|error| failed(Path::new(place))(error.into()))?;
+        }
         let proc = sys::new_filesystem(c"proc", &[], attr::NOSUID | attr::NODEV | attr::NOEXEC)
             .map_err(at("make a /proc of its own"))?;
         self.put(&proc, Path::new("/proc"), true)?;
         let tmp = memory(plan.tmp_bytes, "1777", 0).map_err(at("make a /tmp of its own"))?;
-        let var = sys::clone_tree(tmp.as_fd(), false).map_err(at("copy the mount of /tmp"))?;
-        self.put(&tmp, Path::new("/tmp"), true)?;
-        self.put(&var, Path::new("/var/tmp"), true)
+        let mut attached = false;
+        for path in TEMPORARY.map(Path::new).into_iter().filter(|path| !plan.has_tmp_at(path)) {
+            self.put_again(&tmp, path, attached)?;
+            attached = true;
+        }
+        Ok(())
+    }
+
+    /// Shows the directory for temporary files, which is attached by now, where programs look for one.
+    fn temporary(&mut self, tree: &OwnedFd, plan: &Plan) -> Result<(), Failed> {
+        let places = TEMPORARY.map(Path::new).into_iter().filter(|path| plan.has_tmp_at(path));
+        places.into_iter().try_for_each(|path| self.put_again(tree, path, true))
+    }
+
+    /// Attaches a mount of a directory, or a copy of it where it is attached already.
+    fn put_again(&mut self, tree: &OwnedFd, at_path: &Path, attached: bool) -> Result<(), Failed> {
+        if !attached {
+            return self.put(tree, at_path, true);
+        }
+        let copy = sys::clone_tree(tree.as_fd(), false)
+            .map_err(at(format!("copy the mount for {}", at_path.display())))?;
+        self.put(&copy, at_path, true)
     }
 
     fn devices(&mut self) -> Result<(), Failed> {
@@ -184,10 +228,10 @@ impl View {
             let failed = || format!("mount {}", path.display());
             let device = openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|error| at(failed())(error.into()))?;
+            // A device is no program, whatever its mount allows.
             let tree = sys::clone_tree(device.as_fd(), false).map_err(at(failed()))?;
-            let attributes = attr::NOSUID | attr::NOEXEC;
-            sys::set_attributes(tree.as_fd(), attributes, false, None).map_err(at(failed()))?;
-            self.put(&tree, &path, false)?;
+            let place = file(&self.root, &below(&path), b"").map_err(at(failed()))?;
+            sys::attach(tree.as_fd(), place.as_fd()).map_err(at(failed()))?;
         }
         let shm = memory(SHM_BYTES, "1777", attr::NOEXEC).map_err(at("make a /dev/shm"))?;
         self.put(&shm, Path::new("/dev/shm"), true)?;
@@ -198,20 +242,12 @@ impl View {
             self.put(&terminals, Path::new("/dev/pts"), true)?;
             self.link(Path::new("/dev/ptmx"), Path::new("pts/ptmx"))?;
         }
-        for (name, target) in [
-            ("fd", "/proc/self/fd"),
-            ("stdin", "/proc/self/fd/0"),
-            ("stdout", "/proc/self/fd/1"),
-            ("stderr", "/proc/self/fd/2"),
-        ] {
-            self.link(&Path::new("/dev").join(name), Path::new(target))?;
-        }
         Ok(())
     }
 
     /// The lists of users and groups: root, and the program's own. Other users of the machine are no business of its.
     fn users(&mut self, plan: &Plan, identity: &Identity) -> Result<(), Failed> {
-        let (user, group, home) = (identity.user(), identity.group(), plan.home.display());
+        let ((user, group), home) = (identity.as_shown(), plan.home.display());
         let passwd = format!(
             "root:x:0:0:root:/root:/sbin/nologin\ncyrus:x:{user}:{group}:cyrus:{home}:/bin/sh\n\
              nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
@@ -219,21 +255,19 @@ impl View {
         let groups = format!("root:x:0:\ncyrus:x:{group}:\nnogroup:x:65534:\n");
         for (name, text) in [("passwd", passwd), ("group", groups)] {
             let failed = || format!("make /etc/{name}");
-            file(&self.root, &format!(".{name}"), text.as_bytes()).map_err(at(failed()))?;
+            let place = format!(".{name}");
+            file(&self.root, Path::new(&place), text.as_bytes()).map_err(at(failed()))?;
         }
         Ok(())
     }
 
-    /// Mounts a file of the root itself over another, when there is that.
-    fn cover(&mut self, name: &str, target: &Path) -> Result<(), Failed> {
-        let failed = || format!("cover {}", target.display());
-        let Some(place) = self.find(target).map_err(at(failed()))? else { return Ok(()) };
-        let made = openat(&self.root, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| at(failed())(error.into()))?;
-        let tree = sys::clone_tree(made.as_fd(), false).map_err(at(failed()))?;
+    /// Mounts a file of the root itself over another.
+    fn cover(&self, name: &str, place: &OwnedFd) -> io::Result<()> {
+        let made = openat(&self.root, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let tree = sys::clone_tree(made.as_fd(), false)?;
         let attributes = attr::RDONLY | attr::NOSUID | attr::NODEV;
-        sys::set_attributes(tree.as_fd(), attributes, false, None).map_err(at(failed()))?;
-        sys::attach(tree.as_fd(), place.as_fd()).map_err(at(failed()))
+        sys::set_attributes(tree.as_fd(), attributes, false, None)?;
+        sys::attach(tree.as_fd(), place.as_fd())
     }
 
     fn find(&self, path: &Path) -> io::Result<Option<OwnedFd>> {
@@ -280,16 +314,21 @@ impl View {
 
     /// Puts an empty directory or file over what is at a path, when anything is.
     fn hide(&mut self, path: &Path) -> Result<(), Failed> {
-        let failed = || format!("hide {}", path.display());
-        let Some(place) = self.find(path).map_err(at(failed()))? else { return Ok(()) };
-        let stat = fstat(&place).map_err(|error| at(failed())(error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode).is_dir() {
-            let nothing = memory(ROOT_BYTES, "0755", 0).map_err(at(failed()))?;
-            sys::attach(nothing.as_fd(), place.as_fd()).map_err(at(failed()))?;
+        let mut hide = || -> io::Result<()> {
+            let Some(place) = self.find(path)? else { return Ok(()) };
+            if !FileType::from_raw_mode(fstat(&place)?.st_mode).is_dir() {
+                return self.cover(".empty", &place);
+            }
+            // One for each: what is mounted below it gets its directory there.
+            let name = format!("{HIDDEN}/{}", self.sealed.len());
+            mkdirat(&self.root, &name, Mode::from_raw_mode(0o755))?;
+            let nothing = openat(&self.root, &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            let nothing = sys::clone_tree(nothing.as_fd(), false)?;
+            sys::attach(nothing.as_fd(), place.as_fd())?;
             self.sealed.push(nothing);
-            return Ok(());
-        }
-        self.cover(".empty", path)
+            Ok(())
+        };
+        hide().map_err(at(format!("hide {}", path.display())))
     }
 
     /// Makes a link, where nothing is.
@@ -307,8 +346,15 @@ impl View {
     }
 
     fn become_root(mut self) -> Result<(), Failed> {
-        self.cover(".passwd", Path::new("/etc/passwd"))?;
-        self.cover(".group", Path::new("/etc/group"))?;
+        for name in ["passwd", "group"] {
+            let path = Path::new("/etc").join(name);
+            let found = self.find(&path);
+            found
+                .and_then(|found| {
+                    found.map_or(Ok(()), |found| self.cover(&format!(".{name}"), &found))
+                })
+                .map_err(at(format!("cover {}", path.display())))?;
+        }
         let enter = || -> io::Result<()> {
             rustix::process::fchdir(&self.root)?;
             nix::unistd::pivot_root(".", ".")?;
@@ -333,8 +379,9 @@ fn below(path: &Path) -> PathBuf {
 }
 
 /// Makes a file for all to read.
-fn file(directory: &OwnedFd, name: &str, content: &[u8]) -> io::Result<()> {
+fn file(directory: &OwnedFd, name: &Path, content: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mut file = File::from(openat(directory, name, flags, Mode::from_raw_mode(0o444))?);
-    file.write_all(content)
+    file.write_all(content)?;
+    Ok(file.into())
 }

@@ -19,6 +19,9 @@ const LOOSE_HEADER: usize = 64;
 /// How much is read of a delta to know how long its result is: two numbers.
 const DELTA_HEADER: usize = 20;
 
+/// The most packs of one clone. Each is read by a git process of its own; git itself gathers them from 50 on.
+const MOST_PACKS: u64 = 500;
+
 /// The bytes by which a compressed object may be longer than the object.
 const OVERHEAD: u64 = 1 << 20;
 
@@ -27,12 +30,13 @@ const OVERHEAD: u64 = 1 << 20;
 pub(crate) struct Tally {
     limits: ResultLimits,
     objects: u64,
+    packs: u64,
     bytes: u64,
 }
 
 impl Tally {
     pub(crate) fn new(limits: ResultLimits) -> Self {
-        Self { limits, objects: 0, bytes: 0 }
+        Self { limits, objects: 0, packs: 0, bytes: 0 }
     }
 
     /// Counts objects that are only announced.
@@ -91,6 +95,12 @@ impl Tally {
         name: &str,
         hash_bytes: usize,
     ) -> Result<(), WorkspaceError> {
+        self.packs += 1;
+        if self.packs > MOST_PACKS {
+            return Err(refused(format!(
+                "the executor's clone has more than {MOST_PACKS} packs: run `git gc` in it"
+            )));
+        }
         let input =
             BufReader::with_capacity(64 << 10, File::open(path).map_err(io("cannot read", path))?);
         self.entries(input, name, hash_bytes)

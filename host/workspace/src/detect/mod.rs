@@ -132,13 +132,10 @@ const SEEN_DIRECTORIES: &[&str] = &["bin", "spec", "t", "test", "tests"];
 /// Kinds of files of which there may be any name.
 const ENDINGS: &[&str] = &[".cabal", ".csproj", ".fsproj", ".sln", ".slnx", ".vbproj"];
 
-/// Directories that hold what others wrote, or what is tested with.
-const NOT_LOOKED_INTO: &[&str] = &[
+/// Directories of what is tested with, of what files are made from, and of other people's code.
+const OF_OTHERS: [&str; 16] = [
     "__fixtures__",
-    "__tests__",
     "bower_components",
-    "build",
-    "dist",
     "example",
     "examples",
     "fixture",
@@ -146,20 +143,18 @@ const NOT_LOOKED_INTO: &[&str] = &[
     "node_modules",
     "sample",
     "samples",
-    "spec",
-    "target",
-    "template",
     "templates",
-    "test",
     "testdata",
-    "tests",
     "third-party",
     "third_party",
     "thirdparty",
     "vendor",
     "vendored",
-    "venv",
 ];
+
+/// Directories of tests, and of what is built, besides [`OF_OTHERS`]: no project of its own is there.
+const NO_PROJECTS: [&str; 9] =
+    ["__tests__", "build", "dist", "spec", "target", "template", "test", "tests", "venv"];
 
 /// The names in a directory that say something, and the content of the files of [`READ`].
 pub(crate) type Directory = BTreeMap<String, Option<String>>;
@@ -218,12 +213,21 @@ pub(crate) fn says_something(name: &str, is_directory: bool) -> Option<bool> {
 
 /// Whether projects are looked for in this directory.
 pub(crate) fn is_looked_into(directory: &str) -> bool {
-    let plain = |part: &str| !part.starts_with('.') && !NOT_LOOKED_INTO.contains(&part);
+    let plain = |part: &str| !part.starts_with('.') && !is_not_looked_into(part);
     let nameable = |c: char| c.is_ascii_alphanumeric() || " ._-/+@".contains(c);
     directory.is_empty()
         || directory.split('/').count() <= DEPTH
             && directory.chars().all(nameable)
             && directory.split('/').all(plain)
+}
+
+/// Whether a directory of this name holds what others wrote, or what is tested with.
+pub(crate) fn is_of_others(name: &str) -> bool {
+    OF_OTHERS.contains(&name)
+}
+
+fn is_not_looked_into(name: &str) -> bool {
+    is_of_others(name) || NO_PROJECTS.contains(&name)
 }
 
 /// The checks for a repository with these files: those of the top, and those of projects below that these do not cover.
@@ -249,6 +253,22 @@ pub(crate) fn applies(file: &str, changed: &[Vec<u8>]) -> bool {
         path.strip_prefix(directory.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
     };
     changed.iter().any(below)
+}
+
+/// Whether a path was changed that none of the checks with these files is about: what all of them may share.
+pub(crate) fn is_shared<'a>(files: impl Iterator<Item = &'a str>, changed: &[Vec<u8>]) -> bool {
+    let files: Vec<_> = files.collect();
+    changed.iter().any(|path| {
+        let path = std::slice::from_ref(path);
+        !is_prose(&path[0]) && !files.iter().any(|file| applies(file, path))
+    })
+}
+
+/// Whether a file is written for people, by its name.
+fn is_prose(path: &[u8]) -> bool {
+    let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path).to_ascii_lowercase();
+    [&b".md"[..], b".rst", b".adoc"].iter().any(|ending| name.ends_with(ending))
+        || [&b"license"[..], b"notice", b"authors", b"codeowners"].contains(&&name[..])
 }
 
 fn depth(directory: &str) -> usize {

@@ -106,6 +106,33 @@ impl Manager {
         }
     }
 
+    /// What runs a script of these packages of a workspace, each with its path and its name; `None` where they cannot be
+    /// named.
+    fn runs_in_some(self, script: &str, packages: &[(String, String)]) -> Option<String> {
+        let each = |before: &str, by_name: bool| -> Option<String> {
+            let names = packages.iter().map(|(path, name)| if by_name { name } else { path });
+            let all: Vec<_> = names.collect();
+            let is_known = !all.is_empty() && all.iter().all(|name| !name.is_empty());
+            is_known.then(|| all.iter().flat_map(|name| [" ", before, name]).collect())
+        };
+        Some(match self {
+            Self::Npm if script == "test" => format!("npm test{}", each("-w ", false)?),
+            Self::Npm => format!("npm run {script}{}", each("-w ", false)?),
+            Self::Pnpm => format!("pnpm{} run {script}", each("--filter ./", false)?),
+            Self::Yarn => {
+                let names = each("", true)?;
+                let runs = names
+                    .split_whitespace()
+                    .map(|name| format!("yarn workspace {name} run {script}"));
+                runs.collect::<Vec<_>>().join(" && ")
+            }
+            Self::YarnBerry => {
+                format!("yarn workspaces foreach -A{} run {script}", each("--include ", true)?)
+            }
+            Self::Bun => format!("bun run{} {script}", each("--filter ./", false)?),
+        })
+    }
+
     /// What runs a program of the package's own.
     fn executes(self, program: &str) -> String {
         match self {
@@ -152,9 +179,10 @@ fn workspace(listing: &Listing, directory: &str, manager: Manager) -> Option<Che
     }
     let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
     let below = listing.iter().filter(|(path, _)| !path.is_empty() && path.starts_with(&prefix));
-    let mut packages = below.filter_map(|(_, names)| package(names));
+    let packages = below.filter_map(|(path, names)| Some((&path[prefix.len()..], package(names)?)));
+    let packages: Vec<_> = packages.collect();
     let script = "test";
-    if !packages.any(|package| has_script(&package, script)) {
+    if !packages.iter().any(|(_, package)| has_script(package, script)) {
         return None;
     }
     let turbo = content(here, "turbo.json").is_some_and(|text| text.contains("\"test\""));
@@ -165,9 +193,78 @@ fn workspace(listing: &Listing, directory: &str, manager: Manager) -> Option<Che
     } else if has(here, "lerna.json") && manager != Manager::Pnpm {
         (manager.executes("lerna run test"), "lerna.json")
     } else {
-        (manager.runs_in_each(script), FILE)
+        let fails = packages.iter().any(|(_, package)| only_fails(package, script));
+        let some = || manager.runs_in_some(script, &tested(here, manager, &packages, script));
+        (fails.then(some).flatten().unwrap_or_else(|| manager.runs_in_each(script)), FILE)
     };
     Some(check(Ecosystem::Node, command, file))
+}
+
+/// The packages of a workspace that have a script of this name which does something: where each is, and its name.
+fn tested(
+    top: &Directory,
+    manager: Manager,
+    packages: &[(&str, Value)],
+    script: &str,
+) -> Vec<(String, String)> {
+    let top = package(top).unwrap_or_default();
+    // A list, or an object with one; pnpm has its own file, and takes no notice of what is not in it.
+    let lists = [&top["workspaces"], &top["workspaces"]["packages"]];
+    let patterns: Vec<_> = lists
+        .iter()
+        .filter_map(|list| list.as_array())
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let is_member = |path: &str| {
+        let (out, into): (Vec<&str>, Vec<&str>) =
+            patterns.iter().partition(|pattern| pattern.starts_with('!'));
+        let is = |pattern: &str| {
+            let parts: Vec<_> =
+                pattern.trim_start_matches("./").trim_end_matches('/').split('/').collect();
+            is_at(&parts, &path.split('/').collect::<Vec<_>>())
+        };
+        into.iter().any(|pattern| is(pattern)) && !out.iter().any(|pattern| is(&pattern[1..]))
+    };
+    let plain = |text: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/@-".contains(c);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain)
+    };
+    let found = packages.iter().filter(|(path, package)| {
+        has_script(package, script) && (manager == Manager::Pnpm || is_member(path))
+    });
+    let named = found.map(|(path, package)| {
+        let name = package["name"].as_str().filter(|name| plain(name)).unwrap_or_default();
+        ((*path).to_owned(), name.to_owned())
+    });
+    named.filter(|(path, _)| plain(path)).collect()
+}
+
+/// Whether the parts of a path have the form of a pattern's: `*` stands for any text in one of them, `**` for any number
+/// of them.
+fn is_at(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        (["**", rest @ ..], _) => {
+            is_at(rest, path) || !path.is_empty() && is_at(pattern, &path[1..])
+        }
+        ([first, pattern @ ..], [part, path @ ..]) => {
+            let fits = match first.split_once('*') {
+                Some((before, after)) => {
+                    part.strip_prefix(before).is_some_and(|part| part.ends_with(after))
+                }
+                None => first == part,
+            };
+            fits && is_at(pattern, path)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a package has a script of this name that does nothing and fails, as `npm init` writes it.
+fn only_fails(package: &Value, name: &str) -> bool {
+    let script = package["scripts"][name].as_str().unwrap_or_default();
+    is_placeholder(script) && script.contains("exit") && !script.contains("exit 0")
 }
 
 /// Whether a package has a script of this name that does something.

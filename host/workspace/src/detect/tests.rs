@@ -229,6 +229,33 @@ fn a_project_below_is_checked_where_nothing_above_covers_it() {
 }
 
 #[test]
+fn a_package_whose_test_is_npms_stub_is_left_out() {
+    const STUB: &str =
+        r#"{"scripts": {"test": "echo \"Error: no test specified\" && exit 1"}, "name": "c"}"#;
+    let named = |name: &str| format!(r#"{{"scripts": {{"test": "x"}}, "name": "{name}"}}"#);
+    let (a, b) = (named("@s/a"), named("b"));
+    let top = r#"{"workspaces": ["packages/*", "web", "!packages/old"]}"#;
+    let files = [
+        ("package.json", top),
+        ("packages/a/package.json", &a),
+        ("packages/c/package.json", STUB),
+        ("packages/old/package.json", &b),
+        ("other/package.json", &b),
+        ("web/package.json", &b),
+    ];
+    let with = |file| commands(&[&files[..], &[(file, "")]].concat());
+    let found = |file| with(file).into_iter().next().unwrap_or_default();
+    assert_eq!(found("package-lock.json"), "npm test -w packages/a -w web");
+    assert_eq!(found("yarn.lock"), "yarn workspace @s/a run test && yarn workspace b run test");
+    assert_eq!(found("bun.lock"), "bun run --filter ./packages/a --filter ./web test");
+    let quiet = r#"{"scripts": {"test": "echo none"}}"#;
+    let silent = [files[0], files[1], ("packages/c/package.json", quiet)];
+    assert_eq!(commands(&silent)[0], "npm run test --workspaces --if-present");
+    let odd = [("package.json", top), ("packages/a;b/package.json", &a), files[2]];
+    assert!(commands(&odd).iter().all(|command| !command.contains(';')), "{:?}", commands(&odd));
+}
+
+#[test]
 fn a_check_below_the_top_is_for_changes_below_it() {
     let changed = [b"web/src/a.ts".to_vec(), b"webs/b".to_vec()];
     for (file, expected) in [
@@ -239,6 +266,22 @@ fn a_check_below_the_top_is_for_changes_below_it() {
         ("backend/go.mod", false),
     ] {
         assert_eq!(applies(file, &changed), expected, "{file}");
+    }
+}
+
+#[test]
+fn what_no_check_is_about_may_be_shared_by_all() {
+    let (apart, top) = (["web/package.json", "api/go.mod"], ["Cargo.toml", "web/package.json"]);
+    for (files, path, expected) in [
+        (apart, "common/types.ts", true),
+        (apart, "build.config", true),
+        (apart, "web/a.ts", false),
+        (apart, "README.md", false),
+        (apart, "docs/use.rst", false),
+        (apart, "LICENSE", false),
+        (top, "common/types.ts", false),
+    ] {
+        assert_eq!(is_shared(files.into_iter(), &[path.as_bytes().to_vec()]), expected, "{path}");
     }
 }
 

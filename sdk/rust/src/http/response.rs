@@ -1,6 +1,7 @@
 use super::{HttpError, Rejection, parse_retry_after};
 use crate::{
     Host,
+    json::whole_characters,
     platform::{Answer, ByteStream},
 };
 use serde::de::DeserializeOwned;
@@ -100,7 +101,9 @@ impl Response {
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, HttpError> {
         let request = self.request.clone();
         let bytes = self.bytes().await?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let text = whole_characters(&text);
+        let mut reader = serde_json::Deserializer::from_str(&text);
         serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let what = format!("{request}: the answer is not what was expected: {error}");
             HttpError::Unreadable(what)

@@ -46,9 +46,12 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
         .iter()
         .filter(|script| script.is_set_up)
         .map(|script| {
-            Finding::good("set-up here", format!("{} ({})", script.command, script.origin))
+            let seen = format!("{} ({})", script.command, script.origin);
+            let is_command = script.is_detected;
+            found("set-up here", seen, is_command.then(|| missing(app, &script.command)).flatten())
         })
         .collect();
+    let has_set_up = !rows.is_empty();
     if rows.is_empty() {
         let suggested = validator.suggested_set_up(base).await?;
         rows.extend(suggested.iter().map(|found| {
@@ -67,7 +70,11 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
         rows.push(Finding::new(CHECK, State::Less, seen, mend));
     }
     if !try_checks {
-        rows.extend(checks.iter().map(|check| Finding::good(CHECK, described(check))));
+        rows.extend(checks.iter().map(|check| {
+            // A set-up may bring it.
+            let missing = if has_set_up { None } else { missing(app, &check.command) };
+            found(CHECK, described(check), missing)
+        }));
         return Ok(rows);
     }
     for tried in validator.try_on_base(base, &checks, &|_: SessionEvent| {}).await? {
@@ -84,6 +91,28 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
         });
     }
     Ok(rows)
+}
+
+/// A row for a command, and for the program that it cannot do without.
+fn found(row: &'static str, seen: String, missing: Option<String>) -> Finding {
+    match missing {
+        None => Finding::good(row, seen),
+        Some(program) => Finding::new(
+            row,
+            State::Less,
+            format!("{seen}: `{program}` is not installed, or not on PATH"),
+            "install it, or say what is to be run instead: `validation.commands`, `hooks.setup`",
+        ),
+    }
+}
+
+/// The program that a command begins with, when it is none of the user's.
+fn missing(app: &App, command: &str) -> Option<String> {
+    let own = command.split(" && ").find(|part| !part.starts_with("cd "))?;
+    let name = own.split(' ').next()?;
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+    let is_known = || cyrus_sandbox::find_program(name, app.search_path().as_os_str()).is_some();
+    (is_plain && !name.is_empty() && !is_known()).then(|| name.to_owned())
 }
 
 fn described(check: &Check) -> String {

@@ -33,6 +33,12 @@ pub(crate) async fn remove(
 async fn remove_one(app: &App, id: &SessionId, results: bool, force: bool) -> Result<()> {
     let store = app.store().await?;
     let state = store.snapshot(id).await.map_err(as_usage)?.state;
+    let is_held = store.sessions().await?.iter().any(|one| one.session.id == *id && one.held);
+    if is_held {
+        return Err(usage(format!(
+            "session {id} is being worked on: stop it first with `cyrus session stop {id}`"
+        )));
+    }
     if !matches!(state, SessionState::Finished(_)) && !force {
         return Err(usage(format!(
             "session {id} is {}, and can be resumed: `cyrus session rm {id} --force` removes it all the same",

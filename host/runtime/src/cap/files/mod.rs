@@ -11,7 +11,7 @@ mod walk;
 use crate::state::State;
 use names::is_git;
 use std::{fs::File, sync::Arc};
-use walk::{Last, Place, walk};
+use walk::{Last, Place, is_special, walk};
 use wasmtime::{
     Result,
     component::{HasData, Linker, Resource},
@@ -64,6 +64,14 @@ impl Files<'_> {
         let Place { parent, name } = walked.map_err(FsError::trap)??;
         let parent = Descriptor::Dir(Dir::new(parent, perms, mode, false));
         Ok((Held(self.0.table.push(parent)?), name))
+    }
+
+    /// Refuses what would hold up the thread that opens it: a pipe waits for its other end.
+    async fn holds_nothing_up(&mut self, held: &Held, name: &str) -> FsResult<()> {
+        let parent = Arc::clone(&self.directory(&held.fd())?.dir);
+        let name = name.to_owned();
+        let looked = tokio::task::spawn_blocking(move || is_special(&parent, &name)).await;
+        if looked.map_err(FsError::trap)? { Err(ErrorCode::NotPermitted.into()) } else { Ok(()) }
     }
 
     fn release(&mut self, held: Held) -> FsResult<()> {
@@ -159,13 +167,13 @@ impl wit::HostDescriptor for Files<'_> {
     ) -> FsResult<Fd> {
         // What has to be new is not a link to something.
         let last = if open.contains(OpenFlags::EXCLUSIVE) { Last::Itself } else { last(flags) };
-        at!(self, fd, path, last, |at, name| self.0.open_at(
-            at,
-            PathFlags::empty(),
-            name,
-            open,
-            mode
-        ))
+        let (held, name) = self.place(&fd, path, last).await?;
+        let opened = match self.holds_nothing_up(&held, &name).await {
+            Ok(()) => self.0.open_at(held.fd(), PathFlags::empty(), name, open, mode).await,
+            Err(error) => Err(error),
+        };
+        self.release(held)?;
+        opened
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {

@@ -45,6 +45,16 @@ pub(super) fn walk(root: &File, path: &str, last: Last) -> Result<Place, ErrorCo
     walk.go(last, path.ends_with(['/', '.']) && leads_to_directory(path))
 }
 
+/// Whether something has this name that is neither a file, a directory nor a link: a pipe, a socket, a device.
+pub(super) fn is_special(parent: &File, name: &str) -> bool {
+    statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| {
+        !matches!(
+            FileType::from_raw_mode(found.st_mode),
+            FileType::RegularFile | FileType::Directory | FileType::Symlink
+        )
+    })
+}
+
 /// Whether a path that ends so has to be a directory's.
 fn leads_to_directory(path: &str) -> bool {
     matches!(path.rsplit('/').next(), Some("" | "." | ".."))

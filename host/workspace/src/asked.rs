@@ -1,0 +1,191 @@
+//! A `git cat-file` that stays and is asked what names mean and what files hold. An answer of it takes a tenth of the
+//! time that starting a git takes, of which a session would start some twenty. It sees what others write meanwhile.
+//!
+//! Where there is none (git older than 2.36) or it ended (an object that is broken, a limit), there is no answer here,
+//! and the caller starts a git for the question.
+
+use crate::{
+    confinement::Confinement,
+    git::{Call, Git},
+    object::ObjectId,
+};
+use cyrus_sandbox::{Child, ChildOutput, ChildStdin};
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    time::timeout,
+};
+
+/// How long an answer may take.
+const TIME: Duration = Duration::from_mins(1);
+
+/// The longest content that is read this way, in bytes.
+const CONTENT_BYTES: usize = 8 << 20;
+
+/// One for each repository that was asked about.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    idle: Mutex<HashMap<PathBuf, Process>>,
+    unknown: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Process {
+    /// It ends when this is dropped.
+    _child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildOutput>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Info,
+    Contents,
+}
+
+/// The first line of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    object: ObjectId,
+    is_blob: bool,
+    bytes: usize,
+}
+
+impl Asked {
+    /// The object of a name. The outer `None`: ask otherwise.
+    pub(crate) async fn object(
+        &self,
+        git: &Git,
+        repository: &Path,
+        name: &str,
+    ) -> Option<Option<ObjectId>> {
+        let (head, _) = self.ask(git, repository, Question::Info, name).await?;
+        Some(head.map(|head| head.object))
+    }
+
+    /// The content of the file that a name means. The outer `None`: ask otherwise.
+    pub(crate) async fn content(
+        &self,
+        git: &Git,
+        repository: &Path,
+        name: &str,
+    ) -> Option<Option<Vec<u8>>> {
+        let (head, content) = self.ask(git, repository, Question::Contents, name).await?;
+        Some(head.filter(|head| head.is_blob).map(|_| content))
+    }
+
+    async fn ask(
+        &self,
+        git: &Git,
+        repository: &Path,
+        question: Question,
+        name: &str,
+    ) -> Option<(Option<Head>, Vec<u8>)> {
+        // A name is a line.
+        if name.contains(['\n', '\0']) || self.unknown.load(Ordering::Relaxed) {
+            return None;
+        }
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out while it is asked: after a question that was given up, its next answer would be that one's.
+        let known = idle().remove(repository);
+        let is_new = known.is_none();
+        let mut process = match known {
+            Some(process) => process,
+            None => Process::start(git, repository).await?,
+        };
+        match timeout(TIME, process.ask(question, name)).await {
+            Ok(Ok(answer)) => {
+                idle().insert(repository.to_owned(), process);
+                Some(answer)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a git that stays did not answer");
+                // One that says nothing at all does not know the command.
+                let ended = error.kind() == ErrorKind::UnexpectedEof;
+                self.unknown.fetch_or(is_new && ended, Ordering::Relaxed);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+impl Process {
+    async fn start(git: &Git, repository: &Path) -> Option<Self> {
+        let call: Call = git.in_main(repository, &["cat-file", "--batch-command"]).await.ok()?;
+        let child = git.spawn(call.confined(Confinement::only_limits())).await;
+        let mut child = child.inspect_err(|error| tracing::debug!(%error, "no git stays")).ok()?;
+        let (input, output) = (child.take_stdin()?, child.take_stdout()?);
+        Some(Self { _child: child, input, output: BufReader::new(output) })
+    }
+
+    async fn ask(&mut self, question: Question, name: &str) -> io::Result<(Option<Head>, Vec<u8>)> {
+        let word = match question {
+            Question::Info => "info",
+            Question::Contents => "contents",
+        };
+        self.input.write_all(format!("{word} {name}\n").as_bytes()).await?;
+        let mut line = String::new();
+        if self.output.read_line(&mut line).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let Some(head) = Head::parse(&line) else { return Ok((None, Vec::new())) };
+        let mut content = Vec::new();
+        if question == Question::Contents {
+            if head.bytes > CONTENT_BYTES {
+                return Err(ErrorKind::FileTooLarge.into());
+            }
+            // And the end of the line after it.
+            content.resize(head.bytes + 1, 0);
+            self.output.read_exact(&mut content).await?;
+            content.pop();
+        }
+        Ok((Some(head), content))
+    }
+}
+
+impl Head {
+    /// Reads `<object> <kind> <bytes>`; anything else says that there is no such object.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.trim_end().split(' ');
+        let (object, kind, bytes) = (words.next()?, words.next()?, words.next()?);
+        let object = ObjectId::parse(object)?;
+        let known = ["blob", "tree", "commit", "tag"].contains(&kind) && words.next().is_none();
+        known.then_some(())?;
+        Some(Self { object, is_blob: kind == "blob", bytes: bytes.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_is_none() {
+        let object = "3b18e512dba79e4c8300dd08aeb37f8e728b8dad";
+        let head = Head::parse(&format!("{object} blob 12\n")).unwrap();
+        assert_eq!((head.object.as_str(), head.is_blob, head.bytes), (object, true, 12));
+        assert!(!Head::parse(&format!("{object} commit 200\n")).unwrap().is_blob);
+        for none in [
+            "HEAD:none missing\n".to_owned(),
+            "abc ambiguous\n".to_owned(),
+            format!("{object} missing\n"),
+            format!("{object} blob\n"),
+            format!("{object} blob x\n"),
+            format!("{object} blob 1 2\n"),
+            format!("{object} blob 3 missing\n"),
+        ] {
+            assert_eq!(Head::parse(&none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What a check does is said in files of the repository, and a result may change those. What the base commit says
+//! is then put into the tree of the check, each file in its own place, so that whatever runs there reads it, and what
+//! a command starts in its turn, too.
+//!
+//! | file, anywhere in the repository | what of it is the base's |
+//! |---|---|
+//! | `package.json` | its scripts, workspaces and package manager |
+//! | `composer.json`, `deno.json` | its scripts; its tasks |
+//! | makefiles, what they include, what `make` makes them of by itself, and the shell scripts and programs of the repository that they name | all |
+//! | `justfile`, `Taskfile.yml`, `tox.ini`, `noxfile.py`, `.pre-commit-config.yaml`, `turbo.json`, `nx.json`, `lerna.json` and their like | all |
+//! | wrappers (`gradlew`, `mvnw`) and what they read; releases of Yarn in the repository; files by which a tool runs another program (`.npmrc`, `.cargo/config.toml`, `rust-toolchain.toml`, `.tool-versions`) | all |
+//! | a program of the repository that the command of a check names (`./ci`) | all |
+//!
+//! A file that the base does not have is taken away where tools would take it in place of one of the base's. A
+//! makefile's target is no file: one of its name that the result brings would have `make` do nothing, so such targets
+//! are made phony. Directories of fixtures, examples, templates and other people's code are not looked into: what is there
+//! is what is tested with.
+//!
+//! Tests, their configuration and all else that is run are the result's.
+
+mod files;
+mod make;
+mod python;
+
+use crate::{
+    copy::plain_directory, error::io, object::ObjectId, remove::remove_tree, repository::Main,
+};
+use cyrus_core::{Check, CommandOrigin, WorkspaceError};
+use files::{Counts, Files, New};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    io::Write as _,
+    os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// How many files a note names.
+const NAMED: usize = 5;
+
+/// A file as it is put into a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Laid {
+    content: Vec<u8>,
+    kind: Kind,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Program,
+    /// Its content is where it leads.
+    Link,
+}
+
+impl Kind {
+    /// That of a file of the commit; one that is not there would be a plain one.
+    async fn of(main: &Main, commit: &ObjectId, path: &str) -> Result<Self, WorkspaceError> {
+        Ok(match main.mode(commit, path).await?.as_deref() {
+            Some("100755") => Self::Program,
+            Some("120000") => Self::Link,
+            _ => Self::Plain,
+        })
+    }
+}
+
+/// What the base commit has of the definitions that a result changes.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    /// What is put in a place; `None`: what is there is taken away.
+    over: BTreeMap<String, Option<Laid>>,
+    /// The scripts that stand for the commands of checks, by the commands.
+    scripts: BTreeMap<String, String>,
+}
+
+impl Definitions {
+    /// Finds what a result changes of what these checks go by.
+    pub(crate) async fn find(
+        main: &Main,
+        (base, result): (&ObjectId, &ObjectId),
+        checks: &[Check],
+    ) -> Result<Self, WorkspaceError> {
+        let mut found = Self::default();
+        let changes = main.changes(base, result, &[]).await?;
+        if changes.is_empty() {
+            return Ok(found);
+        }
+        let links = main.links(base).await?.texts();
+        let mut files = Files::new(main.files(base).await?.iter().cloned(), &links, checks);
+        make::follow(main, base, &mut files, &links).await?;
+        let mut brought = Vec::new();
+        for change in changes {
+            let is_deleted = change.is_deleted();
+            let Ok(path) = String::from_utf8(change.path) else { continue };
+            if let Some(counts) = files.counts(&path) {
+                found.weigh(main, (base, result), &files, &path, counts).await?;
+            }
+            if !is_deleted {
+                brought.push(path);
+            }
+        }
+        for (makefile, of) in make::brought(main, base, &files, &brought).await? {
+            found.over.extend(of.made.into_iter().map(|path| (path, None)));
+            if of.phony.is_empty() {
+                continue;
+            }
+            let targets = of.phony.join(" ");
+            let text = match found.over.get(&makefile) {
+                Some(Some(laid)) => laid.content.clone(),
+                _ => main.file(base, &makefile).await?.unwrap_or_default(),
+            };
+            let content = [&text[..], format!("\n.PHONY: {targets}\n").as_bytes()].concat();
+            found.over.insert(makefile, Some(Laid { content, kind: Kind::Plain }));
+        }
+        // npm runs its scripts itself, unless what it goes by was changed.
+        if found.over.keys().any(|path| files::is_of_packages(path)) {
+            for check in checks {
+                if let Some(script) = script_of(main, base, check).await? {
+                    found.scripts.insert(check.command.clone(), script);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Works out what becomes of one changed file.
+    async fn weigh(
+        &mut self,
+        main: &Main,
+        (base, result): (&ObjectId, &ObjectId),
+        files: &Files,
+        path: &str,
+        counts: Counts,
+    ) -> Result<(), WorkspaceError> {
+        if counts == Counts::Program && Kind::of(main, base, path).await? != Kind::Program {
+            return Ok(());
+        }
+        let Some(before) = main.file(base, path).await? else {
+            match files.when_new(path) {
+                New::Stays => {}
+                New::Goes => drop(self.over.insert(path.to_owned(), None)),
+                New::Without(keys) => {
+                    let after = main.file(result, path).await?.unwrap_or_default();
+                    if let Some(content) = with_keys_of(b"{}", &after, keys) {
+                        let laid = Laid { content, kind: Kind::Plain };
+                        self.over.insert(path.to_owned(), Some(laid));
+                    }
+                }
+            }
+            return Ok(());
+        };
+        let content = match counts {
+            Counts::Whole | Counts::Program => Some(before),
+            Counts::Keys(keys) => {
+                let after = main.file(result, path).await?.unwrap_or_default();
+                with_keys_of(&before, &after, keys)
+            }
+        };
+        if let Some(content) = content {
+            let kind = Kind::of(main, base, path).await?;
+            self.over.insert(path.to_owned(), Some(Laid { content, kind }));
+        }
+        Ok(())
+    }
+
+    /// Puts them into the tree of a check, which the host has just written.
+    pub(crate) fn lay_over(&self, root: &Path) -> Result<(), WorkspaceError> {
+        self.over.iter().try_for_each(|(path, content)| match content {
+            Some(laid) => put(root, path, laid),
+            None => take_away(root, path),
+        })
+    }
+
+    /// What a check's command is then.
+    pub(crate) fn command<'a>(&'a self, check: &'a Check) -> &'a str {
+        self.scripts.get(&check.command).unwrap_or(&check.command)
+    }
+
+    /// Says so, above the output.
+    pub(crate) fn note(&self) -> Option<String> {
+        let names: Vec<_> = self.over.keys().take(NAMED).map(String::as_str).collect();
+        let more = match self.over.len().saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!names.is_empty()).then(|| {
+            format!(
+                "(what is run is what the base commit says, not what the result makes of it: {}{more})",
+                names.join(", ")
+            )
+        })
+    }
+}
+
+/// The script that stands for a command which runs one of a package, as the base commit has it.
+async fn script_of(
+    main: &Main,
+    base: &ObjectId,
+    check: &Check,
+) -> Result<Option<String>, WorkspaceError> {
+    let CommandOrigin::Base(path) = &check.origin else { return Ok(None) };
+    let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
+    // The part of the command for a shell in the directory.
+    let (inside, own) = match check.command.split_once(" && ").filter(|_| !directory.is_empty()) {
+        Some((inside, own)) => (format!("{inside} && "), own),
+        None => (String::new(), check.command.as_str()),
+    };
+    let Some(script) = script(own).filter(|_| file == "package.json") else { return Ok(None) };
+    let before = scripts(main.file(base, path).await?.as_deref(), script);
+    Ok(Some(format!("{inside}{}", chained(&before))))
+}
+
+/// A JSON file with some keys as another has them; `None` where they say the same. What cannot be read is replaced whole.
+fn with_keys_of(before: &[u8], after: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
+    let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok().filter(Value::is_object);
+    let (Some(old), Some(mut new)) = (read(before), read(after)) else {
+        return (before != after).then(|| before.to_vec());
+    };
+    if keys.iter().all(|key| old.get(key) == new.get(key)) {
+        return None;
+    }
+    for key in keys {
+        match (old.get(key), new.as_object_mut()) {
+            (Some(value), Some(new)) => drop(new.insert((*key).to_owned(), value.clone())),
+            (None, Some(new)) => drop(new.remove(*key)),
+            (_, None) => {}
+        }
+    }
+    serde_json::to_vec_pretty(&new).ok()
+}
+
+/// Writes a file of the tree, whatever the result has in its place or above it.
+fn put(root: &Path, path: &str, Laid { content, kind }: &Laid) -> Result<(), WorkspaceError> {
+    let mut place = PathBuf::from(root);
+    let above = Path::new(path).parent().unwrap_or(Path::new(""));
+    for part in above {
+        place.push(part);
+        if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
+            fs::remove_file(&place).map_err(io("cannot remove", &place))?;
+        }
+    }
+    fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
+    place = root.join(path);
+    remove_tree(&place)?;
+    let failed = io("cannot write", &place);
+    if *kind == Kind::Link {
+        return std::os::unix::fs::symlink(OsStr::from_bytes(content), &place).map_err(failed);
+    }
+    let mode = if *kind == Kind::Program { 0o755 } else { 0o644 };
+    let file = fs::File::options().write(true).create_new(true).mode(mode).open(&place);
+    file.and_then(|mut file| file.write_all(content)).map_err(failed)
+}
+
+/// Removes a file of the tree.
+fn take_away(root: &Path, path: &str) -> Result<(), WorkspaceError> {
+    let path = Path::new(path);
+    let above = plain_directory(root, path.parent().unwrap_or(Path::new("")));
+    match (above, path.file_name()) {
+        (Some(above), Some(name)) => remove_tree(&above.join(name)),
+        _ => Ok(()),
+    }
+}
+
+/// The script of one package that a command runs: `npm test`, `pnpm run lint`.
+fn script(command: &str) -> Option<&str> {
+    let words: Vec<_> = command.split(' ').collect();
+    let ["npm" | "pnpm" | "yarn" | "bun", rest @ ..] = &words[..] else { return None };
+    match rest {
+        ["run", script] | [script] if !script.starts_with('-') => Some(script),
+        _ => None,
+    }
+}
+
+/// A script of a `package.json`, with those that npm and its like run before and after it.
+fn scripts(content: Option<&[u8]>, name: &str) -> [Option<String>; 3] {
+    let package: Value =
+        content.and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
+    [format!("pre{name}"), name.to_owned(), format!("post{name}")]
+        .map(|name| package["scripts"][name].as_str().map(str::to_owned))
+}
+
+/// Scripts one after the other, each in a shell of its own as npm has it.
+fn chained(scripts: &[Option<String>; 3]) -> String {
+    let each = scripts.iter().flatten().map(|script| format!("(\n{script}\n)"));
+    let all = each.collect::<Vec<_>>().join(" && ");
+    format!("PATH=\"$PWD/node_modules/.bin:$PATH\"; export PATH\n{all}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_of_a_test_are_run_in_npms_order() {
+        let package = br#"{"scripts": {"posttest": "c", "test": "a || b", "build": "x"}}"#;
+        let found = scripts(Some(package), "test");
+        assert_eq!(found, [None, Some("a || b".into()), Some("c".into())]);
+        assert!(chained(&found).ends_with("(\na || b\n) && (\nc\n)"));
+        assert_eq!(scripts(None, "test"), [None, None, None]);
+        assert_eq!(scripts(Some(b"{"), "test"), [None, None, None]);
+    }
+
+    #[test]
+    fn one_packages_script_is_told_from_a_workspaces() {
+        for (command, expected) in [
+            ("npm test", Some("test")),
+            ("pnpm run lint", Some("lint")),
+            ("bun run test:unit", Some("test:unit")),
+            ("pnpm -r --if-present run test", None),
+            ("npm run test --workspaces --if-present", None),
+            ("npx nx run-many -t test", None),
+        ] {
+            assert_eq!(script(command), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_the_base_stand_in_a_file_of_the_result() {
+        let before = br#"{"scripts":{"test":"jest"},"dependencies":{}}"#;
+        let after = br#"{"scripts":{"test":"true"},"dependencies":{"a":"1"}}"#;
+        let merged: Value =
+            serde_json::from_slice(&with_keys_of(before, after, &["scripts"]).unwrap()).unwrap();
+        assert_eq!(merged, serde_json::json!({"scripts":{"test":"jest"},"dependencies":{"a":"1"}}));
+        assert_eq!(with_keys_of(before, before, &["scripts"]), None);
+        assert_eq!(with_keys_of(before, b"{", &["scripts"]).unwrap(), before);
+    }
+}

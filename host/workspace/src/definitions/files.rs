@@ -1,0 +1,528 @@
+//! Which files say what checks do.
+
+use super::{make, python::is_loaded_first};
+use crate::detect;
+use cyrus_core::Check;
+use std::{collections::BTreeSet, path::Path};
+
+/// Files that say what the commands of one tool do, in small letters: whether the tool looks for them in the
+/// directories above, too. Of several in one directory it takes one.
+const FAMILIES: [(bool, &[&str]); 8] = [
+    (false, MAKEFILES),
+    (true, &[".justfile", "justfile"]),
+    (true, &["taskfile.dist.yaml", "taskfile.dist.yml", "taskfile.yaml", "taskfile.yml"]),
+    (false, &[".pre-commit-config.yaml"]),
+    (false, &["tox.ini", "tox.toml"]),
+    (false, &["noxfile.py"]),
+    (true, &["deno.json", "deno.jsonc"]),
+    (false, &["composer.json"]),
+];
+
+/// The makefiles that GNU make looks for, in small letters.
+pub(super) const MAKEFILES: &[&str] = &["gnumakefile", "makefile"];
+
+/// The files of packages and their workspaces, beside `package.json`.
+const PACKAGES: [&str; 5] = ["lerna.json", "nx.json", "project.json", "turbo.json", "turbo.jsonc"];
+
+/// Files of which some keys say what a command does.
+const KEYED: [(&str, &[&str]); 4] = [
+    ("composer.json", &["scripts"]),
+    ("deno.json", &["tasks"]),
+    ("deno.jsonc", &["tasks"]),
+    ("package.json", &["nx", "packageManager", "scripts", "wireit", "workspaces"]),
+];
+
+/// Files by which a tool runs another program, or is replaced by one.
+const CHOOSERS: [&str; 24] = [
+    ".mise.toml",
+    ".node-version",
+    ".npmrc",
+    ".nvmrc",
+    ".pnp.cjs",
+    ".pnp.loader.mjs",
+    ".pnpmfile.cjs",
+    ".proverc",
+    ".python-version",
+    ".ruby-version",
+    ".sdkmanrc",
+    ".tool-versions",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "bunfig.toml",
+    "gradlew",
+    "gradlew.bat",
+    "manage.py",
+    "mise.toml",
+    "mvnw",
+    "mvnw.cmd",
+    "pnpm-workspace.yaml",
+    "rust-toolchain",
+    "rust-toolchain.toml",
+];
+
+/// Those of npm and its like.
+const OF_PACKAGES: [&str; 8] = [
+    ".npmrc",
+    ".pnp.cjs",
+    ".pnpmfile.cjs",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "bunfig.toml",
+    "package.json",
+    "pnpm-workspace.yaml",
+];
+
+/// Directories in which everything is of that kind.
+const CHOOSING: [&str; 7] = [
+    ".cargo/",
+    ".mise/",
+    ".mvn/",
+    ".yarn/plugins/",
+    ".yarn/releases/",
+    ".yarn/sdks/",
+    "gradle/wrapper/",
+];
+
+/// What a makefile can be made of by rules that `make` has by itself.
+const SOURCES: [&str; 16] = [
+    ".c", ".C", ".cc", ".cpp", ".f", ".F", ".m", ".mod", ".o", ".p", ".r", ".s", ".S", ".sh", ",v",
+    ".y",
+];
+
+/// The same, by the directories of version control systems.
+const HISTORIES: [&str; 2] = ["RCS", "SCCS"];
+
+/// How many links one after the other are followed.
+const LINKS: usize = 8;
+
+/// What counts of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counts {
+    /// All of it.
+    Whole,
+    /// All of it, where the base may execute it: else it is data.
+    Program,
+    /// Some keys, where both have it.
+    Keys(&'static [&'static str]),
+}
+
+/// What becomes of a file that counts and that the base does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum New {
+    Stays,
+    /// Tools would take it in place of what the base has.
+    Goes,
+    /// It stays without these keys.
+    Without(&'static [&'static str]),
+}
+
+/// The files of the base commit, and those that checks name.
+pub(super) struct Files {
+    base: BTreeSet<String>,
+    named: BTreeSet<String>,
+    /// What makefiles name that has no ending: programs, and files of data.
+    programs: BTreeSet<String>,
+    /// What makefiles include: paths from the top, with `*` for what is not known of them.
+    included: BTreeSet<String>,
+}
+
+impl Files {
+    /// The files of the base, its links with what is in them, and what these checks name.
+    pub(super) fn new(
+        base: impl IntoIterator<Item = String>,
+        links: &[(String, String)],
+        checks: &[Check],
+    ) -> Self {
+        let named = checks.iter().flat_map(|check| named(&check.command)).collect();
+        let (programs, included) = (BTreeSet::new(), BTreeSet::new());
+        let mut files = Self { base: base.into_iter().collect(), named, programs, included };
+        files.follow(links);
+        files
+    }
+
+    /// What a link leads to counts as the link does; that may be one, too. Gives what was not known.
+    pub(super) fn follow(&mut self, links: &[(String, String)]) -> Vec<String> {
+        let mut found = Vec::new();
+        for _ in 0..LINKS {
+            let led = links.iter().filter(|(path, _)| self.counts(path).is_some());
+            let led = led.filter_map(|(path, target)| within(split(path).0, target));
+            let more: Vec<_> = led.filter(|target| !self.named.contains(target)).collect();
+            if more.is_empty() {
+                break;
+            }
+            self.named.extend(more.iter().cloned());
+            found.extend(more);
+        }
+        found
+    }
+
+    /// What counts of the file of this path; `None`: it is the result's.
+    pub(super) fn counts(&self, path: &str) -> Option<Counts> {
+        if self.named.contains(path) || self.is_included(path) {
+            return Some(Counts::Whole);
+        }
+        if self.programs.contains(path) {
+            return Some(Counts::Program);
+        }
+        let (above, name) = split(path);
+        if above.split('/').any(detect::is_of_others) {
+            return None;
+        }
+        let lower = name.to_lowercase();
+        let lower = lower.as_str();
+        if let Some((_, keys)) = KEYED.iter().find(|(known, _)| *known == lower) {
+            return Some(Counts::Keys(keys));
+        }
+        let is_chooser = CHOOSERS.contains(&name)
+            || is_in(path, &CHOOSING)
+            || ["mak", "make", "mk"].iter().any(|ending| has_ending(lower, ending))
+            || self.is_a_module(path);
+        let is_known = PACKAGES.contains(&lower) || family(lower).is_some();
+        (is_chooser || is_known || self.makes_a_makefile(path)).then_some(Counts::Whole)
+    }
+
+    /// What becomes of a file of this path that counts, where the base has none.
+    pub(super) fn when_new(&self, path: &str) -> New {
+        let (above, name) = split(path);
+        let lower = name.to_lowercase();
+        let goes = |goes| if goes { New::Goes } else { New::Stays };
+        if lower == "package.json" {
+            return New::Without(&["workspaces"]);
+        }
+        if PACKAGES.contains(&lower.as_str()) {
+            return goes(self.has(above, &PACKAGES) || self.has(above, &["package.json"]));
+        }
+        // These say it in files of other names, too.
+        if ["noxfile.py", "tox.ini", "tox.toml"].contains(&lower.as_str()) {
+            return New::Goes;
+        }
+        if let Some((looks_above, family)) = family(&lower) {
+            let mut places = std::iter::successors(Some(above), |place| {
+                (looks_above && !place.is_empty()).then(|| split(place).0)
+            });
+            return goes(places.any(|place| self.has(place, family)));
+        }
+        New::Goes
+    }
+
+    /// Whether a file stands for a module that Python has without the repository, and the base has none of the name.
+    fn is_a_module(&self, path: &str) -> bool {
+        let (module, is_package) = match path.split_once('/') {
+            Some((module, below)) if has_ending(below, "py") => (module, true),
+            Some(_) => return false,
+            None => (path.strip_suffix(".py").unwrap_or_default(), false),
+        };
+        let start = format!("{module}/");
+        let is_bases = || {
+            self.base.contains(&format!("{module}.py"))
+                || is_package
+                    && self
+                        .base
+                        .range(start.clone()..)
+                        .next()
+                        .is_some_and(|next| next.starts_with(&start))
+        };
+        is_loaded_first(module) && !is_bases()
+    }
+
+    /// The makefiles of the base, those nearest to the top first.
+    pub(super) fn makefiles(&self) -> Vec<String> {
+        let is_one = |path: &&String| {
+            let lower = split(path).1.to_lowercase();
+            MAKEFILES.contains(&lower.as_str()) || has_ending(&lower, "mk")
+        };
+        let mut found: Vec<_> = self.base.iter().filter(is_one).cloned().collect();
+        found.sort_by_key(|path| path.matches('/').count());
+        found
+    }
+
+    /// Adds what a makefile of the base reads and runs, and gives the files of the base that it reads and that were not
+    /// known.
+    pub(super) fn add(&mut self, makefile: &str, text: &str) -> Vec<String> {
+        // It is run in its own directory, or in one above.
+        let places = [split(makefile).0, ""];
+        let mut more = Vec::new();
+        for word in make::includes(text) {
+            for path in places.iter().filter_map(|place| within(place, &word)) {
+                if self.included.insert(path.clone()) {
+                    more.extend(self.base.iter().filter(|known| is_like(known, &path)).cloned());
+                }
+            }
+        }
+        for word in make::programs(text) {
+            let paths = places.iter().filter_map(|place| within(place, &word));
+            let paths = paths.filter(|path| self.base.contains(path));
+            let is_script = Path::new(&word).extension().is_some();
+            if is_script { self.named.extend(paths) } else { self.programs.extend(paths) }
+        }
+        more
+    }
+
+    fn is_included(&self, path: &str) -> bool {
+        self.included.contains(path) || self.included.iter().any(|known| is_like(path, known))
+    }
+
+    /// Whether the base has a file of this path.
+    pub(super) fn is_there(&self, path: &str) -> bool {
+        self.base.contains(path)
+    }
+
+    /// The directories of the base that have a makefile, with the one that `make` takes.
+    pub(super) fn makefile(&self, directory: &str) -> Option<String> {
+        ["GNUmakefile", "makefile", "Makefile"]
+            .into_iter()
+            .map(|name| joined(directory, name))
+            .find(|path| self.base.contains(path))
+    }
+
+    /// Whether the base has one of these in a directory, however it is written.
+    fn has(&self, directory: &str, names: &[&str]) -> bool {
+        let start = joined(directory, "");
+        self.base
+            .range(start.clone()..)
+            .take_while(|path| path.starts_with(&start))
+            .filter_map(|path| path.get(start.len()..))
+            .any(|name| !name.contains('/') && names.contains(&name.to_lowercase().as_str()))
+    }
+
+    /// Whether `make` would make a makefile of the base from a file.
+    fn makes_a_makefile(&self, path: &str) -> bool {
+        let (above, name) = split(path);
+        let plain = name.strip_prefix("s.").unwrap_or(name);
+        let (beside, stem) = match above.rsplit_once('/').unwrap_or(("", above)) {
+            (beside, last) if HISTORIES.contains(&last) => (beside, plain),
+            _ => (above, name),
+        };
+        let stem = SOURCES.iter().find_map(|ending| stem.strip_suffix(ending)).unwrap_or(stem);
+        stem != name
+            && MAKEFILES.contains(&stem.to_lowercase().as_str())
+            && self.has(beside, MAKEFILES)
+    }
+}
+
+/// Whether a path is one of a pattern, in which `*` is anything but nothing at all.
+fn is_like(path: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.len() > part.len() && rest.ends_with(part);
+        }
+        let Some(at) = rest.get(1..).and_then(|rest| rest.find(part)) else { return false };
+        rest = &rest[1 + at + part.len()..];
+    }
+    false
+}
+
+fn has_ending(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|kind| kind == ending)
+}
+
+fn family(lower: &str) -> Option<(bool, &'static [&'static str])> {
+    FAMILIES.into_iter().find(|(_, family)| family.contains(&lower))
+}
+
+/// Whether npm and its like go by a file of this path.
+pub(super) fn is_of_packages(path: &str) -> bool {
+    OF_PACKAGES.contains(&split(path).1) || is_in(path, &[".yarn/"])
+}
+
+fn is_in(path: &str, directories: &[&str]) -> bool {
+    directories.iter().any(|directory| {
+        path.starts_with(directory)
+            || path.match_indices(directory).any(|(at, _)| path[..at].ends_with('/'))
+    })
+}
+
+/// The directory and the name of a path.
+pub(super) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+pub(super) fn joined(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// The programs of the repository that a command for its top runs, as far as it names them: first words with a slash.
+/// What an interpreter is given is a test as often as not, and tests are the result's.
+fn named(command: &str) -> Vec<String> {
+    let mut place = String::new();
+    let mut found = Vec::new();
+    for part in command.split(|c: char| ";&|()\n".contains(c)) {
+        let words = part.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let is_before = |word: &&str| matches!(*word, "exec" | "env") || word.contains('=');
+        let mut words = words.skip_while(is_before);
+        let Some(first) = words.next() else { continue };
+        if first == "cd" {
+            place = words.next().and_then(|to| within(&place, to)).unwrap_or_default();
+        } else if first.contains('/') {
+            found.extend(within(&place, first));
+        }
+    }
+    found
+}
+
+/// A path from the top for a word in a directory; `None` when it leads out.
+fn within(directory: &str, word: &str) -> Option<String> {
+    if word.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in word.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cyrus_core::CommandOrigin;
+
+    fn files(base: &[&str], command: &str) -> Files {
+        let check = Check {
+            command: command.to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: std::time::Duration::ZERO,
+        };
+        let links = [("Taskfile.yml".to_owned(), "tasks/all.yml".to_owned())];
+        Files::new(base.iter().map(|path| (*path).to_owned()), &links, &[check])
+    }
+
+    #[test]
+    fn what_counts_is_known_by_its_name_wherever_it_is() {
+        let files = files(&["Makefile", "web/package.json", "ci/run.sh"], "ci/run.sh x");
+        let package = Counts::Keys(&["nx", "packageManager", "scripts", "wireit", "workspaces"]);
+        for (path, expected) in [
+            ("GNUmakefile", Some(Counts::Whole)),
+            ("sub/Makefile", Some(Counts::Whole)),
+            ("a/taskfile.yml", Some(Counts::Whole)),
+            ("deno.json", Some(Counts::Keys(&["tasks"]))),
+            ("web/package.json", Some(package)),
+            ("web/.npmrc", Some(Counts::Whole)),
+            (".yarn/releases/yarn-4.cjs", Some(Counts::Whole)),
+            ("crates/a/.cargo/config.toml", Some(Counts::Whole)),
+            ("x.cargo/config.toml", None),
+            ("ci/run.sh", Some(Counts::Whole)),
+            ("ci/other.sh", None),
+            ("Makefile.sh", Some(Counts::Whole)),
+            ("SCCS/s.Makefile", Some(Counts::Whole)),
+            ("RCS/Makefile,v", Some(Counts::Whole)),
+            ("sub/Makefile.sh", None),
+            ("Makefile.am", None),
+            ("build/rules.make", Some(Counts::Whole)),
+            ("difflib.py", Some(Counts::Whole)),
+            ("test/x.py", None),
+            ("vendor/rules.mk", None),
+            ("packages/build/package.json", Some(package)),
+            ("make/rules.mk", Some(Counts::Whole)),
+            ("pytest.py", Some(Counts::Whole)),
+            ("_pytest/x.py", Some(Counts::Whole)),
+            ("src/json.py", None),
+            ("types/index.d.ts", None),
+            (".proverc", Some(Counts::Whole)),
+            ("tasks/all.yml", Some(Counts::Whole)),
+            ("tasks/other.yml", None),
+            ("tests/fixtures/a/package.json", None),
+            ("vendor/x/Makefile", None),
+            ("src/lib.rs", None),
+        ] {
+            assert_eq!(files.counts(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_makefiles_read_and_run_counts() {
+        let base = [
+            "Makefile",
+            "Makefile.common",
+            "conf/a.inc",
+            "ci/run",
+            "ci/lib.py",
+            "sub/Makefile",
+            "sub/t.sh",
+        ];
+        let mut files = files(&base, "make test");
+        assert_eq!(files.makefiles(), ["Makefile", "sub/Makefile"]);
+        let text = "include Makefile.common\n-include conf/$(KIND).inc gone.d\ntest:\n\t@./ci/run && python ci/lib.py\n";
+        assert_eq!(files.add("Makefile", text), ["Makefile.common", "conf/a.inc"]);
+        assert_eq!(files.add("Makefile", text), [] as [&str; 0]);
+        files.add("sub/Makefile", "t:\n\tsh t.sh\n");
+        for (path, counts) in [
+            ("Makefile.common", true),
+            ("conf/a.inc", true),
+            ("conf/new.inc", true),
+            ("conf/.inc", false),
+            ("gone.d", true),
+            ("ci/run", true),
+            ("ci/lib.py", false),
+            ("sub/t.sh", true),
+            ("sub/other.sh", false),
+        ] {
+            assert_eq!(files.counts(path).is_some(), counts, "{path}");
+        }
+        assert_eq!(files.when_new("conf/new.inc"), New::Goes);
+        // Whether it is a program only the commit says.
+        assert_eq!(files.counts("ci/run"), Some(Counts::Program));
+        let links = [("Makefile.common".to_owned(), "conf/real".to_owned())];
+        assert_eq!(files.follow(&links), ["conf/real"]);
+        assert_eq!(files.counts("conf/real"), Some(Counts::Whole));
+    }
+
+    #[test]
+    fn a_pattern_is_anything_where_nothing_is_known() {
+        for (path, pattern, is) in [
+            ("a/b.mk", "a/b.mk", true),
+            ("a/b.mk", "a/*.mk", true),
+            ("a/.mk", "a/*.mk", false),
+            ("a/b/c.mk", "*/c.mk", true),
+            ("a/b/c.mk", "*/b/*.mk", true),
+            ("a/c.mk", "*/b/*.mk", false),
+            ("a", "*", true),
+            ("", "*", false),
+        ] {
+            assert_eq!(is_like(path, pattern), is, "{path} {pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_goes_where_it_would_be_taken_for_the_bases() {
+        let files = files(&["Makefile", "justfile", "web/package.json", "deno/deno.json"], "x");
+        for (path, expected) in [
+            ("GNUmakefile", New::Goes),
+            ("tools/Makefile", New::Stays),
+            ("tools/justfile", New::Goes),
+            ("Taskfile.yml", New::Stays),
+            ("deno/deno.jsonc", New::Goes),
+            ("web/turbo.json", New::Goes),
+            ("turbo.json", New::Stays),
+            ("package.json", New::Without(&["workspaces"])),
+            (".npmrc", New::Goes),
+            ("Makefile.sh", New::Goes),
+        ] {
+            assert_eq!(files.when_new(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_command_names_programs_and_scripts() {
+        for (command, expected) in [
+            ("./gradlew test", vec!["gradlew"]),
+            ("cd web && ./mvnw -q test", vec!["web/mvnw"]),
+            ("sh -eu ci/test.sh all", vec![]),
+            ("CI=1 \"ci/test.sh\"; ./b", vec!["ci/test.sh", "b"]),
+            ("pytest tests/test_a.py", vec![]),
+            ("../x && /bin/sh y", vec![]),
+        ] {
+            assert_eq!(named(command), expected, "{command}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Targets of makefiles that a result brings as files.
+
+use super::files::{Files, joined, split};
+use crate::{object::ObjectId, repository::Main};
+use cyrus_core::WorkspaceError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many makefiles are read.
+const FOLLOWED: usize = 500;
+
+/// What a result brings in the place of what a makefile of the base makes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Brought {
+    /// Names of targets: each is none of a file.
+    pub(super) phony: Vec<String>,
+    /// Files that a rule by pattern makes of others, from the top.
+    pub(super) made: Vec<String>,
+}
+
+/// The makefiles of the base that `make` would do nothing for, with what the result brings in the place of their targets.
+pub(super) async fn brought(
+    main: &Main,
+    base: &ObjectId,
+    files: &Files,
+    brought: &[String],
+) -> Result<BTreeMap<String, Brought>, WorkspaceError> {
+    // By the makefile: the names from its directory that are there now.
+    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut known: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for path in brought {
+        for directory in above(path) {
+            let makefile = known.entry(directory).or_insert_with(|| files.makefile(directory));
+            let Some(makefile) = makefile else { continue };
+            let from = joined(directory, "").len();
+            let below = path.get(from..).unwrap_or_default();
+            let ends = below.match_indices('/').map(|(at, _)| at).chain([below.len()]);
+            let of = names.entry(makefile.clone()).or_default();
+            of.extend(ends.filter_map(|end| below.get(..end)));
+        }
+    }
+    let mut found = BTreeMap::new();
+    for (makefile, names) in names {
+        let content = main.file(base, &makefile).await?.unwrap_or_default();
+        let rules = rules(&String::from_utf8_lossy(&content));
+        let (directory, own) = split(&makefile);
+        let is_there =
+            |name: &str| files.is_there(&joined(directory, name)) || names.contains(name);
+        let known = targets(&rules);
+        let of = Brought {
+            phony: known
+                .into_iter()
+                .filter(|name| *name != own && names.contains(name))
+                .map(str::to_owned)
+                .collect(),
+            made: names
+                .iter()
+                .filter(|name| {
+                    !files.is_there(&joined(directory, name)) && is_made(name, &rules, is_there)
+                })
+                .map(|name| joined(directory, name))
+                .collect(),
+        };
+        if !of.phony.is_empty() || !of.made.is_empty() {
+            found.insert(makefile, of);
+        }
+    }
+    Ok(found)
+}
+
+/// What the base's makefiles read and run besides themselves counts as they do.
+pub(super) async fn follow(
+    main: &Main,
+    base: &ObjectId,
+    files: &mut Files,
+    links: &[(String, String)],
+) -> Result<(), WorkspaceError> {
+    let mut left = files.makefiles();
+    let mut read = BTreeSet::new();
+    while let Some(makefile) = left.pop().filter(|_| read.len() < FOLLOWED) {
+        if read.insert(makefile.clone())
+            && let Some(content) = main.file(base, &makefile).await?
+        {
+            left.extend(files.add(&makefile, &String::from_utf8_lossy(&content)));
+            // Of a link, that was where it leads.
+            left.extend(files.follow(links));
+        }
+    }
+    Ok(())
+}
+
+/// What a makefile includes, with `*` in the place of what is worked out when it is read.
+pub(super) fn includes(makefile: &str) -> Vec<String> {
+    let makefile = makefile.replace("\\\n", " ");
+    let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+    let included = makefile.lines().filter(|line| !line.starts_with('\t')).filter_map(|line| {
+        let (word, rest) = line.trim().split_once(char::is_whitespace)?;
+        ["include", "-include", "sinclude"].contains(&word).then_some(rest)
+    });
+    let text = included.map(|rest| rest.split(" #").next().unwrap_or_default());
+    let words = text.map(|text| unknown(&expanded(text, &variables)));
+    let words: Vec<String> = words
+        .flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    // Of one about which nothing is known, everything would be.
+    words.into_iter().filter(|word| word.chars().any(char::is_alphanumeric)).collect()
+}
+
+/// A text with `*` for each variable, function and wildcard.
+fn unknown(text: &str) -> String {
+    let (mut plain, mut depth) = (String::new(), 0_usize);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '$' if matches!(chars.peek(), Some('(' | '{')) => {
+                chars.next();
+                depth += 1;
+                plain.push('*');
+            }
+            '(' | '{' if depth > 0 => depth += 1,
+            ')' | '}' if depth > 0 => depth -= 1,
+            _ if depth > 0 => {}
+            '$' => {
+                chars.next();
+                plain.push('*');
+            }
+            '?' | '%' => plain.push('*'),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// The words of a makefile that may be programs of the repository: shell scripts, and paths without an ending. What an
+/// interpreter of another language is given is a test as often as not.
+pub(super) fn programs(makefile: &str) -> BTreeSet<String> {
+    let words = makefile.split(|c: char| c.is_whitespace() || "\"'`;&|()<>=@".contains(c));
+    let is_program = |word: &&str| {
+        let name = word.rsplit('/').next().unwrap_or_default();
+        match name.rsplit_once('.') {
+            Some((stem, ending)) => !stem.is_empty() && ["bash", "sh", "zsh"].contains(&ending),
+            None => word.contains('/') && !name.is_empty(),
+        }
+    };
+    words.filter(is_program).filter(|word| !word.starts_with('/')).map(str::to_owned).collect()
+}
+
+/// The directories that a path lies in, the top last.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    let first = split(path).0;
+    std::iter::successors(Some(first), |place| (!place.is_empty()).then(|| split(place).0))
+}
+
+/// The rules of a makefile: their targets and what these are made of, with the variables that it sets to plain text.
+fn rules(makefile: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let lines = || makefile.lines().filter(|line| !line.starts_with('\t'));
+    let variables: BTreeMap<&str, &str> = lines().filter_map(variable).collect();
+    lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(names, rest)| {
+            !names.contains('=') && !rest.trim_start_matches(':').starts_with('=')
+        })
+        .map(|(names, rest)| {
+            let sources = rest.trim_start_matches(':').split(';').next().unwrap_or_default();
+            let words = |text: &str| {
+                let text = expanded(text, &variables);
+                text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            };
+            (words(names), words(sources))
+        })
+        .collect()
+}
+
+/// Reads `NAME = value`, `NAME := value` and their like.
+fn variable(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    let name = name.trim_end_matches([':', '?', '+']).trim();
+    let is_name =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    is_name.then(|| (name, value.split('#').next().unwrap_or_default().trim()))
+}
+
+/// A text with the values of variables in the place of their names, as far as they are known.
+fn expanded(text: &str, variables: &BTreeMap<&str, &str>) -> String {
+    let mut text = text.to_owned();
+    // A value may name others; some name themselves.
+    for _ in 0..4 {
+        for (name, value) in variables {
+            for spelled in [format!("$({name})"), format!("${{{name}}}")] {
+                if text.contains(&spelled) && text.len() < 64 << 10 {
+                    text = text.replace(&spelled, value);
+                }
+            }
+        }
+    }
+    text
+}
+
+/// The targets of these rules that are names.
+fn targets(rules: &[(Vec<String>, Vec<String>)]) -> BTreeSet<&str> {
+    rules
+        .iter()
+        .flat_map(|(targets, _)| targets.iter().map(String::as_str))
+        .filter(|name| !name.starts_with('.') && !name.contains(['%', '$', '(', ')']))
+        .collect()
+}
+
+/// Whether a rule by pattern makes a file of this name of another one that is there.
+fn is_made(
+    name: &str,
+    rules: &[(Vec<String>, Vec<String>)],
+    is_there: impl Fn(&str) -> bool,
+) -> bool {
+    rules.iter().any(|(targets, sources)| {
+        let stem = targets.iter().find_map(|pattern| {
+            let (start, end) = pattern.split_once('%')?;
+            name.strip_prefix(start)?.strip_suffix(end).filter(|stem| !stem.is_empty())
+        });
+        stem.is_some_and(|stem| {
+            let mut made_of = sources.iter().filter(|source| source.contains('%'));
+            made_of.any(|source| {
+                let source = source.replace('%', stem);
+                source != name && is_there(&source)
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_told_from_assignments() {
+        let makefile = "BIN = out/run\n  $(BIN): a.sh\nA := b:c\nB ::= x\nall test: unit\n\tx: y\nunit:: z ; true\n.PHONY: all\n%.o: %.c\n\
+                        $(OBJ): x\n# c: d\nURL = http://x\nsub/x: y\n";
+        let expected = ["all", "out/run", "sub/x", "test", "unit"];
+        assert_eq!(targets(&rules(makefile)).into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_pattern_makes_of_another_file_is_made() {
+        let rules = rules("bin/%: %.sh\n\tcp $< $@\n%.o: %.c\n%.c: %.y\n");
+        let is_there = |name: &str| ["run.sh", "a.c", "b.c"].contains(&name);
+        for (name, expected) in
+            [("bin/run", true), ("bin/x", false), ("a.o", true), ("c.o", false), ("b.c", false)]
+        {
+            assert_eq!(is_made(name, &rules, is_there), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_directories_above_a_path_end_with_the_top() {
+        assert_eq!(above("a/b/c").collect::<Vec<_>>(), ["a/b", "a", ""]);
+        assert_eq!(above("c").collect::<Vec<_>>(), [""]);
+    }
+}

@@ -1,0 +1,162 @@
+//! What an executor staged and did not commit: files that are ignored, which it added by force, and other commits of
+//! submodules. Both are decisions, and neither is seen in a working tree. The index is the executor's: git reads a copy
+//! of it, in a sandbox, and where it cannot be read nothing is staged.
+
+use crate::{
+    copy::plain_directory, error::in_background, object::ObjectId, plain, scratch::Scratch,
+};
+use cyrus_core::WorkspaceError;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read as _},
+    os::unix::ffi::OsStrExt as _,
+    path::{Component, Path},
+};
+
+/// The largest index that is looked at, in bytes.
+const INDEX_BYTES: u64 = 256 << 20;
+
+/// See the module.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Staged {
+    /// Files of the working tree that the commit does not have.
+    pub(crate) files: BTreeSet<Vec<u8>>,
+    /// Submodules of the commit that are at another commit.
+    pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
+}
+
+impl Staged {
+    /// What is in the index of a clone and not in that of its `HEAD`, which the scratch repository has.
+    pub(crate) async fn find(scratch: &Scratch, clone: &Path) -> Result<Self, WorkspaceError> {
+        let (index, copy) = (clone.join(".git/index"), scratch.path().join("staged"));
+        let target = copy.clone();
+        let copied = in_background("read the index of the clone", move || {
+            Ok(copied(&index, &target).is_ok())
+        });
+        if !copied.await? {
+            return Ok(Self::default());
+        }
+        let list = ["ls-files", "--stage", "-z"];
+        let call = scratch.over(clone, &list).env("GIT_INDEX_FILE", &copy);
+        let staged = match scratch.git().run(call).await {
+            Ok(answer) if answer.code == 0 => entries(&answer.stdout),
+            Ok(_) | Err(WorkspaceError::Unacceptable(_)) => return Ok(Self::default()),
+            Err(error) => return Err(error),
+        };
+        let before = entries(&scratch.git().output(scratch.over(clone, &list)).await?);
+        let mut found = Self::between(&before, staged);
+        found.files.retain(|path| is_there(clone, Path::new(OsStr::from_bytes(path))));
+        Ok(found)
+    }
+
+    fn between(before: &BTreeMap<Vec<u8>, Entry>, staged: BTreeMap<Vec<u8>, Entry>) -> Self {
+        let mut found = Self::default();
+        for (path, entry) in staged {
+            match (before.get(&path), entry.kind) {
+                (None, Kind::File) => drop(found.files.insert(path)),
+                (Some(known), Kind::Module)
+                    if known.kind == Kind::Module && known.object != entry.object =>
+                {
+                    found.modules.push((path, entry.object));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// Whether a name that an executor wrote is that of a file or link of the working tree, by a way of plain directories.
+fn is_there(root: &Path, name: &Path) -> bool {
+    let is_name = |part: Component<'_>| match part {
+        Component::Normal(part) => !part.eq_ignore_ascii_case(".git"),
+        _ => false,
+    };
+    let above = name.parent().and_then(|above| plain_directory(root, above));
+    let found = above.zip(name.file_name()).map(|(above, name)| above.join(name));
+    name.components().all(is_name)
+        && found.is_some_and(|found| found.symlink_metadata().is_ok_and(|found| !found.is_dir()))
+}
+
+fn copied(index: &Path, to: &Path) -> io::Result<()> {
+    // A split index leads to another file, and is not followed: git does not read it then.
+    let file = plain::open(index)?;
+    if file.metadata()?.len() > INDEX_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    io::copy(&mut file.take(INDEX_BYTES), &mut File::create(to)?).map(drop)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    kind: Kind,
+    object: ObjectId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Module,
+}
+
+/// Reads `<mode> <object> <stage>\t<path>` of `ls-files --stage -z`, of what is in no conflict.
+fn entries(listed: &[u8]) -> BTreeMap<Vec<u8>, Entry> {
+    let read = |line: &[u8]| {
+        let tab = line.iter().position(|b| *b == b'\t')?;
+        let mut words = str::from_utf8(&line[..tab]).ok()?.split(' ');
+        let (mode, object, stage) = (words.next()?, words.next()?, words.next()?);
+        let kind = if mode == "160000" { Kind::Module } else { Kind::File };
+        (stage == "0").then_some(())?;
+        Some((line[tab + 1..].to_vec(), Entry { kind, object: ObjectId::parse(object)? }))
+    };
+    listed.split(|b| *b == 0).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_or_moved_is_staged() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let before = format!("100644 {a} 0\tfile\x00160000 {a} 0\tmodule\x00160000 {a} 0\tsame\0");
+        let after = format!(
+            "100644 {b} 0\tfile\x00100755 {b} 0\tforced\nname\x00160000 {b} 0\tmodule\x00160000 {a} 0\tsame\x00160000 {b} 0\tnested\x00100644 {a} 2\tconflict\0nonsense\0"
+        );
+        let found = Staged::between(&entries(before.as_bytes()), entries(after.as_bytes()));
+        assert_eq!(found.files, BTreeSet::from([b"forced\nname".to_vec()]));
+        assert_eq!(found.modules, [(b"module".to_vec(), ObjectId::parse(&b).unwrap())]);
+    }
+
+    #[test]
+    fn a_name_of_an_index_leads_to_no_other_place() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("clone");
+        let write = |name: &str| {
+            let path = place.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for name in ["outside", "clone/dir/file", "clone/.git/config", "clone/sub/.GIT/config"] {
+            write(name);
+        }
+        std::os::unix::fs::symlink(place.path(), root.join("link")).unwrap();
+        for (name, is) in [
+            ("dir/file", true),
+            ("link", true),
+            ("dir", false),
+            ("gone", false),
+            ("link/outside", false),
+            ("../outside", false),
+            ("dir/../dir/file", false),
+            (".git/config", false),
+            ("sub/.GIT/config", false),
+            ("/etc/passwd", false),
+            ("", false),
+        ] {
+            assert_eq!(is_there(&root, Path::new(name)), is, "{name}");
+        }
+    }
+}
