@@ -348,9 +348,10 @@ impl CommandValidator {
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.
         let is_module = |change: &Change| change.mode == Mode::Submodule;
-        let before = match changes.iter().any(is_module) {
-            true => trees.main.links(trees.base).await?,
-            false => Links::default(),
+        let before = if changes.iter().any(is_module) {
+            trees.main.links(trees.base).await?
+        } else {
+            Links::default()
         };
         let is_moved = |change: &Change| is_module(change) && before.has_module(&change.path);
         let files = changes.iter().filter(|change| !is_moved(change));
