@@ -10,8 +10,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use cyrus_config::{
-    BundledExecutor, Config, NetworkAccess, RepositoryConfig, SandboxSettings, Sources,
-    ToolSettings,
+    BundledExecutor, Config, RepositoryConfig, SandboxSettings, Sources, ToolSettings,
 };
 use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
@@ -32,7 +31,7 @@ use cyrus_sandbox::{
 use cyrus_store::{Database, Store};
 use cyrus_workspace::{
     CheckEnvironment, CheckSettings, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git,
-    GitEnvironment, GitIntegration, GitWorkspaces, Issues, Roots, WorkspaceSettings,
+    GitEnvironment, GitIntegration, GitWorkspaces, Issues, Roots, Trash, WorkspaceSettings,
 };
 use serde_json::Value;
 use std::{
@@ -61,6 +60,17 @@ pub(crate) struct Opening {
     /// Layers that sandboxes do not get.
     pub(crate) withheld: Withheld,
     pub(crate) compiler: Compiler,
+    /// Where files go that are not needed any more.
+    pub(crate) trash: Trash,
+}
+
+/// What programs are launched for that nobody trusts, and that are no executor's.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Setting a clone up, and tearing it down.
+    SetUp,
+    /// Checking a result.
+    Checks,
 }
 
 /// Cyrus with its configuration. What costs time is made when it is first needed.
@@ -70,6 +80,7 @@ pub(crate) struct App {
     plugin_dirs: Vec<PathBuf>,
     launcher: Launcher,
     compiler: Compiler,
+    trash: Trash,
     path: SearchPath,
     user_home: Option<PathBuf>,
     tool_settings: ToolSettings,
@@ -120,6 +131,7 @@ impl Opening {
             plugin_dirs,
             launcher: self.launcher(),
             compiler: self.compiler.clone(),
+            trash: self.trash.clone(),
             path,
             tool_settings: ToolSettings::of_user(user_home.as_deref(), &variable),
             user_home,
@@ -308,8 +320,10 @@ impl App {
         let policy = sandbox::policy(&settings, &self.surroundings()?)?;
         let launcher = self.launcher.clone();
         let own = self.tool_settings.hosts.clone();
+        let executor = name.to_owned();
         let confine: Confine = Arc::new(move |program| {
-            launcher.with_policy(policy.clone().way_out(ByRule::hosts(&program.hosts, &own)))
+            let key = format!("executors.{executor}.grants.process.{}.hosts", program.grant);
+            launcher.with_policy(policy.clone().way_out(ByRule::hosts(&program.hosts, &own, &key)))
         });
         let made = self.make(config, purpose, confine).await;
         Ok(Arc::new(made.map_err(|error| UsageError(format!("executor {name}: {error:#}")))?))
@@ -424,8 +438,7 @@ impl App {
             max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
             protected_paths: rules.protected_paths,
         };
-        let mut settings =
-            self.workspace_settings(repository, issues, &configured.network_access().checks)?;
+        let mut settings = self.workspace_settings(repository, issues, Part::Checks)?;
         let timeout = &mut settings.environment.timeout;
         *timeout = configured.check_timeout().unwrap_or(*timeout);
         let checks = CheckSettings {
@@ -448,8 +461,7 @@ impl App {
         must_succeed: bool,
     ) -> Result<CommandValidator> {
         let configured = self.repository(repository);
-        let access = configured.network_access().checks;
-        let mut settings = self.workspace_settings(repository, None, &access)?;
+        let mut settings = self.workspace_settings(repository, None, Part::Checks)?;
         settings.global_setup = script.or(settings.global_setup);
         settings.setup_must_succeed &= must_succeed;
         let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
@@ -489,8 +501,7 @@ impl App {
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
     ) -> Result<GitWorkspaces> {
-        let access = self.repository(repository).network_access().setup;
-        let settings = self.workspace_settings(repository, issues, &access)?;
+        let settings = self.workspace_settings(repository, issues, Part::SetUp)?;
         Ok(GitWorkspaces::new(self.roots()?, self.git(repository)?, settings))
     }
 
@@ -498,12 +509,16 @@ impl App {
         &self,
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
-        access: &NetworkAccess,
+        part: Part,
     ) -> Result<WorkspaceSettings> {
         let configured = self.repository(repository);
         let hooks = configured.hooks();
-        let launcher = self
-            .confining(&configured.sandbox(), ByRule::access(access, &self.tool_settings.hosts))?;
+        let (access, key) = match part {
+            Part::SetUp => (configured.network_access().setup, "network.setup"),
+            Part::Checks => (configured.network_access().checks, "network.checks"),
+        };
+        let way_out = ByRule::access(&access, &self.tool_settings.hosts, key);
+        let launcher = self.confining(&configured.sandbox(), way_out)?;
         Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
@@ -554,7 +569,7 @@ impl App {
     fn roots(&self) -> Result<Roots> {
         let state = AbsolutePath::parse(self.home.join("state"))?;
         let work = AbsolutePath::parse(self.config.work_dir())?;
-        Roots::new(state, work).map_err(|error| usage(error.to_string()))
+        Roots::new(state, work, self.trash.clone()).map_err(|error| usage(error.to_string()))
     }
 
     /// Where clones were before they had a place of their own.

@@ -10,6 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Whether there is a session that can be asked to stop.
 static BEGUN: AtomicBool = AtomicBool::new(false);
 
+/// Whether nothing is left but what may be left undone.
+static DONE: AtomicBool = AtomicBool::new(false);
+
 /// Ends the process at an interrupt for as long as no session has begun: executors are made and asked until then. What
 /// was launched ends with it.
 pub(crate) fn end_until_begun() -> std::io::Result<()> {
@@ -20,10 +23,23 @@ pub(crate) fn end_until_begun() -> std::io::Result<()> {
             Some(()) = term.recv() => {}
             Some(()) = next(&mut hup) => {}
         }
-        if !BEGUN.load(Ordering::Relaxed) {
+        if !BEGUN.load(Ordering::Relaxed) && !DONE.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
     });
+    Ok(())
+}
+
+/// Does what is not needed for the command's end, and gives up at an interrupt.
+pub(crate) async fn unless_interrupted(work: impl Future<Output = ()>) -> std::io::Result<()> {
+    DONE.store(true, Ordering::Relaxed);
+    let (mut int, mut term, mut hup) = signals()?;
+    tokio::select! {
+        () = work => {}
+        Some(()) = int.recv() => {}
+        Some(()) = term.recv() => {}
+        Some(()) = next(&mut hup) => {}
+    }
     Ok(())
 }
 
@@ -78,7 +94,9 @@ impl Interrupts {
                     Some(()) = term.recv() => {}
                     Some(()) = next(&mut hup) => {}
                 }
-                hear(&heard, &pulled);
+                if !DONE.load(Ordering::Relaxed) {
+                    hear(&heard, &pulled);
+                }
             }
         });
         Ok(Self { heard: interrupted, switch, signal: signal_of_stop })

@@ -28,9 +28,16 @@ use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
 use cyrus_runtime::{Compiler, compile_if_asked};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
+use cyrus_workspace::Trash;
 use exit::{Exit, UsageError};
-use output::{output_failure, print_error, print_generated, print_panic, print_usage, start_log};
-use std::{path::PathBuf, process::ExitCode};
+use output::{
+    output_failure, print_error, print_generated, print_panic, print_removing, print_usage,
+    start_log,
+};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+/// After this it is said that files are being removed.
+const UNTIL_REMOVING_IS_SAID: Duration = Duration::from_secs(1);
 
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
@@ -76,8 +83,34 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
     let repository = repository.unwrap_or_else(|| PathBuf::from("."));
     let (home, plugin_dirs) = (cli.cyrus_home, cli.plugin_dirs);
     let withheld = sandbox::withheld()?;
-    let open = app::Opening { home, plugin_dirs, repository, supervisor, withheld, compiler };
-    match cli.command {
+    let trash = Trash::default();
+    let open = app::Opening {
+        home,
+        plugin_dirs,
+        repository,
+        supervisor,
+        withheld,
+        compiler,
+        trash: trash.clone(),
+    };
+    let ended = perform(cli.command, open).await;
+    interrupt::unless_interrupted(removed(trash)).await?;
+    ended
+}
+
+/// Waits for the removal of what is not needed any more; everything that there is to say has been said.
+async fn removed(trash: Trash) {
+    let emptied = trash.emptied();
+    tokio::pin!(emptied);
+    if tokio::time::timeout(UNTIL_REMOVING_IS_SAID, &mut emptied).await.is_err() {
+        print_removing();
+        emptied.await;
+    }
+}
+
+/// Does what one command asks.
+async fn perform(command: Command, open: app::Opening) -> anyhow::Result<Exit> {
+    match command {
         Command::Run(args) => command::run(&open.app()?, &args).await,
         Command::Plan(args) => command::plan(&open.app()?, &args).await,
         Command::Logs(args) => command::logs(&open.app()?, &args).await,

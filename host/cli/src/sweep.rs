@@ -26,6 +26,7 @@ pub(crate) async fn sweep(app: &App) {
 async fn swept(app: &App) -> Result<()> {
     let workspaces = app.workspaces(Path::new("/"), None)?;
     let former = workspaces.former(&app.former_sessions())?;
+    workspaces.take_out()?;
     let mut present = workspaces.present().await?;
     if present.is_empty() && former.is_empty() {
         return Ok(());

@@ -17,10 +17,12 @@ pub(crate) struct ByRule {
     proxy: Proxy,
     rules: Rules,
     ports: BTreeSet<u16>,
+    /// The key of the configuration that lists the hosts.
+    key: Arc<str>,
     refused: Arc<Mutex<Refused>>,
 }
 
-/// What programs were refused.
+/// What programs were refused, or did not reach.
 #[derive(Debug, Default)]
 struct Refused {
     /// All, so that each is said once.
@@ -35,29 +37,42 @@ const REMEMBERED: usize = 100;
 impl ByRule {
     /// Reaches these hosts. Of those that are loopback addresses with a port, programs find the port on a loopback
     /// interface of their own.
-    /// Where the registries are among them, so are those that the operator's own tools go by.
-    pub(crate) fn hosts(hosts: &[HostPattern], own: &BTreeSet<String>) -> Arc<dyn WayOut> {
+    /// Where the registries are among them, so are those that the operator's own tools go by. The key of the
+    /// configuration that lists them is said to whoever is refused one.
+    pub(crate) fn hosts(
+        hosts: &[HostPattern],
+        own: &BTreeSet<String>,
+        key: &str,
+    ) -> Arc<dyn WayOut> {
         let has_registries = hosts.iter().any(HostPattern::is_registries);
         let own = if has_registries { parsed(own) } else { Vec::new() };
-        Self::with(Rules::default(), hosts.iter().chain(&own))
+        Self::with(Rules::default(), hosts.iter().chain(&own), key)
     }
 
     /// What a set-up or a check may reach. The registries that the operator's own tools go by are registries, too.
-    pub(crate) fn access(access: &NetworkAccess, own: &BTreeSet<String>) -> Arc<dyn WayOut> {
+    pub(crate) fn access(
+        access: &NetworkAccess,
+        own: &BTreeSet<String>,
+        key: &str,
+    ) -> Arc<dyn WayOut> {
         if !access.registries {
-            return Self::with(Rules::default(), &access.hosts);
+            return Self::with(Rules::default(), &access.hosts, key);
         }
-        Self::with(Rules::registries(), access.hosts.iter().chain(&parsed(own)))
+        Self::with(Rules::registries(), access.hosts.iter().chain(&parsed(own)), key)
     }
 
-    fn with<'a>(rules: Rules, hosts: impl IntoIterator<Item = &'a HostPattern>) -> Arc<dyn WayOut> {
+    fn with<'a>(
+        rules: Rules,
+        hosts: impl IntoIterator<Item = &'a HostPattern>,
+        key: &str,
+    ) -> Arc<dyn WayOut> {
         let hosts: Vec<_> = hosts.into_iter().cloned().collect();
         let loopback =
             hosts.iter().filter(|host| host.address().is_some_and(|at| at.is_loopback()));
         let ports = loopback.map(HostPattern::port).collect();
         let rules = rules.and(Rules::new(hosts));
         let proxy = Proxy::new(rules.clone(), Arc::new(SystemResolver), Limits::default());
-        Arc::new(Self { proxy, rules, ports, refused: Arc::default() })
+        Arc::new(Self { proxy, rules, ports, key: key.into(), refused: Arc::default() })
     }
 }
 
@@ -82,8 +97,8 @@ impl WayOut for ByRule {
         if let Some(port) = port {
             return Box::new(forward(listener, port, &Limits::default()));
         }
-        let refused = Arc::clone(&self.refused);
-        Box::new(self.proxy.serve(listener, client, move |access| record(&access, &refused)))
+        let (refused, key) = (Arc::clone(&self.refused), Arc::clone(&self.key));
+        Box::new(self.proxy.serve(listener, client, move |access| record(&access, &refused, &key)))
     }
 
     fn refusals(&self) -> Vec<String> {
@@ -97,13 +112,24 @@ fn parsed(hosts: &BTreeSet<String>) -> Vec<HostPattern> {
 }
 
 /// A line in the log for each connection. What the program named is text from outside.
-fn record(access: &Access, refused: &Mutex<Refused>) {
+fn record(access: &Access, refused: &Mutex<Refused>, key: &str) {
     let Access { client, destination, verdict, sent, received, .. } = access;
     tracing::info!(%client, ?destination, verdict = ?verdict.to_string(), sent, received, "connection of a program");
-    let (Verdict::Refused(why), Some(destination)) = (verdict, destination) else { return };
+    let Some(destination) = destination else { return };
+    let (why, is_refused) = match verdict {
+        Verdict::Refused(why) => (why, true),
+        Verdict::Failed(why) => (why, false),
+        _ => return,
+    };
     let line = format!("{}: {}", Line::new(destination), Line::new(why));
+    let line = if is_refused {
+        format!("{line}; {key} in config.json lists what it reaches")
+    } else {
+        line
+    };
     let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
-    if refused.known.len() < REMEMBERED && refused.known.insert(line.clone()) {
+    // What cannot be reached is for whoever looks into a failure.
+    if is_refused && refused.known.len() < REMEMBERED && refused.known.insert(line.clone()) {
         tracing::warn!("{} was refused {line}", Line::new(client));
     }
     if refused.new.len() < REMEMBERED {
@@ -137,13 +163,18 @@ mod tests {
             lasted: Duration::ZERO,
         };
         let lines = || std::mem::take(&mut refused.lock().unwrap().new);
-        record(&access(Verdict::Connected), &refused);
+        let record = |verdict| record(&access(verdict), &refused, "network.checks");
+        record(Verdict::Connected);
         assert!(lines().is_empty());
         for _ in 0..2 {
-            record(&access(Verdict::Refused("no rule".to_owned())), &refused);
-            record(&access(Verdict::Refused("no rule".to_owned())), &refused);
-            let lines = lines();
-            assert_eq!(lines.into_iter().collect::<Vec<_>>(), ["https://a.example: no rule"]);
+            record(Verdict::Refused("no rule".to_owned()));
+            record(Verdict::Refused("no rule".to_owned()));
+            let line =
+                "https://a.example: no rule; network.checks in config.json lists what it reaches";
+            assert_eq!(lines().into_iter().collect::<Vec<_>>(), [line]);
+            record(Verdict::Failed("it has no address".to_owned()));
+            let line = "https://a.example: it has no address";
+            assert_eq!(lines().into_iter().collect::<Vec<_>>(), [line]);
         }
     }
 }

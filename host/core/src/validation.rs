@@ -54,6 +54,9 @@ pub struct CheckReport {
 /// anything about it.
 pub const FAILS_ON_BASE: &str = "fails-on-base";
 
+/// The code of a finding that says that a task which is to change something changed nothing.
+pub const EMPTY_DIFF: &str = "empty-diff";
+
 /// How a check that failed on a result goes on the base commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
@@ -252,7 +255,7 @@ mod tests {
 
     fn finding() -> Finding {
         Finding {
-            code: "empty-diff".into(),
+            code: EMPTY_DIFF.into(),
             message: "nothing changed".into(),
             path: None,
             line: None,

@@ -137,8 +137,6 @@ impl Ran {
             return printed;
         }
         let refused = self.refused.join("\n  ");
-        format!(
-            "(hosts were refused meanwhile; `network` in config.json says which are reached:\n  {refused}\n)\n{printed}"
-        )
+        format!("(hosts that were not reached meanwhile:\n  {refused}\n)\n{printed}")
     }
 }

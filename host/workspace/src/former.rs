@@ -49,13 +49,14 @@ pub(crate) fn take_over(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Trash;
     use cyrus_sandbox::AbsolutePath;
 
     #[test]
     fn of_an_old_layout_what_programs_wrote_is_taken_over_and_nothing_that_the_host_would_trust() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| AbsolutePath::parse(place.path().join(name)).unwrap();
-        let roots = Roots::new(at("state"), at("work")).unwrap();
+        let roots = Roots::new(at("state"), at("work"), Trash::default()).unwrap();
         let former = place.path().join("sessions");
         for file in ["workspace/f", "home/.login", "about", "index", "set-up"] {
             let path = former.join("s-one/t1/3").join(file);

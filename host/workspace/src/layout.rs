@@ -16,10 +16,11 @@
 //!     prepared/                         what the set-up left of a tree for checks: tree/ home/ ended
 //!     index                             what was checked out, so that collecting need not read every file
 //!     scratch-…/                        under way, or left by a crash
+//! <either>/.removed/                    what is being removed, see [`crate::trash`]
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
 //! ```
 
-use crate::{error::io, remove::remove_tree};
+use crate::{error::io, trash::Trash};
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::TaskId;
 use cyrus_sandbox::AbsolutePath;
@@ -36,20 +37,25 @@ use std::{
 const TRIES: u32 = 16;
 
 /// The two places on disk: see the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Roots {
     state: AbsolutePath,
     work: AbsolutePath,
+    trash: Trash,
 }
 
 impl Roots {
     /// What only the host writes is below `state` (`$CYRUS_HOME/state`), and what programs write below `work`. Both
-    /// are made when they are not there.
+    /// are made when they are not there. What is not needed any more goes to this trash.
     ///
     /// # Errors
     ///
     /// When one of them is the other, or is in the other: a program could then write what the host trusts.
-    pub fn new(state: AbsolutePath, work: AbsolutePath) -> Result<Self, WorkspaceError> {
+    pub fn new(
+        state: AbsolutePath,
+        work: AbsolutePath,
+        trash: Trash,
+    ) -> Result<Self, WorkspaceError> {
         // Links on the way, such as a home on another disk, must not hide that one is in the other.
         let real = |path: &AbsolutePath| {
             let there = path.as_path().ancestors().find_map(|above| {
@@ -68,7 +74,7 @@ impl Roots {
                 ),
             });
         }
-        Ok(Self { state, work })
+        Ok(Self { state, work, trash })
     }
 
     /// The place of what is the host's for all sessions, which is made when it is not there.
@@ -93,9 +99,16 @@ impl Roots {
 
     /// Removes everything of a session.
     pub(crate) fn remove_session(&self, session: &SessionId) -> Result<(), WorkspaceError> {
+        [&self.work, &self.state].into_iter().try_for_each(|root| {
+            self.trash.put(root.as_path(), &root.as_path().join(session.as_str()))
+        })
+    }
+
+    /// Removes what processes were removing that are not there any more.
+    pub(crate) fn take_out(&self) -> Result<(), WorkspaceError> {
         [&self.work, &self.state]
             .into_iter()
-            .try_for_each(|root| remove_tree(&root.as_path().join(session.as_str())))
+            .try_for_each(|root| self.trash.take_over(root.as_path()))
     }
 }
 
@@ -105,6 +118,7 @@ pub(crate) struct TaskDir {
     roots: [PathBuf; 2],
     state: PathBuf,
     work: PathBuf,
+    trash: Trash,
 }
 
 impl TaskDir {
@@ -112,7 +126,8 @@ impl TaskDir {
         let under = Path::new(session.as_str()).join(task.as_str()).join(token.to_string());
         let below = |root: &AbsolutePath| root.as_path().join(&under);
         let both = [&roots.state, &roots.work].map(|root| root.as_path().to_owned());
-        Self { roots: both, state: below(&roots.state), work: below(&roots.work) }
+        let trash = roots.trash.clone();
+        Self { roots: both, state: below(&roots.state), work: below(&roots.work), trash }
     }
 
     pub(crate) fn of(roots: &Roots, spec: &WorkspaceSpec) -> Self {
@@ -223,10 +238,17 @@ impl TaskDir {
         temporary(&self.work, prefix)
     }
 
+    /// Takes the tree of the last check away.
+    pub(crate) fn remove_check(&self) -> Result<(), WorkspaceError> {
+        let [_, work] = &self.roots;
+        self.trash.put(work, &self.check_dir())
+    }
+
     /// Removes everything, and the directories of the task and the session when this was the last in them.
     pub(crate) fn remove(&self) -> Result<(), WorkspaceError> {
-        for directory in [&self.work, &self.state] {
-            remove_tree(directory)?;
+        let [state, work] = &self.roots;
+        for (root, directory) in [(work, &self.work), (state, &self.state)] {
+            self.trash.put(root, directory)?;
             for above in directory.ancestors().skip(1).take(2) {
                 // Not empty: others are there. Gone: their end was at the same time.
                 let _ = fs::remove_dir(above);
@@ -320,7 +342,7 @@ mod tests {
 
     fn roots(place: &Path) -> Roots {
         let root = |name: &str| AbsolutePath::parse(place.join(name)).unwrap();
-        Roots::new(root("state"), root("work")).unwrap()
+        Roots::new(root("state"), root("work"), Trash::default()).unwrap()
     }
 
     #[test]
@@ -339,7 +361,7 @@ mod tests {
             ("real/state", "link/state/work", false),
             ("link/state", "real", false),
         ] {
-            let roots = Roots::new(at(state), at(work));
+            let roots = Roots::new(at(state), at(work), Trash::default());
             assert_eq!(roots.is_ok(), is_good, "{state} {work}");
         }
         let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());
@@ -383,7 +405,7 @@ mod tests {
         // The operator's own link is another matter.
         symlink(&outside, place.path().join("elsewhere")).unwrap();
         let root = |name: &str| AbsolutePath::parse(place.path().join(name)).unwrap();
-        let roots = Roots::new(root("state"), root("elsewhere")).unwrap();
+        let roots = Roots::new(root("state"), root("elsewhere"), Trash::default()).unwrap();
         TaskDir::new(&roots, &session, &task, 7).create().unwrap();
         assert!(outside.join("s-one/t1/7/home").is_dir());
     }

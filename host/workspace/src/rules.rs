@@ -16,7 +16,7 @@
 use std::io::{self, BufRead};
 
 /// The code of a result that changes nothing.
-pub(crate) const EMPTY_DIFF: &str = "empty-diff";
+pub(crate) const EMPTY_DIFF: &str = cyrus_core::EMPTY_DIFF;
 /// The code of an unresolved merge.
 pub(crate) const CONFLICT_MARKER: &str = "conflict-marker";
 /// The code of a resolution that leaves out what one side did.

@@ -208,8 +208,8 @@ impl Trees<'_> {
 
     /// Removes the tree of the last check.
     pub(crate) async fn remove(&self) -> Result<(), WorkspaceError> {
-        let check = self.task.check_dir();
-        in_background("remove the tree of a check", move || remove_tree(&check)).await
+        let task = self.task.clone();
+        in_background("remove the tree of a check", move || task.remove_check()).await
     }
 
     fn place(&self) -> Directories {

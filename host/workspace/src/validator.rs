@@ -16,7 +16,7 @@ use crate::{
     listing,
     object::ObjectId,
     repository::Main,
-    rules::{DiffRules, IN_SET_UP, OUTSIDE_WORKSPACE, UNFILTERED, USERS_FILE},
+    rules::{DiffRules, EMPTY_DIFF, IN_SET_UP, OUTSIDE_WORKSPACE, UNFILTERED, USERS_FILE},
     settings::WorkspaceSettings,
     setup,
     tree::{Tree, Trees},
@@ -342,6 +342,10 @@ impl CommandValidator {
         let result = commit(subject.commit)?;
         let examination = Examination::new(trees.main, &self.checks.rules, subject).await?;
         let mut findings = examination.findings().await?;
+        if findings.iter().any(|finding| finding.code == EMPTY_DIFF) {
+            // What the checks say of it they say of the base commit.
+            return Ok(ValidationReport::new(Vec::new(), findings));
+        }
         let (mut reports, mut refused) = (Vec::new(), Vec::new());
         let mut carried = Vec::new();
         let changes = trees.main.changes(trees.base, &result, &[]).await?;

@@ -98,6 +98,13 @@ impl GitWorkspaces {
         Main::open(&self.git, &base.path).await.map(drop)
     }
 
+    /// Who commits are by where git knows no name and address of the user's; `None` where it does.
+    pub async fn stands_in(&self, base: &Base) -> Result<Option<String>, WorkspaceError> {
+        let identity = self.git.user_in(&base.path).await?.identity();
+        let Identity { name, email, .. } = &identity;
+        Ok((identity == Identity::default()).then(|| format!("{name} <{email}>")))
+    }
+
     /// Whether results can be pushed, as far as the repository's configuration says; nothing is connected to.
     pub async fn can_push(&self, base: &Base) -> Result<(), WorkspaceError> {
         base::can_push(&self.git, &base.path).await
@@ -133,6 +140,11 @@ impl GitWorkspaces {
             tracing::warn!(%session, %error, "what is left of it in its repository stays");
         }
         self.remove_session(session).await
+    }
+
+    /// Goes on removing what processes were removing that ended before they were done.
+    pub fn take_out(&self) -> Result<(), WorkspaceError> {
+        self.roots.take_out()
     }
 
     fn task(&self, spec: &WorkspaceSpec) -> TaskDir {

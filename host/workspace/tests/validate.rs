@@ -181,6 +181,7 @@ async fn no_change_is_no_success() {
     let collected = world.workspaces.collect(&prepared, &nothing, "").await.unwrap();
     let report = validate(&world, &prepared, &collected, &[check("true")]).await;
     assert_eq!((report.verdict, codes(&report)), (ValidationVerdict::Failed, vec!["empty-diff"]));
+    assert_eq!(report.checks, []);
 }
 
 #[tokio::test]

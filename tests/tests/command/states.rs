@@ -106,7 +106,8 @@ fn the_hosts_that_a_check_was_refused_are_in_its_output() {
     let report = world.run(["run", "--json", "Change it"]).code(1).report();
     let output = report["validation"]["checks"][0]["output"].as_str().expect("text");
     assert!(
-        output.contains("hosts were refused") && output.contains("https://refused.example: "),
+        output.contains("hosts that were not reached")
+            && output.contains("https://refused.example: "),
         "{output}"
     );
 }

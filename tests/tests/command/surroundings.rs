@@ -109,6 +109,27 @@ fn commits_are_by_whom_gits_variables_name() {
 }
 
 #[test]
+fn who_is_not_known_to_git_is_told_before_the_work_begins() {
+    // A name without an address is nobody, to git as well.
+    for half in [None, Some("Ada")] {
+        let mut world = anonymous();
+        if let Some(name) = half {
+            world = world.variable("GIT_AUTHOR_NAME", name);
+        }
+        let planned = world.run(["plan", "--json", "Greet"]).code(0);
+        let warnings = planned.lines()[0]["warnings"].to_string();
+        assert!(warnings.contains("user.email"), "{planned}");
+        let ended = world.run(["run", "--json", "Greet"]).code(0).complains("user.email");
+        let report = ended.report().outcome("validated");
+        let by = world.repo().git(["log", "-1", "--format=%an <%ae>", report.branch()]);
+        assert_eq!(by, "Cyrus <cyrus@localhost>");
+    }
+    let known = world!().repository(GREETER).config(checks()).stand_in(mending());
+    let ended = known.run(["run", "--json", "Greet"]).code(0);
+    assert!(!ended.stderr.contains("user.email"), "{ended}");
+}
+
+#[test]
 fn commits_are_by_whom_the_users_configuration_names_for_this_place() {
     let world = anonymous();
     let place = world.path("");

@@ -27,6 +27,8 @@ struct Intended {
     session: Session,
     site: Site,
     preview: Preview,
+    /// What the operator may not expect of this repository.
+    notes: Vec<String>,
 }
 
 /// `cyrus run`
@@ -36,7 +38,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
     if args.dry_run {
         return show(app, &intended, args.json.json, false).await;
     }
-    let Intended { session, site, preview } = intended;
+    let Intended { session, site, preview, notes } = intended;
     if let Some(why) = preview.impossible() {
         return Err(usage(why));
     }
@@ -44,11 +46,8 @@ pub(crate) async fn run(app: &App, args: &RunArgs) -> Result<Exit> {
         note!("cyrus: not started; --yes starts without asking");
         return Ok(Exit::NotDone);
     }
-    if session.base.dirty {
-        note!(
-            "cyrus: {} has changes that are not committed; the work starts from the last commit and does not see them",
-            session.base.path.display()
-        );
+    for said in &notes {
+        note!("cyrus: {said}");
     }
     if let Some(start) = &preview.start {
         note!("cyrus: starts from {start}");
@@ -108,8 +107,29 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
             Purpose::Work => return Err(as_usage(error)),
         }
     }
+    let notes = notes(app, &base).await?;
+    if purpose == Purpose::Inspect {
+        preview.warnings.extend(notes.iter().cloned());
+    }
     let session = intake::session(app, id, issue, base, plan, args);
-    Ok(Intended { session, site, preview })
+    Ok(Intended { session, site, preview, notes })
+}
+
+/// What somebody who starts work there may not know.
+async fn notes(app: &App, base: &Base) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    if base.dirty {
+        notes.push(format!(
+            "{} has changes that are not committed; the work starts from the last commit and does not see them",
+            base.path.display()
+        ));
+    }
+    if let Some(nobody) = app.workspaces(&base.path, None)?.stands_in(base).await? {
+        notes.push(format!(
+            "git does not know who you are here, so commits are by {nobody}: `git config --global user.name NAME` and `git config --global user.email ADDRESS` tell it"
+        ));
+    }
+    Ok(notes)
 }
 
 /// Where work is to be done.
@@ -231,7 +251,7 @@ async fn show(app: &App, intended: &Intended, json: bool, graph: bool) -> Result
 
 /// All of it, for machines.
 fn shown(
-    Intended { session, site, preview }: &Intended,
+    Intended { session, site, preview, .. }: &Intended,
     checks: &[Check],
     commands: &[IntendedCommand],
 ) -> Value {

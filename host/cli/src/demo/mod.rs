@@ -22,6 +22,8 @@ pub(crate) async fn run(open: Opening, args: DemoArgs) -> Result<Exit> {
     let format = Format::from(args.json);
     let stage = Stage::set(&open).await?;
     let played = Box::pin(story::play(&stage, &open, format)).await;
+    // The removing of what is in it is under way.
+    open.trash.emptied().await;
     let kept = if args.keep { Some(stage.keep().await) } else { stage.strike().await };
     let (exit, session) = played?;
     if format == Format::Text {

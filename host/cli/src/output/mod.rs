@@ -19,7 +19,7 @@ pub(crate) use log::start_log;
 pub(crate) use print::{
     add_line, is_at_a_terminal, note, output_failure, print, print_all, print_error,
     print_generated, print_interrupted, print_json, print_json_pretty, print_note, print_panic,
-    print_usage, say,
+    print_removing, print_usage, say,
 };
 pub(crate) use summary::summary;
 pub(crate) use table::table;

@@ -113,6 +113,13 @@ pub(crate) fn print_interrupted() {
     let _ = stderr().write_all(b"\nStopping; once more to end at once.\n");
 }
 
+/// Says what the process still does when all else is done.
+pub(crate) fn print_removing() {
+    let _ = stderr().write_all(
+        b"Removing files that are not needed any more; what an interrupt leaves is removed by the next run.\n",
+    );
+}
+
 /// Prints where and why a thread panicked: the message may hold text from outside.
 pub(crate) fn print_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();

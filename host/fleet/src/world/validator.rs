@@ -1,8 +1,8 @@
 use super::{SimValidator, ports::git_error};
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Check, CheckReport, CommandOrigin, Observer, SessionEvent, Subject, ValidationReport,
-    ValidationVerdict, Validator, WorkspaceError,
+    Base, Check, CheckReport, CommandOrigin, EMPTY_DIFF, Observer, SessionEvent, Subject,
+    ValidationReport, ValidationVerdict, Validator, WorkspaceError,
 };
 use cyrus_executor::Finding;
 use std::{sync::Arc, time::Duration};
@@ -44,7 +44,7 @@ impl Validator for SimValidator {
         let mut findings: Vec<_> =
             faults.marked.iter().map(|path| finding("conflict-marker", Some(path))).collect();
         if subject.must_change && diff.files == 0 {
-            findings.push(finding("empty-diff", None));
+            findings.push(finding(EMPTY_DIFF, None));
         }
         let passed = faults.wrong.is_empty();
         let mut reports = Vec::new();

@@ -4,11 +4,14 @@ use super::{
 };
 use crate::budget::WhenOver;
 use cyrus_core::{
-    ExecutionRecord, FAILS_ON_BASE, PlannedTask, Receipt, TaskOrigin, ValidationReport,
+    EMPTY_DIFF, ExecutionRecord, FAILS_ON_BASE, PlannedTask, Receipt, TaskOrigin, ValidationReport,
     ValidationVerdict,
 };
-use cyrus_executor::{Finding, MicroUsd, TaskKind};
+use cyrus_executor::{Finding, MicroUsd, TaskKind, text::Line};
 use std::time::Duration;
+
+/// How much of what an executor says about work that changed nothing is in a reason, in characters.
+pub(super) const LONGEST_WORDS: usize = 300;
 
 /// An executor that is out for a task, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,7 +314,9 @@ impl History<'_> {
 
     fn send_back(&self, last: &ExecutionRecord, said: &str) -> Step {
         let times = self.by(last).filter(|record| came(record).is_sent_back()).count();
-        let more = u32::try_from(times).is_ok_and(|times| times <= self.policy.rounds);
+        // Whoever was told once that nothing was changed, and changes nothing again, sees nothing to do.
+        let rounds = if is_empty(last) { self.policy.rounds.min(1) } else { self.policy.rounds };
+        let more = u32::try_from(times).is_ok_and(|times| times <= rounds);
         match self.exhausted(said) {
             Some(end) => end,
             None if more => self.again(last, Duration::ZERO, said),
@@ -340,7 +345,11 @@ impl History<'_> {
     fn exhausted(&self, said: &str) -> Option<Step> {
         let attempts = counted(self.attempts);
         (attempts >= self.policy.most_attempts).then(|| Step::Fail {
-            reason: format!("{attempts} attempts came to nothing; the last: {said}"),
+            reason: if attempts == 1 {
+                format!("the one attempt came to nothing: {said}")
+            } else {
+                format!("{attempts} attempts came to nothing; the last: {said}")
+            },
         })
     }
 
@@ -425,6 +434,12 @@ fn fails_on_base(record: &ExecutionRecord) -> bool {
     !findings.is_empty() && findings.iter().all(|finding| finding.code == FAILS_ON_BASE)
 }
 
+/// Whether its executor said that it is done, and changed nothing.
+fn is_empty(record: &ExecutionRecord) -> bool {
+    let findings = record.verdict.as_ref().map(|verdict| &verdict.findings[..]).unwrap_or_default();
+    findings.iter().any(|finding| finding.code == EMPTY_DIFF)
+}
+
 /// What an attempt was expected to cost, or what it cost by the time its money ran out, if that is more.
 fn price(record: &ExecutionRecord) -> MicroUsd {
     let expected = record.receipt.as_ref().and_then(Receipt::cost).unwrap_or_default();
@@ -440,6 +455,11 @@ fn said(record: &ExecutionRecord) -> String {
     }
     let first = record.verdict.as_ref().and_then(|verdict| verdict.findings.first());
     match first {
+        Some(finding) if is_empty(record) && !report.summary.trim().is_empty() => {
+            let words = Line::excerpt(report.summary.trim(), LONGEST_WORDS);
+            format!("{}; {} says: {words}", finding.message, record.executor)
+        }
+        Some(finding) if is_empty(record) => finding.message.clone(),
         Some(finding) => format!("its result failed the checks: {}", finding.message),
         None if came(record) == Came::Rejected => "its result failed the checks".to_owned(),
         None => "it failed and did not say why".to_owned(),

@@ -162,7 +162,8 @@ fn failure(desk: &Desk<'_>, found: &mut Found) -> Option<Conclusion> {
     let outcome = if rejected { SessionOutcome::Rejected } else { SessionOutcome::Failed };
     let alone = board.tasks().len() == 1;
     let mut reason = if alone { reason } else { format!("task {id}: {reason}") };
-    if let Some(kept) = last.and_then(|record| record.collected.as_ref()).filter(|_| rejected) {
+    let kept = last.and_then(|record| record.collected.as_ref());
+    if let Some(kept) = kept.filter(|kept| rejected && kept.diff.files > 0) {
         let _ = write!(reason, "; its last result is kept as {}", kept.commit);
         (found.commit, found.diff) = (Some(kept.commit.clone()), Some(kept.diff));
     }

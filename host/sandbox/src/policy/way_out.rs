@@ -14,7 +14,7 @@ pub trait WayOut: fmt::Debug + Send + Sync {
     fn serve(&self, listener: TcpListener, port: Option<u16>, client: &str)
     -> Box<dyn Send + Sync>;
 
-    /// What programs were refused since this was asked last, a line each. Not which of them: several may run at once.
+    /// What programs were refused, or did not reach, since this was asked last, a line each. Not which of them: several may run at once.
     fn refusals(&self) -> Vec<String> {
         Vec::new()
     }

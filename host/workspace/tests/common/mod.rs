@@ -10,7 +10,8 @@ use cyrus_core::{
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, find_program};
 use cyrus_workspace::{
-    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, Roots, WorkspaceSettings,
+    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, Roots, Trash,
+    WorkspaceSettings,
 };
 use std::{
     fs,
@@ -49,7 +50,8 @@ pub fn checks() -> CheckEnvironment {
 
 /// Where clones are, and what the host keeps of them.
 pub fn roots(place: &Path) -> Roots {
-    Roots::new(absolute(place.join("cyrus/state")), absolute(place.join("work"))).unwrap()
+    let (state, work) = (absolute(place.join("cyrus/state")), absolute(place.join("work")));
+    Roots::new(state, work, Trash::default()).unwrap()
 }
 
 pub fn settings() -> WorkspaceSettings {

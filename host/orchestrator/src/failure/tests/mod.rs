@@ -7,8 +7,8 @@ mod rows;
 
 use super::*;
 use cyrus_core::{
-    Collected, DiffStat, ExecutionOutcome, ExecutionRecord, ExecutionReport, PlannedTask,
-    ValidationReport, ValidationVerdict,
+    Collected, DiffStat, EMPTY_DIFF, ExecutionOutcome, ExecutionRecord, ExecutionReport,
+    PlannedTask, ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{
     Cost, CostSource, ErrorKind, ExecutionError, HostVerdict, MicroUsd, Placement, Task, TaskKind,
@@ -135,6 +135,18 @@ impl Past {
         let findings = found.iter().map(|message| finding(message)).collect();
         let report = ValidationReport { verdict, ..ValidationReport::new(vec![], findings) };
         self.collected(executor, 1).last(|record| record.verdict = Some(report))
+    }
+
+    /// It said it was done, in these words, and changed nothing.
+    fn unchanged(self, executor: &str, words: &str) -> Self {
+        let found = Finding { code: EMPTY_DIFF.into(), ..finding("nothing was changed") };
+        let verdict = ValidationReport::new(vec![], vec![found]);
+        let summary = words.to_owned();
+        self.ended(executor, ExecutionReport { summary, ..completed() }).last(|record| {
+            let diff = DiffStat::default();
+            let collected = Collected { commit: "c".into(), kept: "k".into(), diff, notes: vec![] };
+            (record.collected, record.verdict) = (Some(collected), Some(verdict));
+        })
     }
 
     fn rejected(self, executor: &str, found: &str) -> Self {

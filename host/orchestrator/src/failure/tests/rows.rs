@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::decide::LONGEST_WORDS, *};
 use ErrorKind::{
     BudgetExceeded, Cancelled, Denied, Failed, InvalidRequest, Other, QuotaExhausted, RateLimited,
     Refused, TimedOut, TurnLimit, Unauthorized, Unavailable, Unsupported,
@@ -87,6 +87,10 @@ rows! {
         (0..2).fold(past(), |past, _| {
             past.rejected("near", "a").rejected("far", "b").rejected("other", "c")
         }) => "fail";
+    failure_row_nothing_changed_goes_back_once: past().unchanged("near", "")
+        => "again near in 0 s from of near 1";
+    failure_row_nothing_changed_twice_goes_to_the_next:
+        past().unchanged("near", "").unchanged("near", "") => "choose without [near]";
     failure_row_trap: past().ended("near", by_host(trap())) => "choose without [near]";
     failure_row_limit: past().ended("near", by_host(HostVerdict::Limit {
         plugin: "p".into(), digest: "d".into(), export: "e".into(), which: "memory".into(),
@@ -123,6 +127,19 @@ fn failure_row_validation_failed_hands_its_findings_on() {
     let step = second.cut_off("far").then(&policy);
     let expected = ("again far in 0 s from of far 3", vec!["still red"]);
     assert_eq!((short(&step).as_str(), found(&step)), expected);
+}
+
+#[test]
+fn who_changed_nothing_is_quoted_and_who_is_silent_is_not() {
+    let reason = |words: &str| match past().unchanged("near", words).then(&AttemptPolicy::default())
+    {
+        Step::Again { because, .. } => because,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason(" \n"), "nothing was changed");
+    let said = reason("It is\u{1b}[2J already so.\nDone");
+    assert_eq!(said, "nothing was changed; near says: It is\\u{1b}[2J already so. Done");
+    assert!(reason(&"long ".repeat(10_000)).chars().count() < LONGEST_WORDS + 100);
 }
 
 #[test]

@@ -1,0 +1,264 @@
+//! What nobody needs any more goes out of the way by being renamed, and is removed while other work goes on: the files of
+//! a large repository take seconds, and on a busy disk minutes.
+//!
+//! Each process has a directory of its own in `.removed` of either root, and holds its lock. One that is not held was left
+//! by a process that ended before it was done: whoever works next removes it.
+
+use crate::{layout::directories, remove::remove_tree};
+use cyrus_core::WorkspaceError;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use std::{
+    collections::BTreeMap,
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+};
+use tokio::sync::watch;
+
+/// Where it is, in either root. No session has such a name.
+const PLACE: &str = ".removed";
+
+/// Removes things by and by, one after the other. All copies are the same one.
+#[derive(Clone, Debug)]
+pub struct Trash(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// How many are not removed yet.
+    open: watch::Sender<usize>,
+    bins: Mutex<Bins>,
+}
+
+#[derive(Debug, Default)]
+struct Bins {
+    /// This process's directories, by their roots.
+    own: BTreeMap<PathBuf, Bin>,
+    remover: Option<mpsc::Sender<Removal>>,
+    /// How many were put here: the next one's name.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Bin {
+    directory: PathBuf,
+    /// Others see by it that this process is alive.
+    _lock: OwnedFd,
+}
+
+#[derive(Debug)]
+struct Removal {
+    path: PathBuf,
+    /// That of a directory that a process left.
+    _lock: Option<OwnedFd>,
+}
+
+impl Default for Trash {
+    fn default() -> Self {
+        let (open, _) = watch::channel(0);
+        Self(Arc::new(Shared { open, bins: Mutex::default() }))
+    }
+}
+
+impl Trash {
+    /// Takes a file or directory below this root away. Where it cannot be moved, it is removed before this returns.
+    ///
+    /// # Errors
+    ///
+    /// When it could be neither moved nor removed.
+    pub(crate) fn put(&self, root: &Path, path: &Path) -> Result<(), WorkspaceError> {
+        match self.moved(root, path) {
+            Ok(to) => {
+                self.remove(Removal { path: to, _lock: None });
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(path) => Ok(()),
+            // A full disk has no room for the directory it would be moved to.
+            Err(_) => remove_tree(path),
+        }
+    }
+
+    /// Goes on with what processes left that are not there any more.
+    pub(crate) fn take_over(&self, root: &Path) -> Result<(), WorkspaceError> {
+        let place = root.join(PLACE);
+        for name in directories(&place)? {
+            let path = place.join(name);
+            if let Ok(lock) = locked(&path, FlockOperation::NonBlockingLockExclusive) {
+                self.remove(Removal { path, _lock: Some(lock) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was put here is removed, or could not be.
+    pub async fn emptied(&self) {
+        // The sender is here.
+        let _ = self.0.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    fn moved(&self, root: &Path, path: &Path) -> io::Result<PathBuf> {
+        if !exists(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let mut bins = self.bins();
+        bins.count += 1;
+        let name = bins.count.to_string();
+        if let Some(bin) = bins.own.get(root) {
+            let to = bin.directory.join(&name);
+            if fs::rename(path, &to).is_ok() {
+                return Ok(to);
+            }
+        }
+        // The first here, or somebody removed the directory.
+        let bin = Bin::new(root)?;
+        let to = bin.directory.join(&name);
+        bins.own.insert(root.to_owned(), bin);
+        fs::rename(path, &to).map(|()| to)
+    }
+
+    fn remove(&self, removal: Removal) {
+        let mut bins = self.bins();
+        self.0.open.send_modify(|open| *open += 1);
+        let unheard = match &bins.remover {
+            Some(remover) => remover.send(removal).err().map(|mpsc::SendError(removal)| removal),
+            None => Some(removal),
+        };
+        let Some(removal) = unheard else { return };
+        let (remover, removals) = mpsc::channel();
+        let open = self.0.open.clone();
+        let work = move || {
+            for Removal { path, _lock } in removals {
+                if let Err(error) = remove_tree(&path) {
+                    tracing::warn!("what is not needed any more stays: {error}");
+                }
+                open.send_modify(|open| *open -= 1);
+            }
+        };
+        match std::thread::Builder::new().name("remover".to_owned()).spawn(work) {
+            Ok(_) => {
+                let _ = remover.send(removal);
+                bins.remover = Some(remover);
+            }
+            // It stays for whoever works next.
+            Err(_) => self.0.open.send_modify(|open| *open -= 1),
+        }
+    }
+
+    fn bins(&self) -> MutexGuard<'_, Bins> {
+        self.0.bins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bin {
+    fn new(root: &Path) -> io::Result<Self> {
+        let place = root.join(PLACE);
+        DirBuilder::new().recursive(true).mode(0o700).create(&place)?;
+        let only_user = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().permissions(only_user).tempdir_in(&place)?.keep();
+        let _lock = locked(&directory, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { directory, _lock })
+    }
+}
+
+/// What is empty goes; what is not is for whoever works next.
+impl Drop for Bin {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.directory);
+        let _ = self.directory.parent().map(fs::remove_dir);
+    }
+}
+
+fn locked(directory: &Path, how: FlockOperation) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = open(directory, flags, Mode::empty())?;
+    flock(&directory, how)?;
+    Ok(directory)
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn left(root: &Path) -> Vec<String> {
+        directories(&root.join(PLACE)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_put_here_is_out_of_the_way_at_once_and_gone_in_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "").unwrap();
+        let trash = Trash::default();
+        for name in ["a", "b"] {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.join("x/y")).unwrap();
+            fs::write(path.join("x/file"), name).unwrap();
+            symlink(outside.path(), path.join("link")).unwrap();
+            trash.put(root.path(), &path).unwrap();
+            assert!(!path.exists());
+        }
+        trash.put(root.path(), &root.path().join("never there")).unwrap();
+        trash.put(root.path(), &root.path().join("nor/there")).unwrap();
+        let one = root.path().join("file");
+        fs::write(&one, "").unwrap();
+        trash.put(root.path(), &one).unwrap();
+        trash.emptied().await;
+        assert!(!one.exists() && outside.path().join("kept").exists());
+        drop(trash);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_moved_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(PLACE), "in the way").unwrap();
+        let path = root.path().join("a");
+        fs::create_dir_all(path.join("x")).unwrap();
+        Trash::default().put(root.path(), &path).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_process_left_that_ended_is_removed_and_what_is_anothers_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let others = root.path().join(PLACE).join("left/1/x");
+        fs::create_dir_all(&others).unwrap();
+        let alive = Bin::new(root.path()).unwrap();
+        let held = alive.directory.join("1");
+        fs::create_dir(&held).unwrap();
+        let trash = Trash::default();
+        trash.take_over(root.path()).unwrap();
+        trash.emptied().await;
+        assert!(!others.exists() && held.exists());
+        assert_eq!(left(root.path()).len(), 1);
+        drop(alive);
+        let next = Trash::default();
+        next.take_over(root.path()).unwrap();
+        next.emptied().await;
+        assert_eq!(left(root.path()), [""; 0]);
+        next.take_over(&root.path().join("nowhere")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_somebody_removed_is_made_again() {
+        let root = tempfile::tempdir().unwrap();
+        let trash = Trash::default();
+        for name in ["a", "b"] {
+            let path = root.path().join(name);
+            fs::create_dir(&path).unwrap();
+            trash.put(root.path(), &path).unwrap();
+            trash.emptied().await;
+            assert!(!path.exists());
+            remove_tree(&root.path().join(PLACE)).unwrap();
+        }
+    }
+}
