@@ -5,7 +5,7 @@ use cyrus_simulate::{
 };
 use cyrus_tests::{Ended, PATIENCE, World, lanes, world};
 use serde_json::{Value, json};
-use std::{ops::Deref, path::PathBuf};
+use std::{fs, ops::Deref, path::PathBuf};
 use tokio::runtime::Runtime;
 
 /// The only key that the simulated model takes.
@@ -14,16 +14,27 @@ pub(crate) const KEY: &str = "sk-ant-nobodys-key";
 /// An installed Claude Code.
 #[derive(Clone, Debug)]
 pub(crate) struct Claude {
-    pub(crate) version: &'static str,
+    pub(crate) version: String,
     pub(crate) program: PathBuf,
 }
 
 impl Claude {
-    /// The one of this version. `None`: it is left out.
-    pub(crate) fn installed(version: &'static str) -> Option<Self> {
+    /// The one of this version, or the newest where this is not a number. `None`: it is left out.
+    pub(crate) fn installed(version: &str) -> Option<Self> {
         let lane = format!("claude-{version}");
-        let program = || lanes::program(&format!("{lane}/node_modules/.bin/claude"));
-        (!lanes::left_out(&lane)).then(|| Self { version, program: program() })
+        if lanes::left_out(&lane) {
+            return None;
+        }
+        let program = lanes::program(&format!("{lane}/node_modules/.bin/claude"));
+        let is_number = version.starts_with(|c: char| c.is_ascii_digit());
+        let version = if is_number {
+            version.to_owned()
+        } else {
+            // What was newest when it was installed.
+            let known = fs::read_to_string(lanes::directory().join(lane).join("done"));
+            known.expect("a version").trim().to_owned()
+        };
+        Some(Self { version, program })
     }
 
     /// A world with a repository and this program, for which the model has these turns.

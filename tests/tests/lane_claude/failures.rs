@@ -1,5 +1,5 @@
-use crate::bench::{Claude, done, write};
-use cyrus_simulate::{Failure, Turn, Usage};
+use crate::bench::{Bench, Claude, done, write};
+use cyrus_simulate::{Conversation, Failure, Turn, Usage};
 use cyrus_tests::{Report, Signal};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -54,6 +54,48 @@ pub(crate) fn too_many_requests(claude: Claude) {
     run.wait_for("wait", |line| line["type"] == "task-waits");
     run.signal(Signal::SIGINT);
     let _ = run.end();
+}
+
+/// The service limits it twice, which is what the program tries by itself.
+pub(crate) fn a_limit_that_passes_is_waited_for_and_the_work_goes_on_in_its_session(
+    claude: Claude,
+) {
+    let limited = Turn { tries: Some(2), ..Turn::failing(status(429, None, Some(2))) };
+    let limited = Turn { text: Some("Done.".to_owned()), ..limited };
+    let turns = [write("hello.txt", "hello\n"), limited];
+    let bench = claude.with(turns);
+    let ended = bench.work().code(0);
+    let report = ended.report().outcome("validated");
+    let executions = report["executions"].as_array().expect("executions");
+    assert_eq!(executions[0]["error"]["kind"], "rate-limited", "{report:?}");
+    assert_eq!((executions.len(), &executions[1]["outcome"]), (2, &json!("completed")));
+    assert!(ended.lines().iter().any(|line| line["type"] == "task-waits"), "{ended}");
+    // What was said before the limit is there again.
+    let asked = bench.questions();
+    let last = asked.last().expect("a question").json().to_string();
+    assert!(last.contains("hello.txt") && last.contains("tool_result"), "{last}");
+}
+
+/// What a service says of a conversation that it does not take any more, in Anthropic's words.
+const REFUSED: &str = "messages.2: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_01";
+
+pub(crate) fn a_history_that_is_refused_begins_a_new_session_that_knows_what_was_done(
+    claude: Claude,
+) {
+    let refused = Turn::failing(status(400, Some(REFUSED), None));
+    let first =
+        Turn { text: Some("The greeting is next.".into()), ..write("hello.txt", "hello\n") };
+    let broken = Conversation { when: None, turns: vec![first, refused] };
+    let when = Some("An earlier session worked on this".to_owned());
+    let again = Conversation { when, turns: vec![done()] };
+    let bench = Bench::new(claude, vec![again, broken]);
+    let report = bench.work().code(0).report().outcome("validated");
+    let executions = report["executions"].as_array().expect("executions");
+    assert_eq!(executions.len(), 2, "{report:?}");
+    let asked = bench.questions();
+    let last = asked.last().expect("a question").json()["messages"].to_string();
+    assert!(!last.contains("tool_result"), "nothing of the old session: {last}");
+    assert!(last.contains("The greeting is next."), "but what it said: {last}");
 }
 
 pub(crate) fn a_model_that_is_overloaded(claude: Claude) {

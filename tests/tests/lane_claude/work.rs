@@ -1,5 +1,5 @@
 use crate::bench::{Bench, Claude, KEY, bash, done, tool_results, write};
-use cyrus_simulate::{Turn, Usage};
+use cyrus_simulate::{Conversation, RecordedRequest, Turn, Usage};
 use serde_json::{Value, json};
 use std::{env, fs, process::Command};
 
@@ -12,6 +12,41 @@ pub(crate) fn a_file_that_it_writes_ends_up_committed_and_validated(claude: Clau
     assert_eq!(report.execution()["summary"], "Done.");
     assert_eq!(bench.questions().len(), 2);
     assert!(!format!("{ended}").contains(KEY), "{ended}");
+}
+
+/// An agent that it starts goes on when its own turn has ended, and is all that does the work.
+pub(crate) fn what_it_does_in_the_background_is_waited_for(claude: Claude) {
+    let agent = Turn::tool(
+        "Task",
+        json!({
+            "description": "Write the greeting",
+            "prompt": "Please write the greeting file",
+            "subagent_type": "general-purpose",
+            "run_in_background": true,
+        }),
+    );
+    let wait = bash("sleep 2");
+    let main = vec![agent, Turn::text("It is being written."), done(), done()];
+    let bench = Bench::new(
+        claude,
+        vec![
+            Conversation {
+                when: Some("Please write the greeting file".into()),
+                turns: vec![wait, write("hello.txt", "hello\n"), Turn::text("Written.")],
+            },
+            Conversation { when: None, turns: main },
+        ],
+    );
+    let ended = bench.work().code(0);
+    let report = ended.report().outcome("validated");
+    assert_eq!(report["executions"].as_array().expect("executions").len(), 1, "{ended}");
+    // Its turn had ended, and when the agent was done it had another.
+    let goes_on = |asked: &RecordedRequest| {
+        let messages = asked.json()["messages"].to_string();
+        messages.contains("It is being written.")
+    };
+    assert!(bench.questions().iter().any(goes_on), "{ended}");
+    assert_eq!(bench.repo().file(report.branch(), "hello.txt"), "hello");
 }
 
 /// What the program itself says when it is run by hand, against the same model.
@@ -108,7 +143,7 @@ pub(crate) fn a_checkouts_own_settings_start_nothing_where_they_are_shut_out(cla
 }
 
 pub(crate) fn a_probe_says_which_version_it_is(claude: Claude) {
-    let version = claude.version;
+    let version = claude.version.clone();
     let bench = claude.with([done()]);
     let listed = bench.run(["executor", "list", "--json"]).code(0).json();
     let entries = listed.as_array().expect("a list");
