@@ -255,6 +255,10 @@ impl App {
     /// Removes what launches left behind whose host died.
     pub(crate) fn sweep_launches(&self) {
         let scratch = self.scratch();
+        // Whether the place is this user's is looked at there.
+        if self.roots().is_err() {
+            return;
+        }
         if let Err(error) = ScratchRoot::new(&scratch).sweep() {
             tracing::warn!(
                 "{}: what earlier launches left there stays: {error}",

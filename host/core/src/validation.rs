@@ -95,6 +95,11 @@ pub enum FailingBase {
 }
 
 impl CheckReport {
+    /// Whether it passed and says itself that it ran no test: what passes so proves nothing.
+    pub fn ran_nothing(&self) -> bool {
+        self.passed && self.tests.is_some_and(|tests| tests.executed == 0)
+    }
+
     /// Whether it failed, and on the base commit it fails in the same way.
     pub fn fails_as_before(&self) -> bool {
         !self.passed && matches!(self.on_base, Some(OnBase::SameFailures { .. }))
@@ -191,16 +196,24 @@ impl ValidationReport {
     /// The verdict that these checks and findings come to. A check that comes with the work, from an issue, can lower
     /// it and never raise it.
     pub fn new(checks: Vec<CheckReport>, findings: Vec<Finding>) -> Self {
+        let mut proofs = checks.iter().filter(|c| c.check.origin.can_validate()).peekable();
+        let has_checks = proofs.peek().is_some();
+        let proves = proofs.any(|c| !c.ran_nothing());
         let verdict =
             if !findings.is_empty() || checks.iter().any(|c| !c.passed && !c.fails_as_before()) {
                 ValidationVerdict::Failed
-            } else if checks.iter().any(|c| c.check.origin.can_validate()) {
+            } else if proves {
                 ValidationVerdict::Passed
             } else {
                 ValidationVerdict::Unchecked
             };
+        let unverified = (has_checks && verdict == ValidationVerdict::Unchecked)
+            .then(|| {
+                "the checks passed without running a test: give the repository some, or set `validation.commands` to what shows that a result is right"
+                    .to_owned()
+            });
         let (refused, carried) = (Vec::new(), Vec::new());
-        Self { verdict, checks, findings, refused, carried, unverified: None }
+        Self { verdict, checks, findings, refused, carried, unverified }
     }
 
     /// The same with findings of a review, which can only lower the verdict.
@@ -272,6 +285,25 @@ mod tests {
         assert_eq!(verdict(vec![check(true), check(false)], vec![]), ValidationVerdict::Failed);
         assert_eq!(verdict(vec![check(true)], vec![finding()]), ValidationVerdict::Failed);
         assert_eq!(verdict(vec![], vec![finding()]), ValidationVerdict::Failed);
+    }
+
+    #[test]
+    fn a_check_that_says_that_it_ran_nothing_proves_nothing() {
+        let ran =
+            |executed, passed| CheckReport { tests: Some(TestCount { executed }), ..check(passed) };
+        for (checks, expected) in [
+            (vec![ran(0, true)], ValidationVerdict::Unchecked),
+            (vec![ran(0, true), ran(0, true)], ValidationVerdict::Unchecked),
+            (vec![ran(0, true), ran(1, true)], ValidationVerdict::Passed),
+            // What says nothing of tests may be a build.
+            (vec![ran(0, true), check(true)], ValidationVerdict::Passed),
+            (vec![ran(0, false)], ValidationVerdict::Failed),
+        ] {
+            let report = ValidationReport::new(checks, vec![]);
+            assert_eq!(report.verdict, expected);
+            assert_eq!(report.unverified.is_some(), expected == ValidationVerdict::Unchecked);
+        }
+        assert_eq!(ValidationReport::new(vec![], vec![]).unverified, None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl ScratchRoot {
 
     /// Removes the directories of hosts that died.
     pub fn sweep(&self) -> io::Result<()> {
-        if !self.0.exists() {
+        if self.0.symlink_metadata().is_err() {
             return Ok(());
         }
         let _guard = self.guard()?;
@@ -69,6 +69,10 @@ impl ScratchRoot {
     }
 
     fn guard(&self) -> io::Result<File> {
+        if self.0.is_symlink() {
+            let problem = "it is a link, and what is removed here would be what it leads to";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+        }
         make_private(&self.0)?;
         let mut options = OpenOptions::new();
         let guard = options.create(true).truncate(false).write(true).mode(0o600);
@@ -129,6 +133,17 @@ mod tests {
     fn left(root: &Path) -> usize {
         let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name());
         entries.filter(|name| name != GUARD).count()
+    }
+
+    #[test]
+    fn where_a_link_leads_nothing_is_swept() {
+        let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(outside.path().join("photos")).unwrap();
+        let at = place.path().join("scratch");
+        std::os::unix::fs::symlink(outside.path(), &at).unwrap();
+        let root = ScratchRoot::new(at);
+        assert!(root.sweep().is_err() && root.make().is_err());
+        assert!(outside.path().join("photos").exists());
     }
 
     #[test]

@@ -126,6 +126,15 @@ struct Top {
 
 async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
     let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
+    if let Some((inner, outer)) = inside_another(path)
+        && is_tracked(git, &outer, &inner).await?
+    {
+        return Err(unusable(format!(
+            "{} is a repository that the content of {} brings, with a configuration that nobody here wrote: give the directory of that one, with --repo",
+            inner.display(),
+            outer.display()
+        )));
+    }
     let call = git.in_main(path, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"]);
     let answer = git.run(call.await?).await?;
     if answer.code != 0 {
@@ -143,6 +152,26 @@ async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
     // A path is what stands before the end of the line, blanks and all.
     let top = top.strip_suffix(b"\n").unwrap_or(&top);
     Ok(Top { path: OsStr::from_bytes(top).into(), bare })
+}
+
+/// The directory that git would take for a repository by its files alone, without a `.git` in it, and the repository in
+/// whose working tree it is.
+fn inside_another(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let has_git = |at: &&Path| at.join(".git").symlink_metadata().is_ok();
+    let is_repository = |at: &Path| {
+        let has = |name: &str| at.join(name).symlink_metadata().is_ok();
+        at.file_name() != Some(OsStr::new(".git")) && has("HEAD") && (has("objects") || has("refs"))
+    };
+    let inner = path.ancestors().take_while(|at| !has_git(at)).find(|at| is_repository(at))?;
+    let outer = inner.ancestors().skip(1).find(has_git)?;
+    Some((inner.to_owned(), outer.to_owned()))
+}
+
+/// Whether a repository has files of its own below a directory of its working tree.
+async fn is_tracked(git: &Git, outer: &Path, inner: &Path) -> Result<bool, WorkspaceError> {
+    let Ok(below) = inner.strip_prefix(outer) else { return Ok(false) };
+    let call = git.in_main(outer, &["ls-files", "-z", "--"]).await?.arg(below);
+    Ok(!git.run(call).await?.stdout.is_empty())
 }
 
 /// Whether there is anything that a commit would miss: what is changed, and what git does not know yet.

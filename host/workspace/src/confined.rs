@@ -137,6 +137,7 @@ impl Ran {
             return printed;
         }
         let refused = self.refused.join("\n  ");
-        format!("(hosts that were not reached meanwhile:\n  {refused}\n)\n{printed}")
+        // Of what is long the end is shown.
+        format!("{printed}\n(hosts that were not reached meanwhile:\n  {refused}\n)")
     }
 }

@@ -23,7 +23,8 @@ mod make;
 mod python;
 
 use crate::{
-    copy::plain_directory, error::io, object::ObjectId, remove::remove_tree, repository::Main,
+    copy::plain_directory, diff::Mode, error::io, object::ObjectId, remove::remove_tree,
+    repository::Main,
 };
 use cyrus_core::{Check, CommandOrigin, WorkspaceError};
 use files::{Counts, Files, New};
@@ -72,6 +73,8 @@ impl Kind {
 pub(crate) struct Definitions {
     /// What is put in a place; `None`: what is there is taken away.
     over: BTreeMap<String, Option<Laid>>,
+    /// What is taken away besides: names that are no text.
+    gone: Vec<Vec<u8>>,
     /// The scripts that stand for the commands of checks, by the commands.
     scripts: BTreeMap<String, String>,
 }
@@ -91,12 +94,26 @@ impl Definitions {
         let links = main.links(base).await?.texts();
         let mut files = Files::new(main.files(base).await?.iter().cloned(), &links, checks);
         make::follow(main, base, &mut files, &links).await?;
+        follow_packages(main, base, &mut files).await?;
         let mut brought = Vec::new();
         for change in changes {
             let is_deleted = change.is_deleted();
-            let Ok(path) = String::from_utf8(change.path) else { continue };
+            let is_link = change.mode == Mode::Symlink;
+            let path = match String::from_utf8(change.path) {
+                Ok(path) => path,
+                Err(other) => {
+                    // No name of the base's that is known is one of these.
+                    let path = other.into_bytes();
+                    if !is_deleted && files.counts(&String::from_utf8_lossy(&path)).is_some() {
+                        found.gone.push(path);
+                    }
+                    continue;
+                }
+            };
             if let Some(counts) = files.counts(&path) {
                 found.weigh(main, (base, result), &files, &path, counts).await?;
+            } else if is_link && files.stands_for_some(&path) {
+                found.over.insert(path.clone(), None);
             }
             if !is_deleted {
                 brought.push(path);
@@ -168,9 +185,12 @@ impl Definitions {
 
     /// Puts them into the tree of a check, which the host has just written.
     pub(crate) fn lay_over(&self, root: &Path) -> Result<(), WorkspaceError> {
+        for path in &self.gone {
+            take_away(root, Path::new(OsStr::from_bytes(path)))?;
+        }
         self.over.iter().try_for_each(|(path, content)| match content {
             Some(laid) => put(root, path, laid),
-            None => take_away(root, path),
+            None => take_away(root, Path::new(path)),
         })
     }
 
@@ -193,6 +213,28 @@ impl Definitions {
             )
         })
     }
+}
+
+/// How many packages are read.
+const PACKAGES: usize = 500;
+
+/// What the scripts of the base's packages run of its files counts as what a check's command runs.
+async fn follow_packages(
+    main: &Main,
+    base: &ObjectId,
+    files: &mut Files,
+) -> Result<(), WorkspaceError> {
+    for path in files.packages().into_iter().take(PACKAGES) {
+        let package: Value = main
+            .file(base, &path)
+            .await?
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let scripts = package["scripts"].as_object().into_iter().flat_map(|all| all.values());
+        let scripts: Vec<_> = scripts.filter_map(Value::as_str).collect();
+        files.add_commands(files::split(&path).0, &scripts);
+    }
+    Ok(())
 }
 
 /// The script that stands for a command which runs one of a package, as the base commit has it.
@@ -255,8 +297,7 @@ fn put(root: &Path, path: &str, Laid { content, kind }: &Laid) -> Result<(), Wor
 }
 
 /// Removes a file of the tree.
-fn take_away(root: &Path, path: &str) -> Result<(), WorkspaceError> {
-    let path = Path::new(path);
+fn take_away(root: &Path, path: &Path) -> Result<(), WorkspaceError> {
     let above = plain_directory(root, path.parent().unwrap_or(Path::new("")));
     match (above, path.file_name()) {
         (Some(above), Some(name)) => remove_tree(&above.join(name)),

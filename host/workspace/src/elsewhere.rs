@@ -16,6 +16,9 @@ use std::path::Path;
 /// How many are kept of one clone.
 const MOST: usize = 8;
 
+/// How many names are looked at: each costs git some runs.
+const MOST_LOOKED_AT: usize = 32;
+
 /// See the module.
 pub(crate) struct Elsewhere {
     /// None is part of another.
@@ -43,6 +46,10 @@ impl Elsewhere {
         scratch.absorb_objects(clone).await?;
         // What was kept of this session is no less left.
         let kept = main.refs(&refs::session(session)).await?;
+        if let Some(more) = named.len().checked_sub(MOST_LOOKED_AT) {
+            named.truncate(MOST_LOOKED_AT);
+            beyond += more;
+        }
         for (left, tip) in named {
             // A branch of the executor's may be at a commit that it was given, and is no less the executor's.
             let is_given = !matches!(left, Left::Branch(_))
@@ -66,19 +73,11 @@ impl Elsewhere {
                 found.push((left, tip));
             }
         }
-        let mut outer = Vec::new();
-        for (left, tip) in &found {
-            let mut inner = false;
-            for (_, other) in &found {
-                inner |= other != tip && scratch.is_ancestor(tip, other).await?;
-            }
-            match inner {
-                false if outer.len() < MOST => outer.push((left.clone(), tip.clone())),
-                false => beyond += 1,
-                true => {}
-            }
-        }
-        Ok(Self { found: outer, beyond })
+        let ends = scratch.independent(found.iter().map(|(_, tip)| tip)).await?;
+        found.retain(|(_, tip)| ends.contains(tip));
+        beyond += found.len().saturating_sub(MOST);
+        found.truncate(MOST);
+        Ok(Self { found, beyond })
     }
 
     /// What is the result instead of one that is empty, and what to say of it.

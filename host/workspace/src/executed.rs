@@ -137,7 +137,20 @@ pub(crate) fn executed(output: &str) -> Option<u64> {
             counted = runner;
         }
     }
+    if total.is_none() && made_nothing(&lines) {
+        return Some(0);
+    }
     total.map(|total| u64::try_from(total).unwrap_or(0))
+}
+
+/// Whether all that was printed is that make has nothing to do: a target that is the name of a file which is there.
+fn made_nothing(lines: &[&str]) -> bool {
+    let said = |line: &&&str| {
+        let Some(rest) = line.strip_prefix("make: ") else { return false };
+        rest.starts_with("Nothing to be done for ") || rest.ends_with(" is up to date.")
+    };
+    let mut printed = lines.iter().filter(|line| !line.is_empty()).peekable();
+    printed.peek().is_some() && printed.all(|line| said(&line))
 }
 
 fn sum(one: i64, other: i64) -> i64 {
@@ -207,6 +220,12 @@ mod tests {
     #[test]
     fn the_closing_lines_of_runners_are_read() {
         for (output, expected) in [
+            ("make: 'test' is up to date.\n", Some(0)),
+            ("make: Nothing to be done for 'test'.", Some(0)),
+            ("make: Nothing to be done for 'all'.\nall is well", None),
+            ("make[1]: Nothing to be done for 'all'.\n42 assertions", None),
+            ("make: *** No rule to make target 'test'.  Stop.", None),
+            ("", None),
             (
                 "test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out; finished in 0.00s",
                 Some(4),

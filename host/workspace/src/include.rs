@@ -9,6 +9,7 @@ use crate::{
     clone::Source,
     error::{in_background, io, unreadable},
     git::{Call, Git},
+    lfs::Pointer,
     object::ObjectId,
     repository::Main,
 };
@@ -55,18 +56,71 @@ pub(crate) async fn objects(
     let Some(from) = main.working_tree().await?.filter(|_| !names.is_empty()) else {
         return Ok(BTreeMap::new());
     };
-    // One a line. Empty files are no secret.
+    // Also what a link of the user's leads to, which is copied as well. Empty files are no secret.
     let is_asked = |name: &&Vec<u8>| {
-        let found = from.join(Path::new(OsStr::from_bytes(name))).symlink_metadata();
-        !name.contains(&b'\n') && found.is_ok_and(|found| found.is_file() && found.len() > 0)
+        let found = from.join(Path::new(OsStr::from_bytes(name))).metadata();
+        found.is_ok_and(|found| found.is_file() && found.len() > 0)
     };
     let asked: Vec<_> = names.iter().filter(is_asked).collect();
-    let list = asked.iter().flat_map(|name| [&name[..], b"\n"]).collect::<Vec<_>>().concat();
+    let list = asked.iter().flat_map(|name| [quoted(name), b"\n".to_vec()]).flatten().collect();
     let call = main.call(&["hash-object", "--no-filters", "--stdin-paths"]).await?.stdin(list);
     let said = git.text(call).await?;
     let objects =
         said.lines().map(|line| ObjectId::parse(line).ok_or_else(|| unreadable("hash-object")));
-    objects.zip(asked).map(|(object, name)| Ok((object?, name.clone()))).collect()
+    let objects = objects.zip(&asked).map(|(object, name)| Ok((object?, (*name).clone())));
+    let mut found = objects.collect::<Result<BTreeMap<_, _>, WorkspaceError>>()?;
+    for name in asked.into_iter().take(MAX_FORMS) {
+        let file = from.join(Path::new(OsStr::from_bytes(name)));
+        let forms = in_background("read the user's files", move || Ok(forms(&file))).await?;
+        for form in forms {
+            let call = main.call(&["hash-object", "--no-filters", "--stdin"]).await?.stdin(form);
+            let object = ObjectId::parse(git.text(call).await?.trim());
+            found.insert(object.ok_or_else(|| unreadable("hash-object"))?, name.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Of how many files it is looked for what attributes make of them.
+const MAX_FORMS: usize = 64;
+
+/// The largest of those, in bytes.
+const MAX_FORM_BYTES: u64 = 16 << 20;
+
+/// A name as git reads it from a line.
+fn quoted(name: &[u8]) -> Vec<u8> {
+    if !name.contains(&b'\n') && !name.starts_with(b"\"") {
+        return name.to_vec();
+    }
+    let mut quoted = vec![b'"'];
+    for byte in name {
+        match byte {
+            b'\n' => quoted.extend(b"\\n"),
+            b'"' | b'\\' => quoted.extend([b'\\', *byte]),
+            _ => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+/// What else git may keep of a file, by attributes: the pointer of Git LFS, and its text with other ends of lines.
+fn forms(file: &Path) -> Vec<Vec<u8>> {
+    let size = file.metadata().map_or(u64::MAX, |found| found.len());
+    let Some(content) = (size <= MAX_FORM_BYTES).then(|| fs::read(file).ok()).flatten() else {
+        return Vec::new();
+    };
+    let mut forms = vec![Pointer::of(&content).text().into_bytes()];
+    let unix: Vec<u8> = content
+        .iter()
+        .zip(content.iter().skip(1).map(Some).chain([None]))
+        .filter(|(byte, next)| !(**byte == b'\r' && *next == Some(&b'\n')))
+        .map(|(byte, _)| *byte)
+        .collect();
+    if unix != content {
+        forms.push(unix);
+    }
+    forms
 }
 
 /// Copies what the list names into a clone that nobody but the host has written to, and gives the names. `scratch` is

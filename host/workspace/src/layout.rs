@@ -29,7 +29,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, Permissions},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -74,6 +74,7 @@ impl Roots {
                 ),
             });
         }
+        owned(&work)?;
         Ok(Self { state, work, trash })
     }
 
@@ -104,11 +105,16 @@ impl Roots {
         })
     }
 
-    /// Removes what processes were removing that are not there any more.
+    /// Removes what processes were removing that are not there any more. What others could write before is closed to
+    /// them first.
     pub(crate) fn take_out(&self) -> Result<(), WorkspaceError> {
-        [&self.work, &self.state]
-            .into_iter()
-            .try_for_each(|root| self.trash.take_over(root.as_path()))
+        for (root, mode) in [(&self.work, way()), (&self.state, Mode::RWXU)] {
+            if root.as_path().is_dir() {
+                root_dir(root.as_path(), mode)?;
+                self.trash.take_over(root.as_path())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -305,6 +311,22 @@ fn way() -> Mode {
     } else {
         Mode::RWXU
     }
+}
+
+/// Whether what programs write is in a directory of this user's own, or in one that is not there yet: whoever owns it can
+/// put anything in its place.
+fn owned(work: &AbsolutePath) -> Result<(), WorkspaceError> {
+    let Ok(found) = fs::metadata(work.as_path()) else { return Ok(()) };
+    if found.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(WorkspaceError::NotUsable {
+        path: work.as_path().to_owned(),
+        reason: format!(
+            "it belongs to another user (number {}), who could change what is in it: choose another `workDir` in config.json",
+            found.uid()
+        ),
+    })
 }
 
 /// Makes one of the roots, which the operator may have put elsewhere by a link.

@@ -9,6 +9,7 @@ use crate::{
     plain,
 };
 use cyrus_core::WorkspaceError;
+use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
     io::Read as _,
@@ -60,6 +61,12 @@ impl Pointer {
     pub(crate) fn to(path: &Path) -> std::io::Result<Option<Self>> {
         let (digest, size) = plain::sha256(path)?;
         Ok((size > 0).then_some(Self { digest, size }))
+    }
+
+    /// The pointer to this content.
+    pub(crate) fn of(content: &[u8]) -> Self {
+        let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { digest, size: content.len() as u64 }
     }
 
     /// What a commit holds in place of the content.

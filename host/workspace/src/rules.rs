@@ -60,7 +60,11 @@ impl DiffRules {
             let path = path.strip_prefix("./").unwrap_or(path).trim_start_matches('/');
             path.trim_end_matches('/').replace('\\', r"\\").replace('[', r"\[")
         });
-        paths.filter(|path| !path.is_empty()).map(|path| format!(":(glob){path}")).collect()
+        let paths: Vec<_> = paths.filter(|path| !path.is_empty()).collect();
+        // A link in the place of a directory is all of it.
+        let whole = paths.iter().filter_map(|path| path.strip_suffix("/**")).map(str::to_owned);
+        let whole: Vec<_> = whole.filter(|path| !path.is_empty() && path != "**").collect();
+        paths.into_iter().chain(whole).map(|path| format!(":(glob){path}")).collect()
     }
 }
 

@@ -227,6 +227,20 @@ impl Scratch {
         Ok(self.git.maybe(call).await?.is_some())
     }
 
+    /// Those of these commits that none of the others has among those before it.
+    pub(crate) async fn independent(
+        &self,
+        commits: impl Iterator<Item = &ObjectId>,
+    ) -> Result<Vec<ObjectId>, WorkspaceError> {
+        let commits: Vec<_> = commits.map(ObjectId::as_str).collect();
+        if commits.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.call(&["merge-base", "--independent"]).args(commits);
+        let said = self.git.text(call).await?;
+        Ok(said.lines().filter_map(ObjectId::parse).collect())
+    }
+
     pub(crate) async fn commit(&self, new: &NewCommit<'_>) -> Result<ObjectId, WorkspaceError> {
         new.make(&self.git, self.call(&[])).await
     }

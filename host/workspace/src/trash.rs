@@ -13,12 +13,16 @@ use std::{
     io,
     os::{
         fd::OwnedFd,
-        unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 use tokio::sync::watch;
+
+/// How many may wait to be removed: what more comes is removed at once, so that a disk is not filled by what is not
+/// needed.
+const MOST_WAITING: usize = 8;
 
 /// Where it is, in either root. No session has such a name.
 const PLACE: &str = ".removed";
@@ -71,6 +75,9 @@ impl Trash {
     ///
     /// When it could be neither moved nor removed.
     pub(crate) fn put(&self, root: &Path, path: &Path) -> Result<(), WorkspaceError> {
+        if *self.0.open.borrow() >= MOST_WAITING {
+            return remove_tree(path);
+        }
         match self.moved(root, path) {
             Ok(to) => {
                 self.remove(Removal { path: to, _lock: None });
@@ -85,6 +92,9 @@ impl Trash {
     /// Goes on with what processes left that are not there any more.
     pub(crate) fn take_over(&self, root: &Path) -> Result<(), WorkspaceError> {
         let place = root.join(PLACE);
+        if !is_own(&place) {
+            return Ok(());
+        }
         for name in directories(&place)? {
             let path = place.join(name);
             if let Ok(lock) = locked(&path, FlockOperation::NonBlockingLockExclusive) {
@@ -128,11 +138,11 @@ impl Trash {
             None => Some(removal),
         };
         let Some(removal) = unheard else { return };
-        let (remover, removals) = mpsc::channel();
+        let (remover, removals) = mpsc::channel::<Removal>();
         let open = self.0.open.clone();
         let work = move || {
-            for Removal { path, _lock } in removals {
-                if let Err(error) = remove_tree(&path) {
+            for removal in removals {
+                if let Err(error) = remove_tree(&removal.path) {
                     tracing::warn!("what is not needed any more stays: {error}");
                 }
                 open.send_modify(|open| *open -= 1);
@@ -157,10 +167,13 @@ impl Bin {
     fn new(root: &Path) -> io::Result<Self> {
         let place = root.join(PLACE);
         DirBuilder::new().recursive(true).mode(0o700).create(&place)?;
+        if !is_own(&place) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let only_user = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().permissions(only_user).tempdir_in(&place)?.keep();
-        let _lock = locked(&directory, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { directory, _lock })
+        let lock = locked(&directory, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { directory, _lock: lock })
     }
 }
 
@@ -177,6 +190,12 @@ fn locked(directory: &Path, how: FlockOperation) -> io::Result<OwnedFd> {
     let directory = open(directory, flags, Mode::empty())?;
     flock(&directory, how)?;
     Ok(directory)
+}
+
+/// Whether it is a directory of this user's, and no link to one.
+fn is_own(directory: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    directory.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == own)
 }
 
 fn exists(path: &Path) -> bool {
@@ -246,6 +265,21 @@ mod tests {
         next.emptied().await;
         assert_eq!(left(root.path()), [""; 0]);
         next.take_over(&root.path().join("nowhere")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn where_a_link_leads_nothing_is_removed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(outside.path().join("photos/2026")).unwrap();
+        symlink(outside.path(), root.path().join(PLACE)).unwrap();
+        let trash = Trash::default();
+        trash.take_over(root.path()).unwrap();
+        let path = root.path().join("a");
+        fs::create_dir(&path).unwrap();
+        trash.put(root.path(), &path).unwrap();
+        trash.emptied().await;
+        assert!(!path.exists() && outside.path().join("photos/2026").exists());
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     }
 
     #[tokio::test]

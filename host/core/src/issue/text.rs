@@ -201,7 +201,10 @@ fn heading<'a>(line: &'a str, after: &str) -> (Option<usize>, &'a str) {
         return (Some(1), title);
     }
     let level = line.chars().take_while(|c| *c == '#').count();
-    if level > 0 {
+    // `#include` and `#42` are no headings; `#Title`, as some write it, is one where only a capital is behind it.
+    let behind = line[level..].chars().next();
+    let is_marked = level > 1 || behind.is_none_or(|c| c.is_whitespace() || c.is_uppercase());
+    if (1..=6).contains(&level) && is_marked {
         return (Some(level), line[level..].trim().trim_end_matches('#').trim_end());
     }
     // Jira's `h2. Title`.
@@ -320,6 +323,23 @@ mod tests {
             ("To: do\nFrom: scratch\n", "To: do"),
         ] {
             assert_eq!(read(text).unwrap().title, title);
+        }
+    }
+
+    #[test]
+    fn a_number_sign_before_a_word_is_part_of_the_title() {
+        for (text, title) in [
+            ("#include <math.h> is missing", "#include <math.h> is missing"),
+            ("#fff is not parsed", "#fff is not parsed"),
+            ("#!/bin/bash is wrong", "#!/bin/bash is wrong"),
+            ("#42: the parser drops tabs", "#42: the parser drops tabs"),
+            ("# Keep tabs", "Keep tabs"),
+            ("#Keep tabs", "Keep tabs"),
+            ("##keep tabs", "keep tabs"),
+            ("#######seven", "#######seven"),
+        ] {
+            let issue = read(text).unwrap();
+            assert_eq!(issue.title, title);
         }
     }
 }

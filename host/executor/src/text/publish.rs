@@ -45,6 +45,18 @@ const KINDS: [&str; 11] = [
     "/milestones",
 ];
 
+/// What GitLab refers to in brackets.
+const WORDS: [&str; 8] = [
+    "epic",
+    "feature_flag",
+    "issue",
+    "iteration",
+    "merge_request",
+    "snippet",
+    "vulnerability",
+    "work_item",
+];
+
 /// U+2011, a hyphen at which no line breaks.
 const NO_KEYS_DASH: char = '\u{2011}';
 
@@ -56,14 +68,22 @@ fn is_in_a_key(before: &str, rest: &str) -> bool {
 
 /// Whether a reference begins with `c` between these: `@name`, `#12`, `#close`, `&3`, `…/issues/12`.
 fn refers(before: &str, c: char, after: char) -> bool {
-    let word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    // What stands before the sign in an address of mail; a letter of another script begins no word to a forge.
+    let word = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let ends = |with: &str| {
         let start = before.len().checked_sub(with.len()).and_then(|at| before.get(at..));
         start.is_some_and(|end| end.eq_ignore_ascii_case(with))
     };
     match c {
         // A person, a team; a label of GitLab.
-        '@' | '~' => !word && after.is_alphanumeric(),
+        '@' | '~' => !word && (after.is_alphanumeric() || after == '_' || after == '-'),
+        // `[issue:12]` of GitLab.
+        ':' => {
+            let kind = before.rsplit('[').next().filter(|kind| kind.len() < before.len());
+            kind.is_some_and(|kind| WORDS.contains(&kind)) && after.is_alphanumeric()
+        }
+        // `T123` of Phabricator.
+        'T' => !word && after.is_ascii_digit(),
         // An issue, also behind a repository's name, or a command to a tracker.
         '#' => after.is_alphanumeric(),
         // A merge request, an epic, a snippet and a milestone of GitLab.

@@ -6,15 +6,65 @@ use std::{borrow::Cow, ops::Range};
 
 /// What a list of acceptance criteria stands under.
 const ACCEPTANCE: &[&str] = &[
+    "a/c",
+    "ac",
     "acceptance",
+    "acceptance checklist",
+    "acceptance conditions",
     "acceptance criteria",
     "acceptance criterion",
+    "acceptance requirements",
     "acceptance tests",
+    "acs",
+    "completion criteria",
+    "criteria for done",
+    "criteria for success",
     "definition of done",
+    "dod",
+    "done criteria",
     "done when",
+    "exit criteria",
+    "how to test",
+    "how to verify",
+    "quality gate",
+    "quality gates",
     "success criteria",
+    "success metrics",
+    "validation criteria",
     "verification",
+    "verification criteria",
     "verification requirements",
+    // As issues in other languages have it.
+    "abnahmekriterien",
+    "akzeptanzkriterien",
+    "definition der fertigstellung",
+    "critères d'acceptation",
+    "critères d’acceptation",
+    "définition de terminé",
+    "criterios de aceptación",
+    "definición de terminado",
+    "critérios de aceitação",
+    "critérios de aceite",
+    "definição de pronto",
+    "criteri di accettazione",
+    "acceptatiecriteria",
+    "kryteria akceptacji",
+    "критерии приемки",
+    "критерии приёмки",
+    "критерии готовности",
+    "受け入れ基準",
+    "受け入れ条件",
+    "受入基準",
+    "受入条件",
+    "完了条件",
+    "完了の定義",
+    "验收标准",
+    "验收条件",
+    "完成标准",
+    "驗收標準",
+    "인수 조건",
+    "완료 조건",
+    "kabul kriterleri",
 ];
 
 /// The longest line that may be a title of a list, in bytes.
@@ -444,8 +494,16 @@ fn is_acceptance(line: &str) -> bool {
         return false;
     }
     let decoration = |c: char| !c.is_alphanumeric();
-    let title = line.trim_matches(decoration).to_lowercase();
-    ACCEPTANCE.contains(&title.as_str())
+    // `Acceptance criteria (AC)`, `DoD items`.
+    let title = line.trim_end_matches(|c: char| c.is_whitespace() || ":*_".contains(c));
+    let title = match title.strip_suffix(')').and_then(|title| title.rsplit_once('(')) {
+        Some((before, _)) if !before.trim_matches(decoration).is_empty() => before,
+        _ => title,
+    };
+    let title = title.trim_matches(decoration).to_lowercase();
+    let title =
+        title.strip_suffix(" items").or_else(|| title.strip_suffix(" list")).unwrap_or(&title);
+    ACCEPTANCE.contains(&title)
 }
 
 /// What follows the title of acceptance criteria on the same line: `Done when the tests pass`.
@@ -558,6 +616,16 @@ mod tests {
             ("**Acceptance criteria:**\n\n1. a\n**Notes**\n- c", vec!["a"]),
             ("- Done when:\n  - a\n- b", vec!["a"]),
             ("# ✅ Definition of done\nall is well\n# Else\nb", vec!["all is well"]),
+            ("## Acceptance Criteria (AC)\n- a", vec!["a"]),
+            ("## Definition of Done (DoD):\n- a", vec!["a"]),
+            ("## AC:\n- a", vec!["a"]),
+            ("**DoD items**\n- a", vec!["a"]),
+            ("## A/C\n- a", vec!["a"]),
+            ("## Critères d’acceptation\n- a", vec!["a"]),
+            ("## 受け入れ条件\n- a", vec!["a"]),
+            ("## (AC)\n- a", vec!["a"]),
+            ("## Acme (AC)\n- a", vec![]),
+            ("## Accuracy\n- a", vec![]),
             ("we accept criteria\n- a", vec![]),
         ] {
             let found: Vec<_> =

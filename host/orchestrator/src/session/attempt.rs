@@ -11,7 +11,7 @@ use cyrus_core::{
     SessionEvent, StoreError, TaskState, WorkspaceSpec,
 };
 use cyrus_executor::{
-    ExecutionRequest, Finding, Limits, MicroUsd, Placement, Repository, TaskId, Usage,
+    ExecutionRequest, Finding, Limits, MicroUsd, Placement, Repository, TaskId, Usage, WorkProduct,
     text::{is_issue_key, subject},
 };
 use std::sync::{Arc, PoisonError};
@@ -262,12 +262,41 @@ pub(super) async fn collect(
 ) -> Result<Option<TaskState>, Broken> {
     let id = planned.id();
     let Some((workspace, product)) = desk.result_of(id, execution).await? else { return Ok(None) };
+    bring(desk, planned, execution, &workspace, &product).await?;
+    Ok(None)
+}
+
+/// Keeps what the last attempt at a task left that has come to nothing, whatever it ended with: it may be all but done,
+/// and is paid for. That it cannot be kept is said, and changes nothing.
+pub(super) async fn keep(desk: &Desk<'_>, planned: &PlannedTask) {
+    let id = planned.id();
+    let last = desk.board().attempts(id).last().cloned();
+    let Some(last) = last.filter(|last| last.collected.is_none()) else { return };
+    let Some(workspace) = desk.known_workspace(&last) else { return };
+    let bring = Box::pin(bring(desk, planned, &last.id, &workspace, &WorkProduct::Workspace));
+    if let Some(Err(error)) = desk.unless_stopped(None, bring).await {
+        let place = &workspace.workspace.root;
+        let message =
+            format!("what task {id} left could not be kept: {error}; it is in {}", place.display());
+        desk.tell(SessionEvent::Warning { message });
+    }
+}
+
+/// Brings what is in a clone, or in another product, into the repository.
+async fn bring(
+    desk: &Desk<'_>,
+    planned: &PlannedTask,
+    execution: &str,
+    workspace: &PreparedWorkspace,
+    product: &WorkProduct,
+) -> Result<(), Broken> {
+    let id = planned.id();
     let message = commit_message(desk, planned);
     let ports = desk.ports();
     let effect = Effect { kind: EffectKind::Collect, task: Some(id), what: execution };
     let collecting = desk.effects.perform(
         effect,
-        || ports.workspaces.collect(&workspace, &product, &message),
+        || ports.workspaces.collect(workspace, product, &message),
         |collected: &Collected| vec![Change::Collected(execution.to_owned(), collected.clone())],
     );
     let collected: Collected = desk.phase(Some(id), Phase::Collecting, collecting).await?;
@@ -275,7 +304,7 @@ pub(super) async fn collect(
         desk.tell(SessionEvent::Warning { message: format!("task {id}: {note}") });
     }
     desk.board().collected(id, execution, collected);
-    Ok(None)
+    Ok(())
 }
 
 /// Removes a task's clones once it is over. That one stays is no reason to fail: it is swept with the session's end.

@@ -41,6 +41,11 @@ impl Desk<'_> {
         Ok(workspace)
     }
 
+    /// The clone that an attempt was made in, where this process knows it.
+    pub(super) fn known_workspace(&self, record: &ExecutionRecord) -> Option<PreparedWorkspace> {
+        self.clones().get(&(record.task.clone(), record.token)).map(|known| (**known).clone())
+    }
+
     /// Removes a clone.
     pub(super) async fn drop_workspace(&self, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
         let known = self.clones().remove(&(spec.task.clone(), spec.token));

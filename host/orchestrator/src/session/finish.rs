@@ -163,8 +163,9 @@ fn failure(desk: &Desk<'_>, found: &mut Found) -> Option<Conclusion> {
     let alone = board.tasks().len() == 1;
     let mut reason = if alone { reason } else { format!("task {id}: {reason}") };
     let kept = last.and_then(|record| record.collected.as_ref());
-    if let Some(kept) = kept.filter(|kept| rejected && kept.diff.files > 0) {
-        let _ = write!(reason, "; its last result is kept as {}", kept.commit);
+    if let Some(kept) = kept.filter(|kept| kept.diff.files > 0) {
+        let what = if rejected { "its last result" } else { "what it had done" };
+        let _ = write!(reason, "; {what} is kept as {}", kept.commit);
         (found.commit, found.diff) = (Some(kept.commit.clone()), Some(kept.diff));
     }
     Some(Conclusion::because(outcome, reason))

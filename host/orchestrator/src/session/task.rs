@@ -42,7 +42,16 @@ pub(super) async fn work(desk: &Desk<'_>, planned: Arc<PlannedTask>) -> Result<T
         Ok(Ending::Accepted(accepted)) => {
             Box::pin(integrate::merge(desk, &planned, accepted)).await
         }
-        Ok(Ending::Closed | Ending::Stopped) => Ok(()),
+        Ok(Ending::Closed) => {
+            if matches!(
+                desk.board().state(&id),
+                Some(TaskState::Failed { .. } | TaskState::Cancelled)
+            ) {
+                Box::pin(attempt::keep(desk, &planned)).await;
+            }
+            Ok(())
+        }
+        Ok(Ending::Stopped) => Ok(()),
         Err(error) => Err(error),
     };
     match worked {

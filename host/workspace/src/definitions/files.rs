@@ -92,6 +92,9 @@ const SOURCES: [&str; 16] = [
 /// The same, by the directories of version control systems.
 const HISTORIES: [&str; 2] = ["RCS", "SCCS"];
 
+/// Endings of what Python takes for a module.
+const MODULES: [&str; 4] = ["py", "pyc", "pyd", "so"];
+
 /// How many links one after the other are followed.
 const LINKS: usize = 8;
 
@@ -124,6 +127,8 @@ pub(super) struct Files {
     programs: BTreeSet<String>,
     /// What makefiles include: paths from the top, with `*` for what is not known of them.
     included: BTreeSet<String>,
+    /// The directories in which commands run, as far as it is known.
+    places: BTreeSet<String>,
 }
 
 impl Files {
@@ -133,9 +138,15 @@ impl Files {
         links: &[(String, String)],
         checks: &[Check],
     ) -> Self {
-        let named = checks.iter().flat_map(|check| named(&check.command)).collect();
-        let (programs, included) = (BTreeSet::new(), BTreeSet::new());
-        let mut files = Self { base: base.into_iter().collect(), named, programs, included };
+        let commands: Vec<_> = checks.iter().map(|check| check.command.as_str()).collect();
+        let mut files = Self {
+            base: base.into_iter().collect(),
+            named: BTreeSet::new(),
+            programs: BTreeSet::new(),
+            included: BTreeSet::new(),
+            places: BTreeSet::from([String::new()]),
+        };
+        files.add_commands("", &commands);
         files.follow(links);
         files
     }
@@ -207,22 +218,69 @@ impl Files {
 
     /// Whether a file stands for a module that Python has without the repository, and the base has none of the name.
     fn is_a_module(&self, path: &str) -> bool {
-        let (module, is_package) = match path.split_once('/') {
-            Some((module, below)) if has_ending(below, "py") => (module, true),
-            Some(_) => return false,
-            None => (path.strip_suffix(".py").unwrap_or_default(), false),
+        let is_code = MODULES.iter().any(|ending| has_ending(path, ending));
+        is_code && self.module(path).is_some_and(|(module, _)| self.is_new_module(path, module))
+    }
+
+    /// The module that a path is, or is part of, where Python runs, and where that is.
+    fn module<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
+        let modules = self.places.iter().filter_map(|place| {
+            let below = match place.as_str() {
+                "" => path,
+                place => path.strip_prefix(place)?.strip_prefix('/')?,
+            };
+            let first = below.split('/').next()?;
+            // `json.cpython-313-x86_64-linux-gnu.so` is one, too.
+            let module = if first == below { first.split('.').next()? } else { first };
+            Some((module, path.get(..path.len() - below.len())?))
+        });
+        modules.into_iter().find(|(module, _)| is_loaded_first(module))
+    }
+
+    /// Whether the base has no module of this name there.
+    fn is_new_module(&self, path: &str, module: &str) -> bool {
+        let place = self.module(path).map_or("", |(_, place)| place);
+        let file = format!("{place}{module}.py");
+        let package = format!("{place}{module}/");
+        let mut below = self.base.range(package.clone()..);
+        !self.base.contains(&file) && !below.next().is_some_and(|next| next.starts_with(&package))
+    }
+
+    /// The packages of the base whose scripts may be run, those nearest to the top first.
+    pub(super) fn packages(&self) -> Vec<String> {
+        let is_one = |path: &&String| {
+            let (above, name) = split(path);
+            name == "package.json" && !above.split('/').any(detect::is_of_others)
         };
-        let start = format!("{module}/");
-        let is_bases = || {
-            self.base.contains(&format!("{module}.py"))
-                || is_package
-                    && self
-                        .base
-                        .range(start.clone()..)
-                        .next()
-                        .is_some_and(|next| next.starts_with(&start))
+        let mut found: Vec<_> = self.base.iter().filter(is_one).cloned().collect();
+        found.sort_by_key(|path| path.matches('/').count());
+        found
+    }
+
+    /// Adds what commands run that begin in this directory.
+    pub(super) fn add_commands(&mut self, directory: &str, commands: &[&str]) {
+        for run in commands.iter().map(|command| named(directory, command)) {
+            self.named.extend(run.programs);
+            self.programs.extend(run.given);
+            self.places.extend(run.places);
+        }
+    }
+
+    /// Whether a link in this place could lead to something in the place of what counts below it.
+    pub(super) fn stands_for_some(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let (above, name) = split(path);
+        if above.split('/').any(detect::is_of_others) {
+            return false;
+        }
+        let begins = |directory: &&str| directory.split('/').next() == Some(name);
+        let is_read = |known: &String| {
+            let fixed = known.split('*').next().unwrap_or_default();
+            known.starts_with(&below) || known.contains('*') && below.starts_with(fixed)
         };
-        is_loaded_first(module) && !is_bases()
+        CHOOSING.iter().any(|directory| begins(&directory))
+            || self.included.iter().any(is_read)
+            || self.module(path).is_some_and(|(module, _)| self.is_new_module(path, module))
     }
 
     /// The makefiles of the base, those nearest to the top first.
@@ -347,20 +405,48 @@ pub(super) fn joined(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
-/// The programs of the repository that a command for its top runs, as far as it names them: first words with a slash.
-/// What an interpreter is given is a test as often as not, and tests are the result's.
-fn named(command: &str) -> Vec<String> {
-    let mut place = String::new();
-    let mut found = Vec::new();
-    for part in command.split(|c: char| ";&|()\n".contains(c)) {
-        let words = part.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-        let is_before = |word: &&str| matches!(*word, "exec" | "env") || word.contains('=');
-        let mut words = words.skip_while(is_before);
+/// Words of a shell before a command.
+const KEYWORDS: [&str; 9] = ["!", "do", "elif", "else", "if", "then", "until", "while", "{"];
+
+/// Programs that run the one which they are given.
+const RUNNERS: [&str; 22] = [
+    "bash", "chronic", "command", "dash", "env", "exec", "faketime", "flock", "ionice", "nice",
+    "nohup", "script", "setsid", "sh", "stdbuf", "strace", "sudo", "time", "timeout", "unbuffer",
+    "xargs", "xvfb-run",
+];
+
+/// What a command runs of the repository.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    /// First words with a slash.
+    programs: Vec<String>,
+    /// What programs that run others are given, where the base may execute it.
+    given: Vec<String>,
+    /// The directories that it goes to.
+    places: Vec<String>,
+}
+
+/// The programs of the repository that a command runs in a directory, as far as it names them. What an interpreter is
+/// given is a test as often as not, and tests are the result's, unless the base may execute it.
+fn named(directory: &str, command: &str) -> Named {
+    let mut found = Named::default();
+    let command = ["\"", "'"].iter().fold(command.to_owned(), |text, mark| text.replace(mark, ""));
+    let command = ["$PWD/", "${PWD}/", "$(pwd)/", "`pwd`/"]
+        .iter()
+        .fold(command, |text, here| text.replace(here, "./"));
+    let mut place = directory.to_owned();
+    for part in command.split(|c: char| ";&|()`\n".contains(c)) {
+        let is_before = |word: &&str| KEYWORDS.contains(word) || word.contains('=');
+        let mut words = part.split_whitespace().skip_while(is_before);
         let Some(first) = words.next() else { continue };
         if first == "cd" {
             place = words.next().and_then(|to| within(&place, to)).unwrap_or_default();
+            found.places.push(place.clone());
         } else if first.contains('/') {
-            found.extend(within(&place, first));
+            found.programs.extend(within(&place, first));
+        } else if RUNNERS.contains(&first) {
+            let paths = words.filter(|word| word.contains('/'));
+            found.given.extend(paths.filter_map(|word| within(&place, word)));
         }
     }
     found
@@ -513,6 +599,63 @@ mod tests {
     }
 
     #[test]
+    fn a_link_stands_for_what_would_be_below_it() {
+        let mut files = files(&["Makefile", "ci/run"], "cd py && python3 -m unittest");
+        files.add("Makefile", "-include build/settings conf/*.mk\n");
+        for (path, stands) in [
+            (".cargo", true),
+            ("crates/a/.cargo", true),
+            (".yarn", true),
+            ("build", true),
+            ("conf", true),
+            ("unittest", true),
+            ("py/unittest", true),
+            ("other/unittest", false),
+            ("src", false),
+            ("vendor/x/.cargo", false),
+        ] {
+            assert_eq!(files.stands_for_some(path), stands, "{path}");
+        }
+        for (path, counts) in [
+            ("py/unittest/__init__.py", true),
+            ("py/json.cpython-313-x86_64-linux-gnu.so", true),
+            ("unittest/__init__.pyc", true),
+            ("unittest.pyc", true),
+            ("unittest/data.txt", false),
+            ("src/unittest/__init__.py", false),
+        ] {
+            assert_eq!(files.counts(path).is_some(), counts, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_known_behind_others() {
+        for command in [
+            "timeout 60 ci/run",
+            "time ci/run",
+            "nice -n 5 ./ci/run",
+            "env -u X ci/run",
+            "command ci/run x",
+            "if ci/run; then true; fi",
+            "{ ci/run; }",
+            "$PWD/ci/run",
+            "\"${PWD}/ci/run\" x",
+            "cd ci && $(pwd)/run",
+            "! ci/run",
+            "A=1 sh ci/run",
+        ] {
+            let mut files = files(&["ci/run"], "true");
+            files.add_commands("", &[command]);
+            assert!(files.counts("ci/run").is_some(), "{command}");
+        }
+        let mut files = files(&["web/package.json", "web/ci/run"], "true");
+        assert_eq!(files.packages(), ["web/package.json"]);
+        files.add_commands("web", &["./ci/run && jest"]);
+        assert_eq!(files.counts("web/ci/run"), Some(Counts::Whole));
+        assert_eq!(files.counts("ci/run"), None);
+    }
+
+    #[test]
     fn a_command_names_programs_and_scripts() {
         for (command, expected) in [
             ("./gradlew test", vec!["gradlew"]),
@@ -522,7 +665,7 @@ mod tests {
             ("pytest tests/test_a.py", vec![]),
             ("../x && /bin/sh y", vec![]),
         ] {
-            assert_eq!(named(command), expected, "{command}");
+            assert_eq!(named("", command).programs, expected, "{command}");
         }
     }
 }
