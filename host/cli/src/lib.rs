@@ -28,7 +28,7 @@ use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
 use cyrus_runtime::{Compiler, compile_if_asked};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
-use cyrus_workspace::Trash;
+use cyrus_workspace::{Trash, remove_if_asked};
 use exit::{Exit, UsageError};
 use output::{
     output_failure, print_error, print_generated, print_panic, print_removing, print_usage,
@@ -36,13 +36,14 @@ use output::{
 };
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-/// After this it is said that files are being removed.
-const UNTIL_REMOVING_IS_SAID: Duration = Duration::from_secs(1);
+/// How long a command that is done waits for files to be removed.
+const MOST_FOR_REMOVING: Duration = Duration::from_secs(1);
 
 /// Does what the command line asks. To be called first thing in a process.
 pub fn main() -> ExitCode {
     let supervisor = supervise_if_asked();
     let compiler = compile_if_asked();
+    remove_if_asked();
     std::panic::set_hook(Box::new(print_panic));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -98,13 +99,17 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
     ended
 }
 
-/// Waits for the removal of what is not needed any more; everything that there is to say has been said.
+/// Waits a moment for the removal of what is not needed any more, and leaves the rest to a process of its own: everything
+/// that there is to say has been said.
 async fn removed(trash: Trash) {
-    let emptied = trash.emptied();
-    tokio::pin!(emptied);
-    if tokio::time::timeout(UNTIL_REMOVING_IS_SAID, &mut emptied).await.is_err() {
-        print_removing();
-        emptied.await;
+    if tokio::time::timeout(MOST_FOR_REMOVING, trash.emptied()).await.is_ok() {
+        return;
+    }
+    let left = std::env::current_exe().and_then(|own| trash.leave(&own));
+    match left {
+        Ok(()) => print_removing(),
+        // The next run removes it.
+        Err(error) => tracing::debug!(%error, "files that are not needed any more stay"),
     }
 }
 

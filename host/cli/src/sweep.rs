@@ -33,6 +33,7 @@ async fn swept(app: &App) -> Result<()> {
     }
     let sessions = app.store().await?.sessions().await?.into_iter();
     let known: BTreeMap<_, _> = sessions.map(|one| (one.session.id.clone(), one)).collect();
+    workspaces.remove_trials(|id| known.contains_key(id))?;
     // A process of before works where it began.
     for found in former.iter().filter_map(|id| known.get(id)).filter(|found| !found.held) {
         let session = &found.session.id;

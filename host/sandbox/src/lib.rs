@@ -58,3 +58,4 @@ pub use remove::remove_tree;
 pub use resources::{Exceeded, Resources};
 pub use run::{Finished, Limits, Stream};
 pub use search::{PassedOver, SearchPath};
+pub use session::leave_behind;

@@ -5,7 +5,8 @@
 )]
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::resources::Resources;
 use crate::signals;
@@ -21,6 +22,22 @@ pub(crate) fn own_session(command: &mut Command, limits: Option<Resources>) -> &
     };
     // SAFETY: between fork and exec this makes system calls only, allocates nothing and takes no lock.
     unsafe { command.pre_exec(lead) }
+}
+
+/// Starts a program of the host's own that goes on when this process has ended: with these arguments, in a session of its
+/// own, without variables, and with nothing to read from or write to.
+///
+/// # Errors
+///
+/// When it cannot be started.
+pub fn leave_behind(
+    program: &Path,
+    arguments: impl Iterator<Item = PathBuf>,
+) -> std::io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    own_session(&mut command, None).spawn().map(drop)
 }
 
 /// Does something in the child between fork and exec. The calling process must have one thread.

@@ -20,7 +20,11 @@
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
 //! ```
 
-use crate::{error::io, trash::Trash};
+use crate::{
+    error::io,
+    trash::{self, Trash},
+    trial::TRIAL,
+};
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::TaskId;
 use cyrus_sandbox::AbsolutePath;
@@ -29,6 +33,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, Permissions},
     io::ErrorKind,
+    os::fd::OwnedFd,
     os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -103,6 +108,31 @@ impl Roots {
         [&self.work, &self.state].into_iter().try_for_each(|root| {
             self.trash.put(root.as_path(), &root.as_path().join(session.as_str()))
         })
+    }
+
+    /// Holds what there is of a session, for as long as what is returned is there.
+    pub(crate) fn held(&self, session: &SessionId) -> Result<OwnedFd, WorkspaceError> {
+        let place = self.state.as_path().join(session.as_str());
+        trash::locked(&place).map_err(io("cannot lock", &place))
+    }
+
+    /// Removes what is left of trials of checks whose process is not there any more. They are no sessions that a store
+    /// `knows`; a session may have a task of that name.
+    pub(crate) fn remove_trials(
+        &self,
+        knows: impl Fn(&SessionId) -> bool,
+    ) -> Result<(), WorkspaceError> {
+        for session in self.sessions()?.into_iter().filter(|session| !knows(session)) {
+            let [work, state] = self.places(&session);
+            let of = |place: &Path| directories(place).unwrap_or_default();
+            let tasks: BTreeSet<_> = of(&work).into_iter().chain(of(&state)).collect();
+            let is_trial = tasks.len() == 1 && tasks.contains(TRIAL);
+            // One that is only in the work root may be another home's.
+            if is_trial && state.is_dir() && self.held(&session).is_ok() {
+                self.remove_session(&session)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what processes were removing that are not there any more. What others could write before is closed to

@@ -18,6 +18,8 @@ pub(crate) struct Notes {
     pub(crate) closed: Vec<String>,
     /// The user's own, which git does not ignore any more.
     pub(crate) users: Vec<String>,
+    /// Working trees of the clone's own that were committed.
+    pub(crate) worktrees: Vec<String>,
 }
 
 impl Notes {
@@ -42,6 +44,12 @@ impl Notes {
             lines.push(format!(
                 "not in the result, because they were copied from your working tree, and git ignored them there: {}",
                 listed(self.users.into_iter())
+            ));
+        }
+        if !self.worktrees.is_empty() {
+            lines.push(format!(
+                "taken out of the result, because they are other working trees of the executor's clone: {}",
+                listed(self.worktrees.into_iter())
             ));
         }
         if !self.closed.is_empty() {

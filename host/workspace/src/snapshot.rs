@@ -193,6 +193,10 @@ impl Snapshot<'_> {
         for path in &others {
             self.add(path, of(path), &mut update, &mut notes)?;
         }
+        for path in &staged.worktrees {
+            update.remove(&none, path);
+            notes.worktrees.push(String::from_utf8_lossy(path).into_owned());
+        }
         for (path, commit) in &staged.modules {
             update.set("160000", commit, path);
         }

@@ -25,6 +25,8 @@ pub(crate) struct Staged {
     pub(crate) files: BTreeSet<Vec<u8>>,
     /// Submodules of the commit that are at another commit.
     pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
+    /// Working trees of the clone's own that lie in it and were committed with all else: an agent's agents have them.
+    pub(crate) worktrees: Vec<Vec<u8>>,
 }
 
 impl Staged {
@@ -48,6 +50,9 @@ impl Staged {
         let before = entries(&scratch.git().output(scratch.over(clone, &list)).await?);
         let mut found = Self::between(&before, staged);
         found.files.retain(|path| is_there(clone, Path::new(OsStr::from_bytes(path))));
+        let modules = before.into_iter().filter(|(_, entry)| entry.kind == Kind::Module);
+        let linked = modules.filter(|(path, _)| is_worktree(clone, path));
+        found.worktrees = linked.map(|(path, _)| path).collect();
         Ok(found)
     }
 
@@ -66,6 +71,18 @@ impl Staged {
         }
         found
     }
+}
+
+/// Whether a directory is a working tree of another repository, by what its `.git` says. That of a submodule says
+/// otherwise.
+fn is_worktree(clone: &Path, path: &[u8]) -> bool {
+    const LONGEST: u64 = 4096;
+    let path = Path::new(OsStr::from_bytes(path));
+    let Some(directory) = plain_directory(clone, path) else { return false };
+    let mut text = String::new();
+    let read = plain::open(&directory.join(".git"))
+        .and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    read.is_ok() && text.starts_with("gitdir:") && text.contains("/worktrees/")
 }
 
 /// Whether a name that an executor wrote is that of a file or link of the working tree, by a way of plain directories.

@@ -20,6 +20,27 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// The argument of a process that removes what another has left.
+const ASKED: &str = "--remove-what-another-process-left";
+
+/// Removes what [`Trash::leave`] left, and ends the process, where it was started for that.
+pub fn remove_if_asked() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_none_or(|first| first != ASKED) {
+        return;
+    }
+    for directory in args.map(PathBuf::from) {
+        let place = directory.parent().filter(|place| place.ends_with(PLACE) && is_own(place));
+        // Its process ends, and its lock is free.
+        let Some(_) = place else { continue };
+        if let Ok(_lock) = locked_by(&directory, FlockOperation::LockExclusive) {
+            let _ = remove_tree(&directory);
+            let _ = place.map(fs::remove_dir);
+        }
+    }
+    std::process::exit(0);
+}
+
 /// How many may wait to be removed: what more comes is removed at once, so that a disk is not filled by what is not
 /// needed.
 const MOST_WAITING: usize = 8;
@@ -97,7 +118,7 @@ impl Trash {
         }
         for name in directories(&place)? {
             let path = place.join(name);
-            if let Ok(lock) = locked(&path, FlockOperation::NonBlockingLockExclusive) {
+            if let Ok(lock) = locked(&path) {
                 self.remove(Removal { path, _lock: Some(lock) });
             }
         }
@@ -108,6 +129,13 @@ impl Trash {
     pub async fn emptied(&self) {
         // The sender is here.
         let _ = self.0.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    /// Leaves what is not removed yet to a process of its own, which begins with it when this one has ended. `program` is
+    /// one that calls [`remove_if_asked`] first thing.
+    pub fn leave(&self, program: &Path) -> io::Result<()> {
+        let bins: Vec<_> = self.bins().own.values().map(|bin| bin.directory.clone()).collect();
+        cyrus_sandbox::leave_behind(program, std::iter::once(ASKED.into()).chain(bins))
     }
 
     fn moved(&self, root: &Path, path: &Path) -> io::Result<PathBuf> {
@@ -172,7 +200,7 @@ impl Bin {
         }
         let only_user = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().permissions(only_user).tempdir_in(&place)?.keep();
-        let lock = locked(&directory, FlockOperation::NonBlockingLockExclusive)?;
+        let lock = locked(&directory)?;
         Ok(Self { directory, _lock: lock })
     }
 }
@@ -185,7 +213,12 @@ impl Drop for Bin {
     }
 }
 
-fn locked(directory: &Path, how: FlockOperation) -> io::Result<OwnedFd> {
+/// Locks a directory, which is no link, unless another process has it locked.
+pub(crate) fn locked(directory: &Path) -> io::Result<OwnedFd> {
+    locked_by(directory, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn locked_by(directory: &Path, how: FlockOperation) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = open(directory, flags, Mode::empty())?;
     flock(&directory, how)?;

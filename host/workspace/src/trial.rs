@@ -29,6 +29,9 @@ pub struct Tried {
     pub proves_nothing: bool,
 }
 
+/// The task of a trial.
+pub(crate) const TRIAL: &str = "trial";
+
 impl CommandValidator {
     /// What a fresh clone of the base commit needs to be set up with, by its lock files and manifests.
     pub async fn suggested_set_up(&self, base: &Base) -> Result<Vec<Suggestion>, WorkspaceError> {
@@ -54,7 +57,7 @@ impl CommandValidator {
     ) -> Result<Vec<Tried>, WorkspaceError> {
         let spec = WorkspaceSpec {
             session: SessionId::generate(SystemTime::now()),
-            task: "trial".parse().map_err(|_| unnamed())?,
+            task: TRIAL.parse().map_err(|_| unnamed())?,
             token: 1,
             base: base.clone(),
             start: base.repository.base_commit.clone(),
@@ -72,6 +75,9 @@ impl CommandValidator {
             rules: &self.checks.rules,
             identity: &user.identity(),
         };
+        task.create()?;
+        // Whoever finds it without this lock may remove it: see `Roots::trials`.
+        let _lock = self.roots.held(&spec.session)?;
         let mut all = Vec::new();
         let mut failed = None;
         for check in checks {

@@ -18,6 +18,7 @@ use crate::{
     settings::WorkspaceSettings,
     setup::{self, Script, Stage},
     snapshot::{Snapshot, Taken},
+    special,
     start::Start,
     unseen,
     user::Identity,
@@ -147,6 +148,11 @@ impl GitWorkspaces {
         self.roots.take_out()
     }
 
+    /// Removes what interrupted trials of checks left, of those that no store `knows` as sessions.
+    pub fn remove_trials(&self, knows: impl Fn(&SessionId) -> bool) -> Result<(), WorkspaceError> {
+        self.roots.remove_trials(knows)
+    }
+
     fn task(&self, spec: &WorkspaceSpec) -> TaskDir {
         TaskDir::of(&self.roots, spec)
     }
@@ -242,6 +248,7 @@ impl GitWorkspaces {
     ) -> Result<(ObjectId, Vec<String>), WorkspaceError> {
         let Opened { task, base, start, main, identity, kept, .. } = opened;
         let tree = task.workspace();
+        let special = special::take_away(&tree).await?;
         let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
         let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
@@ -257,6 +264,7 @@ impl GitWorkspaces {
             lfs_store: lfs_store.as_deref(),
         };
         let Taken { tree: files, mut notes } = snapshot.take(left, &included).await?;
+        notes.extend(special);
         let since = task.set_up();
         notes.extend(unseen::notes(&scratch, (main, base), &tree, since, included).await?);
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };

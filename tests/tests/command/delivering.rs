@@ -80,7 +80,7 @@ fn clones_of_a_failed_session_are_kept_as_long_as_is_said_and_then_swept() {
 }
 
 /// Clones are moved away and removed while the session goes on; what a process left that was killed meanwhile, the next
-/// removes. None is there when a command has ended.
+/// removes first.
 #[test]
 fn what_a_killed_process_was_removing_the_next_removes() {
     let world = greeter(world!(), mending());
@@ -88,5 +88,5 @@ fn what_a_killed_process_was_removing_the_next_removes() {
     fs::create_dir_all(&left).unwrap();
     fs::write(left.join("file"), "x").unwrap();
     let _ = world.run(["run", "--json", "Greet"]).code(0).report().outcome("validated");
-    assert!(!world.work().join(".removed").exists());
+    assert!(!world.work().join(".removed/killed").exists());
 }

@@ -22,6 +22,14 @@ fn after_a_turn(then: Value, more: &[&str], outcome: &str) -> Report {
     assert_eq!(report.execution()["outcome"], "failed");
     let reason = report["reason"].as_str().expect("a reason");
     assert!(reason.contains(report.error()["message"].as_str().expect("a message")), "{reason}");
+    if outcome == "failed" {
+        // What was done is paid for, and stays when the session is removed.
+        let kept = report["commit"].as_str().expect("a commit");
+        assert!(reason.contains(&format!("what it had done is kept as {kept}")), "{reason}");
+        let _ = world.run(["session", "rm", report.session()]).code(0);
+        assert_eq!(world.repo().file(kept, "a.txt"), "begun");
+        assert!(world.repo().git(["for-each-ref", "refs/cyrus"]).contains(kept));
+    }
     report
 }
 

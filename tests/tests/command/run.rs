@@ -3,7 +3,7 @@
 use crate::fixtures::{GREETER, MENDED, bash, greeter, mending, turns, write};
 use cyrus_tests::world;
 use serde_json::json;
-use std::fs;
+use std::{ffi::OsStr, fs};
 
 #[test]
 fn a_validated_result_is_a_commit_on_a_branch_of_its_own() {
@@ -113,6 +113,48 @@ fn a_result_that_nothing_checks_is_unverified() {
     assert_eq!(report["validation"]["verdict"], "unchecked");
     assert_eq!(world.repo().file(report.branch(), "greet.sh"), MENDED.trim());
     assert!(report["reason"].as_str().unwrap().contains("validation.commands"), "{report:?}");
+}
+
+#[test]
+fn checks_that_run_no_test_prove_nothing() {
+    for (commands, outcome) in [
+        (json!(["echo 'Ran 0 tests in 0.000s'"]), "unverified"),
+        (json!(["echo \"make: 'test' is up to date.\""]), "unverified"),
+        (json!(["echo 'Ran 0 tests in 0.000s'", "echo 'Ran 2 tests in 0.100s'"]), "validated"),
+    ] {
+        let world = world!().repository(GREETER).stand_in(mending());
+        let world = world.config(json!({ "validation": { "commands": commands } }));
+        let ended = world.run(["run", "--json", "Greet whoever is named"]);
+        let report = ended.report().outcome(outcome);
+        if outcome == "unverified" {
+            let reason = report["reason"].as_str().unwrap();
+            assert!(reason.contains("without running a test"), "{reason}");
+        }
+    }
+}
+
+/// The files of a repository can be those of another one: git takes it for one as soon as it is in there.
+#[test]
+fn a_repository_that_content_brings_is_not_worked_on() {
+    let world = greeter(world!(), mending());
+    let ran = world.path("ran");
+    let repository = world.repo();
+    let config = format!(
+        "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n\tfsmonitor = touch {}\n",
+        ran.display()
+    );
+    repository.commit(&[
+        ("tools/HEAD", "ref: refs/heads/main\n"),
+        ("tools/config", &config),
+        ("tools/objects/x", ""),
+        ("tools/refs/x", ""),
+    ]);
+    let inner = repository.path().join("tools");
+    for args in [&["plan", "Greet", "--repo"][..], &["run", "Greet", "--repo"]] {
+        let all = args.iter().map(AsRef::<OsStr>::as_ref).chain([inner.as_os_str()]);
+        let _ = world.run(all).code(2).complains("that the content of");
+    }
+    assert!(!ran.exists());
 }
 
 #[test]

@@ -44,6 +44,14 @@ fn each_state_of_a_clone_gives_the_agents_change_and_no_more() {
             "git switch -qc side; echo 2 > a; git commit -qam x; git switch -q -; git merge -q --squash side",
             &["a"],
         ),
+        // A working tree of an agent's agent that was committed with all else; pipes where git reads in each directory.
+        (
+            PLAIN,
+            "git worktree add -q .claude/worktrees/x -b x; echo 2 > a; git add -A; git commit -qm x",
+            &["a"],
+        ),
+        (PLAIN, "echo 2 > a; mkfifo .gitignore; mkdir d; mkfifo d/.gitattributes", &["a"]),
+        (PLAIN, "echo 2 > a; rm Makefile; mkfifo Makefile", &["Makefile", "a"]),
         // Files that nobody may read, and what tools make.
         (PLAIN, "echo 2 > a; mkdir d; echo x > d/f; chmod 0 d/f; chmod 555 d", &["a"]),
         (

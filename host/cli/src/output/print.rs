@@ -113,11 +113,13 @@ pub(crate) fn print_interrupted() {
     let _ = stderr().write_all(b"\nStopping; once more to end at once.\n");
 }
 
-/// Says what the process still does when all else is done.
+/// Says at a terminal what goes on after the command's end.
 pub(crate) fn print_removing() {
-    let _ = stderr().write_all(
-        b"Removing files that are not needed any more; what an interrupt leaves is removed by the next run.\n",
-    );
+    if is_at_a_terminal() {
+        let _ = stderr().write_all(
+            b"Files that are not needed any more are being removed in the background.\n",
+        );
+    }
 }
 
 /// Prints where and why a thread panicked: the message may hold text from outside.

@@ -51,7 +51,9 @@ pub(crate) fn cases() -> Vec<Case> {
         attack("stop_that_never_returns", "on-stop wait", Killed),
         attack("stop_that_spins", "on-stop spin", Killed),
         attack("stop_that_spins_afterwards", "on-stop afterwards", Stopped),
-        attack("stop_that_traps", "on-stop trap", Trap("on purpose")),
+        // Long enough for it to trap on a busy machine before it is ended.
+        attack("stop_that_traps", "on-stop trap", Trap("on purpose"))
+            .limits(r#"{"stopGraceSeconds": 60}"#),
         attack("stop_that_lies", "on-stop lie", Killed),
         attack("a_context_that_is_kept", "keep", Holds("kept")),
         attack("wait_against_a_stop", "wait", Stopped),

@@ -1,0 +1,87 @@
+//! Pipes, sockets and devices that a program left among the files of a clone. Git keeps none of them, and waits without an
+//! end where one has the name of a file that it reads in each directory, such as `.gitignore`. So they are taken away
+//! before git looks. No program of the clone runs any more.
+
+use crate::error::in_background;
+use cyrus_core::WorkspaceError;
+use std::{
+    fs,
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+};
+
+/// How many names a note has.
+const NAMED: usize = 5;
+
+/// Takes them away from below this directory, its own `.git` apart, and says so.
+pub(crate) async fn take_away(root: &Path) -> Result<Option<String>, WorkspaceError> {
+    let root = root.to_owned();
+    let gone = in_background("look for files that are none", move || Ok(remove(&root))).await?;
+    if gone.is_empty() {
+        return Ok(None);
+    }
+    let named: Vec<_> = gone.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+    let more = match gone.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok(Some(format!(
+        "not in the result, because git keeps no pipes, sockets and devices: {}{more}",
+        named.join(", ")
+    )))
+}
+
+/// What cannot be read is for git to say.
+fn remove(root: &Path) -> Vec<PathBuf> {
+    let (mut gone, mut open) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(directory) = open.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                let path = entry.path();
+                if path != root.join(".git") {
+                    open.push(path);
+                }
+                continue;
+            }
+            let is_special = kind.is_fifo()
+                || kind.is_socket()
+                || kind.is_block_device()
+                || kind.is_char_device();
+            if is_special && fs::remove_file(entry.path()).is_ok() {
+                gone.push(entry.path().strip_prefix(root).unwrap_or(&entry.path()).to_owned());
+            }
+        }
+    }
+    gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::os::unix::fs::symlink;
+
+    #[tokio::test]
+    async fn pipes_go_wherever_they_are_and_all_else_stays() {
+        let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = place.path();
+        let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        fs::create_dir_all(root.join("a/b/.git")).unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        for name in [".gitignore", "a/b/.gitattributes", "a/b/.git/HEAD", ".git/kept"] {
+            pipe(&root.join(name));
+        }
+        pipe(&outside.path().join("pipe"));
+        fs::write(root.join("a/file"), "").unwrap();
+        symlink(outside.path(), root.join("link")).unwrap();
+        let note = take_away(root).await.unwrap().unwrap();
+        assert!(note.contains(".gitignore") && note.contains("a/b/.git/HEAD"), "{note}");
+        let left = |name: &str| root.join(name).symlink_metadata().is_ok();
+        assert!(!left(".gitignore") && !left("a/b/.gitattributes") && !left("a/b/.git/HEAD"));
+        assert!(left(".git/kept") && left("a/file") && left("link"));
+        assert!(outside.path().join("pipe").symlink_metadata().is_ok());
+        assert_eq!(take_away(root).await.unwrap(), None);
+    }
+}
