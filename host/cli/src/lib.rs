@@ -94,7 +94,7 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         compiler,
         trash: trash.clone(),
     };
-    let ended = perform(cli.command, open).await;
+    let ended = Box::pin(perform(cli.command, open)).await;
     interrupt::unless_interrupted(removed(trash)).await?;
     ended
 }

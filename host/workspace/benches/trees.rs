@@ -52,7 +52,7 @@ async fn measure() -> ExitCode {
     for round in 0..=ROUNDS {
         let times = [
             validate(&[]).await,
-            validate(&[check.clone()]).await,
+            validate(std::slice::from_ref(&check)).await,
             write(&world, &collected.commit),
         ];
         // The first finds out what is remembered.

@@ -65,7 +65,7 @@ impl Pointer {
 
     /// The pointer to this content.
     pub(crate) fn of(content: &[u8]) -> Self {
-        let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = plain::hexadecimal(&Sha256::digest(content));
         Self { digest, size: content.len() as u64 }
     }
 

@@ -50,11 +50,15 @@ pub(crate) fn sha256(path: &Path) -> io::Result<(String, u64)> {
     let mut file = open(path)?;
     let mut hash = Sha256::new();
     let size = io::copy(&mut file, &mut hash)?;
-    let digits = hash.finalize().iter().fold(String::new(), |mut text, byte| {
+    Ok((hexadecimal(&hash.finalize()), size))
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    });
-    Ok((digits, size))
+    })
 }
 
 #[cfg(test)]

@@ -184,8 +184,8 @@ async fn two_sessions_on_one_repository_do_not_meet() {
         assert_eq!(world.content(&format!("cyrus/{session}"), "file"), session);
         assert_eq!(world.content(&format!("refs/cyrus/{session}/t1"), "file"), session);
     }
-    let left = fs::read_dir(world.path("work")).unwrap().map(|left| left.unwrap().file_name());
-    assert!(left.filter(|name| name != ".removed").next().is_none());
+    let mut left = fs::read_dir(world.path("work")).unwrap().map(|left| left.unwrap().file_name());
+    assert!(left.all(|name| name == ".removed"));
 }
 
 #[tokio::test]

@@ -278,7 +278,7 @@ impl Files {
             let fixed = known.split('*').next().unwrap_or_default();
             known.starts_with(&below) || known.contains('*') && below.starts_with(fixed)
         };
-        CHOOSING.iter().any(|directory| begins(&directory))
+        CHOOSING.iter().any(begins)
             || self.included.iter().any(is_read)
             || self.module(path).is_some_and(|(module, _)| self.is_new_module(path, module))
     }
