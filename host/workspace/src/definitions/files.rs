@@ -218,32 +218,29 @@ impl Files {
 
     /// Whether a file stands for a module that Python has without the repository, and the base has none of the name.
     fn is_a_module(&self, path: &str) -> bool {
-        let is_code = MODULES.iter().any(|ending| has_ending(path, ending));
-        is_code && self.module(path).is_some_and(|(module, _)| self.is_new_module(path, module))
+        MODULES.iter().any(|ending| has_ending(path, ending)) && self.is_of_a_new_module(path)
     }
 
-    /// The module that a path is, or is part of, where Python runs, and where that is.
-    fn module<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
-        let modules = self.places.iter().filter_map(|place| {
-            let below = match place.as_str() {
-                "" => path,
-                place => path.strip_prefix(place)?.strip_prefix('/')?,
-            };
-            let first = below.split('/').next()?;
+    /// Whether a path is a module, or part of one, that Python has without the repository, in a directory where it runs,
+    /// and the base has none of the name there.
+    fn is_of_a_new_module(&self, path: &str) -> bool {
+        self.places.iter().any(|place| {
+            let start = joined(place, "");
+            let Some(below) = path.strip_prefix(&start) else { return false };
+            let first = below.split('/').next().unwrap_or_default();
             // `json.cpython-313-x86_64-linux-gnu.so` is one, too.
-            let module = if first == below { first.split('.').next()? } else { first };
-            Some((module, path.get(..path.len() - below.len())?))
-        });
-        modules.into_iter().find(|(module, _)| is_loaded_first(module))
+            let stem = first.split('.').next().unwrap_or_default();
+            let module = if first == below { stem } else { first };
+            is_loaded_first(module) && !self.has_module(&start, module)
+        })
     }
 
-    /// Whether the base has no module of this name there.
-    fn is_new_module(&self, path: &str, module: &str) -> bool {
-        let place = self.module(path).map_or("", |(_, place)| place);
-        let file = format!("{place}{module}.py");
-        let package = format!("{place}{module}/");
+    /// Whether the base has a module of this name in a directory.
+    fn has_module(&self, start: &str, module: &str) -> bool {
+        let package = format!("{start}{module}/");
         let mut below = self.base.range(package.clone()..);
-        !self.base.contains(&file) && !below.next().is_some_and(|next| next.starts_with(&package))
+        self.base.contains(&format!("{start}{module}.py"))
+            || below.next().is_some_and(|next| next.starts_with(&package))
     }
 
     /// The packages of the base whose scripts may be run, those nearest to the top first.
@@ -280,7 +277,7 @@ impl Files {
         };
         CHOOSING.iter().any(begins)
             || self.included.iter().any(is_read)
-            || self.module(path).is_some_and(|(module, _)| self.is_new_module(path, module))
+            || self.is_of_a_new_module(path)
     }
 
     /// The makefiles of the base, those nearest to the top first.
@@ -611,6 +608,7 @@ mod tests {
             ("unittest", true),
             ("py/unittest", true),
             ("other/unittest", false),
+            ("py/pytest", true),
             ("src", false),
             ("vendor/x/.cargo", false),
         ] {
