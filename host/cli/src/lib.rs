@@ -95,7 +95,10 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         trash: trash.clone(),
     };
     let ended = Box::pin(perform(cli.command, open)).await;
-    interrupt::unless_interrupted(removed(trash)).await?;
+    // What came of the command stands, whatever comes of this.
+    if let Err(error) = interrupt::unless_interrupted(removed(trash)).await {
+        tracing::debug!(%error, "files that are not needed any more stay");
+    }
     ended
 }
 

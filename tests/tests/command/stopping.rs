@@ -199,6 +199,7 @@ fn another_process_can_have_it_stopped_and_look_at_it() {
         assert!(kinds.contains(&json!(kind)), "{kind} in {kinds:?}");
     }
     let _ = world.run(["logs", session]).code(0).prints("t1: passed its checks");
+    let _ = world.run(["logs", session, "t9"]).code(2).complains("has no task t9");
     let _ = world.run(["session", "show", session]).code(0).prints("Validated");
 }
 

@@ -24,6 +24,15 @@ fn refused(world: &World, args: &[&str]) -> Ended {
     ended
 }
 
+#[test]
+fn doctor_says_that_a_session_here_would_be_refused() {
+    let world = greeter(world!(), mending());
+    let refused = |world: &World| world.run(["doctor", "--json"]).json().to_string();
+    assert!(!refused(&world).contains("it has no commit yet"));
+    world.repo().git(["update-ref", "-d", "HEAD"]);
+    assert!(refused(&world).contains("it has no commit yet"));
+}
+
 /// What is known without a try is said before anything is paid for.
 #[test]
 fn doctor_names_the_programs_that_are_missing() {

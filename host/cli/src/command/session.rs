@@ -347,7 +347,12 @@ async fn is_held(store: &Arc<dyn SessionStore>, id: &SessionId) -> Result<bool> 
 pub(crate) async fn logs(app: &App, args: &LogsArgs) -> Result<Exit> {
     let store = app.store().await?;
     let id = found(app, &args.session).await?;
-    store.snapshot(&id).await.map_err(as_usage)?;
+    let tasks = store.snapshot(&id).await.map_err(as_usage)?.tasks;
+    if let Some(task) = &args.task
+        && !tasks.iter().any(|known| known.planned.id() == task)
+    {
+        return Err(as_usage(StoreError::UnknownTask { session: id, task: task.clone() }));
+    }
     let mut after = 0;
     loop {
         let page = store.log_lines(&id, after, PAGE).await?;

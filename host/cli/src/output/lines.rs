@@ -13,6 +13,9 @@ const SHOWN: usize = 100;
 /// The most lines that are shown of each side of a change.
 const DIFF_LINES: usize = 20;
 
+/// Of a wait as long as this it is said what else to do, in seconds.
+const LONG_WAIT: u64 = 600;
+
 /// A phase that took less than this is not worth a line, in milliseconds.
 const PHASE_SHOWN: u64 = 1_000;
 
@@ -58,6 +61,12 @@ fn done(event: &Event) -> Option<String> {
     })
 }
 
+/// The blanks that a line of code begins with.
+fn indent(line: &str) -> String {
+    let blanks = line.chars().take_while(|c| matches!(c, ' ' | '\t')).take(SHOWN);
+    blanks.collect::<String>().replace('\t', "    ")
+}
+
 /// What a tool is given: the command, the file, what it replaces by what, else all of it.
 fn tool_input(input: &serde_json::Value) -> String {
     let text = |key: &str| input[key].as_str();
@@ -69,7 +78,8 @@ fn tool_input(input: &serde_json::Value) -> String {
                 [("-", text("old_string")), ("+", text("new_string")), ("+", text("content"))];
             let lines = changed.iter().filter_map(|(mark, text)| Some((mark, (*text)?)));
             let lines = lines.flat_map(|(mark, text)| {
-                text.lines().take(DIFF_LINES).map(move |line| format!("\n{mark}{}", piece(line)))
+                let shown = text.lines().take(DIFF_LINES);
+                shown.map(move |line| format!("\n{mark}{}{}", indent(line), piece(line)))
             });
             format!("{}{}", piece(file), lines.collect::<String>())
         }
@@ -90,7 +100,13 @@ fn texts(event: &SessionEvent) -> Vec<String> {
         SessionEvent::TaskChanged { task, state } => changed(task, state),
         SessionEvent::ExecutorChosen { task, receipt } => chosen(task, receipt),
         SessionEvent::TaskWaits { task, time, because } => {
-            vec![format!("  {task}: waits {} s: {}", time.as_secs(), piece(because))]
+            let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let later = if time.as_secs() < LONG_WAIT {
+                ""
+            } else {
+                "; an interrupt is no loss: `cyrus session resume` goes on when it is over"
+            };
+            vec![format!("  {task}: waits {}: {}{later}", seconds(milliseconds), piece(because))]
         }
         SessionEvent::TaskValidated { task, report } => validated(task, report),
         SessionEvent::TaskMerged { task, commit } => {
@@ -201,4 +217,17 @@ pub(crate) fn piece(text: &str) -> Line {
 /// More of a text on one line: of what went wrong, the end may be what matters.
 fn reason(text: &str) -> Line {
     Line::excerpt(text, SHOWN * 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_change_keeps_its_indentation() {
+        let input =
+            json!({ "file_path": "a.py", "old_string": "if x:\n    y", "new_string": "\tz" });
+        assert_eq!(tool_input(&input), "a.py\n-if x:\n-    y\n+    z");
+    }
 }

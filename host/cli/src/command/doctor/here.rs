@@ -11,7 +11,10 @@ pub(super) async fn repository(app: &App, try_checks: bool) -> Vec<Finding> {
     let here = Path::new(".");
     let work_branch = SessionId::generate(SystemTime::now()).branch();
     let Ok(workspaces) = app.workspaces(here, None) else { return Vec::new() };
-    let Ok(base) = workspaces.base(here, &work_branch).await else { return Vec::new() };
+    let base = match workspaces.base(here, &work_branch).await {
+        Ok(base) => base,
+        Err(error) => return refused(&error.to_string()).into_iter().collect(),
+    };
     let mut rows = hooks(app, &base.path);
     match looked_at(app, &base, try_checks).await {
         Ok(found) => rows.extend(found),
@@ -21,6 +24,13 @@ pub(super) async fn repository(app: &App, try_checks: bool) -> Vec<Finding> {
         }
     }
     rows
+}
+
+/// What a session here would be refused with; `None` where there is no repository at all.
+fn refused(error: &str) -> Option<Finding> {
+    let mend = "see what it says; sessions here would not begin";
+    let is_one = !error.contains("not a git repository");
+    is_one.then(|| Finding::new("repository", State::Missing, error.trim().to_owned(), mend))
 }
 
 /// The operator's scripts that are not there: a session would be paused by them.
