@@ -18,6 +18,7 @@
 //!
 //! Tests, their configuration and all else that is run are the result's.
 
+mod commands;
 mod files;
 mod make;
 mod python;

@@ -47,44 +47,45 @@ pub(crate) fn write(names: &[Vec<u8>], file: &Path) -> Result<(), WorkspaceError
     fs::write(file, names.join(&0)).map_err(io("cannot write", file))
 }
 
-/// The objects that git would make of these files as they are in the user's working tree now.
+/// The objects that git would make of these files as they are in the user's working tree now, in each form in which
+/// attributes may have it keep them. `scratch` is a directory for the forms, which only the host reads.
 pub(crate) async fn objects(
     git: &Git,
     main: &Main,
     names: &BTreeSet<Vec<u8>>,
+    scratch: &Path,
 ) -> Result<BTreeMap<ObjectId, Vec<u8>>, WorkspaceError> {
     let Some(from) = main.working_tree().await?.filter(|_| !names.is_empty()) else {
         return Ok(BTreeMap::new());
     };
-    // Also what a link of the user's leads to, which is copied as well. Empty files are no secret.
-    let is_asked = |name: &&Vec<u8>| {
-        let found = from.join(Path::new(OsStr::from_bytes(name))).metadata();
-        found.is_ok_and(|found| found.is_file() && found.len() > 0)
-    };
-    let asked: Vec<_> = names.iter().filter(is_asked).collect();
-    let list = asked.iter().flat_map(|name| [quoted(name), b"\n".to_vec()]).flatten().collect();
+    let (from, scratch, names) = (from.to_owned(), scratch.to_owned(), names.clone());
+    let asked = in_background("read the user's files", move || {
+        let mut asked = Vec::new();
+        for name in names {
+            let file = from.join(Path::new(OsStr::from_bytes(&name)));
+            // A link of the user's was copied as the file that it leads to. Empty files are no secret.
+            if file.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+                for form in forms(&file) {
+                    let path = scratch.join(format!("form-{}", asked.len()));
+                    fs::write(&path, form).map_err(io("cannot write", &path))?;
+                    asked.push((path, name.clone()));
+                }
+                asked.push((file, name));
+            }
+        }
+        Ok(asked)
+    });
+    let asked = asked.await?;
+    let paths = asked.iter().map(|(path, _)| quoted(path.as_os_str().as_bytes()));
+    let list = paths.flat_map(|path| [path, b"\n".to_vec()]).flatten().collect();
     let call = main.call(&["hash-object", "--no-filters", "--stdin-paths"]).await?.stdin(list);
     let said = git.text(call).await?;
     let objects =
         said.lines().map(|line| ObjectId::parse(line).ok_or_else(|| unreadable("hash-object")));
-    let objects = objects.zip(&asked).map(|(object, name)| Ok((object?, (*name).clone())));
-    let mut found = objects.collect::<Result<BTreeMap<_, _>, WorkspaceError>>()?;
-    for name in asked.into_iter().take(MAX_FORMS) {
-        let file = from.join(Path::new(OsStr::from_bytes(name)));
-        let forms = in_background("read the user's files", move || Ok(forms(&file))).await?;
-        for form in forms {
-            let call = main.call(&["hash-object", "--no-filters", "--stdin"]).await?.stdin(form);
-            let object = ObjectId::parse(git.text(call).await?.trim());
-            found.insert(object.ok_or_else(|| unreadable("hash-object"))?, name.clone());
-        }
-    }
-    Ok(found)
+    objects.zip(asked).map(|(object, (_, name))| Ok((object?, name))).collect()
 }
 
-/// Of how many files it is looked for what attributes make of them.
-const MAX_FORMS: usize = 64;
-
-/// The largest of those, in bytes.
+/// The largest file of which the forms are worked out, in bytes.
 const MAX_FORM_BYTES: u64 = 16 << 20;
 
 /// A name as git reads it from a line.

@@ -425,6 +425,44 @@ mod tests {
     }
 
     #[test]
+    fn another_users_directory_is_no_place_for_what_programs_write() {
+        let place = tempfile::tempdir().unwrap();
+        let other = place.path().join("work");
+        fs::create_dir(&other).unwrap();
+        // Root gives it away; the root directory is root's.
+        let given = rustix::fs::chown(&other, Some(rustix::fs::Uid::from_raw(12_345)), None);
+        let other = if given.is_ok() { other } else { PathBuf::from("/") };
+        let parsed = |path: PathBuf| AbsolutePath::parse(path).unwrap();
+        let state = parsed(place.path().join("state"));
+        let owned = super::owned(&parsed(other)).unwrap_err().to_string();
+        assert!(owned.contains("belongs to another user"), "{owned}");
+        assert!(super::owned(&state).is_ok(), "it is not there yet");
+        if given.is_ok() {
+            let work = parsed(place.path().join("work"));
+            assert!(Roots::new(state, work, Trash::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn only_trials_that_no_process_holds_and_no_store_knows_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let roots = roots(place.path());
+        for (session, task) in
+            [("s-left", TRIAL), ("s-held", TRIAL), ("s-known", TRIAL), ("s-other", "t1")]
+        {
+            let session = session.parse().unwrap();
+            TaskDir::new(&roots, &session, &task.parse().unwrap(), 1).create().unwrap();
+        }
+        // Of another home, which has its state elsewhere.
+        fs::create_dir_all(place.path().join("work/s-foreign/trial/1")).unwrap();
+        let _held = roots.held(&"s-held".parse().unwrap()).unwrap();
+        roots.remove_trials(|session| session.as_str() == "s-known").unwrap();
+        let left: Vec<_> =
+            roots.sessions().unwrap().iter().map(|id| id.as_str().to_owned()).collect();
+        assert_eq!(left, ["s-foreign", "s-held", "s-known", "s-other"]);
+    }
+
+    #[test]
     fn only_the_user_can_look_into_a_task() {
         let place = tempfile::tempdir().unwrap();
         let (session, task) = ("s-one".parse().unwrap(), "t1".parse().unwrap());

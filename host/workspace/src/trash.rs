@@ -301,6 +301,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_when_much_is_waiting_is_removed_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let trash = Trash::default();
+        trash.0.open.send_replace(MOST_WAITING);
+        let path = root.path().join("a");
+        fs::create_dir_all(path.join("x")).unwrap();
+        trash.put(root.path(), &path).unwrap();
+        assert!(!path.exists() && !root.path().join(PLACE).exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_left_to_another_process_is_named_to_it() {
+        let root = tempfile::tempdir().unwrap();
+        let trash = Trash::default();
+        let path = root.path().join("a");
+        fs::create_dir(&path).unwrap();
+        trash.put(root.path(), &path).unwrap();
+        let (pipe, program) = (root.path().join("pipe"), root.path().join("program"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RWXU, 0)
+            .unwrap();
+        let script = format!("#!/bin/sh\necho \"$@\" >'{}'\n", pipe.display());
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        trash.leave(&program).unwrap();
+        // It waits until the program has written.
+        let said = fs::read_to_string(&pipe).unwrap();
+        let bin = trash.bins().own.values().next().unwrap().directory.display().to_string();
+        assert_eq!(said, format!("{ASKED} {bin}\n"));
+    }
+
+    #[tokio::test]
     async fn where_a_link_leads_nothing_is_removed() {
         let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::create_dir_all(outside.path().join("photos/2026")).unwrap();

@@ -258,14 +258,17 @@ impl CommandValidator {
             );
             findings.push(finding(USERS_FILE, message, Some(&path), None));
         }
-        let own = include::objects(&self.git, trees.main, &included).await?;
+        if included.is_empty() {
+            return Ok(findings);
+        }
+        trees.task.create()?;
+        let scratch = trees.task.scratch("scratch-")?;
+        let own = include::objects(&self.git, trees.main, &included, scratch.path()).await?;
         if !own.is_empty() {
             let new = trees.main.new_objects(trees.base, result).await?;
-            for name in own.iter().filter(|(object, _)| new.contains(object)).map(|(_, name)| name)
-            {
-                if touched.contains(name) {
-                    continue;
-                }
+            let brought = own.iter().filter(|(object, _)| new.contains(object));
+            let names: BTreeSet<_> = brought.map(|(_, name)| name).collect();
+            for name in names.into_iter().filter(|name| !touched.contains(*name)) {
                 let name = String::from_utf8_lossy(name);
                 let message = format!(
                     "what is in `{name}`, which was copied from the user's working tree, where git ignores it, is in a commit under another name: take it out of each commit that has it"

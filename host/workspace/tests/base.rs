@@ -116,6 +116,21 @@ async fn what_nothing_can_start_from_is_refused_with_the_reason() {
     }
 }
 
+/// A repository that lies in another one is the user's, unless the other one's content is what makes it one.
+#[tokio::test]
+async fn a_repository_in_another_one_is_worked_on_where_no_commit_brought_it() {
+    let world = World::new();
+    world.run("main", &["clone", "--quiet", "--bare", ".", "inner.git"]);
+    let inner = world.path("main/inner.git");
+    let bare = world.workspaces.base(&inner, "w").await.unwrap();
+    assert_eq!(bare.path, inner);
+    world.run("main", &["add", "--force", "inner.git/HEAD"]);
+    for path in [inner.clone(), inner.join("refs")] {
+        let error = world.workspaces.base(&path, "w").await.unwrap_err().to_string();
+        assert!(error.contains("that the content of"), "{error}");
+    }
+}
+
 /// What an issue that names this starts from, or why it does not.
 async fn issue(world: &World, name: &str) -> Result<String, String> {
     let base = world.workspaces.base_at(&world.path("main"), Start::Issue(name), "w").await;

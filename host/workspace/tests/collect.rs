@@ -188,6 +188,25 @@ async fn two_sessions_on_one_repository_do_not_meet() {
     assert!(left.all(|name| name == ".removed"));
 }
 
+/// Each name costs git some runs, and an executor can make any number.
+#[tokio::test]
+async fn of_many_branches_a_few_are_kept_and_the_rest_is_named() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let script = "for i in $(seq 60); do git checkout -qb b$i main; git commit -q --allow-empty -m $i; done
+        git checkout -q cyrus/s-one; git branch -q inner b1~0; git checkout -q b1; git commit -q --allow-empty -m more
+        git checkout -q cyrus/s-one; echo x >new";
+    let done = std::process::Command::new("sh").args(["-c", script]).current_dir(root).status();
+    assert!(done.unwrap().success());
+    let collected = world.collect(&prepared).await;
+    let kept = collected.notes.iter().filter(|note| note.contains("they are kept")).count();
+    assert_eq!(kept, 8, "{:#?}", collected.notes);
+    let rest = collected.notes.iter().find(|note| note.contains("are not kept")).unwrap();
+    let more = rest.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap();
+    assert!((50..=53).contains(&more), "{rest}");
+}
+
 #[tokio::test]
 async fn a_bare_repository_gets_results_as_any_other() {
     let world = World::new();

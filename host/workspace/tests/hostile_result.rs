@@ -13,7 +13,7 @@ use cyrus_core::{
 };
 use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
 use cyrus_workspace::{CheckSettings, CommandValidator};
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 /// What an executor would like the checks to be, for each way that a check is detected.
 #[tokio::test]
@@ -113,6 +113,65 @@ async fn what_a_command_goes_by_is_the_bases_wherever_it_is_said() {
     }
 }
 
+/// Names that stand for what counts: links for directories, names that are no text, what a package's script runs, and
+/// modules in the directory where Python starts.
+#[tokio::test]
+async fn nothing_stands_in_the_place_of_what_a_command_goes_by() {
+    const TESTS: (&str, &str) = ("test.sh", "echo 1 passed; grep -q good app.txt");
+    const UNIT: &str = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        \
+                        self.assertEqual(open('../app.txt').read(), 'good\\n')\n";
+    const FAKE: &str = "mkdir -p src/fake; echo 'import sys; sys.exit(0)' >src/fake/__main__.py; \
+                        touch src/fake/__init__.py; ";
+    const NPM: &str = "sh -c \"$(sed -n 's/.*: \"\\(.*\\)\".*/\\1/p' package.json)\"";
+    const PACKAGE: &str = "{\"scripts\": {\n\"test\": \"ci/run\"\n}}\n";
+    let fake = |then: &str| format!("{FAKE}{then}");
+    for (command, base, script) in [
+        (
+            "make test",
+            ("Makefile", "-include build/settings\ntest:\n\t@sh test.sh\n"),
+            "mkdir x; echo 'SHELL := /bin/true' >x/settings; ln -s x build".to_owned(),
+        ),
+        (
+            "make test",
+            ("Makefile", "include $(wildcard mk/*.mk)\ntest:\n\t@sh test.sh\n"),
+            "mkdir mk; echo 'SHELL := /bin/true' >\"mk/z$(printf '\\377').mk\"".to_owned(),
+        ),
+        (NPM, ("package.json", PACKAGE), "echo true >ci/run".to_owned()),
+        ("timeout 60 ci/run", ("a", "x"), "echo true >ci/run".to_owned()),
+        (
+            "(cd py && true); if ci/run; then true; else false; fi",
+            ("a", "x"),
+            "echo true >ci/run".to_owned(),
+        ),
+        ("cd py && python3 -m unittest -q", ("a", "x"), fake("mv src/fake py/unittest")),
+        ("cd py && python3 -m unittest -q", ("a", "x"), fake("ln -s ../src/fake py/unittest")),
+    ] {
+        let world = World::new();
+        world.write("main", &[("ci/run", ""), ("py/test_a.py", UNIT)]);
+        executable(&world.path("main/ci/run"), "#!/bin/sh\nexec sh test.sh\n");
+        world.commit("main", &[TESTS, ("app.txt", "good\n"), base]);
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[("app.txt", "worse\n")]);
+        let mut done = std::process::Command::new("sh");
+        let done = done.args(["-ec", &script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{script}");
+        let collected = world.collect(&prepared).await;
+        let check = Check {
+            command: command.to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: common::TIMEOUT,
+        };
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+        assert_eq!(report.verdict, ValidationVerdict::Failed, "{command} {script}: {report:#?}");
+        // What it stands for would have passed.
+        let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
+        let report = validated(&world, &prepared, &collected, open, &check).await;
+        assert!(report.checks[0].passed, "{command} {script}: {report:#?}");
+    }
+}
+
 fn validator(world: &World, settings: CheckSettings) -> CommandValidator {
     let (roots, git) = (world.roots.clone(), world.git.clone());
     CommandValidator::new(roots, git, common::settings(), settings)
@@ -164,9 +223,12 @@ async fn no_result_brings_the_users_own_files() {
 #[tokio::test]
 async fn no_result_brings_what_is_in_the_users_own_files() {
     let world = World::new();
-    let list = ".env\nempty.local\n";
+    let list = ".env\n*.local\n";
     world.commit("main", &[(".gitignore", list), (".worktreeinclude", list)]);
     world.write("main", &[(".env", "KEY=secret\n"), ("empty.local", "")]);
+    world.write("main", &[("crlf.local", "A=1\r\nB=2\r\n"), ("two\nlines.local", "C=3\n")]);
+    world.write("", &[("elsewhere", "D=4\n")]);
+    symlink(world.path("elsewhere"), world.path("main/link.local")).unwrap();
     for (session, then, expected) in [
         ("s-moved", "mv .env settings.txt", &["users-file"][..]),
         (
@@ -175,6 +237,15 @@ async fn no_result_brings_what_is_in_the_users_own_files() {
             &["users-file"],
         ),
         ("s-other", "echo KEY=other >new; : >nothing", &[]),
+        ("s-crlf", "tr -d '\\r' <crlf.local >new", &["users-file"]),
+        ("s-lines", "cp two*lines.local new", &["users-file"]),
+        ("s-link", "cp link.local new", &["users-file"]),
+        (
+            "s-pointer",
+            "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%s\\nsize %s\\n' \
+             $(sha256sum .env | cut -c1-64) $(wc -c <.env) >new",
+            &["users-file"],
+        ),
     ] {
         let prepared = world.prepare_as(session).await;
         let root = &prepared.workspace.root;

@@ -295,6 +295,23 @@ async fn bounds_and_protected_paths_are_the_operators() {
 }
 
 #[tokio::test]
+async fn a_link_in_the_place_of_a_protected_directory_is_all_of_it() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("x/workflows/evil.yml", "x\n"), ("other", "x\n")]);
+    symlink("x", root.join(".github")).unwrap();
+    let collected = world.collect(&prepared).await;
+    for pattern in [".github/**", "/.github/**", ".github"] {
+        let rules = DiffRules { protected_paths: vec![pattern.into()], ..DiffRules::default() };
+        let validator = ruled(&world, vec![], rules);
+        let subject = subject(&prepared, &collected);
+        let report = validator.validate(&subject, &[], &|_| {}).await.unwrap();
+        assert_eq!(report.findings[0].path.as_deref(), Some(".github"), "{pattern}");
+    }
+}
+
+#[tokio::test]
 async fn a_conflict_that_a_task_began_with_excuses_nothing() {
     const CONFLICT: &str = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n";
     let world = World::new();

@@ -79,6 +79,23 @@ fn clones_of_a_failed_session_are_kept_as_long_as_is_said_and_then_swept() {
     assert_eq!(world.clones().len(), 0);
 }
 
+/// What a command leaves is removed by the program itself, which removes nothing else.
+#[test]
+fn what_is_left_to_the_program_is_removed_by_it_and_nothing_else_is() {
+    let world = greeter(world!(), mending());
+    let (left, other) = (world.work().join(".removed/left"), world.work().join("mine/left"));
+    let link = world.path("linked");
+    for directory in [&left, &other] {
+        fs::create_dir_all(directory.join("1/deep")).unwrap();
+    }
+    fs::create_dir(&link).unwrap();
+    std::os::unix::fs::symlink(world.work().join("mine"), link.join(".removed")).unwrap();
+    let linked = link.join(".removed/left");
+    let asked = ["--remove-what-another-process-left".into(), left.clone(), other.clone(), linked];
+    let _ = world.run(asked).code(0);
+    assert!(!left.exists() && other.join("1/deep").exists());
+}
+
 /// Clones are moved away and removed while the session goes on; what a process left that was killed meanwhile, the next
 /// removes first.
 #[test]

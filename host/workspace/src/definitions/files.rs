@@ -1,6 +1,9 @@
 //! Which files say what checks do.
 
-use super::{make, python::is_loaded_first};
+use super::{
+    commands::{Invoked, within},
+    make, python,
+};
 use crate::detect;
 use cyrus_core::Check;
 use std::{collections::BTreeSet, path::Path};
@@ -92,9 +95,6 @@ const SOURCES: [&str; 16] = [
 /// The same, by the directories of version control systems.
 const HISTORIES: [&str; 2] = ["RCS", "SCCS"];
 
-/// Endings of what Python takes for a module.
-const MODULES: [&str; 4] = ["py", "pyc", "pyd", "so"];
-
 /// How many links one after the other are followed.
 const LINKS: usize = 8;
 
@@ -127,8 +127,9 @@ pub(super) struct Files {
     programs: BTreeSet<String>,
     /// What makefiles include: paths from the top, with `*` for what is not known of them.
     included: BTreeSet<String>,
-    /// The directories in which commands run, as far as it is known.
-    places: BTreeSet<String>,
+    /// The directories in which checks may start Python: the top, those that commands change to, and those of Python
+    /// projects.
+    directories: BTreeSet<String>,
 }
 
 impl Files {
@@ -144,8 +145,10 @@ impl Files {
             named: BTreeSet::new(),
             programs: BTreeSet::new(),
             included: BTreeSet::new(),
-            places: BTreeSet::from([String::new()]),
+            directories: BTreeSet::from([String::new()]),
         };
+        let projects = files.base.iter().filter_map(|path| python::project(path));
+        files.directories.extend(projects.map(str::to_owned).collect::<Vec<_>>());
         files.add_commands("", &commands);
         files.follow(links);
         files
@@ -187,7 +190,7 @@ impl Files {
         let is_chooser = CHOOSERS.contains(&name)
             || is_in(path, &CHOOSING)
             || ["mak", "make", "mk"].iter().any(|ending| has_ending(lower, ending))
-            || self.is_a_module(path);
+            || python::is_code(path) && self.shadows_module(path);
         let is_known = PACKAGES.contains(&lower) || family(lower).is_some();
         (is_chooser || is_known || self.makes_a_makefile(path)).then_some(Counts::Whole)
     }
@@ -216,33 +219,6 @@ impl Files {
         New::Goes
     }
 
-    /// Whether a file stands for a module that Python has without the repository, and the base has none of the name.
-    fn is_a_module(&self, path: &str) -> bool {
-        MODULES.iter().any(|ending| has_ending(path, ending)) && self.is_of_a_new_module(path)
-    }
-
-    /// Whether a path is a module, or part of one, that Python has without the repository, in a directory where it runs,
-    /// and the base has none of the name there.
-    fn is_of_a_new_module(&self, path: &str) -> bool {
-        self.places.iter().any(|place| {
-            let start = joined(place, "");
-            let Some(below) = path.strip_prefix(&start) else { return false };
-            let first = below.split('/').next().unwrap_or_default();
-            // `json.cpython-313-x86_64-linux-gnu.so` is one, too.
-            let stem = first.split('.').next().unwrap_or_default();
-            let module = if first == below { stem } else { first };
-            is_loaded_first(module) && !self.has_module(&start, module)
-        })
-    }
-
-    /// Whether the base has a module of this name in a directory.
-    fn has_module(&self, start: &str, module: &str) -> bool {
-        let package = format!("{start}{module}/");
-        let mut below = self.base.range(package.clone()..);
-        self.base.contains(&format!("{start}{module}.py"))
-            || below.next().is_some_and(|next| next.starts_with(&package))
-    }
-
     /// The packages of the base whose scripts may be run, those nearest to the top first.
     pub(super) fn packages(&self) -> Vec<String> {
         let is_one = |path: &&String| {
@@ -256,11 +232,30 @@ impl Files {
 
     /// Adds what commands run that begin in this directory.
     pub(super) fn add_commands(&mut self, directory: &str, commands: &[&str]) {
-        for run in commands.iter().map(|command| named(directory, command)) {
-            self.named.extend(run.programs);
-            self.programs.extend(run.given);
-            self.places.extend(run.places);
+        self.directories.insert(directory.to_owned());
+        for invoked in commands.iter().map(|command| Invoked::by(directory, command)) {
+            self.named.extend(invoked.programs);
+            self.programs.extend(invoked.arguments);
+            self.directories.extend(invoked.directories);
         }
+    }
+
+    /// Whether a path is a module of the standard library or a test runner, or is in one, in a directory where Python may
+    /// start and where the base has no module of this name.
+    fn shadows_module(&self, path: &str) -> bool {
+        self.directories.iter().any(|directory| {
+            let start = joined(directory, "");
+            let module = path.strip_prefix(&start).and_then(python::first_module);
+            module.is_some_and(|module| !self.has_module(&start, module))
+        })
+    }
+
+    /// Whether the base has a module of this name in a directory.
+    fn has_module(&self, start: &str, module: &str) -> bool {
+        let package = format!("{start}{module}/");
+        let mut below = self.base.range(package.clone()..);
+        self.base.contains(&format!("{start}{module}.py"))
+            || below.next().is_some_and(|next| next.starts_with(&package))
     }
 
     /// Whether a link in this place could lead to something in the place of what counts below it.
@@ -277,7 +272,7 @@ impl Files {
         };
         CHOOSING.iter().any(begins)
             || self.included.iter().any(is_read)
-            || self.is_of_a_new_module(path)
+            || self.shadows_module(path)
     }
 
     /// The makefiles of the base, those nearest to the top first.
@@ -296,6 +291,12 @@ impl Files {
     pub(super) fn add(&mut self, makefile: &str, text: &str) -> Vec<String> {
         // It is run in its own directory, or in one above.
         let places = [split(makefile).0, ""];
+        for directory in places {
+            self.directories.insert(directory.to_owned());
+            let recipes = text.lines().filter_map(|line| line.strip_prefix('\t'));
+            let invoked = recipes.map(|line| Invoked::by(directory, line));
+            self.directories.extend(invoked.flat_map(|invoked| invoked.directories));
+        }
         let mut more = Vec::new();
         for word in make::includes(text) {
             for path in places.iter().filter_map(|place| within(place, &word)) {
@@ -400,69 +401,6 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 
 pub(super) fn joined(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
-}
-
-/// Words of a shell before a command.
-const KEYWORDS: [&str; 9] = ["!", "do", "elif", "else", "if", "then", "until", "while", "{"];
-
-/// Programs that run the one which they are given.
-const RUNNERS: [&str; 22] = [
-    "bash", "chronic", "command", "dash", "env", "exec", "faketime", "flock", "ionice", "nice",
-    "nohup", "script", "setsid", "sh", "stdbuf", "strace", "sudo", "time", "timeout", "unbuffer",
-    "xargs", "xvfb-run",
-];
-
-/// What a command runs of the repository.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Named {
-    /// First words with a slash.
-    programs: Vec<String>,
-    /// What programs that run others are given, where the base may execute it.
-    given: Vec<String>,
-    /// The directories that it goes to.
-    places: Vec<String>,
-}
-
-/// The programs of the repository that a command runs in a directory, as far as it names them. What an interpreter is
-/// given is a test as often as not, and tests are the result's, unless the base may execute it.
-fn named(directory: &str, command: &str) -> Named {
-    let mut found = Named::default();
-    let command = ["\"", "'"].iter().fold(command.to_owned(), |text, mark| text.replace(mark, ""));
-    let command = ["$PWD/", "${PWD}/", "$(pwd)/", "`pwd`/"]
-        .iter()
-        .fold(command, |text, here| text.replace(here, "./"));
-    let mut place = directory.to_owned();
-    for part in command.split(|c: char| ";&|()`\n".contains(c)) {
-        let is_before = |word: &&str| KEYWORDS.contains(word) || word.contains('=');
-        let mut words = part.split_whitespace().skip_while(is_before);
-        let Some(first) = words.next() else { continue };
-        if first == "cd" {
-            place = words.next().and_then(|to| within(&place, to)).unwrap_or_default();
-            found.places.push(place.clone());
-        } else if first.contains('/') {
-            found.programs.extend(within(&place, first));
-        } else if RUNNERS.contains(&first) {
-            let paths = words.filter(|word| word.contains('/'));
-            found.given.extend(paths.filter_map(|word| within(&place, word)));
-        }
-    }
-    found
-}
-
-/// A path from the top for a word in a directory; `None` when it leads out.
-fn within(directory: &str, word: &str) -> Option<String> {
-    if word.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in word.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 #[cfg(test)]
@@ -627,6 +565,24 @@ mod tests {
     }
 
     #[test]
+    fn python_may_start_where_a_recipe_goes_and_where_a_project_is() {
+        let base = ["Makefile", "a/pyproject.toml", "b/x.py", "c/conftest.py", "d/Makefile"];
+        let mut files = files(&base, "make");
+        files.add("Makefile", "test:\n\t@cd b && python3 -m unittest\n");
+        files.add("d/Makefile", "test:\n\tpython3 -m pytest\n");
+        for (path, counts) in [
+            ("a/unittest.py", true),
+            ("b/unittest.py", true),
+            ("c/unittest.py", true),
+            ("d/pytest.py", true),
+            ("b/x/unittest.py", false),
+            ("e/unittest.py", false),
+        ] {
+            assert_eq!(files.counts(path).is_some(), counts, "{path}");
+        }
+    }
+
+    #[test]
     fn a_program_is_known_behind_others() {
         for command in [
             "timeout 60 ci/run",
@@ -646,24 +602,14 @@ mod tests {
             files.add_commands("", &[command]);
             assert!(files.counts("ci/run").is_some(), "{command}");
         }
+    }
+
+    #[test]
+    fn a_packages_scripts_run_programs_of_the_package() {
         let mut files = files(&["web/package.json", "web/ci/run"], "true");
         assert_eq!(files.packages(), ["web/package.json"]);
         files.add_commands("web", &["./ci/run && jest"]);
         assert_eq!(files.counts("web/ci/run"), Some(Counts::Whole));
         assert_eq!(files.counts("ci/run"), None);
-    }
-
-    #[test]
-    fn a_command_names_programs_and_scripts() {
-        for (command, expected) in [
-            ("./gradlew test", vec!["gradlew"]),
-            ("cd web && ./mvnw -q test", vec!["web/mvnw"]),
-            ("sh -eu ci/test.sh all", vec![]),
-            ("CI=1 \"ci/test.sh\"; ./b", vec!["ci/test.sh", "b"]),
-            ("pytest tests/test_a.py", vec![]),
-            ("../x && /bin/sh y", vec![]),
-        ] {
-            assert_eq!(named("", command).programs, expected, "{command}");
-        }
     }
 }

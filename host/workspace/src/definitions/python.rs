@@ -1,5 +1,8 @@
 //! What Python loads before anything of a repository.
 
+use super::files::split;
+use std::path::Path;
+
 /// Modules that the standard library and the usual runners of tests load, so that one of the same name at the top of a
 /// repository would stand for them: Python looks there first. They are those that are loaded with `unittest`,
 /// `pytest`, `tox`, `nox`, `doctest` and the tracers of Python 3.9 to 3.14, and what these load when a test fails.
@@ -142,8 +145,47 @@ const LOADED_FIRST: [&str; 136] = [
     "zoneinfo",
 ];
 
+/// Extensions of files that Python loads as modules.
+const EXTENSIONS: [&str; 4] = ["py", "pyc", "pyd", "so"];
+
+/// Files at the top of a Python project.
+const PROJECT: [&str; 11] = [
+    "Pipfile",
+    "conftest.py",
+    "manage.py",
+    "noxfile.py",
+    "poetry.lock",
+    "pyproject.toml",
+    "pytest.ini",
+    "requirements.txt",
+    "setup.cfg",
+    "setup.py",
+    "tox.ini",
+];
+
+/// Whether Python could load a file as a module, or as a part of one.
+pub(super) fn is_code(path: &str) -> bool {
+    let extension = Path::new(path).extension();
+    extension.is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known))
+}
+
+/// The directory of a Python project, where this is one of its files; empty for the top.
+pub(super) fn project(path: &str) -> Option<&str> {
+    let (directory, name) = split(path);
+    PROJECT.contains(&name).then_some(directory)
+}
+
+/// The module that a path is, or is in, from the directory where Python starts, if it is one of those that are loaded
+/// first.
+pub(super) fn first_module(path: &str) -> Option<&str> {
+    let first = path.split('/').next()?;
+    // Compiled ones have a tag: `json.cpython-313-x86_64-linux-gnu.so`.
+    let module = if first == path { first.split('.').next()? } else { first };
+    is_loaded_first(module).then_some(module)
+}
+
 /// Whether a module of this name is one of those.
-pub(super) fn is_loaded_first(module: &str) -> bool {
+fn is_loaded_first(module: &str) -> bool {
     LOADED_FIRST.binary_search(&module).is_ok()
 }
 
