@@ -309,7 +309,7 @@ const CONNECTIONS: [(&[&str], &[&str], &str); 11] = [
     ),
     (
         &["find_program(\"gh\""],
-        &["host/cli/src/app.rs"],
+        &["host/cli/src/app/services.rs"],
         "`gh`, with the operator's login, for pull requests on `origin`",
     ),
     (

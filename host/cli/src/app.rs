@@ -1,20 +1,19 @@
 //! The one place that wires the parts.
 
+mod services;
+
 use crate::{
     exit::{UsageError, usage},
-    git,
     mcp::McpServers,
     sandbox,
     variables::Variables,
     way_out::ByRule,
 };
 use anyhow::{Context as _, Result};
-use cyrus_config::{
-    BundledExecutor, Config, RepositoryConfig, SandboxSettings, Sources, ToolSettings,
-};
-use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock, TrackRecord};
+use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources, ToolSettings};
+use cyrus_core::{SessionStore, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
-use cyrus_orchestrator::{Ports, Scheduling};
+use cyrus_orchestrator::Scheduling;
 use cyrus_plugin::{
     Approvals, BundledPlugin, DiscoveredPlugin, Discovery, ExecutorConfig, PluginOrigin, Purpose,
     discover,
@@ -22,30 +21,22 @@ use cyrus_plugin::{
 use cyrus_plugin_bundle::bundled;
 use cyrus_runtime::{
     Compiler, Confine, HostSecrets, PluginExecutor, Runtime, RuntimeOptions, ScratchRoot,
-    SecretResolver as _, Tools,
+    SecretResolver as _,
 };
 use cyrus_sandbox::{
-    AbsolutePath, HomeSeed, Identity, Launcher, Programs, SearchPath, Supervisor, WayOut, Withheld,
-    find_program,
+    AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, Withheld, find_program,
 };
 use cyrus_store::{Database, Store};
-use cyrus_workspace::{
-    CheckEnvironment, CheckSettings, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git,
-    GitEnvironment, GitIntegration, GitWorkspaces, Issues, Roots, Trash, WorkspaceSettings,
-};
+use cyrus_workspace::{Git, Trash};
 use serde_json::Value;
 use std::{
     collections::HashMap,
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock},
 };
 use tokio::sync::OnceCell;
-
-/// How long a check may take when it was detected.
-const CHECK_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What is needed to begin.
 #[derive(Clone)]
@@ -62,15 +53,6 @@ pub(crate) struct Opening {
     pub(crate) compiler: Compiler,
     /// Where files go that are not needed any more.
     pub(crate) trash: Trash,
-}
-
-/// What programs are launched for that nobody trusts, and that are no executor's.
-#[derive(Clone, Copy)]
-enum Part {
-    /// Setting a clone up, and tearing it down.
-    SetUp,
-    /// Checking a result.
-    Checks,
 }
 
 /// Cyrus with its configuration. What costs time is made when it is first needed.
@@ -178,16 +160,6 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// The issues of sessions, for the variables that set-up scripts have.
-struct IssuesOf(Arc<dyn SessionStore>);
-
-#[async_trait::async_trait]
-impl Issues for IssuesOf {
-    async fn of(&self, session: &SessionId) -> Option<Issue> {
-        self.0.snapshot(session).await.ok().map(|found| found.session.issue)
-    }
-}
-
 impl App {
     /// Where Cyrus keeps its things.
     pub(crate) fn home_directory(&self) -> &Path {
@@ -255,7 +227,7 @@ impl App {
     /// Removes what launches left behind whose host died.
     pub(crate) fn sweep_launches(&self) {
         let scratch = self.scratch();
-        // Whether the place is this user's is looked at there.
+        // It fails where the work root belongs to another user.
         if self.roots().is_err() {
             return;
         }
@@ -402,76 +374,6 @@ impl App {
         )
     }
 
-    /// What sessions in this repository are worked on with.
-    pub(crate) async fn ports(&self, repository: &Path) -> Result<Ports> {
-        let store = self.store().await?;
-        let issues: Arc<dyn Issues> = Arc::new(IssuesOf(Arc::clone(&store)));
-        Ok(Ports {
-            store,
-            workspaces: Arc::new(self.workspaces(repository, Some(Arc::clone(&issues)))?),
-            integration: Arc::new(GitIntegration::new(self.roots()?, self.git(repository)?)),
-            forge: self.forge().map(|forge| Arc::new(forge) as _),
-            validator: Arc::new(self.validator(repository, Some(issues))?),
-            clock: Arc::new(SystemClock::default()),
-        })
-    }
-
-    /// Where pull requests are opened: GitHub, where its program is installed.
-    fn forge(&self) -> Option<GhForge> {
-        let program = find_program("gh", self.path.as_os_str())?;
-        let environment = ForgeEnvironment::of_user(self.user_home(), |name| self.variable(name));
-        Some(GhForge::new(self.launcher.clone(), program, environment))
-    }
-
-    /// Which commands are run in this repository, by their origin.
-    pub(crate) fn command_policy(&self, repository: &Path) -> CommandPolicy {
-        CommandPolicy { issue: self.repository(repository).acceptance() }
-    }
-
-    /// What checks results in this repository. `issues` knows what the variables of set-up scripts are about.
-    pub(crate) fn validator(
-        &self,
-        repository: &Path,
-        issues: Option<Arc<dyn Issues>>,
-    ) -> Result<CommandValidator> {
-        let configured = self.repository(repository);
-        let rules = configured.diff_rules();
-        let defaults = DiffRules::default();
-        let rules = DiffRules {
-            max_files: rules.max_changed_files.map(u64::from).or(defaults.max_files),
-            max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
-            protected_paths: rules.protected_paths,
-        };
-        let mut settings = self.workspace_settings(repository, issues, Part::Checks)?;
-        let timeout = &mut settings.environment.timeout;
-        *timeout = configured.check_timeout().unwrap_or(*timeout);
-        let checks = CheckSettings {
-            configured: configured.checks(),
-            policy: self.command_policy(repository),
-            rules,
-            carry: configured.carry(),
-            junit: configured.junit(),
-            failing_base: configured.failing_base(),
-            definitions_of_results: configured.definitions_of_results(),
-        };
-        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
-    }
-
-    /// The same with this script in the place of the configured set-up.
-    pub(crate) fn validator_with_setup(
-        &self,
-        repository: &Path,
-        script: Option<AbsolutePath>,
-        must_succeed: bool,
-    ) -> Result<CommandValidator> {
-        let configured = self.repository(repository);
-        let mut settings = self.workspace_settings(repository, None, Part::Checks)?;
-        settings.global_setup = script.or(settings.global_setup);
-        settings.setup_must_succeed &= must_succeed;
-        let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
-        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
-    }
-
     /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
     pub(crate) async fn history(&self, repository: &Path) -> Result<Vec<TrackRecord>> {
         if self.config.store_url().is_none() && !self.database().exists() {
@@ -497,83 +399,6 @@ impl App {
             cloud: count(said.max_cloud),
             per_executor: own.collect(),
         }
-    }
-
-    /// Where tasks get their clones. `issues` knows what the variables of set-up scripts are about.
-    pub(crate) fn workspaces(
-        &self,
-        repository: &Path,
-        issues: Option<Arc<dyn Issues>>,
-    ) -> Result<GitWorkspaces> {
-        let settings = self.workspace_settings(repository, issues, Part::SetUp)?;
-        Ok(GitWorkspaces::new(self.roots()?, self.git(repository)?, settings))
-    }
-
-    fn workspace_settings(
-        &self,
-        repository: &Path,
-        issues: Option<Arc<dyn Issues>>,
-        part: Part,
-    ) -> Result<WorkspaceSettings> {
-        let configured = self.repository(repository);
-        let hooks = configured.hooks();
-        let (access, key) = match part {
-            Part::SetUp => (configured.network_access().setup, "network.setup"),
-            Part::Checks => (configured.network_access().checks, "network.checks"),
-        };
-        let way_out = ByRule::access(&access, &self.tool_settings.hosts, key);
-        let launcher = self.confining(&configured.sandbox(), way_out)?;
-        Ok(WorkspaceSettings {
-            global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
-            global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
-            detects_setup: hooks.detect_setup,
-            setup_time: hooks.setup_timeout,
-            teardown_time: hooks.teardown_timeout,
-            results: git::result_limits(&configured),
-            setup_must_succeed: !hooks.continue_on_failure,
-            issues,
-            ..WorkspaceSettings::new(launcher, self.check_environment()?)
-        })
-    }
-
-    /// What launches programs that are not trusted, into sandboxes as configured.
-    pub(crate) fn confining(
-        &self,
-        settings: &SandboxSettings,
-        way_out: Arc<dyn WayOut>,
-    ) -> Result<Launcher> {
-        let policy = sandbox::policy(settings, &self.surroundings()?)?;
-        Ok(self.launcher.with_policy(policy.way_out(way_out)))
-    }
-
-    fn surroundings(&self) -> Result<sandbox::Surroundings> {
-        Ok(sandbox::Surroundings {
-            private: self.private(),
-            repositories: self.repositories_at_hand(),
-            path: self.path.as_os_str().to_owned(),
-            variables: self.check_environment()?.variables,
-            caches: self.tool_settings.caches.clone(),
-        })
-    }
-
-    /// The directories of the operator's and of Cyrus's own.
-    fn private(&self) -> Vec<PathBuf> {
-        let own = [self.home.as_path(), self.config.work_dir()].map(Path::to_owned).into_iter();
-        own.chain(self.user_home.clone()).collect()
-    }
-
-    /// The repositories that are configured, and the one of the current directory.
-    fn repositories_at_hand(&self) -> Vec<PathBuf> {
-        let here = env::current_dir().unwrap_or_default();
-        let here = here.ancestors().find(|directory| directory.join(".git").exists());
-        self.config.repository_paths().chain(here).map(Path::to_owned).collect()
-    }
-
-    /// Where clones are, and what is known of them.
-    fn roots(&self) -> Result<Roots> {
-        let state = AbsolutePath::parse(self.home.join("state"))?;
-        let work = AbsolutePath::parse(self.config.work_dir())?;
-        Roots::new(state, work, self.trash.clone()).map_err(|error| usage(error.to_string()))
     }
 
     /// Where clones were before they had a place of their own.
@@ -613,48 +438,5 @@ impl App {
     /// The user's home, where it can be used as one.
     pub(crate) fn user_home(&self) -> Option<AbsolutePath> {
         self.user_home.clone().and_then(|home| AbsolutePath::parse(home).ok())
-    }
-
-    fn git(&self, repository: &Path) -> Result<Git> {
-        let known = || self.git.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(git) = known().get(repository) {
-            return Ok(git.clone());
-        }
-        let git = self.new_git(repository)?;
-        known().insert(repository.to_owned(), git.clone());
-        Ok(git)
-    }
-
-    fn new_git(&self, repository: &Path) -> Result<Git> {
-        let git = find_program("git", self.path.as_os_str())
-            .ok_or_else(|| usage("git was not found: install it, and see that PATH names it"))?;
-        let environment = GitEnvironment::of_user(self.user_home(), |name| self.variable(name));
-        let settings = self.repository(repository).sandbox();
-        let launcher =
-            sandbox::bare(&self.launcher, &settings, self.private(), self.repositories_at_hand())?;
-        Ok(Git::new(launcher, git, environment))
-    }
-
-    fn check_environment(&self) -> Result<CheckEnvironment> {
-        let shell = find_program("sh", self.path.as_os_str())
-            .ok_or_else(|| usage("sh was not found on PATH: checks are run by it"))?;
-        let home = self.user_home();
-        let own = CheckEnvironment::of_user(
-            shell,
-            home.as_ref(),
-            |name| self.variable(name),
-            CHECK_TIMEOUT,
-        );
-        let settings = &self.tool_settings;
-        let variables = settings.variables.iter().map(|(name, value)| (name.into(), value.into()));
-        let files = settings.files.iter();
-        let seed = files.fold(HomeSeed::default(), |seed, (path, text)| seed.file(*path, text));
-        Ok(own.with(variables, seed))
-    }
-
-    /// What launched agents get of the operator's tools: the same as checks.
-    fn tools(&self) -> Result<Tools> {
-        let CheckEnvironment { variables, seed, .. } = self.check_environment()?;
-        Ok(Tools { variables, seed })
     }
 }

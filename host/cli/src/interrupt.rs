@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Whether there is a session that can be asked to stop.
 static BEGUN: AtomicBool = AtomicBool::new(false);
 
-/// Whether nothing is left but what may be left undone.
+/// Whether the command's result is printed, so that an interrupt loses nothing.
 static DONE: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process at an interrupt for as long as no session has begun: executors are made and asked until then. What
@@ -30,7 +30,7 @@ pub(crate) fn end_until_begun() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Does what is not needed for the command's end, and gives up at an interrupt.
+/// Runs work that the command's result does not depend on, until an interrupt.
 pub(crate) async fn unless_interrupted(work: impl Future<Output = ()>) -> std::io::Result<()> {
     DONE.store(true, Ordering::Relaxed);
     let (mut int, mut term, mut hup) = signals()?;

@@ -95,15 +95,14 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         trash: trash.clone(),
     };
     let ended = Box::pin(perform(cli.command, open)).await;
-    // What came of the command stands, whatever comes of this.
+    // The command's result stands.
     if let Err(error) = interrupt::unless_interrupted(removed(trash)).await {
         tracing::debug!(%error, "files that are not needed any more stay");
     }
     ended
 }
 
-/// Waits a moment for the removal of what is not needed any more, and leaves the rest to a process of its own: everything
-/// that there is to say has been said.
+/// Waits a moment for files to be removed, and leaves the rest to a process of its own: the result is printed.
 async fn removed(trash: Trash) {
     if tokio::time::timeout(MOST_FOR_REMOVING, trash.emptied()).await.is_ok() {
         return;

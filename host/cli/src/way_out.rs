@@ -37,8 +37,8 @@ const REMEMBERED: usize = 100;
 impl ByRule {
     /// Reaches these hosts. Of those that are loopback addresses with a port, programs find the port on a loopback
     /// interface of their own.
-    /// Where the registries are among them, so are those that the operator's own tools go by. The key of the
-    /// configuration that lists them is said to whoever is refused one.
+    /// Where the registries are among them, so are those that the operator's own tools go by. `key` is the
+    /// configuration key that lists them; refusals name it.
     pub(crate) fn hosts(
         hosts: &[HostPattern],
         own: &BTreeSet<String>,
@@ -128,7 +128,7 @@ fn record(access: &Access, refused: &Mutex<Refused>, key: &str) {
         line
     };
     let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
-    // What cannot be reached is for whoever looks into a failure.
+    // A host that cannot be reached is in the output of a program that fails, and is no warning.
     if is_refused && refused.known.len() < REMEMBERED && refused.known.insert(line.clone()) {
         tracing::warn!("{} was refused {line}", Line::new(client));
     }

@@ -130,7 +130,7 @@ async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
         && is_tracked(git, &outer, &inner).await?
     {
         return Err(unusable(format!(
-            "{} is a repository that the content of {} brings, with a configuration that nobody here wrote: give the directory of that one, with --repo",
+            "{} is a repository that the content of {} brings, so its configuration is not yours: give the directory of the outer one, with --repo",
             inner.display(),
             outer.display()
         )));

@@ -110,14 +110,18 @@ impl Roots {
         })
     }
 
-    /// Holds what there is of a session, for as long as what is returned is there.
+    /// Locks the state of a session until the descriptor is closed.
+    ///
+    /// # Errors
+    ///
+    /// When another process holds the lock, or the session has no state.
     pub(crate) fn held(&self, session: &SessionId) -> Result<OwnedFd, WorkspaceError> {
         let place = self.state.as_path().join(session.as_str());
         trash::locked(&place).map_err(io("cannot lock", &place))
     }
 
-    /// Removes what is left of trials of checks whose process is not there any more. They are no sessions that a store
-    /// `knows`; a session may have a task of that name.
+    /// Removes the files of trials of checks whose process has ended. The store `knows` sessions, which may have a task of
+    /// that name, and no trials.
     pub(crate) fn remove_trials(
         &self,
         knows: impl Fn(&SessionId) -> bool,
@@ -135,8 +139,7 @@ impl Roots {
         Ok(())
     }
 
-    /// Removes what processes were removing that are not there any more. What others could write before is closed to
-    /// them first.
+    /// Removes what processes that have ended were removing. The roots are closed to other users first.
     pub(crate) fn take_out(&self) -> Result<(), WorkspaceError> {
         for (root, mode) in [(&self.work, way()), (&self.state, Mode::RWXU)] {
             if root.as_path().is_dir() {
@@ -343,8 +346,7 @@ fn way() -> Mode {
     }
 }
 
-/// Whether what programs write is in a directory of this user's own, or in one that is not there yet: whoever owns it can
-/// put anything in its place.
+/// Checks that the work root belongs to this user, or does not exist yet: its owner can replace everything in it.
 fn owned(work: &AbsolutePath) -> Result<(), WorkspaceError> {
     let Ok(found) = fs::metadata(work.as_path()) else { return Ok(()) };
     if found.uid() == rustix::process::geteuid().as_raw() {

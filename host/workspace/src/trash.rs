@@ -1,8 +1,8 @@
-//! What nobody needs any more goes out of the way by being renamed, and is removed while other work goes on: the files of
-//! a large repository take seconds, and on a busy disk minutes.
+//! Removal in the background. Files that are not needed any more are renamed at once, and a thread removes them: those of a
+//! large repository take seconds, and minutes on a busy disk.
 //!
-//! Each process has a directory of its own in `.removed` of either root, and holds its lock. One that is not held was left
-//! by a process that ended before it was done: whoever works next removes it.
+//! Each process has a locked directory of its own in `.removed` of either root. A directory that is not locked was left by a
+//! process that ended early: the next session removes it.
 
 use crate::{layout::directories, remove::remove_tree};
 use cyrus_core::WorkspaceError;
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 /// The argument of a process that removes what another has left.
 const ASKED: &str = "--remove-what-another-process-left";
 
-/// Removes what [`Trash::leave`] left, and ends the process, where it was started for that.
+/// Removes what [`Trash::leave`] left and exits, where the process was started for that; else returns.
 pub fn remove_if_asked() {
     let mut args = std::env::args_os().skip(1);
     if args.next().is_none_or(|first| first != ASKED) {
@@ -41,14 +41,13 @@ pub fn remove_if_asked() {
     std::process::exit(0);
 }
 
-/// How many may wait to be removed: what more comes is removed at once, so that a disk is not filled by what is not
-/// needed.
+/// The most trees that wait to be removed. Further ones are removed at once, so that they do not fill the disk.
 const MOST_WAITING: usize = 8;
 
 /// Where it is, in either root. No session has such a name.
 const PLACE: &str = ".removed";
 
-/// Removes things by and by, one after the other. All copies are the same one.
+/// Removes files in a thread, one tree after the other. Clones share the thread.
 #[derive(Clone, Debug)]
 pub struct Trash(Arc<Shared>);
 
@@ -90,7 +89,7 @@ impl Default for Trash {
 }
 
 impl Trash {
-    /// Takes a file or directory below this root away. Where it cannot be moved, it is removed before this returns.
+    /// Moves a file or directory below this root away, to be removed. Where it cannot be moved, this removes it itself.
     ///
     /// # Errors
     ///
@@ -110,7 +109,7 @@ impl Trash {
         }
     }
 
-    /// Goes on with what processes left that are not there any more.
+    /// Removes what processes left that have ended.
     pub(crate) fn take_over(&self, root: &Path) -> Result<(), WorkspaceError> {
         let place = root.join(PLACE);
         if !is_own(&place) {
@@ -131,8 +130,11 @@ impl Trash {
         let _ = self.0.open.subscribe().wait_for(|open| *open == 0).await;
     }
 
-    /// Leaves what is not removed yet to a process of its own, which begins with it when this one has ended. `program` is
-    /// one that calls [`remove_if_asked`] first thing.
+    /// Starts a process that removes what is left when this process has ended. `program` calls [`remove_if_asked`] first.
+    ///
+    /// # Errors
+    ///
+    /// When the program does not start. The next session removes what is left.
     pub fn leave(&self, program: &Path) -> io::Result<()> {
         let bins: Vec<_> = self.bins().own.values().map(|bin| bin.directory.clone()).collect();
         cyrus_sandbox::leave_behind(program, std::iter::once(ASKED.into()).chain(bins))
@@ -151,7 +153,7 @@ impl Trash {
                 return Ok(to);
             }
         }
-        // The first here, or somebody removed the directory.
+        // The first call, or another process removed the directory.
         let bin = Bin::new(root)?;
         let to = bin.directory.join(&name);
         bins.own.insert(root.to_owned(), bin);
@@ -181,7 +183,7 @@ impl Trash {
                 let _ = remover.send(removal);
                 bins.remover = Some(remover);
             }
-            // It stays for whoever works next.
+            // The next session removes it.
             Err(_) => self.0.open.send_modify(|open| *open -= 1),
         }
     }
@@ -205,7 +207,7 @@ impl Bin {
     }
 }
 
-/// What is empty goes; what is not is for whoever works next.
+/// Removes the directory where it is empty. The next session removes what is left.
 impl Drop for Bin {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.directory);
@@ -347,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_somebody_removed_is_made_again() {
+    async fn a_removed_directory_is_made_again() {
         let root = tempfile::tempdir().unwrap();
         let trash = Trash::default();
         for name in ["a", "b"] {

@@ -76,7 +76,7 @@ impl CommandValidator {
             identity: &user.identity(),
         };
         task.create()?;
-        // Whoever finds it without this lock may remove it: see `Roots::trials`.
+        // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;
         let mut all = Vec::new();
         let mut failed = None;

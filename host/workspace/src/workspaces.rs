@@ -99,8 +99,8 @@ impl GitWorkspaces {
         Main::open(&self.git, &base.path).await.map(drop)
     }
 
-    /// Who commits are by where git knows no name and address of the user's; `None` where it does.
-    pub async fn stands_in(&self, base: &Base) -> Result<Option<String>, WorkspaceError> {
+    /// The author of commits where git has no name and address of the user's; `None` where it has them.
+    pub async fn default_author(&self, base: &Base) -> Result<Option<String>, WorkspaceError> {
         let identity = self.git.user_in(&base.path).await?.identity();
         let Identity { name, email, .. } = &identity;
         Ok((identity == Identity::default()).then(|| format!("{name} <{email}>")))
@@ -143,12 +143,12 @@ impl GitWorkspaces {
         self.remove_session(session).await
     }
 
-    /// Goes on removing what processes were removing that ended before they were done.
+    /// Resumes the removal of files that a process which has ended was removing.
     pub fn take_out(&self) -> Result<(), WorkspaceError> {
         self.roots.take_out()
     }
 
-    /// Removes what interrupted trials of checks left, of those that no store `knows` as sessions.
+    /// Removes the files of interrupted trials of checks. A trial is no session that the store `knows`.
     pub fn remove_trials(&self, knows: impl Fn(&SessionId) -> bool) -> Result<(), WorkspaceError> {
         self.roots.remove_trials(knows)
     }

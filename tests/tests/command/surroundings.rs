@@ -109,7 +109,7 @@ fn commits_are_by_whom_gits_variables_name() {
 }
 
 #[test]
-fn who_is_not_known_to_git_is_told_before_the_work_begins() {
+fn an_unknown_git_identity_is_a_warning() {
     // A name without an address is nobody, to git as well.
     for half in [None, Some("Ada")] {
         let mut world = anonymous();

@@ -27,7 +27,7 @@ struct Intended {
     session: Session,
     site: Site,
     preview: Preview,
-    /// What the operator may not expect of this repository.
+    /// Warnings about the repository.
     notes: Vec<String>,
 }
 
@@ -115,7 +115,7 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     Ok(Intended { session, site, preview, notes })
 }
 
-/// What somebody who starts work there may not know.
+/// Warnings about a repository, for the operator.
 async fn notes(app: &App, base: &Base) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     if base.dirty {
@@ -124,9 +124,9 @@ async fn notes(app: &App, base: &Base) -> Result<Vec<String>> {
             base.path.display()
         ));
     }
-    if let Some(nobody) = app.workspaces(&base.path, None)?.stands_in(base).await? {
+    if let Some(author) = app.workspaces(&base.path, None)?.default_author(base).await? {
         notes.push(format!(
-            "git does not know who you are here, so commits are by {nobody}: `git config --global user.name NAME` and `git config --global user.email ADDRESS` tell it"
+            "git has no user.name and user.email for this repository, so commits are by {author}: set them with `git config --global user.name NAME` and `git config --global user.email ADDRESS`"
         ));
     }
     Ok(notes)

@@ -13,7 +13,7 @@ const SHOWN: usize = 100;
 /// The most lines that are shown of each side of a change.
 const DIFF_LINES: usize = 20;
 
-/// Of a wait as long as this it is said what else to do, in seconds.
+/// The shortest wait whose line names the way to leave it, in seconds.
 const LONG_WAIT: u64 = 600;
 
 /// A phase that took less than this is not worth a line, in milliseconds.

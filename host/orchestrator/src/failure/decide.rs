@@ -10,7 +10,7 @@ use cyrus_core::{
 use cyrus_executor::{Finding, MicroUsd, TaskKind, text::Line};
 use std::time::Duration;
 
-/// How much of what an executor says about work that changed nothing is in a reason, in characters.
+/// The most of an executor's summary that the reason quotes when it changed nothing, in characters.
 pub(super) const LONGEST_WORDS: usize = 300;
 
 /// An executor that is out for a task, and why.
@@ -314,8 +314,9 @@ impl History<'_> {
 
     fn send_back(&self, last: &ExecutionRecord, said: &str) -> Step {
         let times = self.by(last).filter(|record| came(record).is_sent_back()).count();
-        // Whoever was told once that nothing was changed, and changes nothing again, sees nothing to do.
-        let rounds = if is_empty(last) { self.policy.rounds.min(1) } else { self.policy.rounds };
+        // An executor that was sent back because it changed nothing, and changes nothing again, finds nothing to do.
+        let rounds =
+            if changed_nothing(last) { self.policy.rounds.min(1) } else { self.policy.rounds };
         let more = u32::try_from(times).is_ok_and(|times| times <= rounds);
         match self.exhausted(said) {
             Some(end) => end,
@@ -434,8 +435,8 @@ fn fails_on_base(record: &ExecutionRecord) -> bool {
     !findings.is_empty() && findings.iter().all(|finding| finding.code == FAILS_ON_BASE)
 }
 
-/// Whether its executor said that it is done, and changed nothing.
-fn is_empty(record: &ExecutionRecord) -> bool {
+/// Whether the attempt completed without a change, where the task asks for one.
+fn changed_nothing(record: &ExecutionRecord) -> bool {
     let findings = record.verdict.as_ref().map(|verdict| &verdict.findings[..]).unwrap_or_default();
     findings.iter().any(|finding| finding.code == EMPTY_DIFF)
 }
@@ -455,11 +456,11 @@ fn said(record: &ExecutionRecord) -> String {
     }
     let first = record.verdict.as_ref().and_then(|verdict| verdict.findings.first());
     match first {
-        Some(finding) if is_empty(record) && !report.summary.trim().is_empty() => {
+        Some(finding) if changed_nothing(record) && !report.summary.trim().is_empty() => {
             let words = Line::excerpt(report.summary.trim(), LONGEST_WORDS);
             format!("{}; {} says: {words}", finding.message, record.executor)
         }
-        Some(finding) if is_empty(record) => finding.message.clone(),
+        Some(finding) if changed_nothing(record) => finding.message.clone(),
         Some(finding) => format!("its result failed the checks: {}", finding.message),
         None if came(record) == Came::Rejected => "its result failed the checks".to_owned(),
         None => "it failed and did not say why".to_owned(),

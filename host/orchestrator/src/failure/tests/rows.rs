@@ -130,7 +130,7 @@ fn failure_row_validation_failed_hands_its_findings_on() {
 }
 
 #[test]
-fn who_changed_nothing_is_quoted_and_who_is_silent_is_not() {
+fn the_reason_quotes_an_executor_that_changed_nothing() {
     let reason = |words: &str| match past().unchanged("near", words).then(&AttemptPolicy::default())
     {
         Step::Again { because, .. } => because,
