@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use common::{LITTER, PROGRAM, SUPERVISED, Wake, launcher, limits, litter, sh, soon};
 use cyrus_sandbox::{Containment, Exit, Input, Launch, Launcher, Lost, Output, Signal};
@@ -73,17 +73,19 @@ fn all_ends_with_the_runtime() {
     }
 }
 
+/// A host that launches this script.
+fn host(containment: Containment, script: &str) -> Child {
+    let name = serde_json::to_value(containment).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["host", name.as_str().unwrap(), script]).stdin(Stdio::null()).spawn().unwrap()
+}
+
 #[tokio::test]
 async fn all_ends_with_a_host_that_is_killed() {
     for containment in SUPERVISED {
         let mut wake = Wake::new();
         let script = litter(&wake, "sleep 1000000");
-        let name = serde_json::to_value(containment).unwrap();
-        let mut host = Command::new(PROGRAM)
-            .args(["host", name.as_str().unwrap(), &script])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut host = host(containment, &script);
         wake.all_here(&LITTER).await;
         host.kill().unwrap();
         host.wait().unwrap();
@@ -101,12 +103,7 @@ async fn all_ends_with_a_host_that_is_killed_while_the_supervisor_is_busy() {
     }
     let mut wake = Wake::new();
     let script = litter(&wake, "sleep 1000000");
-    let name = serde_json::to_value(Containment::PidNamespace).unwrap();
-    let mut host = Command::new(PROGRAM)
-        .args(["host", name.as_str().unwrap(), &script])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = host(Containment::PidNamespace, &script);
     wake.all_here(&LITTER).await;
     let child = |parent: u32| {
         let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));

@@ -436,9 +436,9 @@ mod tests {
         let other = if given.is_ok() { other } else { PathBuf::from("/") };
         let parsed = |path: PathBuf| AbsolutePath::parse(path).unwrap();
         let state = parsed(place.path().join("state"));
-        let owned = super::owned(&parsed(other)).unwrap_err().to_string();
-        assert!(owned.contains("belongs to another user"), "{owned}");
-        assert!(super::owned(&state).is_ok(), "it is not there yet");
+        let refused = owned(&parsed(other)).unwrap_err().to_string();
+        assert!(refused.contains("belongs to another user"), "{refused}");
+        assert!(owned(&state).is_ok(), "it is not there yet");
         if given.is_ok() {
             let work = parsed(place.path().join("work"));
             assert!(Roots::new(state, work, Trash::default()).is_err());
