@@ -111,6 +111,7 @@ impl Bench {
             home: self.path("home"),
             home_record: self.path("record"),
             borrowed: Vec::new(),
+            seen: None,
         });
         request.allowed_tools = Some(vec!["read_file".to_owned()]);
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")

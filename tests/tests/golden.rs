@@ -156,6 +156,7 @@ impl Bench {
                 home: self.path("home"),
                 home_record: self.path("record"),
                 borrowed: Vec::new(),
+                seen: None,
             }),
             attachments: vec![
                 Attachment {

@@ -27,7 +27,7 @@ use cyrus_sandbox::{
     AbsolutePath, Identity, Launcher, Programs, SearchPath, Supervisor, Withheld, find_program,
 };
 use cyrus_store::{Database, Store};
-use cyrus_workspace::{Git, Trash};
+use cyrus_workspace::{Git, Trash, Turns};
 use serde_json::Value;
 use std::{
     collections::HashMap,
@@ -73,6 +73,8 @@ pub(crate) struct App {
     variables: Variables,
     /// Git as each repository has it: all that works in one shares what git said of it.
     git: Mutex<HashMap<PathBuf, Git>>,
+    /// For set-ups that several tasks need.
+    turns: Turns,
 }
 
 impl Opening {
@@ -123,6 +125,7 @@ impl Opening {
             mcp: McpServers::default(),
             variables,
             git: Mutex::default(),
+            turns: Turns::default(),
         })
     }
 

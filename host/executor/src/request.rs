@@ -1,7 +1,10 @@
 use crate::{MicroUsd, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The repository a task is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub enum Access {
 pub struct Workspace {
     /// Its absolute path.
     pub root: PathBuf,
+    /// Where launched programs find it, when their view of files is their own; else they find it at its path.
+    #[serde(default)]
+    pub seen: Option<PathBuf>,
     /// Where launched programs get their homes and their directories for temporary files, each grant of an executor its
     /// own: private to the session, and kept for as long as it may be resumed.
     pub home: PathBuf,
@@ -42,6 +48,13 @@ pub struct Workspace {
     /// programs read them.
     #[serde(default)]
     pub borrowed: Vec<PathBuf>,
+}
+
+impl Workspace {
+    /// Where launched programs find it.
+    pub fn for_programs(&self) -> &Path {
+        self.seen.as_deref().unwrap_or(&self.root)
+    }
 }
 
 /// Where an attachment's bytes are.

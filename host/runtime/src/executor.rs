@@ -145,16 +145,32 @@ impl TaskExecutor for PluginExecutor {
         request: ExecutionRequest,
         host: Arc<dyn ExecutionHost>,
     ) -> BoxFuture<'_, Result<Execution, ExecutionError>> {
-        async move { self.begin(request, host) }.boxed()
+        self.begin(request, host).boxed()
     }
 }
 
 impl PluginExecutor {
-    fn begin(
+    /// Whether each program that is granted has a view of files of its own.
+    async fn has_views(&self) -> bool {
+        for program in self.0.policy.current().programs() {
+            if !(self.0.confine)(program).has_views().await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn begin(
         &self,
-        request: ExecutionRequest,
+        mut request: ExecutionRequest,
         host: Arc<dyn ExecutionHost>,
     ) -> Result<Execution, ExecutionError> {
+        if let Some(workspace) = &mut request.workspace
+            && workspace.seen.is_some()
+            && !self.has_views().await
+        {
+            workspace.seen = None;
+        }
         if let Some(workspace) = &request.workspace
             && ![&workspace.root, &workspace.home].iter().all(|path| path.is_absolute())
         {

@@ -151,6 +151,18 @@ impl Launcher {
         self.policy.sandbox(program)
     }
 
+    /// Whether what is launched in a sandbox of this launcher's policy has a view of files of its own, in which a path
+    /// can be found elsewhere than on the host. Where that cannot be found out, it has none.
+    pub async fn has_views(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(Supervisor(supervisor)) = &self.inner.supervisor
+            && self.policy.profile() != Profile::Off
+        {
+            return matches!(self.namespaces(supervisor).await, Ok(Ok(())));
+        }
+        false
+    }
+
     /// Starts a program. When this returns, it runs. To be called inside a tokio runtime; dropping the future
     /// unstarts whatever it started.
     pub async fn spawn(&self, mut launch: Launch) -> Result<Child, SpawnError> {

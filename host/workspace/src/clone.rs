@@ -9,8 +9,9 @@ use crate::{
     git::{Call, Git},
     include,
     landmarks::Landmarks,
-    layout::{TaskDir, copy_index},
+    layout::{TaskDir, copy_index, private_dir},
     object::ObjectId,
+    prepared::Prepared,
     remove::remove_tree,
     repository::Main,
     user::Identity,
@@ -122,17 +123,27 @@ pub(crate) async fn check_out(
     attributes.write(commit, place).await
 }
 
-/// Makes the task's clone.
+/// Makes the task's clone; with `prepared`, over what the set-up left of the base.
 pub(crate) async fn put(
     git: &Git,
     task: &TaskDir,
     source: &Source<'_>,
     existing: Existing,
+    prepared: Option<&Prepared>,
 ) -> Result<(), WorkspaceError> {
     let under_way = task.under_way("workspace-")?;
     let new = under_way.path().join("new");
-    check_out(git, source, &new, None).await?;
-    let included = include::copy(git, source, &new, under_way.path()).await?;
+    let included = if let Some(prepared) = prepared {
+        private_dir(&new)?;
+        prepared.lay("tree", &new).await?;
+        check_out(git, source, &new, Some(source.base)).await?;
+        fs::write(task.laid(), "").map_err(io("cannot write", &task.laid()))?;
+        prepared.included.clone()
+    } else {
+        check_out(git, source, &new, None).await?;
+        remove_tree(&task.laid())?;
+        include::copy(git, source, &new, under_way.path()).await?
+    };
     include::write(&included, &task.included())?;
 
     copy_index(&new.join(".git/index"), &task.index())?;

@@ -19,6 +19,9 @@ use std::{
 /// How much of the end of what is printed is kept, in bytes.
 const OUTPUT_TAIL: usize = 32 << 10;
 
+/// What a tree is called where programs find it.
+pub(crate) const TREE: &str = "tree";
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Confined {
@@ -34,12 +37,31 @@ pub(crate) struct Directories {
     pub(crate) home: PathBuf,
     pub(crate) tmp: PathBuf,
     reads: Vec<PathBuf>,
+    /// Where the run finds `root`, and `home` beside it, when it is not where they are.
+    seen: Option<PathBuf>,
 }
 
 impl Directories {
     /// Starts in `root`, with a home and a `TMPDIR` in `beside`.
     pub(crate) fn new(root: PathBuf, beside: &Path) -> Self {
-        Self { root, home: beside.join("home"), tmp: beside.join("tmp"), reads: Vec::new() }
+        let (home, tmp) = (beside.join("home"), beside.join("tmp"));
+        Self { root, home, tmp, reads: Vec::new(), seen: None }
+    }
+
+    /// The same, where the run finds `root` at `tree` in a directory, and `home` there too. Only for what has a view of
+    /// files of its own.
+    pub(crate) fn seen_in(mut self, directory: Option<PathBuf>) -> Self {
+        self.seen = directory;
+        self
+    }
+
+    /// Where the run finds `root`.
+    pub(crate) fn seen_root(&self) -> PathBuf {
+        self.seen.as_ref().map_or_else(|| self.root.clone(), |seen| seen.join(TREE))
+    }
+
+    fn seen_home(&self) -> PathBuf {
+        self.seen.as_ref().map_or_else(|| self.home.clone(), |seen| seen.join("home"))
     }
 
     /// With these paths of the host's or the operator's to be read.
@@ -49,12 +71,17 @@ impl Directories {
     }
 
     /// What a program sees of the files: what it may write, and what it may read.
-    fn seen_in(&self, mut sandbox: Sandbox) -> Result<Sandbox, NotAbsolute> {
+    fn shown_in(&self, mut sandbox: Sandbox) -> Result<Sandbox, NotAbsolute> {
         for path in &self.reads {
             sandbox = sandbox.read_only(AbsolutePath::parse(path)?);
         }
-        for path in [&self.root, &self.home] {
-            sandbox = sandbox.read_write(AbsolutePath::parse(path)?);
+        for (path, at) in [(&self.root, self.seen_root()), (&self.home, self.seen_home())] {
+            let own = AbsolutePath::parse(path)?;
+            sandbox = if at == *path {
+                sandbox.read_write(own)
+            } else {
+                sandbox.read_write_at(own, AbsolutePath::parse(at)?)
+            };
         }
         Ok(sandbox.tmp(AbsolutePath::parse(&self.tmp)?))
     }
@@ -98,12 +125,12 @@ impl Confined {
         let planted = self.environment.seed.plant(&place.home);
         planted.map_err(|error| failed(format!("its home cannot be made: {error}")))?;
         let directory =
-            AbsolutePath::parse(&place.root).map_err(|error| failed(error.to_string()))?;
-        let sandbox = place.seen_in(self.launcher.sandbox(&order.program));
+            AbsolutePath::parse(place.seen_root()).map_err(|error| failed(error.to_string()))?;
+        let sandbox = place.shown_in(self.launcher.sandbox(&order.program));
         let sandbox = sandbox.map_err(|error| failed(error.to_string()))?;
         let launch = Launch::new(self.environment.shell.clone(), directory)
             .envs(self.environment.variables.iter().cloned())
-            .env("HOME", &place.home)
+            .env("HOME", place.seen_home())
             .env("TMPDIR", &place.tmp)
             .env("LANG", "C.UTF-8")
             .envs(order.variables)

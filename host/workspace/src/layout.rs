@@ -13,9 +13,11 @@
 //!     left                              what the set-up left in the clone that is no work of the task
 //!     about                             the specification that the clone was made by
 //!     home/                             which files of the user's the programs were given, and what was in them
-//!     prepared/                         what the set-up left of a tree for checks: tree/ home/ ended
+//!     prepared/                         what the set-up left of the base, where it is of use to this task only
+//!     laid                              that the clone began with what the set-up left
 //!     index                             what was checked out, so that collecting need not read every file
 //!     scratch-…/                        under way, or left by a crash
+//! <state>/<session>/.prepared/<base>/    what the set-up left of the base: tree/ home/ ended, see [`crate::prepared`]
 //! <either>/.removed/                    what is being removed, see [`crate::trash`]
 //! <state>/.git-sha1/                    an empty repository of the host's own, in which merges are worked out
 //! ```
@@ -215,9 +217,25 @@ impl TaskDir {
         self.work.join("check")
     }
 
-    /// What the set-up left of a tree for checks, see [`crate::tree`].
+    /// What the set-up left of the base, where it is of use to this task only: see [`crate::prepared`].
     pub(crate) fn prepared(&self) -> PathBuf {
         self.state.join("prepared")
+    }
+
+    /// The same for all tasks of the session.
+    pub(crate) fn prepared_for_all(&self, base: &str) -> PathBuf {
+        above(&self.state).join(".prepared").join(base)
+    }
+
+    /// Where programs with a view of files of their own find the tree of this task: the same place for each task of the
+    /// session, and on the host there is nothing of theirs.
+    pub(crate) fn seen(&self) -> PathBuf {
+        above(&self.work).to_owned()
+    }
+
+    /// Says that the clone began with what the set-up left of the base.
+    pub(crate) fn laid(&self) -> PathBuf {
+        self.state.join("laid")
     }
 
     pub(crate) fn index(&self) -> PathBuf {
@@ -255,11 +273,14 @@ impl TaskDir {
             let [state, work] = &self.roots;
             root_dir(state, Mode::RWXU)?;
             root_dir(work, way())?;
-            let above = |directory: &Path| -> Vec<_> {
+            let on_the_way = |directory: &Path| -> Vec<_> {
                 directory.ancestors().take(3).map(Path::to_owned).collect()
             };
-            above(&self.state).iter().rev().try_for_each(|directory| private_dir(directory))?;
-            above(&self.work).iter().rev().try_for_each(|directory| way_dir(directory))?;
+            on_the_way(&self.state)
+                .iter()
+                .rev()
+                .try_for_each(|directory| private_dir(directory))?;
+            on_the_way(&self.work).iter().rev().try_for_each(|directory| way_dir(directory))?;
             way_dir(&self.home())
         };
         // The directories of a session and a task go with the last clone in them, which may be now.
@@ -295,6 +316,11 @@ impl TaskDir {
         }
         Ok(())
     }
+}
+
+/// The directory of a session, of one of a task's clone.
+fn above(clone: &Path) -> &Path {
+    clone.ancestors().nth(2).unwrap_or(clone)
 }
 
 fn temporary(place: &Path, prefix: &str) -> Result<tempfile::TempDir, WorkspaceError> {

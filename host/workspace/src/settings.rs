@@ -1,4 +1,4 @@
-use crate::{admission::ResultLimits, environment::CheckEnvironment};
+use crate::{admission::ResultLimits, environment::CheckEnvironment, prepared::Turns};
 use async_trait::async_trait;
 use cyrus_core::{Issue, SessionId};
 use cyrus_sandbox::{AbsolutePath, Launcher};
@@ -43,6 +43,11 @@ pub struct WorkspaceSettings {
     pub results: ResultLimits,
     /// Where the variables `LINEAR_ISSUE_…` come from; without it there are none.
     pub issues: Option<Arc<dyn Issues>>,
+    /// Whether each executor's programs have a view of files of their own, where the system gives one: then they find
+    /// each clone of a session at the same path.
+    pub executors_have_views: bool,
+    /// Shared by all settings of a process, so that a set-up that several tasks need is run once.
+    pub turns: Turns,
 }
 
 impl WorkspaceSettings {
@@ -59,6 +64,8 @@ impl WorkspaceSettings {
             setup_must_succeed: false,
             results: ResultLimits::default(),
             issues: None,
+            executors_have_views: false,
+            turns: Turns::default(),
         }
     }
 }

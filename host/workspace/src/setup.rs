@@ -114,7 +114,7 @@ impl Stage<'_> {
             return Ok(None);
         }
         // Nothing of the clone is read. A script may look for where it is.
-        let place = self.place.root.join(name);
+        let place = self.place.seen_root().join(name);
         Ok(Some(vec!["-c".into(), OsString::from_vec(content), place.into()]))
     }
 

@@ -15,30 +15,25 @@
 //! | the `TMPDIR` | empty |
 
 use crate::{
-    clone::{self, Source},
     confined::Directories,
     confinement::Confinement,
     copy::{Bounds, copy_tree, make_plain_directory, plain_directory},
     error::{in_background, io},
-    git::{Call, Git},
-    include,
-    layout::{TaskDir, private_dir, way_dir},
+    git::Call,
+    layout::private_dir,
     lfs::Pointer,
     object::ObjectId,
     plain,
+    prepared::{Prepared, Site},
     remove::remove_tree,
-    repository::Main,
     rules::DiffRules,
-    settings::WorkspaceSettings,
-    setup::{SetUp, Stage},
-    user::Identity,
 };
-use cyrus_core::{WorkspaceError, WorkspaceSpec};
+use cyrus_core::WorkspaceError;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
-    io::{ErrorKind, Read as _},
+    io::Read as _,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
@@ -48,14 +43,8 @@ const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
 
 /// Makes the trees for the checks of one result.
 pub(crate) struct Trees<'a> {
-    pub(crate) git: &'a Git,
-    pub(crate) main: &'a Main,
-    pub(crate) spec: &'a WorkspaceSpec,
-    pub(crate) base: &'a ObjectId,
-    pub(crate) task: &'a TaskDir,
-    pub(crate) settings: &'a WorkspaceSettings,
+    pub(crate) site: Site<'a>,
     pub(crate) rules: &'a DiffRules,
-    pub(crate) identity: &'a Identity,
 }
 
 /// Where a set-up puts the programs of a virtual environment.
@@ -96,39 +85,33 @@ pub(crate) struct Tree {
 impl Trees<'_> {
     /// A tree of this commit. The one before goes.
     pub(crate) async fn fresh(&self, commit: &ObjectId) -> Result<Tree, WorkspaceError> {
-        let is_there = ended(&self.task.prepared()).is_some();
-        let set_up = if is_there || self.stage().has_set_up().await? {
-            Some(self.prepared().await?)
-        } else {
-            None
-        };
-        self.clear().await?;
-        if set_up.is_some() {
-            let (kept, check) = (self.task.prepared(), self.task.check_dir());
-            in_background("copy what the set-up left", move || {
-                for part in ["tree", "home"] {
-                    copy_tree(&kept.join(part), &check.join(part), Bounds::default())?;
-                }
-                Ok(())
-            })
-            .await?;
+        let Self { site, .. } = self;
+        let prepared = site.prepared().await?;
+        site.clear().await?;
+        let place = site.place();
+        if let Some(prepared) = &prepared {
+            prepared.lay("tree", &place.root).await?;
+            prepared.lay("home", &place.home).await?;
         }
-        self.write(commit, set_up.is_some().then_some(self.base)).await?;
+        site.write(commit, prepared.is_some().then_some(site.base)).await?;
         self.bring_lfs().await?;
         self.protect(commit).await?;
+        let set_up = prepared.map(|Prepared { set_up, .. }| set_up);
         let failed = set_up.filter(|set_up| set_up.failed).map(|set_up| set_up.said);
-        let place = self.place();
-        let environment = match plain_directory(&place.root, Path::new(PROGRAMS)) {
-            Some(programs) if !self.has(commit, ".venv").await? => Some(programs),
-            _ => None,
+        let has_programs = plain_directory(&place.root, Path::new(PROGRAMS)).is_some();
+        let environment = if has_programs && !self.has(commit, ".venv").await? {
+            Some(place.seen_root().join(PROGRAMS))
+        } else {
+            None
         };
         Ok(Tree { place, set_up_failure: failed, environment })
     }
 
     /// Whether a commit has anything at a path.
     async fn has(&self, commit: &ObjectId, path: &str) -> Result<bool, WorkspaceError> {
-        let call = self.main.call(&["ls-tree", "--name-only", commit.as_str(), "--"]).await?;
-        Ok(!self.git.text(call.arg(path)).await?.is_empty())
+        let Site { git, main, .. } = self.site;
+        let call = main.call(&["ls-tree", "--name-only", commit.as_str(), "--"]).await?;
+        Ok(!git.text(call.arg(path)).await?.is_empty())
     }
 
     /// A path of the result that lies in a directory which the set-up made, with that directory. What is installed
@@ -137,11 +120,10 @@ impl Trees<'_> {
         &self,
         changed: &[Vec<u8>],
     ) -> Result<Option<(PathBuf, PathBuf)>, WorkspaceError> {
-        if self.stage().has_set_up().await? {
-            self.prepared().await?;
-        }
-        let kept = self.task.prepared().join("tree");
-        let files = self.main.files(self.base).await?;
+        let Self { site, .. } = self;
+        site.prepared().await?;
+        let kept = site.kept().join("tree");
+        let files = site.main.files(site.base).await?;
         let above =
             |file| Path::new(file).ancestors().skip(1).map(|above| above.as_os_str().as_bytes());
         let tracked: BTreeSet<&str> = files.iter().map(String::as_str).collect();
@@ -185,7 +167,7 @@ impl Trees<'_> {
                 tracing::warn!(%directory, "not carried over: the result has it, so it is not ignored");
                 continue;
             }
-            let (clone, root) = (self.task.workspace(), self.place().root);
+            let (clone, root) = (self.site.task.workspace(), self.site.place().root);
             let below = PathBuf::from(directory);
             let copied = in_background("carry over a directory", move || {
                 let Some(from) = plain_directory(&clone, &below) else { return Ok(false) };
@@ -206,81 +188,10 @@ impl Trees<'_> {
         Ok(carried)
     }
 
-    /// Removes the tree of the last check.
-    pub(crate) async fn remove(&self) -> Result<(), WorkspaceError> {
-        let task = self.task.clone();
-        in_background("remove the tree of a check", move || task.remove_check()).await
-    }
-
-    fn place(&self) -> Directories {
-        let check = self.task.check_dir();
-        Directories::new(check.join("tree"), &check).reading(self.main.object_directories())
-    }
-
-    fn stage(&self) -> Stage<'_> {
-        let Self { git, settings, main, spec, base, .. } = self;
-        Stage { git, settings, main, spec, base, place: self.place() }
-    }
-
-    /// Makes the directories of a check, with nothing in them.
-    async fn clear(&self) -> Result<(), WorkspaceError> {
-        self.task.create()?;
-        self.remove().await?;
-        let Directories { root, home, tmp, .. } = self.place();
-        way_dir(&self.task.check_dir())?;
-        [root, home, tmp].iter().try_for_each(|path| private_dir(path))
-    }
-
-    /// Sees to it that what the set-up leaves is kept, and says how the set-up ended.
-    async fn prepared(&self) -> Result<SetUp, WorkspaceError> {
-        let kept = self.task.prepared();
-        if let Some(known) = ended(&kept) {
-            return Ok(known);
-        }
-        self.clear().await?;
-        self.write(self.base, None).await?;
-        let set_up = self.stage().set_up().await?;
-        let under_way = self.task.scratch("prepared-")?;
-        let (new, check) = (under_way.path().join("new"), self.task.check_dir());
-        let text = serde_json::to_vec(&set_up).unwrap_or_default();
-        in_background("keep what the set-up left", move || {
-            private_dir(&new)?;
-            for part in ["tree", "home"] {
-                put_away(&check.join(part), &new.join(part))?;
-            }
-            // A program could write it.
-            remove_tree(&new.join("tree/.git"))?;
-            let marker = new.join("ended");
-            fs::write(&marker, text).map_err(io("cannot write", &marker))?;
-            remove_tree(&kept)?;
-            fs::rename(&new, &kept).map_err(io("cannot make", &kept))
-        })
-        .await?;
-        Ok(set_up)
-    }
-
-    /// Writes the files of a commit, over those of another that may be there.
-    async fn write(
-        &self,
-        commit: &ObjectId,
-        over: Option<&ObjectId>,
-    ) -> Result<(), WorkspaceError> {
-        let Self { git, main, spec, base, identity, .. } = self;
-        let repository = &spec.base.repository;
-        let source = Source { main, repository, identity, base, commit };
-        let Directories { root, .. } = self.place();
-        clone::check_out(git, &source, &root, over).await?;
-        if over.is_none() {
-            let scratch = self.task.scratch("scratch-")?;
-            include::copy(git, &source, &root, scratch.path()).await?;
-        }
-        Ok(())
-    }
-
     /// Puts the content of Git LFS in the place of its pointers, where it is on this machine: the set-up fetched it, or
     /// the repository has it.
     async fn bring_lfs(&self) -> Result<(), WorkspaceError> {
-        let (root, store) = (self.place().root, self.main.lfs_store());
+        let (root, store) = (self.site.place().root, self.site.main.lfs_store());
         // The result's: a link there leads anywhere.
         let mut attributes = Vec::new();
         let _ = plain::open(&root.join(".gitattributes"))
@@ -290,8 +201,8 @@ impl Trees<'_> {
             return Ok(());
         }
         let call = Call::new(&root, &["ls-files", "-z", "--", ":(attr:filter=lfs)"]);
-        let names = self.git.output(call.env("GIT_LITERAL_PATHSPECS", "0")).await?;
-        let kept = self.task.prepared().join("tree");
+        let names = self.site.git.output(call.env("GIT_LITERAL_PATHSPECS", "0")).await?;
+        let kept = self.site.kept().join("tree");
         in_background("bring the content of Git LFS", move || {
             for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
                 let name = Path::new(OsStr::from_bytes(name));
@@ -312,29 +223,29 @@ impl Trees<'_> {
 
     /// Lays the protected paths over, as the base commit has them.
     async fn protect(&self, commit: &ObjectId) -> Result<(), WorkspaceError> {
-        let pathspecs = self.rules.pathspecs();
-        if pathspecs.is_empty() || commit == self.base {
+        let (pathspecs, Site { git, main, base, .. }) = (self.rules.pathspecs(), &self.site);
+        if pathspecs.is_empty() || commit == *base {
             return Ok(());
         }
         let (mut gone, mut back) = (Vec::new(), Vec::new());
-        for change in self.main.changes(commit, self.base, &pathspecs).await? {
+        for change in main.changes(commit, base, &pathspecs).await? {
             let list = if change.is_deleted() { &mut gone } else { &mut back };
             list.extend_from_slice(&change.path);
             list.push(0);
         }
-        let root = self.place().root;
+        let root = self.site.place().root;
         let limited = |args: &[&str]| Call::new(&root, args).confined(Confinement::only_limits());
         let read = ["--pathspec-from-file=-", "--pathspec-file-nul"];
         if !gone.is_empty() {
             let call = limited(&["rm", "--quiet", "--force", "--ignore-unmatch"]);
-            self.git.output(call.args(read).stdin(gone)).await?;
+            git.output(call.args(read).stdin(gone)).await?;
         }
         if !back.is_empty() {
             let index = root.join(".git/base-index");
             let over = |args: &[&str]| limited(args).env("GIT_INDEX_FILE", &index);
-            self.git.output(over(&["read-tree", self.base.as_str()])).await?;
+            git.output(over(&["read-tree", base.as_str()])).await?;
             let write = over(&["checkout-index", "--quiet", "--force", "-z", "--stdin"]);
-            self.git.output(write.stdin(back)).await?;
+            git.output(write.stdin(back)).await?;
             remove_tree(&index)?;
         }
         Ok(())
@@ -348,21 +259,4 @@ fn is_link(path: &Path) -> bool {
 /// Whether anything but a directory is at a path.
 fn is_file_or_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| !found.is_dir())
-}
-
-/// How the set-up ended whose files are kept here, when all of them are.
-fn ended(kept: &Path) -> Option<SetUp> {
-    serde_json::from_slice(&fs::read(kept.join("ended")).ok()?).ok()
-}
-
-/// Moves a directory, also to another file system.
-fn put_away(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
-    match fs::rename(from, to) {
-        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
-            private_dir(to)?;
-            copy_tree(from, to, Bounds::default())?;
-            remove_tree(from)
-        }
-        moved => moved.map_err(io("cannot move", from)),
-    }
 }

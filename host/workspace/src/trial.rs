@@ -1,8 +1,15 @@
 //! A try of what a repository is set up and checked with, on its base commit: before anything is configured or paid for.
 
 use crate::{
-    detect, executed::runs_no_tests, layout::TaskDir, listing, repository::Main, tree::Trees,
-    validator::CommandValidator, workspaces::base_commit,
+    detect,
+    executed::runs_no_tests,
+    layout::TaskDir,
+    listing,
+    prepared::{self, Site},
+    repository::Main,
+    tree::Trees,
+    validator::CommandValidator,
+    workspaces::base_commit,
 };
 use cyrus_core::{
     Base, Check, CheckReport, Observer, SessionEvent, SessionId, WorkspaceError, WorkspaceSpec,
@@ -65,16 +72,17 @@ impl CommandValidator {
         let main = Main::open(&self.git, &base.path).await?;
         let user = self.git.user_in(&base.path).await?;
         let (commit, task) = (base_commit(base)?, TaskDir::of(&self.roots, &spec));
-        let trees = Trees {
+        let site = Site {
             git: &self.git,
             main: &main,
             spec: &spec,
             base: &commit,
             task: &task,
             settings: &self.settings,
-            rules: &self.checks.rules,
             identity: &user.identity(),
+            seen: prepared::seen(&self.settings, &task).await,
         };
+        let trees = Trees { site, rules: &self.checks.rules };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;

@@ -15,6 +15,7 @@ use crate::{
     links::Links,
     listing,
     object::ObjectId,
+    prepared::{self, Site},
     repository::Main,
     rules::{DiffRules, EMPTY_DIFF, IN_SET_UP, OUTSIDE_WORKSPACE, UNFILTERED, USERS_FILE},
     settings::WorkspaceSettings,
@@ -28,7 +29,7 @@ use cyrus_core::{
     RefusedCheck, SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
 };
 use cyrus_executor::Finding;
-use cyrus_sandbox::Exit;
+use cyrus_sandbox::{Exit, Launcher};
 use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 /// Variables of every check. What a cache says that passed before counts for nothing.
@@ -93,6 +94,8 @@ pub struct CommandValidator {
     pub(crate) git: Git,
     pub(crate) settings: WorkspaceSettings,
     pub(crate) checks: CheckSettings,
+    /// Launches checks.
+    launcher: Launcher,
     /// How commands go on base commits.
     baseline: Baseline,
 }
@@ -100,12 +103,18 @@ pub struct CommandValidator {
 impl CommandValidator {
     /// Checks results below these roots. The trees of checks are set up as clones are, by the `settings`.
     pub fn new(roots: Roots, git: Git, settings: WorkspaceSettings, checks: CheckSettings) -> Self {
-        Self { roots, git, settings, checks, baseline: Baseline::default() }
+        let launcher = settings.launcher.clone();
+        Self { roots, git, settings, checks, launcher, baseline: Baseline::default() }
+    }
+
+    /// The same, with this launcher for checks. It is of the same profile as that of the set-up.
+    #[must_use]
+    pub fn launching_checks_with(self, launcher: Launcher) -> Self {
+        Self { launcher, ..self }
     }
 
     fn confined(&self) -> Confined {
-        let WorkspaceSettings { launcher, environment, .. } = &self.settings;
-        Confined::new(launcher.clone(), environment.clone())
+        Confined::new(self.launcher.clone(), self.settings.environment.clone())
     }
 
     /// Runs a command in a tree.
@@ -199,13 +208,13 @@ impl CommandValidator {
 
     /// How a check goes on the base commit. It is run there once.
     async fn on_base(&self, trees: &Trees<'_>, check: &Check) -> Result<Run, WorkspaceError> {
-        if let Some(known) = self.baseline.known(trees.base, &check.command) {
+        if let Some(known) = self.baseline.known(trees.site.base, &check.command) {
             return Ok(known);
         }
-        let tree = trees.fresh(trees.base).await?;
+        let tree = trees.fresh(trees.site.base).await?;
         let (_, run) = self.run(&tree, check, None).await?;
         tracing::debug!(command = check.command, ?run, "a check on the base commit");
-        self.baseline.keep(trees.base, &check.command, run.clone());
+        self.baseline.keep(trees.site.base, &check.command, run.clone());
         Ok(run)
     }
 
@@ -216,7 +225,7 @@ impl CommandValidator {
         result: &ObjectId,
         output: &str,
     ) -> Result<bool, WorkspaceError> {
-        let changes = trees.main.changes(trees.base, result, &[]).await?;
+        let changes = trees.site.main.changes(trees.site.base, result, &[]).await?;
         Ok(baseline::is_about(output, changes.iter().map(|change| &change.path[..])))
     }
 
@@ -241,7 +250,7 @@ impl CommandValidator {
         paths: &[Vec<u8>],
         observer: &dyn Observer,
     ) -> Result<Vec<Finding>, WorkspaceError> {
-        let touched = trees.main.touched(trees.base, result).await?;
+        let touched = trees.site.main.touched(trees.site.base, result).await?;
         let mut findings = self.unfiltered(trees, &touched, observer).await?;
         if let Some((path, directory)) = trees.brought_into_set_up(paths).await? {
             let (path, directory) = (path.display().to_string(), directory.display().to_string());
@@ -250,7 +259,7 @@ impl CommandValidator {
             );
             findings.push(finding(IN_SET_UP, message, Some(&path), None));
         }
-        let included = include::read(&trees.task.included())?;
+        let included = include::read(&trees.site.task.included())?;
         for path in touched.intersection(&included) {
             let path = String::from_utf8_lossy(path);
             let message = format!(
@@ -261,11 +270,11 @@ impl CommandValidator {
         if included.is_empty() {
             return Ok(findings);
         }
-        trees.task.create()?;
-        let scratch = trees.task.scratch("scratch-")?;
-        let own = include::objects(&self.git, trees.main, &included, scratch.path()).await?;
+        trees.site.task.create()?;
+        let scratch = trees.site.task.scratch("scratch-")?;
+        let own = include::objects(&self.git, trees.site.main, &included, scratch.path()).await?;
         if !own.is_empty() {
-            let new = trees.main.new_objects(trees.base, result).await?;
+            let new = trees.site.main.new_objects(trees.site.base, result).await?;
             let brought = own.iter().filter(|(object, _)| new.contains(object));
             let names: BTreeSet<_> = brought.map(|(_, name)| name).collect();
             for name in names.into_iter().filter(|name| !touched.contains(*name)) {
@@ -286,13 +295,15 @@ impl CommandValidator {
         touched: &BTreeSet<Vec<u8>>,
         observer: &dyn Observer,
     ) -> Result<Vec<Finding>, WorkspaceError> {
-        if !filters::are_named(trees.main, trees.base).await? {
+        if !filters::are_named(trees.site.main, trees.site.base).await? {
             return Ok(Vec::new());
         }
-        trees.task.create()?;
-        let scratch = trees.task.scratch("scratch-")?;
+        trees.site.task.create()?;
+        let scratch = trees.site.task.scratch("scratch-")?;
         let index = scratch.path().join("attributes");
-        let found = filters::unfiltered(&self.git, trees.main, trees.base, touched, &index).await?;
+        let found =
+            filters::unfiltered(&self.git, trees.site.main, trees.site.base, touched, &index)
+                .await?;
         let say = |one: &Unfiltered| {
             let Unfiltered { path, filter } = one;
             format!(
@@ -316,15 +327,16 @@ impl CommandValidator {
         if !reports.iter().any(CheckReport::fails_as_before) {
             return Ok(None);
         }
-        let listing = listing::read(&self.git, trees.main, trees.base).await?;
-        let scripts = setup::scripts(&self.git, &self.settings, trees.main, trees.base).await?;
+        let listing = listing::read(&self.git, trees.site.main, trees.site.base).await?;
+        let scripts =
+            setup::scripts(&self.git, &self.settings, trees.site.main, trees.site.base).await?;
         let found = detect::setup::set_up(&listing).into_iter().map(|found| found.command);
         let set_up = if scripts.iter().any(|script| script.is_detected) {
             SetUpCommands::Run(found.collect())
         } else {
             SetUpCommands::Suggested(found.collect())
         };
-        let modules = trees.main.submodules(trees.base).await?;
+        let modules = trees.site.main.submodules(trees.site.base).await?;
         let modules: Vec<_> =
             modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
         let said: Vec<_> = reports
@@ -343,7 +355,7 @@ impl CommandValidator {
         observer: &dyn Observer,
     ) -> Result<ValidationReport, WorkspaceError> {
         let result = commit(subject.commit)?;
-        let examination = Examination::new(trees.main, &self.checks.rules, subject).await?;
+        let examination = Examination::new(trees.site.main, &self.checks.rules, subject).await?;
         let mut findings = examination.findings().await?;
         if findings.iter().any(|finding| finding.code == EMPTY_DIFF) {
             // What the checks say of it they say of the base commit.
@@ -351,12 +363,12 @@ impl CommandValidator {
         }
         let (mut reports, mut refused) = (Vec::new(), Vec::new());
         let mut carried = Vec::new();
-        let changes = trees.main.changes(trees.base, &result, &[]).await?;
+        let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.
         let is_module = |change: &Change| change.mode == Mode::Submodule;
         let before = if changes.iter().any(is_module) {
-            trees.main.links(trees.base).await?
+            trees.site.main.links(trees.site.base).await?
         } else {
             Links::default()
         };
@@ -371,7 +383,7 @@ impl CommandValidator {
         let definitions = if self.checks.definitions_of_results {
             Definitions::default()
         } else {
-            Definitions::find(trees.main, (trees.base, &result), checks).await?
+            Definitions::find(trees.site.main, (trees.site.base, &result), checks).await?
         };
         let applying =
             checks.iter().filter(|check| is_safe && Self::applies(check, checks, &paths));
@@ -462,19 +474,20 @@ impl Validator for CommandValidator {
         let main = Main::open(&self.git, &spec.base.path).await?;
         let user = self.git.user_in(&spec.base.path).await?;
         let (base, task) = (base_commit(&spec.base)?, TaskDir::of(&self.roots, spec));
-        let trees = Trees {
+        let site = Site {
             git: &self.git,
             main: &main,
             spec,
             base: &base,
             task: &task,
             settings: &self.settings,
-            rules: &self.checks.rules,
             identity: &user.identity(),
+            seen: prepared::seen(&self.settings, &task).await,
         };
+        let trees = Trees { site, rules: &self.checks.rules };
         let report = self.examine(&trees, subject, checks, observer).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
-        let removed = if task.is_made() { trees.remove().await } else { task.remove() };
+        let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };
         report.and_then(|report| removed.map(|()| report))
     }
 }

@@ -2,7 +2,7 @@ use crate::{
     base::{self, is_branch_name},
     clone::{self, Existing},
     commit::NewCommit,
-    confined::Directories,
+    confined::{Directories, TREE},
     elsewhere::Elsewhere,
     error::{in_background, io},
     former,
@@ -12,6 +12,7 @@ use crate::{
     leftovers::Leftovers,
     object::ObjectId,
     place::Place,
+    prepared::{self, Prepared, Site},
     refs,
     repository::Main,
     scratch::Scratch,
@@ -29,7 +30,10 @@ use cyrus_core::{
 };
 use cyrus_executor::{BranchSource, RemoteBranch, WorkProduct, Workspace};
 use cyrus_sandbox::{AbsolutePath, HomePlace};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// How often something is done at which git fails.
 const TRIES: u32 = 3;
@@ -168,8 +172,10 @@ impl GitWorkspaces {
         let start = commit(&spec.start)?;
         let main = Main::open(&self.git, path).await?;
         let user = self.git.user_in(path).await?;
+        let task = self.task(spec);
         Ok(Opened {
-            task: self.task(spec),
+            seen: self.seen(&task).await,
+            task,
             base,
             start,
             main,
@@ -177,6 +183,26 @@ impl GitWorkspaces {
             connection: user.connection().collect(),
             kept: refs::kept(&spec.session, &spec.task),
         })
+    }
+
+    /// Where the programs of a task find its clone, when it is not where it is.
+    async fn seen(&self, task: &TaskDir) -> Option<PathBuf> {
+        let seen = prepared::seen(&self.settings, task).await;
+        seen.filter(|_| self.settings.executors_have_views)
+    }
+
+    /// What the set-up leaves of the base, where a clone can begin with that.
+    async fn prepared(
+        &self,
+        opened: &Opened,
+        spec: &WorkspaceSpec,
+    ) -> Result<Option<Prepared>, WorkspaceError> {
+        let Opened { task, base, main, identity, seen, .. } = opened;
+        if seen.is_none() {
+            return Ok(None);
+        }
+        let (git, settings, seen) = (&self.git, &self.settings, seen.clone());
+        Site { git, main, spec, base, task, settings, identity, seen }.prepared().await
     }
 
     /// Makes the clone with this commit in it.
@@ -190,28 +216,43 @@ impl GitWorkspaces {
         let Opened { task, base, main, identity, .. } = opened;
         let repository = &spec.base.repository;
         let source = clone::Source { main, repository, identity, base, commit };
-        clone::put(&self.git, task, &source, existing).await
+        // What another task has done may ask for another set-up.
+        let prepared = if commit == base { self.prepared(opened, spec).await? } else { None };
+        clone::put(&self.git, task, &source, existing, prepared.as_ref()).await
     }
 
-    /// Runs the set-up of a clone of this commit, unless it was run there before.
+    /// Runs the set-up of a clone of this commit, unless it was run there before, or the clone began with what it left
+    /// of the base.
     async fn set_up(
         &self,
         opened: &Opened,
         spec: &WorkspaceSpec,
         commit: &ObjectId,
     ) -> Result<(), WorkspaceError> {
-        let Opened { task, base, main, .. } = opened;
-        let place = Directories::new(task.workspace(), &task.setup_dir());
-        let stage = Stage { git: &self.git, settings: &self.settings, main, spec, base, place };
+        let Opened { task, .. } = opened;
         let marker = task.set_up();
         if marker.exists() {
             return Ok(());
         }
-        let ended = stage.set_up().await?;
-        if !ended.said.is_empty() {
-            self.record_leftovers(opened, commit).await?;
-        }
+        let laid = if task.laid().exists() { self.prepared(opened, spec).await? } else { None };
+        let ended = if let Some(prepared) = laid {
+            prepared.left()?.write(&task.left())?;
+            prepared.set_up
+        } else {
+            let ended = self.stage(opened, spec).set_up().await?;
+            if !ended.said.is_empty() {
+                self.record_leftovers(opened, commit).await?;
+            }
+            ended
+        };
         fs::write(&marker, ended.said).map_err(io("cannot write", &marker))
+    }
+
+    /// The set-up and the tear-down of a clone.
+    fn stage<'a>(&'a self, opened: &'a Opened, spec: &'a WorkspaceSpec) -> Stage<'a> {
+        let Opened { task, base, main, seen, .. } = opened;
+        let place = Directories::new(task.workspace(), &task.setup_dir()).seen_in(seen.clone());
+        Stage { git: &self.git, settings: &self.settings, main, spec, base, place }
     }
 
     /// Notes what the set-up left in the clone that git would take for the task's work.
@@ -330,10 +371,12 @@ impl GitWorkspaces {
     /// Makes the clone, or finds it.
     async fn make(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let dir = self.task(spec);
+        let seen = self.seen(&dir).await.map(|seen| seen.join(TREE));
         let prepared = |main: &Main| PreparedWorkspace {
             spec: spec.clone(),
             workspace: Workspace {
                 root: dir.workspace(),
+                seen: seen.clone(),
                 home: dir.home(),
                 home_record: dir.home_record(),
                 borrowed: main.object_directories(),
@@ -389,14 +432,12 @@ impl GitWorkspaces {
 
     /// What a clone leaves behind in its repository, and outside of it by its tear-down.
     async fn release(&self, spec: &WorkspaceSpec) -> Result<(), WorkspaceError> {
-        let Opened { task, base, main, .. } = self.opened(spec).await?;
-        if task.is_made() {
-            let place = Directories::new(task.workspace(), &task.setup_dir());
-            let (git, settings) = (&self.git, &self.settings);
-            let stage = Stage { git, settings, main: &main, spec, base: &base, place };
-            if let Err(error) = stage.tear_down().await {
-                tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
-            }
+        let opened = self.opened(spec).await?;
+        let Opened { task, main, .. } = &opened;
+        if task.is_made()
+            && let Err(error) = self.stage(&opened, spec).tear_down().await
+        {
+            tracing::warn!(session = %spec.session, task = %spec.task, %error, "not torn down");
         }
         let pin = refs::clone(spec);
         match main.resolve(&pin).await? {
@@ -409,6 +450,8 @@ impl GitWorkspaces {
 /// What the steps of making a clone and bringing in its result share.
 pub(crate) struct Opened {
     task: TaskDir,
+    /// Where programs find the clone's directory, and their home beside it, when it is not where it is.
+    seen: Option<PathBuf>,
     base: ObjectId,
     pub(crate) start: ObjectId,
     pub(crate) main: Main,

@@ -41,6 +41,7 @@ pub(crate) fn request(prompt: &str) -> ExecutionRequest {
         home_record: root.clone(),
         root,
         borrowed: Vec::new(),
+        seen: None,
     });
     request
 }

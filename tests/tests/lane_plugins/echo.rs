@@ -128,8 +128,13 @@ impl Bench {
         let home = self.workspace.path().join("home");
         fs::create_dir_all(&root).expect("a tree");
         fs::create_dir_all(&home).expect("a home");
-        request.workspace =
-            Some(Workspace { root, home_record: home.join("record"), home, borrowed: Vec::new() });
+        request.workspace = Some(Workspace {
+            root,
+            home_record: home.join("record"),
+            home,
+            borrowed: Vec::new(),
+            seen: None,
+        });
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }
 

@@ -225,8 +225,13 @@ async fn a_login_is_withheld_where_the_gateway_has_the_key() {
             fs::create_dir_all(path).unwrap();
         }
         let mut request = request(&world.prompt("look"));
-        request.workspace =
-            Some(Workspace { root, home_record: home.join("record"), home, borrowed: Vec::new() });
+        request.workspace = Some(Workspace {
+            root,
+            home_record: home.join("record"),
+            home,
+            borrowed: Vec::new(),
+            seen: None,
+        });
         let Ok(Outcome::Completed(_)) = tested.outcome(request).await else { panic!() };
         let seen = world.seen();
         assert!(seen.contains(".tool/settings"), "{seen}");

@@ -88,6 +88,7 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
         home_record: home.join("record"),
         home,
         borrowed: Vec::new(),
+        seen: None,
     });
     let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
     let expected =
@@ -118,6 +119,7 @@ async fn what_one_program_has_is_no_other_programs() {
             home: directory.path().join("homes"),
             home_record: directory.path().join("record"),
             borrowed: Vec::new(),
+            seen: None,
         });
         let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
         result.summary

@@ -19,6 +19,7 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
         home: beside("home"),
         home_record: beside("record"),
         borrowed: Vec::new(),
+        seen: None,
     });
     request
 }
@@ -294,6 +295,7 @@ async fn a_relative_workspace_is_refused() {
         home: "/home".into(),
         home_record: "/record".into(),
         borrowed: Vec::new(),
+        seen: None,
     });
     assert_eq!(tested.outcome(request).await.unwrap_err().kind, ErrorKind::InvalidRequest);
 }

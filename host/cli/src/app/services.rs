@@ -7,7 +7,7 @@ use cyrus_config::SandboxSettings;
 use cyrus_core::{CommandPolicy, Issue, SessionId, SessionStore, SystemClock};
 use cyrus_orchestrator::Ports;
 use cyrus_runtime::Tools;
-use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, WayOut, find_program};
+use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, Profile, WayOut, find_program};
 use cyrus_workspace::{
     CheckEnvironment, CheckSettings, CommandValidator, DiffRules, ForgeEnvironment, GhForge, Git,
     GitEnvironment, GitIntegration, GitWorkspaces, Issues, Roots, WorkspaceSettings,
@@ -82,7 +82,7 @@ impl App {
             max_lines: rules.max_changed_lines.map(u64::from).or(defaults.max_lines),
             protected_paths: rules.protected_paths,
         };
-        let mut settings = self.workspace_settings(repository, issues, Part::Checks)?;
+        let mut settings = self.workspace_settings(repository, issues)?;
         let timeout = &mut settings.environment.timeout;
         *timeout = configured.check_timeout().unwrap_or(*timeout);
         let checks = CheckSettings {
@@ -94,7 +94,7 @@ impl App {
             failing_base: configured.failing_base(),
             definitions_of_results: configured.definitions_of_results(),
         };
-        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
+        self.checking(repository, settings, checks)
     }
 
     /// The same with this script in the place of the configured set-up.
@@ -105,11 +105,22 @@ impl App {
         must_succeed: bool,
     ) -> Result<CommandValidator> {
         let configured = self.repository(repository);
-        let mut settings = self.workspace_settings(repository, None, Part::Checks)?;
+        let mut settings = self.workspace_settings(repository, None)?;
         settings.global_setup = script.or(settings.global_setup);
         settings.setup_must_succeed &= must_succeed;
         let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
-        Ok(CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks))
+        self.checking(repository, settings, checks)
+    }
+
+    fn checking(
+        &self,
+        repository: &Path,
+        settings: WorkspaceSettings,
+        checks: CheckSettings,
+    ) -> Result<CommandValidator> {
+        let launcher = self.launching(repository, Part::Checks)?;
+        let made = CommandValidator::new(self.roots()?, self.git(repository)?, settings, checks);
+        Ok(made.launching_checks_with(launcher))
     }
 
     /// Where tasks get their clones. `issues` knows what the variables of set-up scripts are about.
@@ -118,7 +129,7 @@ impl App {
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
     ) -> Result<GitWorkspaces> {
-        let settings = self.workspace_settings(repository, issues, Part::SetUp)?;
+        let settings = self.workspace_settings(repository, issues)?;
         Ok(GitWorkspaces::new(self.roots()?, self.git(repository)?, settings))
     }
 
@@ -126,16 +137,15 @@ impl App {
         &self,
         repository: &Path,
         issues: Option<Arc<dyn Issues>>,
-        part: Part,
     ) -> Result<WorkspaceSettings> {
         let configured = self.repository(repository);
         let hooks = configured.hooks();
-        let (access, key) = match part {
-            Part::SetUp => (configured.network_access().setup, "network.setup"),
-            Part::Checks => (configured.network_access().checks, "network.checks"),
-        };
-        let way_out = ByRule::access(&access, &self.tool_settings.hosts, key);
-        let launcher = self.confining(&configured.sandbox(), way_out)?;
+        let executors = configured.executors();
+        let profiles = executors
+            .iter()
+            .map(|executor| sandbox::profile(&configured.executor_sandbox(&executor.name)))
+            .collect::<Result<Vec<_>>>()?;
+        let launcher = self.launching(repository, Part::SetUp)?;
         Ok(WorkspaceSettings {
             global_setup: hooks.setup.map(AbsolutePath::parse).transpose()?,
             global_teardown: hooks.teardown.map(AbsolutePath::parse).transpose()?,
@@ -145,8 +155,21 @@ impl App {
             results: git::result_limits(&configured),
             setup_must_succeed: !hooks.continue_on_failure,
             issues,
+            executors_have_views: profiles.iter().all(|profile| *profile != Profile::Off),
+            turns: self.turns.clone(),
             ..WorkspaceSettings::new(launcher, self.check_environment()?)
         })
+    }
+
+    /// What launches programs of the repository that no executor launches.
+    fn launching(&self, repository: &Path, part: Part) -> Result<Launcher> {
+        let configured = self.repository(repository);
+        let (access, key) = match part {
+            Part::SetUp => (configured.network_access().setup, "network.setup"),
+            Part::Checks => (configured.network_access().checks, "network.checks"),
+        };
+        let way_out = ByRule::access(&access, &self.tool_settings.hosts, key);
+        self.confining(&configured.sandbox(), way_out)
     }
 
     /// What launches programs that are not trusted, into sandboxes as configured.

@@ -53,6 +53,7 @@ impl Workspaces for InstantRepository {
             home: "/home".into(),
             home_record: "/state".into(),
             borrowed: Vec::new(),
+            seen: None,
         };
         Ok(PreparedWorkspace { spec: spec.clone(), workspace })
     }

@@ -91,6 +91,7 @@ impl Workspaces for SimWorkspaces {
                 home,
                 home_record: "/state".into(),
                 borrowed: Vec::new(),
+                seen: None,
             },
         };
         let what = ["clone", spec.session.as_str(), spec.task.as_str()];

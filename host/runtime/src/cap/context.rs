@@ -110,7 +110,7 @@ impl wit::HostExecutionContext for State {
         }
         Ok(workspace.zip(access).map(|(workspace, access)| wit::Workspace {
             path: WORKSPACE_PATH.to_owned(),
-            process_path: workspace.root.display().to_string(),
+            process_path: workspace.for_programs().display().to_string(),
             access: match access {
                 cyrus_executor::Access::ReadOnly => wit::Access::ReadOnly,
                 cyrus_executor::Access::ReadWrite => wit::Access::ReadWrite,

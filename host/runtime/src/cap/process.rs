@@ -159,6 +159,8 @@ struct Prepared {
 /// Where a program works, and where the homes are.
 struct Places {
     directory: AbsolutePath,
+    /// Where the program finds it.
+    seen: AbsolutePath,
     homes: HomePlace,
     borrowed: Vec<AbsolutePath>,
     /// Where there is no workspace, it all is in here; and what is for this launch alone always is.
@@ -170,15 +172,18 @@ impl Places {
         let absolute = |path: &PathBuf| AbsolutePath::parse(path).map_err(|e| e.to_string());
         let scratch = run.executor.runtime.scratch.make().map_err(|e| e.to_string())?;
         let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
-        if let Some(Workspace { root, home, home_record, borrowed }) = workspace {
+        if let Some(workspace) = workspace {
+            let Workspace { root, home, home_record, borrowed, .. } = workspace;
             let borrowed = borrowed.iter().map(absolute).collect::<Result<_, _>>()?;
             let homes = home_place(home, home_record)?;
-            return Ok(Self { directory: absolute(root)?, homes, borrowed, scratch });
+            let seen = absolute(&workspace.for_programs().to_owned())?;
+            return Ok(Self { directory: absolute(root)?, seen, homes, borrowed, scratch });
         }
         let [work, homes, record] = ["work", "homes", "record"].map(|name| scratch.directory(name));
         let made = |path: io::Result<PathBuf>| path.map_err(|e| e.to_string());
         let homes = home_place(&made(homes)?, &made(record)?)?;
-        Ok(Self { directory: absolute(&made(work)?)?, homes, borrowed: Vec::new(), scratch })
+        let directory = absolute(&made(work)?)?;
+        Ok(Self { seen: directory.clone(), directory, homes, borrowed: Vec::new(), scratch })
     }
 }
 
@@ -198,7 +203,8 @@ async fn prepare(
         ))
     })?;
     let io = |error: &dyn std::fmt::Display| wit::ProcessError::Io(error.to_string());
-    let Places { directory, homes, borrowed, scratch } = Places::of(run).map_err(|e| io(&e))?;
+    let Places { directory, seen, homes, borrowed, scratch } =
+        Places::of(run).map_err(|e| io(&e))?;
     let gated = executor.models.get(grant);
     let files = model::home_files(&granted.home_files, gated);
     let name = &executor.config.name;
@@ -225,10 +231,12 @@ async fn prepare(
     for borrowed in borrowed {
         sandbox = sandbox.read_only(borrowed);
     }
-    for own in [directory.clone(), home.path()] {
-        sandbox = sandbox.read_write(own);
-    }
-    sandbox = sandbox.tmp(home.tmp());
+    sandbox = if seen == directory {
+        sandbox.read_write(directory)
+    } else {
+        sandbox.read_write_at(directory, seen.clone())
+    };
+    sandbox = sandbox.read_write(home.path()).tmp(home.tmp());
     home.keep(scratch);
     let model = match gated.zip(run.account.as_ref()) {
         Some((gated, account)) => Some(open(gated, account).await.map_err(|e| io(&e))?),
@@ -239,7 +247,7 @@ async fn prepare(
         sandbox = sandbox.host_port(lease.address().port());
     }
     let variables = executor.variables.get(grant).into_iter().flatten();
-    let launch = Launch::new(program, directory)
+    let launch = Launch::new(program, seen)
         .args(args.into_list())
         .envs(host.tools.variables.iter().cloned())
         .env("PATH", host.path.clone())

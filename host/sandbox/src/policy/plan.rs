@@ -84,7 +84,7 @@ impl Plan {
         Self {
             strict: sandbox.profile == Profile::Strict,
             without_landlock: false,
-            binds: without_repeats(binds.into_values().collect()),
+            binds: without_repeats(binds.into_values().collect(), &hidden),
             links,
             hidden,
             isolated: sandbox.network == Network::Isolated,
@@ -136,16 +136,20 @@ impl Step<'_> {
     }
 }
 
-/// Leaves out a read-only bind that lies in another one at the same place.
-fn without_repeats(binds: Vec<Bind>) -> Vec<Bind> {
+/// Leaves out a read-only bind that lies in another one at the same place, and in nothing that is hidden there.
+fn without_repeats(binds: Vec<Bind>, hidden: &[PathBuf]) -> Vec<Bind> {
     let mut kept: Vec<Bind> = Vec::with_capacity(binds.len());
     for bind in binds {
+        let is_hidden_in = |above: &Path| {
+            hidden.iter().any(|path| path.starts_with(above) && bind.target.starts_with(path))
+        };
         let covered = kept.iter().any(|above| {
             !bind.writable
                 && !above.writable
                 && above.source == above.target
                 && bind.source == bind.target
                 && bind.target.starts_with(&above.target)
+                && !is_hidden_in(&above.target)
         });
         if !covered {
             kept.push(bind);
@@ -199,11 +203,15 @@ mod tests {
     fn what_is_mounted_below_a_hidden_directory_is_seen() {
         let sandbox = Sandbox::new(Profile::Standard)
             .read_write(path("/usr/state/w"))
+            .read_only(path("/usr/state/r"))
+            .read_only(path("/usr/seen"))
             .hide(path("/usr/state"));
         let plan = plan(&sandbox);
         let targets: Vec<_> = plan.steps().iter().map(|step| step.target().to_owned()).collect();
-        let of = |path: &str| targets.iter().position(|target| target == Path::new(path)).unwrap();
-        assert!(of("/usr") < of("/usr/state") && of("/usr/state") < of("/usr/state/w"));
+        let of = |path: &str| targets.iter().position(|target| target == Path::new(path));
+        assert!(of("/usr") < of("/usr/state"));
+        assert!(of("/usr/state") < of("/usr/state/w") && of("/usr/state") < of("/usr/state/r"));
+        assert_eq!(of("/usr/seen"), None, "it is seen in /usr");
     }
 
     #[test]

@@ -144,12 +144,15 @@ impl Sandbox {
     /// or the operator's; it is itself no link.
     #[must_use]
     pub fn read_write(self, path: AbsolutePath) -> Self {
-        let within = |path: &Path| {
-            let above = fs::canonicalize(path.parent()?).ok()?;
-            AbsolutePath::parse(above.join(path.file_name()?)).ok()
-        };
-        let source = within(path.as_path()).unwrap_or_else(|| path.clone());
-        self.found(source, path, Access::ReadWrite)
+        self.found(really(&path), path, Access::ReadWrite)
+    }
+
+    /// As [`Sandbox::read_write`], found at another path: only where the program has a view of files of its own, see
+    /// [`Launcher::has_views`](crate::Launcher::has_views).
+    #[must_use]
+    pub fn read_write_at(self, path: AbsolutePath, target: AbsolutePath) -> Self {
+        let source = really(&path);
+        self.mount(Mount { source, target, access: Access::ReadWrite })
     }
 
     /// A directory of the host for the program's temporary files: written as with [`Sandbox::read_write`], and found at
@@ -240,4 +243,13 @@ impl Sandbox {
         self.tmp_bytes = bytes;
         self
     }
+}
+
+/// Where a path is without links on the way to it. It is itself no link.
+fn really(path: &AbsolutePath) -> AbsolutePath {
+    let within = |path: &Path| {
+        let above = fs::canonicalize(path.parent()?).ok()?;
+        AbsolutePath::parse(above.join(path.file_name()?)).ok()
+    };
+    within(path.as_path()).unwrap_or_else(|| path.clone())
 }

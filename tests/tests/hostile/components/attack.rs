@@ -142,6 +142,7 @@ pub(crate) fn workspace(directory: &Path) -> Workspace {
         home: directory.join("home"),
         home_record: directory.join("record"),
         borrowed: Vec::new(),
+        seen: None,
     }
 }
 

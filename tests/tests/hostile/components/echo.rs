@@ -125,8 +125,8 @@ impl Echo {
                     line.get(..14).is_some_and(|name| name.eq_ignore_ascii_case("authorization:"))
                 });
                 let secret = line.map_or("none", |line| line[14..].trim());
-                let _they_left = connection.write_all(&answer(secret)).await;
                 to.lock().unwrap().push_str(&head);
+                let _they_left = connection.write_all(&answer(secret)).await;
             }
         });
         Self { port, seen, task }
