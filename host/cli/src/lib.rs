@@ -78,7 +78,10 @@ async fn dispatch(cli: Cli, supervisor: Supervisor, compiler: Compiler) -> anyho
         Command::Init(args) => Some(args.repo.clone()),
         _ => None,
     };
-    if matches!(cli.command, Command::Run(_) | Command::Session(_)) {
+    if matches!(
+        cli.command,
+        Command::Run(_) | Command::Session(_) | Command::Init(_) | Command::Doctor(_)
+    ) {
         interrupt::end_until_begun()?;
     }
     let repository = repository.unwrap_or_else(|| PathBuf::from("."));

@@ -79,7 +79,7 @@ const CONFIG: Keys = Object(&[
     ("prReviewTrigger", Open),
     ("promptDefaults", Open),
     ("repositories", List(&REPOSITORY)),
-    ("sandbox", Open),
+    ("sandbox", SANDBOX_OF_ALL),
     ("slackAllowedTools", Open),
     ("slackMcpConfigs", Open),
     ("slackThreadFollowing", Open),
@@ -196,20 +196,34 @@ const ATTEMPTS: Keys =
 
 const NETWORK: Keys = Object(&[("checks", Open), ("setup", Open)]);
 const SANDBOX: Keys = Object(&[
-    (
-        "limits",
-        Object(&[
-            ("cpuSeconds", Open),
-            ("diskMib", Open),
-            ("fileMib", Open),
-            ("memoryMib", Open),
-            ("openFiles", Open),
-            ("processes", Open),
-        ]),
-    ),
+    ("limits", SANDBOX_LIMITS),
     ("profile", Open),
     ("readOnly", Open),
     ("readWrite", Open),
+]);
+
+/// Upstream has a section of this name, too, with other keys.
+const SANDBOX_OF_ALL: Keys = Object(&[
+    ("limits", SANDBOX_LIMITS),
+    ("profile", Open),
+    ("readOnly", Open),
+    ("readWrite", Open),
+    // Upstream's
+    ("enabled", Open),
+    ("httpProxyPort", Open),
+    ("logRequests", Open),
+    ("networkPolicy", Open),
+    ("socksProxyPort", Open),
+    ("systemWideCert", Open),
+]);
+
+const SANDBOX_LIMITS: Keys = Object(&[
+    ("cpuSeconds", Open),
+    ("diskMib", Open),
+    ("fileMib", Open),
+    ("memoryMib", Open),
+    ("openFiles", Open),
+    ("processes", Open),
 ]);
 
 const HOOKS: Keys = Object(&[
@@ -289,7 +303,10 @@ fn walk(keys: &Keys, path: &str, value: &Value, found: &mut Vec<Problem>) {
 
 fn message(known: &[(&str, Keys)], key: &str) -> String {
     let plain = |key: &str| key.replace(['_', '-'], "").to_ascii_lowercase();
-    let meant = known.iter().find(|(name, _)| plain(name) == plain(key));
+    // One letter in five may be wrong.
+    let distance = |name: &str| strsim::osa_distance(&plain(name), &plain(key));
+    let near = |name: &&(&str, Keys)| distance(name.0) * 5 <= name.0.len();
+    let meant = known.iter().filter(near).min_by_key(|(name, _)| distance(name));
     let meant = meant.map(|(name, _)| format!("; {name} is meant?")).unwrap_or_default();
     format!("is not a key that Cyrus knows: it is kept, and does nothing{meant}")
 }
@@ -338,7 +355,7 @@ mod tests {
             "linearWorkspaces": {"w": {"linearToken": "t", "region": "eu"}},
             "codegen": {"features": {"enableTracing": true}, "max_cost_per_task": 1},
             "validation": {"commands": ["a", {"command": "b", "timeout": 3}]},
-            "sandbox": {"anything": 1},
+            "sandbox": {"anything": 1, "profle": "strict", "enabled": true, "limits": {"memoryMiB": 1}},
             "": 0,
         });
         let found = unknown(&document);
@@ -352,11 +369,17 @@ mod tests {
                 "executors.mine.Enabled",
                 "linearWorkspaces.w.region",
                 "repositories[0].colour",
+                "sandbox.anything",
+                "sandbox.limits.memoryMiB",
+                "sandbox.profle",
                 "validation.commands[1].timeout",
             ]
         );
         let of = |path: &str| found.iter().find(|problem| problem.path == path).unwrap();
         assert!(of("codegen.max_cost_per_task").message.contains("maxCostPerTask"));
         assert!(of("executors.mine.Enabled").message.contains("enabled is meant"));
+        assert!(of("sandbox.profle").message.contains("profile is meant"));
+        assert!(of("sandbox.limits.memoryMiB").message.contains("memoryMib is meant"));
+        assert!(!of("sandbox.anything").message.contains("is meant"));
     }
 }

@@ -23,10 +23,14 @@ pub(crate) struct Run {
     pub(crate) timed_out: bool,
     /// How many tests it ran; `None` where nothing says so.
     pub(crate) executed: Option<u64>,
+    /// How many failed, as its closing lines say, whatever it ended with.
+    pub(crate) failing: u64,
     /// The tests that failed, where something names them.
     pub(crate) failed: BTreeSet<String>,
     /// What it lacks, where its output names it.
     pub(crate) missing: Option<String>,
+    /// The hosts that it did not reach.
+    pub(crate) refused: Vec<String>,
 }
 
 /// The runs on base commits that are known.
@@ -108,13 +112,18 @@ impl SetUpCommands {
     }
 }
 
-/// What is to be said of a check that fails as it does on the base commit: what is missing, and what to do.
-/// `submodules` are empty in a clone.
-pub(crate) fn explain(
-    report: &CheckReport,
-    set_up: &SetUpCommands,
-    submodules: &[String],
-) -> Option<String> {
+/// What checks may lack.
+pub(crate) struct Lack {
+    pub(crate) set_up: SetUpCommands,
+    /// The end of what a set-up that failed printed.
+    pub(crate) failure: Option<String>,
+    /// Those of the base, which are empty in a clone.
+    pub(crate) submodules: Vec<String>,
+}
+
+/// What is to be said of a check that fails as it does on the base commit: what it lacked, and what to do.
+pub(crate) fn explain(report: &CheckReport, run: &Run, lack: &Lack) -> Option<String> {
+    let Lack { set_up, failure, submodules } = lack;
     let Some(OnBase::SameFailures { tests, missing }) = &report.on_base else { return None };
     let command = &report.check.command;
     let end = match report.exit_code {
@@ -132,8 +141,18 @@ pub(crate) fn explain(
     if !submodules.is_empty() {
         let _ = write!(said, "; submodules are empty in a clone: {}", list(submodules));
     }
-    if missing.is_some() || !submodules.is_empty() {
+    if !run.refused.is_empty() {
+        let _ = write!(said, "; it did not reach {}", list(&run.refused));
+    }
+    if let Some(failure) = failure {
+        let _ = write!(said, "; the set-up had failed ({failure})");
+    }
+    if missing.is_some() || !submodules.is_empty() || failure.is_some() {
         said.push_str(&set_up.advice());
+    } else if !run.refused.is_empty() {
+        said.push_str(
+            ". Let it reach what it needs with `network.checks`, or have the set-up bring that",
+        );
     } else {
         said.push_str(
             ". Mend the base, or choose with validation.failingBase what becomes of such results",

@@ -178,11 +178,8 @@ fn base_branch(repository: &Repository) -> Option<&str> {
 
 /// The clone's configuration.
 fn settings(identity: &Identity, repository: &Repository) -> String {
-    let mut text = format!(
-        "[user]\n\tname = {}\n\temail = {}\n[commit]\n\tgpgSign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n",
-        quoted(&identity.name),
-        quoted(&identity.email)
-    );
+    let mut text = user_section(identity);
+    text.push_str("[commit]\n\tgpgSign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
     if let Some(remote) = &repository.remote {
         let _ = write!(
             text,
@@ -191,6 +188,12 @@ fn settings(identity: &Identity, repository: &Repository) -> String {
         );
     }
     text
+}
+
+/// Who commits are by, as git's configuration files have it.
+pub(crate) fn user_section(identity: &Identity) -> String {
+    let (name, email) = (quoted(&identity.name), quoted(&identity.email));
+    format!("[user]\n\tname = {name}\n\temail = {email}\n")
 }
 
 /// A value as git's configuration files have it.

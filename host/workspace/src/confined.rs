@@ -153,7 +153,7 @@ impl Confined {
 /// How a run ended, and which hosts it, or one beside it, was refused meanwhile.
 pub(crate) struct Ran {
     pub(crate) ended: Finished,
-    refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
 }
 
 impl Ran {

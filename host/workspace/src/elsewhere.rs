@@ -46,16 +46,21 @@ impl Elsewhere {
         scratch.absorb_objects(clone).await?;
         // What was kept of this session is no less left.
         let kept = main.refs(&refs::session(session)).await?;
-        if let Some(more) = named.len().checked_sub(MOST_LOOKED_AT) {
-            named.truncate(MOST_LOOKED_AT);
-            beyond += more;
-        }
+        let mut own = Vec::new();
         for (left, tip) in named {
             // A branch of the executor's may be at a commit that it was given, and is no less the executor's.
             let is_given = !matches!(left, Left::Branch(_))
                 && !kept.iter().any(|(_, commit)| *commit == tip)
                 && main.has(&tip).await?;
-            let Some(tip) = scratch.commit_of(&tip).await?.filter(|_| !is_given) else { continue };
+            own.extend((!is_given).then_some((left, tip)));
+        }
+        let mut named = own;
+        if let Some(more) = named.len().checked_sub(MOST_LOOKED_AT) {
+            named.truncate(MOST_LOOKED_AT);
+            beyond += more;
+        }
+        for (left, tip) in named {
+            let Some(tip) = scratch.commit_of(&tip).await? else { continue };
             if found.iter().any(|(_, other)| *other == tip) {
                 continue;
             }

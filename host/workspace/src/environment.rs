@@ -3,9 +3,13 @@
 use cyrus_sandbox::{AbsolutePath, HomeSeed};
 use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
-/// What a fetch from a remote needs besides the user's git configuration: an ssh agent, a proxy, certificates.
-const NETWORK: [&str; 11] = [
+/// What a fetch from a remote needs besides the user's git configuration: an ssh agent, how ssh is run, a proxy,
+/// certificates.
+const NETWORK: [&str; 14] = [
     "SSH_AUTH_SOCK",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH",
+    "GIT_SSH_VARIANT",
     "https_proxy",
     "HTTPS_PROXY",
     "all_proxy",

@@ -76,6 +76,7 @@ const RUNNERS: &[Row] = &[
     row("dotnet", r"^(?:Passed|Failed): (?<n1>\d+)$"),
     row("dotnet", r"^No test (?<none>)(is available in|matches the given testcase filter)"),
     row("ctest", r"^\d+% tests passed, \d+ tests failed out of (?<n1>\d+)$"),
+    row("ctest", r"^100% tests passed out of (?<n1>\d+)$"),
     row("ctest", r"^No tests were found!!!(?<none>)$"),
     row("deno", r"^(?:ok|FAILED) \| (?<n1>\d+) passed(?: \(.*?\))? \| (?<n2>\d+) failed"),
     row("bun", r"^Ran (?<n1>\d+) tests? across \d+ files?\."),

@@ -114,6 +114,7 @@ mod elsewhere;
 mod environment;
 mod error;
 mod executed;
+mod failing;
 mod failures;
 mod filters;
 mod findings;

@@ -25,6 +25,7 @@ use crate::{
     user::Identity,
 };
 use cyrus_core::{WorkspaceError, WorkspaceSpec};
+use cyrus_sandbox::HomeSeed;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -133,6 +134,16 @@ impl Site<'_> {
         [root, home, tmp].iter().try_for_each(|path| private_dir(path))
     }
 
+    /// Has git in the home know who the user is, as it does at the user's: tests make repositories, and commit in them.
+    pub(crate) fn introduce(&self) -> Result<(), WorkspaceError> {
+        if *self.identity == Identity::default() {
+            return Ok(());
+        }
+        let home = self.place().home;
+        let seed = HomeSeed::default().file(".gitconfig", clone::user_section(self.identity));
+        seed.plant(&home).map_err(io("cannot write in", &home))
+    }
+
     /// Removes the tree of the last check.
     pub(crate) async fn remove(&self) -> Result<(), WorkspaceError> {
         let task = self.task.clone();
@@ -181,6 +192,7 @@ impl Site<'_> {
     /// Runs the set-up and keeps what it leaves.
     async fn prepare(&self, kept: PathBuf) -> Result<Prepared, WorkspaceError> {
         self.clear().await?;
+        self.introduce()?;
         let included = self.write(self.base, None).await?;
         let under_way = self.task.scratch("prepared-")?;
         let (new, check) = (under_way.path().join("new"), self.task.check_dir());

@@ -161,8 +161,10 @@ impl Stage<'_> {
             Err(error) if must_succeed => Err(error),
             Err(error) => {
                 let WorkspaceSpec { session, task, .. } = self.spec;
-                tracing::warn!(%session, %task, %error, "the task goes on without its set-up");
-                let _ = writeln!(all.said, "{error}");
+                let said = error.to_string();
+                let first = said.lines().next().unwrap_or_default();
+                tracing::warn!(%session, %task, "the work goes on without its set-up: {first}");
+                let _ = writeln!(all.said, "{said}");
                 all.failed = true;
                 Ok(())
             }

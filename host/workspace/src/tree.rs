@@ -93,6 +93,7 @@ impl Trees<'_> {
             prepared.lay("tree", &place.root).await?;
             prepared.lay("home", &place.home).await?;
         }
+        site.introduce()?;
         site.write(commit, prepared.is_some().then_some(site.base)).await?;
         self.bring_lfs().await?;
         self.protect(commit).await?;

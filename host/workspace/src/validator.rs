@@ -1,10 +1,11 @@
 use crate::{
-    baseline::{self, Baseline, Run, SetUpCommands},
+    baseline::{self, Baseline, Lack, Run, SetUpCommands},
     confined::{Confined, Order},
     definitions::Definitions,
     detect::{self, Detected},
     diff::{Change, Mode},
     executed::{executed, runs_no_tests},
+    failing::failing,
     failures::{failed_tests, missing},
     filters::{self, Unfiltered},
     findings::{Examination, finding},
@@ -49,6 +50,9 @@ const ALSO_ON_BASE: &str =
 
 /// The code of a check that passed and ran no test, where it runs some on the base commit.
 const NO_TESTS: &str = "no-tests-executed";
+
+/// The code of a check that passed and says that tests failed.
+const TESTS_FAILED: &str = "tests-failed";
 
 /// The code of a check that fails as it does on the base commit, where that stops the work.
 const FAILS_ON_BASE: &str = cyrus_core::FAILS_ON_BASE;
@@ -162,12 +166,14 @@ impl CommandValidator {
                 .as_ref()
                 .map(|reported| reported.executed)
                 .or_else(|| executed(&printed)),
+            failing: failing(&printed),
             failed: if ended.success() {
                 BTreeSet::default()
             } else {
                 failed_tests(&printed, failed)
             },
             missing: if ended.success() { None } else { missing(&printed) },
+            refused: ran.refused.clone(),
         };
         let report = CheckReport {
             check: check.clone(),
@@ -202,6 +208,31 @@ impl CommandValidator {
                 command: Some(command.clone()),
                 output: Some(report.output.clone()),
                 ..finding(NO_TESTS, message, None, None)
+            }
+        }))
+    }
+
+    /// What is to be found of a check that passed and says that tests failed, more than it says of the base commit.
+    async fn hidden_failures(
+        &self,
+        trees: &Trees<'_>,
+        report: &CheckReport,
+        run: &Run,
+    ) -> Result<Option<Finding>, WorkspaceError> {
+        let Check { command, origin, .. } = &report.check;
+        if !origin.can_validate() || !report.passed || run.failing == 0 {
+            return Ok(None);
+        }
+        let before = self.on_base(trees, &report.check).await?.failing;
+        let more = run.failing.saturating_sub(before);
+        Ok((more > 0).then(|| {
+            let message = format!(
+                "`{command}` ended with 0, and says that {more} of its tests failed that do not fail on the base commit"
+            );
+            Finding {
+                command: Some(command.clone()),
+                output: Some(report.output.clone()),
+                ..finding(TESTS_FAILED, message, None, None)
             }
         }))
     }
@@ -323,6 +354,7 @@ impl CommandValidator {
         &self,
         trees: &Trees<'_>,
         reports: &[CheckReport],
+        runs: &[Run],
     ) -> Result<Option<String>, WorkspaceError> {
         if !reports.iter().any(CheckReport::fails_as_before) {
             return Ok(None);
@@ -337,11 +369,16 @@ impl CommandValidator {
             SetUpCommands::Suggested(found.collect())
         };
         let modules = trees.site.main.submodules(trees.site.base).await?;
-        let modules: Vec<_> =
+        let submodules =
             modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+        let prepared = trees.site.prepared().await?;
+        let failure = prepared.filter(|prepared| prepared.set_up.failed);
+        let failure = failure.map(|prepared| ending(&prepared.set_up.said));
+        let lack = Lack { set_up, failure, submodules };
         let said: Vec<_> = reports
             .iter()
-            .filter_map(|report| baseline::explain(report, &set_up, &modules))
+            .zip(runs)
+            .filter_map(|(report, run)| baseline::explain(report, run, &lack))
             .collect();
         Ok(Some(said.join("; ")))
     }
@@ -361,7 +398,7 @@ impl CommandValidator {
             // What the checks say of it they say of the base commit.
             return Ok(ValidationReport::new(Vec::new(), findings));
         }
-        let (mut reports, mut refused) = (Vec::new(), Vec::new());
+        let (mut reports, mut runs, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut carried = Vec::new();
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
@@ -429,9 +466,11 @@ impl CommandValidator {
             observer.on_event(report.clone().into());
             findings.extend(failure(&report));
             findings.extend(self.no_tests(trees, &report).await?);
+            findings.extend(self.hidden_failures(trees, &report, &run).await?);
             reports.push(report);
+            runs.push(run);
         }
-        let as_before = self.as_before(trees, &reports).await?;
+        let as_before = self.as_before(trees, &reports, &runs).await?;
         let mut report =
             ValidationReport { refused, carried, ..ValidationReport::new(reports, findings) };
         if let Some(message) = as_before {
@@ -490,6 +529,16 @@ impl Validator for CommandValidator {
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };
         report.and_then(|report| removed.map(|()| report))
     }
+}
+
+/// The last lines of what was printed, as one.
+fn ending(said: &str) -> String {
+    const LINES: usize = 6;
+    const LONGEST: usize = 400;
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let text = lines[lines.len().saturating_sub(LINES)..].join(" | ");
+    let from = text.char_indices().rev().nth(LONGEST - 1).map_or(0, |(at, _)| at);
+    text[from..].to_owned()
 }
 
 /// The variables of an activated virtual environment whose programs are here.

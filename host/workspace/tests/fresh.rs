@@ -78,7 +78,8 @@ async fn what_an_executor_leaves_beside_its_commit_is_not_there() {
     world.write(&prepared.workspace.home, &[(".profile", "exit 9\n")]);
     world.write(prepared.workspace.home.join("tmp"), &[("left", "x\n")]);
     let list = check(
-        "sh test.sh; find . -path ./.git -prune -o -type f -print | sort; find $HOME $TMPDIR -type f",
+        "sh test.sh; find . -path ./.git -prune -o -type f -print | sort; \
+         find $HOME $TMPDIR -type f ! -name .gitconfig",
     );
     let report = validate(&world, &prepared, &[list]).await;
     // The clone's own list of what is ignored does not count: that file is in the commit.
@@ -109,12 +110,40 @@ async fn no_check_changes_what_the_next_one_runs() {
     );
     let clean = check(
         "sh test.sh || echo still wrong; ls; git config core.hooksPath; \
-         find \"$HOME\" \"$TMPDIR\" ../left -type f 2>/dev/null; true",
+         find \"$HOME\" \"$TMPDIR\" ../left -type f ! -name .gitconfig 2>/dev/null; true",
     );
     let report = validate(&world, &prepared, &[spoil, clean]).await;
     let expected = ["spoilt", "still wrong\nREADME.md\nresult\nsrc\ntest.sh"];
     assert_eq!(outputs(&report), expected);
     assert!(!prepared.workspace.root.join("untracked").exists(), "nor the executor's clone");
+}
+
+#[tokio::test]
+async fn git_in_a_check_knows_who_the_user_is() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    let tests = "git init -q \"$TMPDIR/r\" && cd \"$TMPDIR/r\" && git commit -q --allow-empty -m x && git log -1 --format=%an";
+    let report = validate(&world, &prepared, &[check(tests)]).await;
+    assert_eq!(outputs(&report), ["Ada"]);
+}
+
+#[tokio::test]
+async fn a_check_that_passes_and_says_that_tests_failed_is_a_finding() {
+    let base = "echo '1 failed, 1 passed in 0.01s'; exit 0\n";
+    for (before, after, expected) in [
+        ("echo '2 passed in 0.01s'\n", base, &["tests-failed"][..]),
+        (base, base, &[]),
+        (base, "echo '2 failed, 1 passed in 0.01s'\n", &["tests-failed"]),
+        (base, "echo '2 passed in 0.01s'\n", &[]),
+    ] {
+        let world = World::new();
+        world.commit("main", &[("tests", before)]);
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[("tests", after), ("new", "x\n")]);
+        let report = validate(&world, &prepared, &[check("sh tests | cat")]).await;
+        assert_eq!(codes(&report), expected, "{before} {after}");
+    }
 }
 
 #[tokio::test]

@@ -187,7 +187,8 @@ impl Transcript {
     fn init(&mut self, init: &Init) -> Vec<Event> {
         self.began = true;
         let Init { session_id, model, version, broken_servers } = init;
-        let began = format!("Claude Code {version} with {model}, session {session_id}");
+        let with = if model.is_empty() { String::new() } else { format!(" with {model}") };
+        let began = format!("Claude Code {version}{with}, session {session_id}");
         let broken = broken_servers.iter().map(|(name, status)| {
             Event::warning(
                 "mcp-server",

@@ -51,6 +51,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) begins_session: bool,
 }
 
+/// Reasons for which the last answer of a run ends before the work does: <https://docs.claude.com/en/api/handling-stop-reasons>.
+const UNFINISHED: [&str; 4] =
+    ["max_tokens", "tool_use", "pause_turn", "model_context_window_exceeded"];
+
 impl Evidence<'_> {
     /// The outcome of a run that ended by itself.
     pub(crate) fn judge(&self) -> Result<ExecutionResult> {
@@ -66,6 +70,11 @@ impl Evidence<'_> {
         if result.stop_reason == "refusal" {
             let said = said(result, self.transcript);
             return Err(self.with_rest(Error::refused(format!("the model declined: {said}"))));
+        }
+        if UNFINISHED.contains(&result.stop_reason.as_str()) {
+            let (reason, said) = (&result.stop_reason, said(result, self.transcript));
+            let message = format!("the model's answer was cut off ({reason}): {said}");
+            return Err(self.with_rest(Error::failed(message)));
         }
         if self.wants_structured && result.structured.is_none() {
             let message =

@@ -77,12 +77,21 @@ async fn look(host: &Host, args: &[&str]) -> Result<String> {
     Ok(output)
 }
 
-/// `2.1.330` of `2.1.330 (Claude Code)`.
+/// `2.1.330` of `2.1.330 (Claude Code)`. A wrapper may say more before it, and show it in colours.
 fn version(output: &str) -> Option<&str> {
-    let word = output.split_whitespace().next()?;
-    let numbers: Vec<&str> = word.split('.').collect();
-    let good = numbers.len() >= 3 && numbers[0].parse::<u32>().is_ok();
-    good.then_some(word)
+    fn first(line: &str) -> Option<&str> {
+        // A colour is `ESC [`, numbers, `m`; there is no other `m` before a version.
+        let plain = line.split('\u{1b}').map(|part| match part.split_once('m') {
+            Some((code, rest)) if code.starts_with('[') => rest,
+            _ => part,
+        });
+        let mut words = plain.flat_map(str::split_whitespace);
+        let word = words.next()?;
+        let numbers: Vec<&str> = word.split('.').collect();
+        let good = numbers.len() >= 3 && numbers[0].parse::<u32>().is_ok();
+        good.then_some(word)
+    }
+    output.lines().find_map(first)
 }
 
 fn login(output: &str) -> Login {
@@ -101,6 +110,11 @@ mod tests {
     #[test]
     fn reads_what_claude_says_of_itself() {
         assert_eq!(version("2.1.330 (Claude Code)\n"), Some("2.1.330"));
+        assert_eq!(
+            version("Now using node v20.11.0 (npm)\n2.1.330 (Claude Code)\n"),
+            Some("2.1.330")
+        );
+        assert_eq!(version("\u{1b}[1m2.1.330\u{1b}[22m (Claude Code)\n"), Some("2.1.330"));
         assert_eq!(version("claude 2"), None);
         assert_eq!(version(""), None);
         let status = "{\n  \"loggedIn\": true,\n  \"authMethod\": \"api_key\"\n}\n";

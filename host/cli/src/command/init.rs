@@ -13,6 +13,7 @@ use cyrus_core::{
 use cyrus_executor::Line;
 use cyrus_sandbox::AbsolutePath;
 use cyrus_workspace::{Suggestion, Tried};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -150,13 +151,31 @@ impl Script {
         }
         let directory = app.home_directory().join("state");
         fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-        let mut file = tempfile::Builder::new().prefix("set-up-").tempfile_in(directory)?;
+        remove_left(&directory);
+        let mut file = tempfile::Builder::new().prefix(SCRIPT).tempfile_in(directory)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.write_all(trial_text(set_up).as_bytes())?;
         Ok(Self(Some(file)))
     }
 
     fn path(&self) -> Result<Option<AbsolutePath>> {
         Ok(self.0.as_ref().map(|file| AbsolutePath::parse(file.path())).transpose()?)
+    }
+}
+
+/// How the names of scripts of tries begin.
+const SCRIPT: &str = "set-up-";
+
+/// Removes the scripts of tries whose process has ended: an interrupted one removes nothing.
+fn remove_left(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_script = entry.file_name().as_encoded_bytes().starts_with(SCRIPT.as_bytes());
+        if is_script
+            && let Ok(file) = fs::File::open(entry.path())
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -249,6 +268,20 @@ fn replace(file: &Path, text: &str, mode: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scripts_of_tries_that_ended_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for name in ["set-up-left", "set-up-held", "other"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let held = fs::File::open(at("set-up-held")).unwrap();
+        flock(&held, FlockOperation::LockExclusive).unwrap();
+        remove_left(place.path());
+        let is_there = ["set-up-left", "set-up-held", "other"].map(|name| at(name).exists());
+        assert_eq!(is_there, [false, true, true]);
+    }
 
     #[test]
     fn the_command_that_failed_is_named() {

@@ -170,7 +170,7 @@ fn chosen(task: &TaskId, receipt: &Receipt) -> Vec<String> {
         Some(executor) => {
             vec![format!("  {task}: {executor} has it ({})", piece(&receipt.because))]
         }
-        None => vec![format!("  {task}: nobody can have it now ({})", piece(&receipt.because))],
+        None => vec![format!("  {task}: {}", piece(&receipt.because))],
     }
 }
 

@@ -2,8 +2,8 @@
 
 use cyrus_executor::Line;
 use std::{
-    fmt,
-    io::{IsTerminal as _, stderr},
+    env, fmt,
+    io::{self, IsTerminal as _, Write, stderr},
 };
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
@@ -26,10 +26,30 @@ pub(crate) fn start_log(verbose: u8) {
     let filter = EnvFilter::try_from_env("CYRUS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
+        .with_writer(|| Lossy)
+        .with_ansi(stderr().is_terminal() && takes_colours(|name| env::var(name).ok()))
         .event_format(OneLine)
         .init();
+}
+
+/// Standard error. A line that cannot be written is lost, and the work goes on.
+struct Lossy;
+
+impl Write for Lossy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the user's terminal is to show colours: <https://no-color.org>, and not on one that has none.
+fn takes_colours(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Each event is a time, a level, and a message with its fields as one [`Line`]: what is logged of text from outside
@@ -71,22 +91,35 @@ fn colour(level: Level) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        io::Write,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend(bytes);
             Ok(bytes.len())
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_take_them() {
+        for (variables, expected) in [
+            (&[][..], true),
+            (&[("TERM", "xterm"), ("NO_COLOR", "")], true),
+            (&[("NO_COLOR", "1")], false),
+            (&[("TERM", "dumb")], false),
+        ] {
+            let of = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(takes_colours(of), expected, "{variables:?}");
         }
     }
 

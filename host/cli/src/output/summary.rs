@@ -73,6 +73,13 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
     if report.outcome == SessionOutcome::Paused {
         add_line!(lines, "  go on     cyrus session resume {}", report.session);
     }
+    if matches!(report.outcome, SessionOutcome::Rejected | SessionOutcome::Failed) {
+        let id = &report.session;
+        add_line!(
+            lines,
+            "  go on     cyrus session retry {id} has it worked on again, cyrus session recheck {id} checks it again"
+        );
+    }
     lines
 }
 
@@ -122,6 +129,7 @@ fn total_cost(executions: &[Arc<ExecutionReport>]) -> String {
     let costs: Vec<Cost> = executions.iter().filter_map(|execution| execution.cost).collect();
     let total: MicroUsd = costs.iter().map(|cost| cost.amount).sum();
     match costs.iter().any(|cost| cost.source == CostSource::Estimated) {
+        _ if executions.is_empty() => total.to_string(),
         _ if costs.is_empty() => "cost not known".to_owned(),
         true => format!("about {total}"),
         false => total.to_string(),

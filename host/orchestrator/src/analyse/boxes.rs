@@ -3,6 +3,7 @@
 
 use super::outline::{What, is_like_box, outline};
 use cyrus_core::form::{self, Section};
+use cyrus_executor::text::is_issue_key;
 use std::collections::BTreeMap;
 
 /// The most titles that a note names.
@@ -157,6 +158,10 @@ impl Boxes {
         // What stands under a statement is part of it.
         let mut under: Option<usize> = None;
         for item in &list.items {
+            if is_reference(item.text) {
+                self.leave(title(), Because::References);
+                continue;
+            }
             if under.is_some_and(|indent| item.indent > indent) {
                 continue;
             }
@@ -216,9 +221,16 @@ fn judge(list: &List<'_>, is_form: bool) -> Option<Because> {
     None
 }
 
-/// Whether an item is nothing but the number or the address of another issue.
+/// Whether an item is nothing but the number, the address or a link of another issue.
 fn is_reference(text: &str) -> bool {
     let text = text.trim().trim_end_matches(['.', ',']);
+    // `[ENG-12](https://…)` is what its address is.
+    let text = match text.strip_prefix('[').and_then(|text| text.split_once("](")) {
+        Some((shown, address)) if is_issue_key(shown) || is_reference(shown) => {
+            address.strip_suffix(')').unwrap_or(address)
+        }
+        _ => text,
+    };
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let address = text.starts_with("https://") && !text.contains(char::is_whitespace);
     let named = text

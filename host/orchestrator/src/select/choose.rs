@@ -257,6 +257,6 @@ impl<'a> Choice<'a> {
             (None, Some(rule)) => format!("rule {} of `selection.rules` applies", rule.number),
             (None, None) => self.row.because.to_owned(),
         };
-        if somebody { decided } else { format!("{decided}; nobody can have the task now") }
+        if somebody { decided } else { format!("no executor can have it now ({decided})") }
     }
 }

@@ -201,8 +201,9 @@ async fn verdict(
             let task = board.task(task);
             task.is_some_and(|task| matches!(task.planned.origin, TaskOrigin::Review { .. }))
         };
-        let mut found = board.executions().filter(|record| same && !is_review(&record.task));
-        found.find(of_head).and_then(|record| record.verdict.clone())
+        let found = board.executions().filter(|record| same && !is_review(&record.task));
+        // A later attempt may have come to the same commit, and its checks to something else.
+        found.filter(of_head).filter_map(|record| record.verdict.clone()).last()
     };
     let report = match known {
         Some(report) => report,

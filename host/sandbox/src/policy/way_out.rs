@@ -23,8 +23,13 @@ pub trait WayOut: fmt::Debug + Send + Sync {
 /// What is not sent to the proxy.
 const DIRECT: &str = "localhost,.localhost,127.0.0.1,127.0.0.0/8,0.0.0.0,::1";
 
+/// Options of the tools that download what a Java project needs.
+const JAVA_TOOLS: [&str; 5] =
+    ["JAVA_OPTS", "MAVEN_OPTS", "GRADLE_OPTS", "SBT_OPTS", "CLJ_JVM_OPTS"];
+
 /// The variables by which programs find an HTTP proxy on a loopback port. Some know the small spelling only, some the
-/// other; Node needs to be asked, and Java has properties of its own.
+/// other; Node needs to be asked, and Java has properties of its own. The tools that download get these: what names them
+/// to each Java (`JAVA_TOOL_OPTIONS`) has each say so on standard error, which tests compare.
 pub(crate) fn proxy_variables(port: u16) -> Vec<(OsString, OsString)> {
     let proxy = format!("http://127.0.0.1:{port}");
     let java = format!(
@@ -37,13 +42,11 @@ pub(crate) fn proxy_variables(port: u16) -> Vec<(OsString, OsString)> {
             variables.push((name.into(), proxy.clone().into()));
         }
     }
-    for (name, value) in [
-        ("no_proxy", DIRECT),
-        ("NO_PROXY", DIRECT),
-        ("NODE_USE_ENV_PROXY", "1"),
-        ("JAVA_TOOL_OPTIONS", java.as_str()),
-    ] {
+    for (name, value) in [("no_proxy", DIRECT), ("NO_PROXY", DIRECT), ("NODE_USE_ENV_PROXY", "1")] {
         variables.push((name.into(), value.into()));
+    }
+    for name in JAVA_TOOLS {
+        variables.push((name.into(), java.clone().into()));
     }
     variables
 }
@@ -63,6 +66,7 @@ mod tests {
             assert_eq!(of(name), "http://127.0.0.1:3128");
         }
         assert_eq!(of("NO_PROXY"), of("no_proxy"));
-        assert!(of("JAVA_TOOL_OPTIONS").contains("-Dhttps.proxyPort=3128"));
+        assert!(of("MAVEN_OPTS").contains("-Dhttps.proxyPort=3128"));
+        assert!(!variables.iter().any(|(name, _)| name == "JAVA_TOOL_OPTIONS"));
     }
 }

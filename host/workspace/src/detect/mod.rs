@@ -214,7 +214,7 @@ pub(crate) fn says_something(name: &str, is_directory: bool) -> Option<bool> {
 /// Whether projects are looked for in this directory.
 pub(crate) fn is_looked_into(directory: &str) -> bool {
     let plain = |part: &str| !part.starts_with('.') && !is_not_looked_into(part);
-    let nameable = |c: char| c.is_ascii_alphanumeric() || " ._-/+@".contains(c);
+    let nameable = |c: char| c.is_alphanumeric() || " ._-/+@".contains(c);
     directory.is_empty()
         || directory.split('/').count() <= DEPTH
             && directory.chars().all(nameable)
@@ -284,8 +284,10 @@ fn placed_command(directory: &str, command: &str, file: &str) -> Detected {
     if directory.is_empty() {
         return Detected { command: command.to_owned(), file: file.to_owned() };
     }
-    let place =
-        if directory.contains(' ') { format!("'{directory}'") } else { directory.to_owned() };
+    // An option is none behind its directory.
+    let named =
+        if directory.starts_with('-') { format!("./{directory}") } else { directory.into() };
+    let place = if named.contains(' ') { format!("'{named}'") } else { named };
     Detected { command: format!("cd {place} && {command}"), file: format!("{directory}/{file}") }
 }
 

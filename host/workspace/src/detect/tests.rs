@@ -221,6 +221,10 @@ fn a_project_below_is_checked_where_nothing_above_covers_it() {
         ),
         (&[("go.mod", ""), ("tools/go.mod", "")], &["go test ./...", "cd tools && go test ./..."]),
         (&[("my app/package.json", TEST)], &["cd 'my app' && npm test"]),
+        (&[("-web/package.json", TEST)], &["cd ./-web && npm test"]),
+        (&[("-my app/package.json", TEST)], &["cd './-my app' && npm test"]),
+        (&[("büro/package.json", TEST)], &["cd büro && npm test"]),
+        (&[("$(id)/package.json", TEST)], &[]),
         (&[("a;b/package.json", TEST), ("a/b/c/d/e/package.json", TEST)], &[]),
     ];
     for (files, expected) in rows {

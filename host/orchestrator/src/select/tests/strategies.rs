@@ -64,7 +64,7 @@ fn strategy_row_cloud_only_without_a_fallback_waits_and_says_so() {
     all[1].ready = Err("there is no token".into());
     let receipt = World::default().select(&task("builder"), &policy, &all);
     assert_eq!(receipt.chosen, None);
-    assert_eq!(receipt.because, "executors in the cloud only; nobody can have the task now");
+    assert_eq!(receipt.because, "no executor can have it now (executors in the cloud only)");
     let out: Vec<_> = receipt.considered.iter().filter_map(|line| line.excluded.clone()).collect();
     let why = "there is no token".to_owned();
     assert_eq!(
