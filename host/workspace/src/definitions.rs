@@ -31,7 +31,7 @@ use cyrus_core::{Check, CommandOrigin, WorkspaceError};
 use files::{Counts, Files, New};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fs,
     io::Write as _,
@@ -96,6 +96,7 @@ impl Definitions {
         let mut files = Files::new(main.files(base).await?.iter().cloned(), &links, checks);
         make::follow(main, base, &mut files, &links).await?;
         follow_packages(main, base, &mut files).await?;
+        follow_scripts(main, base, &mut files).await?;
         let mut brought = Vec::new();
         for change in changes {
             let is_deleted = change.is_deleted();
@@ -219,6 +220,35 @@ impl Definitions {
 /// How many packages are read.
 const PACKAGES: usize = 500;
 
+/// How many scripts are read, and how long each may be, in bytes.
+const SCRIPTS: usize = 500;
+const SCRIPT_BYTES: usize = 1 << 20;
+
+/// What scripts of a shell run and read counts as what runs them does.
+async fn follow_scripts(
+    main: &Main,
+    base: &ObjectId,
+    files: &mut Files,
+) -> Result<(), WorkspaceError> {
+    let mut read = BTreeSet::new();
+    while read.len() < SCRIPTS {
+        let Some(path) = files.scripts().into_iter().find(|path| !read.contains(path)) else {
+            break;
+        };
+        let content = main.file(base, &path).await?.unwrap_or_default();
+        if content.len() <= SCRIPT_BYTES
+            && let Ok(text) = str::from_utf8(&content)
+        {
+            files.add_script(&path, text);
+        }
+        read.insert(path);
+    }
+    Ok(())
+}
+
+/// The longest manifest that is read, in bytes. A longer one is the base's whole, where it was changed.
+const MANIFEST_BYTES: usize = 4 << 20;
+
 /// What the scripts of the base's packages run of its files counts as what a check's command runs.
 async fn follow_packages(
     main: &Main,
@@ -229,6 +259,7 @@ async fn follow_packages(
         let package: Value = main
             .file(base, &path)
             .await?
+            .filter(|text| text.len() <= MANIFEST_BYTES)
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
         let scripts = package["scripts"].as_object().into_iter().flat_map(|all| all.values());
@@ -258,7 +289,10 @@ async fn script_of(
 
 /// A JSON file with some keys as another has them; `None` where they say the same. What cannot be read is replaced whole.
 fn with_keys_of(before: &[u8], after: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
-    let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok().filter(Value::is_object);
+    let read = |text: &[u8]| {
+        let text = Some(text).filter(|text| text.len() <= MANIFEST_BYTES)?;
+        serde_json::from_slice::<Value>(text).ok().filter(Value::is_object)
+    };
     let (Some(old), Some(mut new)) = (read(before), read(after)) else {
         return (before != after).then(|| before.to_vec());
     };

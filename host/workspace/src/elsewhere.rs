@@ -2,6 +2,8 @@
 //! at all, in a worktree of its own, or in its stash. Agents go away from the branch that they found, and come back.
 
 use crate::{
+    error::io,
+    include,
     object::ObjectId,
     refs,
     repository::Main,
@@ -11,7 +13,7 @@ use crate::{
 };
 use cyrus_core::{SessionId, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// How many are kept of one clone.
 const MOST: usize = 8;
@@ -103,10 +105,17 @@ impl Elsewhere {
         opened: &Opened,
         spec: &WorkspaceSpec,
         result: &ObjectId,
+        included: &BTreeSet<Vec<u8>>,
     ) -> Result<Vec<String>, WorkspaceError> {
         let mut notes = Vec::new();
         for (number, (left, tip)) in self.found.iter().filter(|(_, tip)| tip != result).enumerate()
         {
+            if let Some(name) = users_file(scratch, opened, tip, included).await? {
+                notes.push(format!(
+                    "commits on {left} of the executor's clone are not kept: they hold `{name}`, which was copied from the user's working tree"
+                ));
+                continue;
+            }
             scratch.hand_over(&opened.main.objects, &opened.start, tip).await?;
             let kept = refs::left(&spec.session, &spec.task, number + 1);
             opened.main.keep(&kept, tip).await?;
@@ -122,4 +131,31 @@ impl Elsewhere {
         }
         Ok(notes)
     }
+}
+
+/// The name of a file of the user's that a commit on the way from the start to this one holds, by its path or by its
+/// content.
+async fn users_file(
+    scratch: &Scratch,
+    opened: &Opened,
+    tip: &ObjectId,
+    included: &BTreeSet<Vec<u8>>,
+) -> Result<Option<String>, WorkspaceError> {
+    if included.is_empty() {
+        return Ok(None);
+    }
+    let forms = tempfile::TempDir::new_in(scratch.path());
+    let forms = forms.map_err(io("cannot make a directory in", scratch.path()))?;
+    let own = include::objects(scratch.git(), &opened.main, included, forms.path()).await?;
+    let call = scratch.call(&["rev-list", "--objects"]).arg(tip.as_str());
+    let listed = scratch.git().output(call.arg(format!("^{}", opened.start))).await?;
+    let holds = |line: &[u8]| {
+        let at = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+        let object = ObjectId::parse(&String::from_utf8_lossy(&line[..at]));
+        let path = line.get(at + 1..).unwrap_or_default();
+        let known = object.and_then(|object| own.get(&object).cloned());
+        known.or_else(|| included.get(path).cloned())
+    };
+    let found = listed.split(|byte| *byte == b'\n').find_map(holds);
+    Ok(found.map(|name| Line::new(String::from_utf8_lossy(&name)).to_string()))
 }

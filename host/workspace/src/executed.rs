@@ -52,6 +52,7 @@ const RUNNERS: &[Row] = &[
     row("vitest", r"^(No test files found|Tests\s+no tests)(?<none>)"),
     row("mocha, playwright", r"^(?<n1>\d+) (passing|passed|failing|failed)( \([\d.]+m?s\))?$"),
     row("node", r"^(?:#|ℹ) (?:pass|fail) +(?<n1>\d+)$"),
+    row("tap skips", r"^# (?:skip|skipped) +(?<s1>\d+)$"),
     row("tap", r"^1\.\.0(?<none>)( .*)?$"),
     row("tap", r"^# tests +(?<n1>\d+)$"),
     row("tap", r"^(?:not )?ok \d+(?: - | )[^#]*$"),

@@ -85,6 +85,37 @@ pub(crate) async fn objects(
     objects.zip(asked).map(|(object, (_, name))| Ok((object?, name))).collect()
 }
 
+/// The shortest line that is looked for in a text, in bytes. A shorter one may stand there by chance.
+const SHORTEST: usize = 12;
+
+/// Those of these files of which a line, or the value of a variable, stands in a text.
+pub(crate) async fn quoted_in(
+    main: &Main,
+    names: &BTreeSet<Vec<u8>>,
+    text: String,
+) -> Result<Vec<String>, WorkspaceError> {
+    let Some(from) = main.working_tree().await?.map(Path::to_owned) else { return Ok(Vec::new()) };
+    let names = names.clone();
+    in_background("read the user's files", move || {
+        let is_quoted = |name: &&Vec<u8>| {
+            let file = from.join(Path::new(OsStr::from_bytes(name)));
+            let size = file.metadata().map_or(u64::MAX, |found| found.len());
+            let content = (size <= MAX_FORM_BYTES).then(|| fs::read(&file).ok()).flatten();
+            let content = content.unwrap_or_default();
+            String::from_utf8_lossy(&content).lines().any(|line| {
+                let line = line.trim();
+                let value = line.split_once('=').map_or("", |(_, value)| value);
+                [line, value.trim_matches(['"', '\'', ' '])]
+                    .iter()
+                    .any(|part| part.len() >= SHORTEST && text.contains(part))
+            })
+        };
+        let quoted = names.iter().filter(is_quoted);
+        Ok(quoted.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    })
+    .await
+}
+
 /// The largest file of which the forms are worked out, in bytes.
 const MAX_FORM_BYTES: u64 = 16 << 20;
 

@@ -11,6 +11,7 @@
 //! <state>/<session>/<task>/<token>/     0700
 //!     set-up                            that the set-up was run, and what it printed
 //!     left                              what the set-up left in the clone that is no work of the task
+//!     nested                            the repositories that the executor made inside of the clone
 //!     about                             the specification that the clone was made by
 //!     home/                             which files of the user's the programs were given, and what was in them
 //!     prepared/                         what the set-up left of the base, where it is of use to this task only
@@ -255,6 +256,11 @@ impl TaskDir {
     /// The ignored files of the user's that were copied into the clone, see [`crate::include`].
     pub(crate) fn included(&self) -> PathBuf {
         self.state.join("included")
+    }
+
+    /// The repositories that the executor made inside of the clone, see [`crate::nested`].
+    pub(crate) fn nested(&self) -> PathBuf {
+        self.state.join("nested")
     }
 
     /// Which clone this is: the [`WorkspaceSpec`] it was made by.

@@ -336,6 +336,17 @@ impl Main {
         self.git.text(call).await
     }
 
+    /// What the commits that one has and the other has not say of themselves: who made them, and their messages.
+    pub(crate) async fn said(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<String, WorkspaceError> {
+        let args = ["rev-list", "--no-commit-header", "--format=%an%n%ae%n%cn%n%ce%n%B"];
+        let call = self.over_result(&args).await?.arg(to.as_str()).arg(format!("^{from}"));
+        self.git.text(call).await
+    }
+
     /// The tree of a commit.
     pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
         let call =

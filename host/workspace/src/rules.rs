@@ -6,6 +6,8 @@
 //! | `too-large` | a task's result changes more files or lines than [`DiffRules`] allows |
 //! | `protected-path` | a path that [`DiffRules`] protects was changed |
 //! | `outside-workspace` | a symbolic link leads out of the repository or into a `.git`, by itself or through other links, and did not before; or files are in a repository inside of it that is no submodule |
+//! | `nested-repository` | the executor made a repository inside of its clone: nothing in it is in the result |
+//! | `ignored-file` | a new file is one that the repository has git ignore, so that tools may take it for what they make |
 //! | `in-set-up` | a path lies in a directory that the set-up makes, such as `node_modules` or `.venv` |
 //! | `conflict-marker` | a changed file has more of git's conflict markers than it had, or a side of a conflict is left beside its place |
 //! | `one-sided` | a conflict was resolved by dropping all that one side did to a file, and no commit message names it |
@@ -26,6 +28,12 @@ pub(crate) const OUTSIDE_WORKSPACE: &str = "outside-workspace";
 
 /// The code of a result that brings what the set-up installs.
 pub(crate) const IN_SET_UP: &str = "in-set-up";
+
+/// The code of a result beside which a repository was made.
+pub(crate) const NESTED: &str = "nested-repository";
+
+/// The code of a result that brings what git ignores.
+pub(crate) const IGNORED: &str = "ignored-file";
 
 /// The code of a result with a file in the open that was to be encrypted.
 pub(crate) const UNFILTERED: &str = "unfiltered";

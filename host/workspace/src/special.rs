@@ -1,12 +1,13 @@
 //! Pipes, sockets and devices that a program left among the files of a clone. Git keeps none of them, and waits without an
 //! end where one has the name of a file that it reads in each directory, such as `.gitignore`. So they are taken away
-//! before git looks. No program of the clone runs any more.
+//! before git looks. Directories that their owner may not enter are opened, or nothing could be taken, and no program could
+//! start there. No program of the clone runs any more.
 
 use crate::error::in_background;
 use cyrus_core::WorkspaceError;
 use std::{
     fs,
-    os::unix::fs::FileTypeExt as _,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -31,10 +32,30 @@ pub(crate) async fn take_away(root: &Path) -> Result<Option<String>, WorkspaceEr
     )))
 }
 
+/// Opens a directory to its owner.
+pub(crate) async fn open(root: &Path) -> Result<(), WorkspaceError> {
+    let root = root.to_owned();
+    in_background("open the clone", move || {
+        enter(&root);
+        Ok(())
+    })
+    .await
+}
+
+/// Lets the owner of a directory, which is no link, look into it and write. Where that cannot be, what needs it says so.
+fn enter(directory: &Path) {
+    let Ok(found) = directory.symlink_metadata() else { return };
+    let mode = found.permissions().mode();
+    if found.is_dir() && mode & 0o700 != 0o700 {
+        let _ = fs::set_permissions(directory, fs::Permissions::from_mode(mode | 0o700));
+    }
+}
+
 /// What cannot be read is for git to say.
 fn remove(root: &Path) -> Vec<PathBuf> {
     let (mut gone, mut open) = (Vec::new(), vec![root.to_owned()]);
     while let Some(directory) = open.pop() {
+        enter(&directory);
         let Ok(entries) = fs::read_dir(&directory) else { continue };
         for entry in entries.flatten() {
             let Ok(kind) = entry.file_type() else { continue };
@@ -62,6 +83,27 @@ mod tests {
     use super::*;
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::os::unix::fs::symlink;
+
+    #[tokio::test]
+    async fn directories_are_opened_to_their_owner() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        let close = |path: &Path| {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        };
+        for name in ["a/b", "a", ""] {
+            close(&root.join(name));
+        }
+        take_away(&root).await.unwrap();
+        for name in ["", "a", "a/b"] {
+            let mode = root.join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{name}");
+        }
+        close(&root);
+        open(&root).await.unwrap();
+        assert_eq!(root.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
 
     #[tokio::test]
     async fn pipes_go_wherever_they_are_and_all_else_stays() {

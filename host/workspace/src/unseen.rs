@@ -37,23 +37,33 @@ const MADE: [&str; 16] = [
     ".tsbuildinfo",
 ];
 
+/// What is in no result.
+pub(crate) struct Unseen {
+    /// For people.
+    pub(crate) notes: Vec<String>,
+    /// The repositories that were made inside of the clone since its set-up, with a slash at the end.
+    pub(crate) repositories: Vec<String>,
+}
+
 /// Looks at the files of a clone. `since`: a file that was written when its set-up had ended. `included` are the user's.
-pub(crate) async fn notes(
+pub(crate) async fn find(
     scratch: &Scratch,
     (main, base): (&Main, &ObjectId),
     files: &Path,
     since: PathBuf,
-    included: BTreeSet<Vec<u8>>,
-) -> Result<Vec<String>, WorkspaceError> {
+    included: &BTreeSet<Vec<u8>>,
+) -> Result<Unseen, WorkspaceError> {
     let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
     let listed = scratch.git().output(scratch.over(files, &args)).await?;
     let args = ["ls-files", "-z", "--others", "--exclude-standard"];
     let others = scratch.git().run(scratch.over(files, &args)).await?;
     let modules = main.submodules(base).await?;
-    let files = files.to_owned();
+    let (files, included) = (files.to_owned(), included.clone());
     in_background("look at what is in no result", move || {
         let mut notes = Vec::new();
         let mut left = repositories(&others.stdout, &files);
+        let is_new = |name: &&String| is_since(&files.join(name).join(".git"), &since);
+        let repositories = left.iter().filter(is_new).cloned().collect();
         left.extend(closed(&others.stderr));
         if !left.is_empty() {
             notes.push(format!(
@@ -79,24 +89,28 @@ pub(crate) async fn notes(
                 some(&written)
             ));
         }
-        Ok(notes)
+        Ok(Unseen { notes, repositories })
     })
     .await
+}
+
+/// Whether something was made or changed since a file was written.
+fn is_since(path: &Path, since: &Path) -> bool {
+    let (Ok(found), Ok(since)) = (path.symlink_metadata(), since.metadata()) else { return false };
+    (found.ctime(), found.ctime_nsec()) > (since.mtime(), since.mtime_nsec())
 }
 
 /// The ignored files, one by one, that were made since then and that no tool makes again. Directories of which all is
 /// ignored are what tools build into.
 fn ignored(listed: &[u8], files: &Path, since: &Path, included: &BTreeSet<Vec<u8>>) -> Vec<String> {
-    let Ok(since) = since.metadata() else { return Vec::new() };
-    let since = (since.mtime(), since.mtime_nsec());
     let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty() && !name.ends_with(b"/"));
     let own = names.filter(|name| !included.contains(*name)).filter(|name| {
         let text = String::from_utf8_lossy(name).to_lowercase();
         !MADE.iter().any(|ending| text.ends_with(ending))
     });
     let new = own.filter(|name| {
-        let found = fs::symlink_metadata(files.join(OsStr::from_bytes(name)));
-        found.is_ok_and(|found| found.is_file() && (found.ctime(), found.ctime_nsec()) > since)
+        let path = files.join(OsStr::from_bytes(name));
+        path.symlink_metadata().is_ok_and(|found| found.is_file()) && is_since(&path, since)
     });
     new.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }

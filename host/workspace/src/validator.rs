@@ -1,6 +1,7 @@
 use crate::{
     baseline::{self, Baseline, Lack, Run, SetUpCommands},
     confined::{Confined, Order},
+    confinement::Confinement,
     definitions::Definitions,
     detect::{self, Detected},
     diff::{Change, Mode},
@@ -9,16 +10,19 @@ use crate::{
     failures::{failed_tests, missing},
     filters::{self, Unfiltered},
     findings::{Examination, finding},
-    git::Git,
+    git::{Call, Git},
     include,
     junit::Reports,
     layout::{Roots, TaskDir},
     links::Links,
-    listing,
+    listing, nested,
     object::ObjectId,
     prepared::{self, Site},
     repository::Main,
-    rules::{DiffRules, EMPTY_DIFF, IN_SET_UP, OUTSIDE_WORKSPACE, UNFILTERED, USERS_FILE},
+    rules::{
+        DiffRules, EMPTY_DIFF, IGNORED, IN_SET_UP, NESTED, OUTSIDE_WORKSPACE, UNFILTERED,
+        USERS_FILE,
+    },
     settings::WorkspaceSettings,
     setup,
     tree::{Tree, Trees},
@@ -290,6 +294,12 @@ impl CommandValidator {
             );
             findings.push(finding(IN_SET_UP, message, Some(&path), None));
         }
+        for repository in nested::read(&trees.site.task.nested())? {
+            let message = format!(
+                "`{repository}` is a repository of its own inside of this one, so nothing in it is in the result: remove its `.git` to have its files in the result, or remove it"
+            );
+            findings.push(finding(NESTED, message, Some(&repository), None));
+        }
         let included = include::read(&trees.site.task.included())?;
         for path in touched.intersection(&included) {
             let path = String::from_utf8_lossy(path);
@@ -300,6 +310,13 @@ impl CommandValidator {
         }
         if included.is_empty() {
             return Ok(findings);
+        }
+        let said = trees.site.main.said(trees.site.base, result).await?;
+        for name in include::quoted_in(trees.site.main, &included, said).await? {
+            let message = format!(
+                "a commit's message or author holds what is in `{name}`, which was copied from the user's working tree: make each such commit anew without it"
+            );
+            findings.push(finding(USERS_FILE, message, Some(&name), None));
         }
         trees.site.task.create()?;
         let scratch = trees.site.task.scratch("scratch-")?;
@@ -317,6 +334,55 @@ impl CommandValidator {
             }
         }
         Ok(findings)
+    }
+
+    /// The files of a result that are new and that the repository has git ignore: what builds and installers make, which
+    /// tools would take in place of what they make of the result. The tree is that of the result.
+    async fn ignored(
+        &self,
+        trees: &Trees<'_>,
+        tree: &Tree,
+        paths: &[Vec<u8>],
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        let base = trees.site.main.files(trees.site.base).await?;
+        let known: BTreeSet<&[u8]> = base.iter().map(String::as_bytes).collect();
+        let new = paths.iter().filter(|path| !known.contains(&path[..]));
+        // So that no name is taken for a pathspec with magic in it.
+        let names: Vec<u8> = new.flat_map(|path| [b"./", &path[..], b"\0"].concat()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call =
+            Call::new(&tree.place.root, &["check-ignore", "--no-index", "-v", "-z", "--stdin"])
+                .stdin(names)
+                .env("GIT_LITERAL_PATHSPECS", "0")
+                .confined(Confinement::only_limits());
+        let answer = self.git.run(call).await?;
+        let fields: Vec<_> = answer.stdout.split(|byte| *byte == 0).collect();
+        // A directory of which files are tracked all the same is one of sources: `lib/` for `src/lib/`.
+        let is_tracked = |path: &[u8]| {
+            let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+            let place = path[..end].strip_prefix(b"./").unwrap_or(&path[..end]);
+            let mut below = known.range(place..);
+            !place.is_empty() && below.next().is_some_and(|next| next.starts_with(place))
+        };
+        let ignored = fields.chunks_exact(4).filter(|found| {
+            // The user's own lists are not the repository's.
+            !found[0].starts_with(b".git/")
+                && !found[2].starts_with(b"!")
+                && !(found[2].ends_with(b"/") && is_tracked(found[3]))
+        });
+        Ok(ignored
+            .map(|found| {
+                let path = String::from_utf8_lossy(&found[3]).into_owned();
+                let path = path.strip_prefix("./").unwrap_or(&path);
+                let message = format!(
+                    "`{path}` is new, and `{}` has git ignore it: what builds and installers make is in no result, because tools take it for their own; take it out of the commits, or change what is ignored",
+                    String::from_utf8_lossy(found[0])
+                );
+                finding(IGNORED, message, Some(path), None)
+            })
+            .collect())
     }
 
     /// What is to be said of files that were to go through a filter, which none does here.
@@ -432,6 +498,9 @@ impl CommandValidator {
             }
             observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
             let mut tree = trees.fresh(&result).await?;
+            if reports.is_empty() {
+                findings.extend(self.ignored(trees, &tree, &paths).await?);
+            }
             carried = trees.carry(&result, &self.checks.carry).await?;
             if carried
                 .iter()

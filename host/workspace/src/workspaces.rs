@@ -7,9 +7,10 @@ use crate::{
     error::{in_background, io},
     former,
     git::Git,
-    include,
+    history, include,
     layout::{Roots, TaskDir},
     leftovers::Leftovers,
+    nested,
     object::ObjectId,
     place::Place,
     prepared::{self, Prepared, Site},
@@ -291,8 +292,14 @@ impl GitWorkspaces {
         let tree = task.workspace();
         let special = special::take_away(&tree).await?;
         let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
-        let head = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
-        let parent = if scratch.is_ancestor(start, &head).await? { &head } else { start };
+        let own = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
+        let continues = scratch.is_ancestor(start, &own).await?;
+        let history::Taken { head, note } = if continues {
+            history::taken(&scratch, start, &own, identity).await?
+        } else {
+            history::Taken { head: own.clone(), note: None }
+        };
+        let parent = if continues { &head } else { start };
         let left = Leftovers::read(&task.left())?;
         let included = include::read(&task.included())?;
         let lfs_store = self.git.lfs_is_installed().then(|| main.lfs_store());
@@ -306,8 +313,11 @@ impl GitWorkspaces {
         };
         let Taken { tree: files, mut notes } = snapshot.take(left, &included).await?;
         notes.extend(special);
+        notes.extend(note);
         let since = task.set_up();
-        notes.extend(unseen::notes(&scratch, (main, base), &tree, since, included).await?);
+        let unseen = unseen::find(&scratch, (main, base), &tree, since, &included).await?;
+        nested::write(&unseen.repositories, &task.nested())?;
+        notes.extend(unseen.notes);
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
         let mut commit = if scratch.tree_of(parent).await? == files {
             parent.clone()
@@ -322,16 +332,24 @@ impl GitWorkspaces {
             &scratch,
             (main, &spec.session),
             &tree,
-            &[base, &head],
+            &[base, &own, &head],
             (start, &commit),
         )
         .await?;
+        let mut taken = commit.clone();
         if let Some((commits, note)) = elsewhere.result(start, &commit) {
             notes.push(note);
-            commit = commits;
+            taken.clone_from(&commits);
+            let history::Taken { head, note } =
+                history::taken(&scratch, start, &commits, identity).await?;
+            // What would become one commit is of a branch whose files are not there.
+            if head != *start {
+                notes.extend(note);
+                commit = head;
+            }
         }
         scratch.hand_over(&main.objects, start, &commit).await?;
-        notes.extend(elsewhere.keep(&scratch, opened, spec, &commit).await?);
+        notes.extend(elsewhere.keep(&scratch, opened, spec, &taken, &included).await?);
         Ok((commit, notes))
     }
 
@@ -384,6 +402,7 @@ impl GitWorkspaces {
         };
         dir.create()?;
         if dir.is_made() && dir.set_up().exists() {
+            special::open(&dir.workspace()).await?;
             return Ok(prepared(&Main::open(&self.git, &spec.base.path).await?));
         }
         let about = serde_json::to_vec(spec).unwrap_or_default();

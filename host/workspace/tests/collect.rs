@@ -207,6 +207,56 @@ async fn of_many_branches_a_few_are_kept_and_the_rest_is_named() {
     assert_eq!(more, 52, "{rest}");
 }
 
+/// The tags of the user's repository are in the clone, and are nothing that the executor left.
+#[tokio::test]
+async fn the_tags_of_the_repository_are_no_work() {
+    let world = World::new();
+    let script =
+        "for i in $(seq 80); do git commit -q --allow-empty -m $i; git tag -am v v$i; done";
+    let mut done = std::process::Command::new("sh");
+    let done = done.args(["-c", script]).current_dir(world.path("main"));
+    let done = done.env("HOME", world.path("user-home")).status();
+    assert!(done.unwrap().success());
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("new", "x\n")]);
+    assert_eq!(world.collect(&prepared).await.notes, [] as [String; 0]);
+}
+
+/// A forge acts on what a message says, and shows who signed.
+#[tokio::test]
+async fn commits_are_taken_as_the_users_and_refer_to_nothing() {
+    let world = World::new();
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    let script = "echo 1 >one; git add one; git commit -qm 'Add one'
+        export GIT_AUTHOR_NAME=Eve GIT_AUTHOR_EMAIL=eve@example.org GIT_COMMITTER_NAME=Eve
+        echo 2 >two; git add two; git commit -qm \"$(printf 'Fixes #12 \\033[31m@octocat\\n\\nIt was broken.')\"
+        unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME
+        echo 3 >three; git add three; git commit -qm 'Add three'; echo 4 >four";
+    let done = std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+    assert!(done.unwrap().success());
+    let first = world.run(root, &["rev-parse", "HEAD~2"]);
+    let collected = world.collect(&prepared).await;
+    let note = &collected.notes[0];
+    assert!(note.starts_with("2 commits of the executor were made anew"), "{note}");
+    let log = world.run(
+        "main",
+        &["log", "--reverse", "--format=%an <%ae> %cn|%B|", &format!("main..{}", collected.commit)],
+    );
+    let ada = "Ada <ada@example.com> Ada";
+    let expected = format!(
+        "{ada}|Add one\n|\n{ada}|Fixes # 12 \\u{{1b}}[31m@octocat\n\nIt was broken.\n|\n{ada}|Add three\n|\n{ada}|Do the task\n|"
+    );
+    assert_eq!(log, expected);
+    assert_eq!(
+        world.files(&collected.commit),
+        ["README.md", "four", "one", "src/lib.rs", "three", "two"]
+    );
+    // What was as it should be is what it was.
+    assert_eq!(world.run("main", &["rev-parse", &format!("{}~3", collected.commit)]), first);
+    assert_eq!(world.collect(&prepared).await.commit, collected.commit, "the same again");
+}
+
 #[tokio::test]
 async fn a_branch_that_another_one_holds_is_kept_with_it() {
     let world = World::new();

@@ -172,6 +172,139 @@ async fn nothing_stands_in_the_place_of_what_a_command_goes_by() {
     }
 }
 
+/// What a command reads, looks for or calls by a detour: each script of the result makes the check pass that fails.
+#[tokio::test]
+async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
+    const CHECK: &str = "#!/bin/sh\ngrep -q good app.txt\n";
+    const RULES: &str = "test:\n\t@grep -q good app.txt\n";
+    const CALLS: &str = "#!/bin/sh\nset -e\n. lib/env\nlib/inner\nsh lib/deep.sh\n";
+    const MODULE: &str = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        \
+                          self.assertEqual(open('app.txt').read(), 'good\\n')\n";
+    let make = |text: &'static str| ("make -s test", text);
+    for ((command, makefile), script) in [
+        (
+            make("OBJS := a.o\n-include $(OBJS:.o=.d)\ntest:\n\t@ci/run\n"),
+            "echo 'test: SHELL := /bin/true' >a.d",
+        ),
+        (
+            make("export PATH := $(CURDIR)/tools:$(PATH)\ntest:\n\t@grep -q good app.txt\n"),
+            "cp ok tools/grep",
+        ),
+        (
+            make("test:\n\t@$(MAKE) -C examples test\n"),
+            "printf 'test:\\n\\ttrue\\n' >examples/Makefile",
+        ),
+        (make("RUN := $(shell cat ci/cmd)\ntest:\n\t@$(RUN)\n"), "echo true >ci/cmd"),
+        (make("test:\n\t@cd tools && ./run\n"), "cp ok tools/run"),
+        (make("test:\n\t@$(CURDIR)/ci/run\n"), "cp ok ci/run"),
+        (make("D = ci\ntest:\n\t@$(D)/run\n"), "cp ok ci/run"),
+        (make("test:\n\t@make -s -f ci/rules test\n"), "printf 'test:\\n\\ttrue\\n' >ci/rules"),
+        (make("test:\n\t@. ./ci/env; $$CHECK app.txt\n"), "echo CHECK=true >ci/env"),
+        (make("test:\n\t@./calls\n"), "echo exit >lib/env"),
+        (make("test:\n\t@./calls\n"), "cp ok lib/inner"),
+        (make("test:\n\t@./calls\n"), "echo true >lib/deep.sh"),
+        (make("test:\n\t@./by\n"), "cp /bin/true tools/interp"),
+        (
+            make("test:\n\t@PYTHONPATH=src python3 -m unittest -q test_a\n"),
+            "echo 'import os; os._exit(0)' >src/sitecustomize.py",
+        ),
+        (("make -s --file=ci/rules test", ""), "printf 'test:\\n\\ttrue\\n' >ci/rules"),
+        ((". ci/env && $CHECK app.txt", ""), "echo CHECK=true >ci/env"),
+        (("PATH=$PWD/tools:$PATH; run", ""), "cp ok tools/run"),
+        (("export PATH=\"tools:$PATH\" && run", ""), "cp ok tools/run"),
+        (("sh -c \"$(cat ci/cmd)\"", ""), "echo true >ci/cmd"),
+        (("sh < ci/cmd", ""), "echo true >ci/cmd"),
+        (("R=ci/run; $R", ""), "cp ok ci/run"),
+        (("./ci/ru[n]", ""), "cp ok ci/run"),
+        (("sh \"$(git rev-parse --show-toplevel || pwd)/ci/run\"", ""), "cp ok ci/run"),
+    ] {
+        let world = World::new();
+        // Deep, so that all before it passes.
+        let (pass, deep) = ("#!/bin/sh\n", "grep -q good app.txt\n");
+        let (inner, deep) = if script.contains("inner") { (CHECK, "true\n") } else { (pass, deep) };
+        let env = "CHECK='grep -q good'\n";
+        for (name, text) in [
+            ("ci/run", CHECK),
+            ("tools/run", "#!/bin/sh\ncd \"$(dirname \"$0\")/..\"; grep -q good app.txt\n"),
+            ("calls", CALLS),
+            ("lib/inner", inner),
+            ("ok", pass),
+            ("by", "#!tools/interp\n"),
+        ] {
+            world.write("main", &[(name, "")]);
+            executable(&world.path("main").join(name), text);
+        }
+        executable(&world.path("main/tools/interp"), "");
+        fs::copy("/bin/false", world.path("main/tools/interp")).unwrap();
+        world.commit(
+            "main",
+            &[
+                ("ci/rules", RULES),
+                ("ci/env", env),
+                ("ci/cmd", "grep -q good app.txt\n"),
+                ("lib/env", ""),
+                ("lib/deep.sh", deep),
+                ("examples/Makefile", "test:\n\t@grep -q good ../app.txt\n"),
+                ("src/x.py", ""),
+                ("test_a.py", MODULE),
+                ("app.txt", "good\n"),
+                ("Makefile", makefile),
+            ],
+        );
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[("app.txt", "worse\n")]);
+        let done =
+            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{script}");
+        let collected = world.collect(&prepared).await;
+        let check = Check {
+            command: command.to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: common::TIMEOUT,
+        };
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+        assert!(!report.checks[0].passed, "{command} {makefile} {script}: {report:#?}");
+        // By itself it would have passed.
+        let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
+        let report = validated(&world, &prepared, &collected, open, &check).await;
+        assert!(report.checks[0].passed, "{command} {makefile} {script}: {report:#?}");
+    }
+}
+
+/// What builds and installers make, and what git takes nothing of.
+#[tokio::test]
+async fn no_result_brings_what_is_ignored_or_is_a_repository_inside_of_it() {
+    for (script, expected) in [
+        ("mkdir -p venv/bin; echo x >venv/bin/python; git add -f venv", &["ignored-file"][..]),
+        ("echo x >lib.o; git add -f lib.o; git commit -qm lib", &["ignored-file"]),
+        ("echo x >src/lib/new; git add -f src/lib/new", &[]),
+        ("echo >.gitignore; mkdir venv; echo x >venv/python", &[]),
+        ("git init -q sub; echo x >sub/a; echo y >new", &["nested-repository"]),
+        ("echo y >new", &[]),
+    ] {
+        let world = World::new();
+        world.commit("main", &[("src/lib/a", "x\n")]);
+        world.commit("main", &[(".gitignore", "venv/\n*.o\nlib/\n")]);
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        let done =
+            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{script}");
+        let collected = world.collect(&prepared).await;
+        let check = Check {
+            command: "true".to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: common::TIMEOUT,
+        };
+        let report =
+            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+        let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, expected, "{script}: {report:#?}");
+    }
+}
+
 fn validator(world: &World, settings: CheckSettings) -> CommandValidator {
     let (roots, git) = (world.roots.clone(), world.git.clone());
     CommandValidator::new(roots, git, common::settings(), settings)
@@ -227,6 +360,7 @@ async fn no_result_brings_what_is_in_the_users_own_files() {
     world.commit("main", &[(".gitignore", list), (".worktreeinclude", list)]);
     world.write("main", &[(".env", "KEY=secret\n"), ("empty.local", "")]);
     world.write("main", &[("crlf.local", "A=1\r\nB=2\r\n"), ("two\nlines.local", "C=3\n")]);
+    world.write("main", &[("long.local", "TOKEN=abcdef0123456789\n")]);
     world.write("", &[("elsewhere", "D=4\n")]);
     symlink(world.path("elsewhere"), world.path("main/link.local")).unwrap();
     for (session, then, expected) in [
@@ -237,6 +371,12 @@ async fn no_result_brings_what_is_in_the_users_own_files() {
             &["users-file"],
         ),
         ("s-other", "echo KEY=other >new; : >nothing", &[]),
+        ("s-message", "echo x >new; git add new; git commit -qF long.local", &["users-file"]),
+        (
+            "s-author",
+            "echo x >new; git add new; GIT_AUTHOR_NAME=\"$(cat long.local)\" git commit -qm x",
+            &[],
+        ),
         ("s-crlf", "tr -d '\\r' <crlf.local >new", &["users-file"]),
         ("s-lines", "cp two*lines.local new", &["users-file"]),
         ("s-link", "cp link.local new", &["users-file"]),

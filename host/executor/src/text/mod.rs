@@ -15,4 +15,4 @@ mod line;
 mod publish;
 
 pub use line::Line;
-pub use publish::{code_block, code_span, is_issue_key, subject};
+pub use publish::{code_block, code_span, is_issue_key, message, subject};

@@ -30,6 +30,30 @@ pub fn subject(text: &str) -> String {
     apart
 }
 
+/// The message of a commit that another program made and that is published as the user's: its lines, each without what
+/// steers a terminal, in which nothing refers to a person, an issue or a pull request.
+pub fn message(text: &str) -> String {
+    let lines = text.trim_end().lines().map(|line| {
+        let line = String::from(Line::new(line.trim_end()));
+        let mut apart = String::with_capacity(line.len());
+        for (at, c) in line.char_indices() {
+            apart.push(c);
+            let after = line[at + c.len_utf8()..].chars().next();
+            let is_reference = |after: char| match c {
+                // `#include` is none.
+                '#' => after.is_ascii_digit(),
+                '@' | '!' | '/' => refers(&line[..at], c, after),
+                _ => false,
+            };
+            if after.is_some_and(is_reference) {
+                apart.push(' ');
+            }
+        }
+        apart
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// What stands before the number in an address of something at a forge or a tracker.
 const KINDS: [&str; 11] = [
     "/issue",
@@ -160,6 +184,19 @@ mod tests {
             (" \n", "(no title)"),
         ] {
             assert_eq!(subject(text), title);
+        }
+    }
+
+    #[test]
+    fn a_message_keeps_its_lines_and_refers_to_nothing() {
+        for (text, expected) in [
+            ("Add x\n\n#include <a> in UTF-8\n\nCo-Authored-By: C <c@x.y>\n", None),
+            ("Fixes #12\n\nThanks @octocat", Some("Fixes # 12\n\nThanks @ octocat")),
+            ("see https://github.com/a/b/pull/7", Some("see https://github.com/a/b/pull/ 7")),
+            ("a \u{1b}[2J\r\nb\u{202e}", Some("a \\u{1b}[2J\nb\\u{202e}")),
+            ("", None),
+        ] {
+            assert_eq!(message(text), expected.unwrap_or(text.trim_end()), "{text:?}");
         }
     }
 

@@ -14,63 +14,232 @@ const INTERPRETERS: [&str; 22] = [
     "vitest",
 ];
 
-/// The paths of a repository that a shell command names, from the top.
+/// Shells, which run what they read.
+const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
+
+/// Words before a command that leave it what it is, or that set variables.
+const PREFIXES: [&str; 7] = ["declare", "env", "exec", "export", "local", "readonly", "set"];
+
+/// Options of `make` that name a makefile.
+const MAKEFILE: [&str; 3] = ["-f", "--file", "--makefile"];
+
+/// Options of `make`, npm and their like that name the directory in which they work.
+const WORKS_IN: [&str; 6] = ["-C", "--directory", "--prefix", "--cwd", "--dir", "--project"];
+
+/// Variables with directories that interpreters load from.
+const LOADED_FROM: [&str; 4] = ["NODE_PATH", "PERL5LIB", "PYTHONPATH", "RUBYLIB"];
+
+/// Variables with files that shells and `make` read before anything else.
+const READ_FIRST: [&str; 3] = ["BASH_ENV", "ENV", "MAKEFILES"];
+
+/// What stands for the value of a variable.
+const UNKNOWN: char = '*';
+
+/// The paths of a repository that a shell command names, from the top; `*` is anything, where a variable or a pattern is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Invoked {
     /// Programs: first words with a slash.
     pub(super) programs: Vec<String>,
-    /// Arguments of other commands, which may run them (`timeout 60 ci/run`): programs only where the base commit has
-    /// them executable.
+    /// Arguments of other commands, which may run them (`timeout 60 ci/run`), and values: programs only where the base
+    /// commit has them executable.
     pub(super) arguments: Vec<String>,
-    /// Directories that the command changes to.
+    /// Files that a shell or `make` reads commands from: `. ci/env`, `make -f ci/rules`, `sh < ci/run`, `$(cat ci/cmd)`.
+    pub(super) reads: Vec<String>,
+    /// Directories that the command changes to, and those that interpreters load from.
     pub(super) directories: Vec<String>,
+    /// Directories in which programs are looked for.
+    pub(super) searched: Vec<String>,
+    /// Words that may be names of programs.
+    pub(super) words: Vec<String>,
 }
 
 impl Invoked {
     /// Reads a command that runs in a directory of the repository.
     pub(super) fn by(directory: &str, command: &str) -> Self {
         let mut found = Self::default();
-        let command =
-            ["\"", "'"].iter().fold(command.to_owned(), |text, mark| text.replace(mark, ""));
-        let command = ["$PWD/", "${PWD}/", "$(pwd)/", "`pwd`/"]
-            .iter()
-            .fold(command, |text, here| text.replace(here, "./"));
+        let text = plain(command);
         // After a subshell the directory is one of those before it.
         let mut places = vec![directory.to_owned()];
-        let from_any = |places: &[String], word: &str| -> Vec<String> {
-            places.iter().filter_map(|place| within(place, word)).collect()
+        for start in ["(cat ", "`cat ", "(shell cat ", "(<", "(file <"] {
+            for (at, _) in text.match_indices(start) {
+                let rest = text[at + start.len()..].trim_start();
+                let word = rest.split(|c: char| c.is_whitespace() || ")`".contains(c)).next();
+                found.reads.extend(from_any(&places, word.unwrap_or_default()));
+            }
+        }
+        for part in text.split(|c: char| ";&|()`\n".contains(c)) {
+            let words: Vec<&str> = part.split_whitespace().collect();
+            found.read(&words, &mut places);
+        }
+        found.directories.extend(places.split_off(1));
+        found
+    }
+
+    /// One assignment: `NAME=value`, or a variable of a makefile.
+    pub(super) fn assign(&mut self, places: &[String], name: &str, value: &str) {
+        let parts = || value.split(':').filter(|part| *part != "$PATH" && !part.is_empty());
+        let all = |found: &mut Vec<String>| {
+            found.extend(parts().flat_map(|part| from_any(places, part)));
         };
-        for part in command.split(|c: char| ";&|()`\n".contains(c)) {
-            let is_before = |word: &&str| KEYWORDS.contains(word) || word.contains('=');
-            let mut words = part.split_whitespace().skip_while(is_before);
+        match name {
+            "PATH" => all(&mut self.searched),
+            name if LOADED_FROM.contains(&name) => all(&mut self.directories),
+            name if READ_FIRST.contains(&name) => all(&mut self.reads),
+            _ if value.contains('/') => self.arguments.extend(from_any(places, value)),
+            _ => {}
+        }
+    }
+
+    /// One command of a line.
+    fn read(&mut self, words: &[&str], places: &mut Vec<String>) {
+        let mut rest = words;
+        while let Some((word, after)) = rest.split_first() {
             // Marks of `make`: silent, ignore errors, run always.
-            let Some(first) = words.next().map(|word| word.trim_start_matches(['@', '-', '+']))
-            else {
-                continue;
-            };
-            if ["cd", "pushd"].contains(&first) {
-                let to = words.find(|word| !word.starts_with('-')).unwrap_or_default();
-                for place in from_any(&places, to) {
+            let word = &word.trim_start_matches(['@', '+']);
+            if let Some((name, value)) = word.split_once('=').filter(|_| !word.starts_with('-')) {
+                self.assign(places, name, value);
+            } else if !KEYWORDS.contains(word) && !PREFIXES.contains(word) {
+                break;
+            }
+            rest = after;
+        }
+        let Some((first, rest)) = rest.split_first() else { return };
+        let first = first.trim_start_matches(['@', '-', '+']);
+        if first.is_empty() || KEYWORDS.contains(&first) || PREFIXES.contains(&first) {
+            return self.read(rest, places);
+        }
+        let name = first.rsplit('/').next().unwrap_or_default();
+        match first {
+            "cd" | "pushd" => {
+                let to = rest.iter().find(|word| !word.starts_with('-')).copied();
+                for place in from_any(places, to.unwrap_or_default()) {
                     if places.len() < MAX_DIRECTORIES && !places.contains(&place) {
                         places.push(place);
                     }
                 }
-                continue;
+                return;
             }
-            if first.contains('/') {
-                found.programs.extend(from_any(&places, first));
+            "." | "source" => {
+                self.reads.extend(rest.first().into_iter().flat_map(|word| from_any(places, word)));
+                return;
             }
-            let mut is_interpreted = is_interpreter(first);
-            for word in words {
-                if word.contains('/') && !is_interpreted {
-                    found.arguments.extend(from_any(&places, word));
+            _ if SHELLS.contains(&name) => {
+                if let Some(at) = rest.iter().position(|word| *word == "<") {
+                    let read = rest.get(at + 1).into_iter();
+                    self.reads.extend(read.flat_map(|word| from_any(places, word)));
                 }
-                is_interpreted |= is_interpreter(word);
+                let is_command = |word: &&str| word.starts_with('-') && word.ends_with('c');
+                if let Some(at) = rest.iter().position(|word| is_command(word)) {
+                    return self.read(&rest[at + 1..], places);
+                }
+            }
+            _ => {}
+        }
+        self.options(rest, places);
+        if first.contains('/') {
+            self.programs.extend(from_any(places, first));
+        }
+        self.words.extend([first].iter().chain(rest).map(|word| (*word).to_owned()));
+        let mut is_interpreted = is_interpreter(first);
+        for word in rest {
+            if word.contains('/') && !is_interpreted {
+                self.arguments.extend(from_any(places, word));
+            }
+            is_interpreted |= is_interpreter(word);
+        }
+    }
+
+    /// Options that name makefiles and directories.
+    fn options(&mut self, words: &[&str], places: &[String]) {
+        for (at, word) in words.iter().enumerate() {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            let value = if value.is_empty() { words.get(at + 1).copied() } else { Some(value) };
+            let Some(value) = value else { continue };
+            if MAKEFILE.contains(&name) {
+                self.reads.extend(from_any(places, value));
+            } else if WORKS_IN.contains(&name) {
+                self.directories.extend(from_any(places, value));
             }
         }
-        found.directories = places.split_off(1);
-        found
     }
+}
+
+/// A command without quotes, with `*` for each variable; directories that are known become `.`.
+pub(super) fn plain(command: &str) -> String {
+    const HERE: [&str; 6] = ["$PWD/", "${PWD}/", "$(pwd)/", "`pwd`/", "$(CURDIR)/", "${CURDIR}/"];
+    let text = command.replace("\\\n", " ").replace(['"', '\''], "").replace("$$", "$");
+    let text = HERE.iter().fold(text, |text, here| text.replace(here, "./"));
+    let text = text.replace('<', " < ").replace(" <  < ", " << ").replace("( < ", "(<");
+    let text = text.replace("file  < ", "file <");
+    let mut plain = String::new();
+    let mut rest = text.as_str();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    while let Some(at) = rest.find('$') {
+        plain.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let closed = [('(', ')'), ('{', '}')].iter().find_map(|(open, close)| {
+            let inner = after.strip_prefix(*open)?;
+            let (name, rest) = inner.split_once(*close)?;
+            (!name.is_empty() && name.chars().all(is_name)).then_some((name, rest))
+        });
+        let bare = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let bare = bare.unwrap_or(after.len());
+        rest = match closed {
+            // What is looked through beside is kept.
+            Some(("PATH", after)) => {
+                plain.push_str("$PATH");
+                after
+            }
+            Some((_, after)) => {
+                plain.push(UNKNOWN);
+                after
+            }
+            None if bare > 0 && &after[..bare] == "PATH" => {
+                plain.push_str("$PATH");
+                &after[bare..]
+            }
+            None if bare > 0 => {
+                plain.push(UNKNOWN);
+                &after[bare..]
+            }
+            // A command's output: what it is made by is read as a part of its own.
+            None => after,
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The paths that a word may mean in one of these directories.
+fn from_any(places: &[String], word: &str) -> Vec<String> {
+    let mut pattern = String::new();
+    let mut inside = false;
+    for c in word.chars() {
+        match c {
+            '[' => inside = true,
+            ']' if inside => {
+                inside = false;
+                pattern.push(UNKNOWN);
+            }
+            _ if inside => {}
+            '?' => pattern.push(UNKNOWN),
+            c => pattern.push(c),
+        }
+    }
+    // The value of a variable may be any directory, the one that the command runs in among them.
+    let below = pattern.strip_prefix("*/").map(str::to_owned);
+    if let Some(below) = below {
+        let here = places.iter().filter_map(|place| within(place, &below));
+        return here.chain([pattern]).collect();
+    }
+    // What is left of a command that printed a directory.
+    if let Some(from_top) = pattern.strip_prefix('/') {
+        return within("", from_top).into_iter().collect();
+    }
+    if pattern.chars().all(|c| c == UNKNOWN) {
+        return Vec::new();
+    }
+    places.iter().filter_map(|place| within(place, &pattern)).collect()
 }
 
 /// Whether a word is an interpreter or a test runner: `python3.13`, `/usr/bin/node`.
@@ -109,7 +278,7 @@ mod tests {
             ("sh -eu ci/test.sh all", vec![]),
             ("CI=1 \"ci/test.sh\"; ./b", vec!["ci/test.sh", "b"]),
             ("pytest tests/test_a.py", vec![]),
-            ("../x && /bin/sh y", vec![]),
+            ("../x && y", vec![]),
         ] {
             assert_eq!(Invoked::by("", command).programs, expected, "{command}");
         }
@@ -121,11 +290,12 @@ mod tests {
             ("timeout 60 ci/run", vec!["ci/run"]),
             ("retry --times 3 -- ci/run a/b", vec!["ci/run", "a/b"]),
             ("A='x y' ci/run", vec!["ci/run"]),
+            ("R=ci/run; $R", vec!["ci/run"]),
             ("uv run ci/check --fast", vec!["ci/check"]),
             ("uv run pytest tests/a.py", vec![]),
             ("timeout 9 python3.13 tests/a.py", vec![]),
             ("bats test/a.bats", vec![]),
-            ("ci/run /etc/x ../y", vec![]),
+            ("ci/run ../y", vec![]),
         ] {
             assert_eq!(Invoked::by("", command).arguments, expected, "{command}");
         }
@@ -142,6 +312,62 @@ mod tests {
             ("cdx a", vec![]),
         ] {
             assert_eq!(Invoked::by("", command).directories, expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_or_make_reads_commands_from_is_known() {
+        for (command, expected) in [
+            ("make -s -f ci/rules test", vec!["ci/rules"]),
+            ("make --file=ci/rules test", vec!["ci/rules"]),
+            ("$(MAKE) -f rules.local", vec!["rules.local"]),
+            (". ci/env && $CHECK file", vec!["ci/env"]),
+            ("cd ci; source ./env", vec!["env", "ci/env"]),
+            ("sh -c \"$(cat ci/cmd)\"", vec!["ci/cmd"]),
+            ("sh -c `cat ci/cmd`", vec!["ci/cmd"]),
+            ("$(shell cat ci.cmd)", vec!["ci.cmd"]),
+            ("sh < ci/run.sh", vec!["ci/run.sh"]),
+            ("bash -s <ci/run.sh", vec!["ci/run.sh"]),
+            ("BASH_ENV=ci/env bash x", vec!["ci/env"]),
+            ("sh -ec '. ci/env; run'", vec!["ci/env"]),
+            ("cat tests/data.txt", vec![]),
+            ("python3 tests/x.py < tests/data", vec![]),
+        ] {
+            assert_eq!(Invoked::by("", command).reads, expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn directories_of_programs_and_of_modules_are_known() {
+        for (command, searched, directories) in [
+            ("PATH=$PWD/bin:$PATH; runtests", vec!["bin"], Vec::<&str>::new()),
+            ("export PATH=\"bin:$PATH\" && runtests", vec!["bin"], vec![]),
+            ("PATH=$(CURDIR)/tools:$(PATH) x", vec!["tools"], vec![]),
+            ("PYTHONPATH=src:lib python3 -m unittest", vec![], vec!["src", "lib"]),
+            ("@PYTHONPATH=src python3 -m unittest", vec![], vec!["src"]),
+            ("make -C examples test", vec![], vec!["examples"]),
+            ("npm --prefix examples/app test", vec![], vec!["examples/app"]),
+            ("yarn --cwd=web test", vec![], vec!["web"]),
+        ] {
+            let found = Invoked::by("", command);
+            assert_eq!(found.searched, searched, "{command}");
+            assert_eq!(found.directories, directories, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_a_variable_or_a_pattern_stands_for_is_anything() {
+        for (command, expected) in [
+            ("$(D)/run file", vec!["run", "*/run"]),
+            ("${D}/tools/run", vec!["tools/run", "*/tools/run"]),
+            ("$$D/run", vec!["run", "*/run"]),
+            ("./ci/ru[n]", vec!["ci/ru*"]),
+            ("./ci/r?n", vec!["ci/r*n"]),
+            ("sh -c ./run", vec!["run"]),
+            ("$(git rev-parse --show-toplevel || pwd)/ci/run", vec!["ci/run"]),
+            ("$RUN", vec![]),
+        ] {
+            assert_eq!(Invoked::by("", command).programs, expected, "{command}");
         }
     }
 }

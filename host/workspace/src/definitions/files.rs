@@ -1,7 +1,7 @@
 //! Which files say what checks do.
 
 use super::{
-    commands::{Invoked, within},
+    commands::{self, Invoked, within},
     make, python,
 };
 use crate::detect;
@@ -32,7 +32,7 @@ const KEYED: [(&str, &[&str]); 4] = [
     ("composer.json", &["scripts"]),
     ("deno.json", &["tasks"]),
     ("deno.jsonc", &["tasks"]),
-    ("package.json", &["nx", "packageManager", "scripts", "wireit", "workspaces"]),
+    ("package.json", &["bin", "config", "nx", "packageManager", "scripts", "wireit", "workspaces"]),
 ];
 
 /// Files by which a tool runs another program, or is replaced by one.
@@ -95,6 +95,9 @@ const SOURCES: [&str; 16] = [
 /// The same, by the directories of version control systems.
 const HISTORIES: [&str; 2] = ["RCS", "SCCS"];
 
+/// Endings of what shells run and read.
+pub(super) const SHELL: [&str; 6] = ["bash", "cmd", "env", "ksh", "sh", "zsh"];
+
 /// How many links one after the other are followed.
 const LINKS: usize = 8;
 
@@ -130,7 +133,15 @@ pub(super) struct Files {
     /// The directories in which checks may start Python: the top, those that commands change to, and those of Python
     /// projects.
     directories: BTreeSet<String>,
+    /// Directories in which programs are looked for, and the words of commands that may be names of such.
+    searched: BTreeSet<String>,
+    words: BTreeSet<String>,
+    /// Paths with `*` that were looked up.
+    patterns: BTreeSet<String>,
 }
+
+/// How many paths with `*` are looked up: each is compared with every file.
+const PATTERNS: usize = 500;
 
 impl Files {
     /// The files of the base, its links with what is in them, and what these checks name.
@@ -146,6 +157,9 @@ impl Files {
             programs: BTreeSet::new(),
             included: BTreeSet::new(),
             directories: BTreeSet::from([String::new()]),
+            searched: BTreeSet::new(),
+            words: BTreeSet::new(),
+            patterns: BTreeSet::new(),
         };
         let projects = files.base.iter().filter_map(|path| python::project(path));
         files.directories.extend(projects.map(str::to_owned).collect::<Vec<_>>());
@@ -179,7 +193,10 @@ impl Files {
             return Some(Counts::Program);
         }
         let (above, name) = split(path);
-        if above.split('/').any(detect::is_of_others) {
+        if self.searched.contains(above) && self.words.contains(name) {
+            return Some(Counts::Whole);
+        }
+        if self.is_of_others(above) {
             return None;
         }
         let lower = name.to_lowercase();
@@ -230,13 +247,78 @@ impl Files {
         found
     }
 
+    /// Whether a directory holds what others wrote or what is tested with, and no command works there.
+    fn is_of_others(&self, directory: &str) -> bool {
+        let is_worked_in = |place: &String| {
+            let rest = directory.strip_prefix(place.as_str());
+            !place.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        directory.split('/').any(detect::is_of_others) && !self.directories.iter().any(is_worked_in)
+    }
+
     /// Adds what commands run that begin in this directory.
     pub(super) fn add_commands(&mut self, directory: &str, commands: &[&str]) {
         self.directories.insert(directory.to_owned());
-        for invoked in commands.iter().map(|command| Invoked::by(directory, command)) {
-            self.named.extend(invoked.programs);
-            self.programs.extend(invoked.arguments);
-            self.directories.extend(invoked.directories);
+        for command in commands {
+            self.add_invoked(Invoked::by(directory, command));
+        }
+    }
+
+    fn add_invoked(&mut self, invoked: Invoked) {
+        let Invoked { programs, arguments, reads, directories, searched, words } = invoked;
+        for path in programs.into_iter().chain(reads) {
+            let known = self.meant(path);
+            self.named.extend(known);
+        }
+        for path in arguments {
+            let known = self.meant(path);
+            self.programs.extend(known);
+        }
+        self.directories.extend(directories);
+        self.searched.extend(searched);
+        self.words.extend(words);
+    }
+
+    /// The files of the base that a path with `*` may mean; one without is itself.
+    fn meant(&mut self, path: String) -> Vec<String> {
+        if !path.contains('*') {
+            return vec![path];
+        }
+        let is_new = self.patterns.len() < PATTERNS && self.patterns.insert(path.clone());
+        let known = self.base.iter().filter(|known| is_new && is_like(known, &path));
+        known.cloned().collect()
+    }
+
+    /// The files of the base that commands run or read, and that may be scripts of a shell.
+    pub(super) fn scripts(&self) -> BTreeSet<String> {
+        let may_be = |path: &&String| {
+            let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
+            self.base.contains(*path) && ending.is_none_or(|ending| SHELL.contains(&ending))
+        };
+        let searched = self.searched.iter().flat_map(|directory| {
+            let start = joined(directory, "");
+            let below = self.base.range(start.clone()..);
+            below.take_while(move |path| path.starts_with(&start))
+        });
+        let searched = searched.filter(|path| self.words.contains(split(path).1));
+        self.named.iter().chain(&self.programs).chain(searched).filter(may_be).cloned().collect()
+    }
+
+    /// Adds what a script of a shell runs and reads. It is run in its own directory, or in one above.
+    pub(super) fn add_script(&mut self, path: &str, text: &str) {
+        let above = split(path).0;
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let commands = lines.join("\n");
+        let interpreter = text.strip_prefix("#!").and_then(|rest| rest.lines().next());
+        for directory in BTreeSet::from([above, ""]) {
+            self.add_commands(directory, &[&commands]);
+            self.add_commands(directory, interpreter.as_slice());
+            for word in make::programs(&commands) {
+                let path = within(directory, &word).filter(|path| self.base.contains(path));
+                let is_script = Path::new(&word).extension().is_some();
+                if is_script { self.named.extend(path) } else { self.programs.extend(path) }
+            }
         }
     }
 
@@ -262,7 +344,7 @@ impl Files {
     pub(super) fn stands_for_some(&self, path: &str) -> bool {
         let below = format!("{path}/");
         let (above, name) = split(path);
-        if above.split('/').any(detect::is_of_others) {
+        if self.is_of_others(above) {
             return false;
         }
         let begins = |directory: &&str| directory.split('/').next() == Some(name);
@@ -293,9 +375,15 @@ impl Files {
         let places = [split(makefile).0, ""];
         for directory in places {
             self.directories.insert(directory.to_owned());
-            let recipes = text.lines().filter_map(|line| line.strip_prefix('\t'));
-            let invoked = recipes.map(|line| Invoked::by(directory, line));
-            self.directories.extend(invoked.flat_map(|invoked| invoked.directories));
+            for line in text.lines() {
+                // Functions stand outside of recipes, too.
+                self.add_invoked(Invoked::by(directory, line));
+                if let Some((name, value)) = make::assigned(line) {
+                    let mut invoked = Invoked::default();
+                    invoked.assign(&[directory.to_owned()], name, &commands::plain(value));
+                    self.add_invoked(invoked);
+                }
+            }
         }
         let mut more = Vec::new();
         for word in make::includes(text) {
@@ -421,7 +509,15 @@ mod tests {
     #[test]
     fn what_counts_is_known_by_its_name_wherever_it_is() {
         let files = files(&["Makefile", "web/package.json", "ci/run.sh"], "ci/run.sh x");
-        let package = Counts::Keys(&["nx", "packageManager", "scripts", "wireit", "workspaces"]);
+        let package = Counts::Keys(&[
+            "bin",
+            "config",
+            "nx",
+            "packageManager",
+            "scripts",
+            "wireit",
+            "workspaces",
+        ]);
         for (path, expected) in [
             ("GNUmakefile", Some(Counts::Whole)),
             ("sub/Makefile", Some(Counts::Whole)),
@@ -473,7 +569,7 @@ mod tests {
         ];
         let mut files = files(&base, "make test");
         assert_eq!(files.makefiles(), ["Makefile", "sub/Makefile"]);
-        let text = "include Makefile.common\n-include conf/$(KIND).inc gone.d\ntest:\n\t@./ci/run && python ci/lib.py\n";
+        let text = "include Makefile.common\n-include conf/$(KIND).inc gone.d\ntest:\n\t@timeout 9 ci/run && python ci/lib.py\n";
         assert_eq!(files.add("Makefile", text), ["Makefile.common", "conf/a.inc"]);
         assert_eq!(files.add("Makefile", text), [] as [&str; 0]);
         files.add("sub/Makefile", "t:\n\tsh t.sh\n");
@@ -496,6 +592,53 @@ mod tests {
         let links = [("Makefile.common".to_owned(), "conf/real".to_owned())];
         assert_eq!(files.follow(&links), ["conf/real"]);
         assert_eq!(files.counts("conf/real"), Some(Counts::Whole));
+    }
+
+    #[test]
+    fn what_recipes_and_scripts_name_by_variables_and_in_turn_counts() {
+        let base = [
+            "Makefile",
+            "tools/run",
+            "ci.sh",
+            "lib/inner",
+            "lib/env",
+            "lib/deep.sh",
+            "ci/rules",
+            "tools/interp",
+            "examples/Makefile",
+            "bin/check",
+            "other/run.py",
+        ];
+        let mut files = files(&base, "make test");
+        let makefile = "D = tools\nexport PATH := $(CURDIR)/bin:$(PATH)\n-include $(OBJS:.o=.d) $(patsubst %.c,%.dep,$(S))\n\
+                        test:\n\t@cd tools && ./run ../file\n\t@$(D)/interp file\n\t@check\n\t./ci.sh\n\t$(MAKE) -C examples\n\tmake -f ci/rules\n";
+        files.add("Makefile", makefile);
+        assert!(files.scripts().contains("ci.sh") && files.scripts().contains("bin/check"));
+        files.add_script(
+            "ci.sh",
+            "#!tools/interp\nset -e\n. lib/env\nif lib/inner; then sh lib/deep.sh; fi\n",
+        );
+        for (path, counts) in [
+            ("tools/run", true),
+            ("tools/interp", true),
+            ("ci.sh", true),
+            ("lib/env", true),
+            ("lib/inner", true),
+            ("lib/deep.sh", true),
+            ("ci/rules", true),
+            ("a.d", true),
+            ("sub/a.dep", true),
+            ("examples/Makefile", true),
+            ("bin/check", true),
+            ("bin/other", false),
+            ("other/run.py", false),
+        ] {
+            assert_eq!(files.counts(path).is_some(), counts, "{path}");
+        }
+        // Whether it is a program only the commit says.
+        assert_eq!(files.counts("file"), Some(Counts::Program));
+        // What the result brings for a word of a command goes.
+        assert_eq!(files.when_new("bin/check"), New::Goes);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Targets of makefiles that a result brings as files.
 
-use super::files::{Files, joined, split};
+use super::files::{Files, SHELL, joined, split};
 use crate::{object::ObjectId, repository::Main};
 use cyrus_core::WorkspaceError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,8 +113,11 @@ fn unknown(text: &str) -> String {
         match c {
             '$' if matches!(chars.peek(), Some('(' | '{')) => {
                 chars.next();
+                if depth == 0 {
+                    plain.push('*');
+                    plain.push_str(&made_ending(chars.clone()));
+                }
                 depth += 1;
-                plain.push('*');
             }
             '(' | '{' if depth > 0 => depth += 1,
             ')' | '}' if depth > 0 => depth -= 1,
@@ -130,6 +133,31 @@ fn unknown(text: &str) -> String {
     plain
 }
 
+/// The ending of what a substitution makes: `.d` of `$(OBJS:.o=.d)`, and of `$(patsubst %.c,%.d,$(SRCS))`.
+fn made_ending(inside: impl Iterator<Item = char>) -> String {
+    let mut depth = 1_usize;
+    let inside: String = inside
+        .take_while(|c| {
+            depth = match c {
+                '(' | '{' => depth + 1,
+                ')' | '}' => depth - 1,
+                _ => depth,
+            };
+            depth > 0
+        })
+        .collect();
+    let made = match inside.strip_prefix("patsubst ") {
+        Some(rest) => rest.split(',').nth(1).unwrap_or_default(),
+        None => inside
+            .split_once(':')
+            .and_then(|(_, rest)| rest.split_once('='))
+            .map_or("", |(_, made)| made),
+    };
+    let made = made.trim().rsplit('%').next().unwrap_or_default();
+    let is_ending = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if made.chars().all(is_ending) { made.to_owned() } else { String::new() }
+}
+
 /// The words of a makefile that may be programs of the repository: shell scripts, and paths without an ending. What an
 /// interpreter of another language is given is a test as often as not.
 pub(super) fn programs(makefile: &str) -> BTreeSet<String> {
@@ -137,7 +165,7 @@ pub(super) fn programs(makefile: &str) -> BTreeSet<String> {
     let is_program = |word: &&str| {
         let name = word.rsplit('/').next().unwrap_or_default();
         match name.rsplit_once('.') {
-            Some((stem, ending)) => !stem.is_empty() && ["bash", "sh", "zsh"].contains(&ending),
+            Some((stem, ending)) => !stem.is_empty() && SHELL.contains(&ending),
             None => word.contains('/') && !name.is_empty(),
         }
     };
@@ -170,6 +198,12 @@ fn rules(makefile: &str) -> Vec<(Vec<String>, Vec<String>)> {
             (words(names), words(sources))
         })
         .collect()
+}
+
+/// The variable that a line of a makefile sets, exported or not.
+pub(super) fn assigned(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    variable(line.strip_prefix("export ").or(line.strip_prefix("override ")).unwrap_or(line))
 }
 
 /// Reads `NAME = value`, `NAME := value` and their like.
