@@ -200,7 +200,11 @@ impl Site<'_> {
         let index = under_way.path().join("index");
         copy_index(&self.place().root.join(".git/index"), &index)?;
         let set_up = self.stage().set_up().await?;
-        let left = self.leftovers(&index).await?;
+        let left = match self.seen {
+            Some(_) => self.leftovers(&index).await?,
+            // No clone begins with it.
+            None => Leftovers::default(),
+        };
         let ended = Ended { set_up, included };
         in_background("keep what the set-up left", move || {
             private_dir(&new)?;

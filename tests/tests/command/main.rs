@@ -19,6 +19,7 @@ mod intake;
 mod listings;
 mod phases;
 mod plugins;
+mod prepared;
 mod run;
 mod simulate;
 mod states;

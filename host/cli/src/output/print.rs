@@ -135,6 +135,11 @@ pub(crate) fn print_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// Writes lines, broken where a terminal would break them.
+/// How many columns standard error has, where it is a terminal.
+pub(super) fn width_of_notes() -> Option<usize> {
+    terminal_size::terminal_size_of(stderr()).map(|(width, _)| usize::from(width.0))
+}
+
 fn write_lines(out: &mut (impl Write + AsFd), lines: &[Line]) -> io::Result<()> {
     let width = terminal_size::terminal_size_of(&out).map(|(width, _)| usize::from(width.0));
     let mut text = String::new();

@@ -1,7 +1,8 @@
 use super::{
     lines::{piece, told},
-    print::print_note,
+    print::{print_note, width_of_notes},
     teller::Teller,
+    wrap::wrapped,
 };
 use cyrus_core::{Phase, SessionEvent};
 use cyrus_executor::{Event, Line, MicroUsd, StepState, TaskId};
@@ -10,6 +11,9 @@ use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
+
+/// The columns of a terminal that does not say how many it has.
+const USUAL_WIDTH: usize = 80;
 
 /// A live line for each execution, check and phase on standard error, one below for all of it, and a line for whatever
 /// stays. Without a terminal only the lines that stay are written.
@@ -112,7 +116,10 @@ impl Terminal {
         if self.lines.is_hidden() {
             print_note(line);
         } else {
-            let _ = self.lines.println(line.as_str());
+            let width = width_of_notes().unwrap_or(USUAL_WIDTH);
+            for part in wrapped(line, width) {
+                let _ = self.lines.println(part);
+            }
         }
     }
 
@@ -123,7 +130,9 @@ impl Terminal {
             None => self.lines.add(ProgressBar::new_spinner()),
         };
         line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        line.set_prefix(what.to_string());
+        // The rest of the line is the time, and what is done now.
+        let room = width_of_notes().unwrap_or(USUAL_WIDTH).saturating_sub(30);
+        line.set_prefix(wrapped(what, room).swap_remove(0));
         line.enable_steady_tick(Duration::from_millis(120));
         line
     }

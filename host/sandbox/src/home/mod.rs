@@ -109,14 +109,11 @@ impl PrivateHome {
         files: Vec<HomeFile>,
     ) -> Result<Self, HomeError> {
         let directory = directory_of(place, owner);
-        let above = place.directory.as_path();
-        for path in [
-            above,
-            directory.as_path(),
-            &directory.as_path().join(HOME),
-            &directory.as_path().join(TMP),
-        ] {
-            make_private(path).map_err(HomeError::at(path))?;
+        for path in [place.directory.as_path(), directory.as_path()] {
+            make_way(path).map_err(HomeError::at(path))?;
+        }
+        for path in [HOME, TMP].map(|name| directory.as_path().join(name)) {
+            make_private(&path).map_err(HomeError::at(&path))?;
         }
         let (record, revoked) = Record::make(place.record.as_path(), owner, &files)?;
         let home = Self { directory, record, user_home, files };
@@ -314,11 +311,20 @@ fn directory_of(place: &HomePlace, owner: &str) -> AbsolutePath {
 
 /// Makes a directory that only this user enters, or makes sure of one that is there.
 fn make_private(path: &Path) -> io::Result<()> {
+    make(path, 0o700)
+}
+
+/// The same for a directory on the way to a home: what root launches is another user, who has to be able to pass.
+fn make_way(path: &Path) -> io::Result<()> {
+    make(path, if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 })
+}
+
+fn make(path: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     if !path.symlink_metadata()?.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"));
     }
-    fs::set_permissions(path, PermissionsExt::from_mode(0o700))
+    fs::set_permissions(path, PermissionsExt::from_mode(mode))
 }
 
 #[cfg(test)]

@@ -85,6 +85,11 @@ impl Identity {
         if self.changes { change_owner(path, self.user, self.group) } else { Ok(()) }
     }
 
+    /// Where the program stays the host's user: makes a tree that user's again, which an earlier program was given.
+    pub(super) fn keep(&self, path: &Path) -> io::Result<()> {
+        if self.changes { Ok(()) } else { Self::take_back(path, fs::metadata(path)?.uid()) }
+    }
+
     /// Makes pipes the program's own, so that it opens them by their names, such as `/dev/stdout`.
     pub(super) fn give_pipes(&self, pipes: &[OwnedFd]) -> io::Result<()> {
         let user = rustix::fs::Uid::from_raw(self.user.as_raw());

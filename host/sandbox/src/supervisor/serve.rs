@@ -179,7 +179,8 @@ fn confined(
     }
     identity.give_pipes(&theirs).map_err(pipes)?;
     for bind in writable {
-        identity.give(&bind.source).map_err(|error| {
+        let given = identity.give(&bind.source).and_then(|()| identity.keep(&bind.source));
+        given.map_err(|error| {
             Failure::Sandbox(format!(
                 "cannot change the owner of {} ({error})",
                 bind.source.display()
