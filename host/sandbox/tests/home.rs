@@ -85,10 +85,13 @@ fn a_home_holds_the_named_files_and_only_its_user_enters() {
     let home = user.open().unwrap();
     assert_eq!(fs::read_to_string(login_in(&home)).unwrap(), user.read());
     assert_eq!(mode(&login_in(&home)), 0o640);
-    let login = login_in(&home).parent().unwrap().into();
-    for private in [user.private(), home.path().into(), home.tmp().into(), login] {
+    let login: PathBuf = login_in(&home).parent().unwrap().into();
+    for private in [home.path().into(), home.tmp().into(), login] {
         assert_eq!(mode(&private), 0o700, "{}", private.display());
     }
+    // What root launches is another user, who has to pass.
+    let pass = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    assert_eq!(mode(&user.private()), pass);
     let names: Vec<_> =
         fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [".claude"]);

@@ -39,6 +39,8 @@ pub(crate) struct Confinement {
     /// Whether it has no more than its limits: it needs what is the user's.
     only_limits: bool,
     reads: Vec<PathBuf>,
+    /// What it finds at another path, too, where it has a view of files of its own.
+    shows: Vec<(PathBuf, PathBuf)>,
     writes: Vec<PathBuf>,
     way_out: Option<Arc<dyn WayOut>>,
 }
@@ -57,6 +59,12 @@ impl Confinement {
     /// It reads these, too.
     pub(crate) fn reading<'a>(mut self, paths: impl IntoIterator<Item = &'a Path>) -> Self {
         self.reads.extend(paths.into_iter().map(Path::to_owned));
+        self
+    }
+
+    /// It finds a path that it reads at another one, too, as programs found it.
+    pub(crate) fn showing(mut self, path: &Path, at: &Path) -> Self {
+        self.shows.push((path.to_owned(), at.to_owned()));
         self
     }
 
@@ -96,6 +104,9 @@ impl Confinement {
         let absolute = |path: &Path| AbsolutePath::parse(path).map_err(|error| error.to_string());
         for path in &self.reads {
             sandbox = sandbox.read_only(absolute(path)?);
+        }
+        for (path, at) in &self.shows {
+            sandbox = sandbox.read_only_at(absolute(path)?, absolute(at)?);
         }
         for path in &self.writes {
             sandbox = sandbox.read_write(absolute(path)?);

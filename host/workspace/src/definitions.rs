@@ -16,6 +16,8 @@
 //! are made phony. Directories of fixtures, examples, templates and other people's code are not looked into: what is there
 //! is what is tested with.
 //!
+//! Programs and scripts may be what is tested. A result that changes such is checked with the base's and with its own.
+//!
 //! Tests, their configuration and all else that is run are the result's.
 
 mod commands;
@@ -70,7 +72,7 @@ impl Kind {
 }
 
 /// What the base commit has of the definitions that a result changes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Definitions {
     /// What is put in a place; `None`: what is there is taken away.
     over: BTreeMap<String, Option<Laid>>,
@@ -78,6 +80,8 @@ pub(crate) struct Definitions {
     gone: Vec<Vec<u8>>,
     /// The scripts that stand for the commands of checks, by the commands.
     scripts: BTreeMap<String, String>,
+    /// Of what is put in a place, the programs and scripts that commands name: they may be what is tested.
+    programs: BTreeSet<String>,
 }
 
 impl Definitions {
@@ -134,6 +138,8 @@ impl Definitions {
             let content = [&text[..], format!("\n.PHONY: {targets}\n").as_bytes()].concat();
             found.over.insert(makefile, Some(Laid { content, kind: Kind::Plain }));
         }
+        let programs = found.over.keys().filter(|path| files.is_program(path));
+        found.programs = programs.cloned().collect();
         // npm runs its scripts itself, unless what it goes by was changed.
         if found.over.keys().any(|path| files::is_of_packages(path)) {
             for check in checks {
@@ -185,6 +191,21 @@ impl Definitions {
         Ok(())
     }
 
+    /// The same without programs and scripts that commands name, where there are any, and their names.
+    pub(crate) fn without_programs(&self) -> Option<(Self, String)> {
+        let programs = Self { gone: Vec::new(), ..self.clone() }.only(|path| self.is_program(path));
+        Some((self.clone().only(|path| !self.is_program(path)), programs.names()?))
+    }
+
+    fn is_program(&self, path: &str) -> bool {
+        self.programs.contains(path)
+    }
+
+    fn only(mut self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        self.over.retain(|path, _| is_wanted(path));
+        self
+    }
+
     /// Puts them into the tree of a check, which the host has just written.
     pub(crate) fn lay_over(&self, root: &Path) -> Result<(), WorkspaceError> {
         for path in &self.gone {
@@ -203,17 +224,22 @@ impl Definitions {
 
     /// Says so, above the output.
     pub(crate) fn note(&self) -> Option<String> {
-        let names: Vec<_> = self.over.keys().take(NAMED).map(String::as_str).collect();
-        let more = match self.over.len().saturating_sub(names.len()) {
+        let names = self.names()?;
+        Some(format!(
+            "(what is run is what the base commit says, not what the result makes of it: {names})"
+        ))
+    }
+
+    /// The files that are put into a tree or taken away from it; `None` where there are none.
+    fn names(&self) -> Option<String> {
+        let gone = self.gone.iter().map(|name| String::from_utf8_lossy(name));
+        let all: Vec<_> = self.over.keys().map(|name| name.as_str().into()).chain(gone).collect();
+        let more = match all.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        (!names.is_empty()).then(|| {
-            format!(
-                "(what is run is what the base commit says, not what the result makes of it: {}{more})",
-                names.join(", ")
-            )
-        })
+        let shown = all[..all.len().min(NAMED)].join(", ");
+        (!all.is_empty()).then(|| format!("{shown}{more}"))
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Scratch {
     hash_bytes: usize,
     /// Where the objects are that it borrows.
     borrowed: Vec<PathBuf>,
+    /// A clone, and where the programs of the executor found it: what they wrote names that path.
+    clone: Option<(PathBuf, PathBuf)>,
     absorbed: OnceCell<()>,
 }
 
@@ -58,8 +60,15 @@ impl Scratch {
             limits,
             hash_bytes,
             borrowed,
+            clone: None,
             absorbed: OnceCell::new(),
         })
+    }
+
+    /// With this clone, which its programs found at another path.
+    pub(crate) fn of_clone(mut self, clone: &Path, seen: Option<PathBuf>) -> Self {
+        self.clone = seen.map(|seen| (clone.to_owned(), seen));
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -82,11 +91,15 @@ impl Scratch {
     /// tree is in here.
     pub(crate) fn over(&self, tree: &Path, args: &[&str]) -> Call {
         let read = [tree].into_iter().filter(|tree| !tree.starts_with(self.path()));
+        let mut confinement = self.confinement().reading(read);
+        if let Some((clone, seen)) = self.clone.as_ref().filter(|(clone, _)| clone == tree) {
+            confinement = confinement.showing(clone, seen);
+        }
         Call::new(tree, args)
             .env("GIT_DIR", self.path())
             .env("GIT_WORK_TREE", tree)
             .env("GIT_INDEX_FILE", self.index())
-            .confined(self.confinement().reading(read))
+            .confined(confinement)
     }
 
     fn index(&self) -> PathBuf {

@@ -465,7 +465,7 @@ impl CommandValidator {
             return Ok(ValidationReport::new(Vec::new(), findings));
         }
         let (mut reports, mut runs, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        let mut carried = Vec::new();
+        let (mut carried, mut doubts) = (Vec::new(), Vec::new());
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.
@@ -488,6 +488,7 @@ impl CommandValidator {
         } else {
             Definitions::find(trees.site.main, (trees.site.base, &result), checks).await?
         };
+        let tools = definitions.without_programs();
         let applying =
             checks.iter().filter(|check| is_safe && Self::applies(check, checks, &paths));
         for check in applying {
@@ -497,17 +498,10 @@ impl CommandValidator {
                 continue;
             }
             observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
-            let mut tree = trees.fresh(&result).await?;
+            let tree;
+            (tree, carried) = self.tree(trees, &result).await?;
             if reports.is_empty() {
                 findings.extend(self.ignored(trees, &tree, &paths).await?);
-            }
-            carried = trees.carry(&result, &self.checks.carry).await?;
-            if carried
-                .iter()
-                .any(|directory| directory.trim_start_matches("./").starts_with(".venv"))
-            {
-                // It is the executor's now.
-                tree.environment = None;
             }
             if let Some(said) = tree.set_up_failure.as_deref().filter(|_| reports.is_empty()) {
                 let message = format!(
@@ -517,7 +511,21 @@ impl CommandValidator {
                 observer.on_event(SessionEvent::Warning { message });
             }
             definitions.lay_over(&tree.place.root)?;
-            let (mut report, run) = self.run(&tree, check, Some(&definitions)).await?;
+            let by_base = self.run(&tree, check, Some(&definitions)).await?;
+            let (mut report, run) = match &tools {
+                None => by_base,
+                Some((tools, names)) => {
+                    let (tree, _) = self.tree(trees, &result).await?;
+                    tools.lay_over(&tree.place.root)?;
+                    let by_own = self.run(&tree, check, Some(tools)).await?;
+                    let passes_by_own_alone = by_own.1.passed && !by_base.1.passed;
+                    // What was wrong before may be what was to be mended.
+                    if passes_by_own_alone && self.on_base(trees, check).await?.passed {
+                        doubts.push(doubt(&check.command, names));
+                    }
+                    if by_own.1.passed && by_base.1.passed { by_base } else { by_own }
+                }
+            };
             // What a task or an issue asks for is not so on the base commit, or there would be nothing to do.
             let is_of_the_repository =
                 matches!(check.origin, CommandOrigin::Operator | CommandOrigin::Base(_));
@@ -552,8 +560,38 @@ impl CommandValidator {
                 }
             };
         }
+        if !doubts.is_empty() {
+            let reasons = doubts.into_iter().chain(report.unverified.take());
+            let reason = reasons.collect::<Vec<_>>().join("; ");
+            report = report.without_proof(reason);
+        }
         Ok(report)
     }
+
+    /// A tree of a result for one check, with what is carried over from the executor's clone.
+    async fn tree(
+        &self,
+        trees: &Trees<'_>,
+        result: &ObjectId,
+    ) -> Result<(Tree, Vec<String>), WorkspaceError> {
+        let mut tree = trees.fresh(result).await?;
+        let carried = trees.carry(result, &self.checks.carry).await?;
+        let is_environment =
+            |directory: &String| directory.trim_start_matches("./").starts_with(".venv");
+        if carried.iter().any(is_environment) {
+            // It is the executor's now.
+            tree.environment = None;
+        }
+        Ok((tree, carried))
+    }
+}
+
+/// What is to be said of a check that passes with programs as the result has them and fails with those of the base, where
+/// the base itself passes: they were bent, or what is tested was changed together with something else.
+fn doubt(command: &str, names: &str) -> String {
+    format!(
+        "`{command}` passes with what the result makes of {names}, and fails with what the base commit has: what it runs was changed, so a person has to look at that"
+    )
 }
 
 #[async_trait]

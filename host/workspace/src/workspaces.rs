@@ -292,6 +292,8 @@ impl GitWorkspaces {
         let tree = task.workspace();
         let special = special::take_away(&tree).await?;
         let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
+        let seen = opened.seen.as_ref().map(|seen| seen.join(TREE));
+        let scratch = scratch.of_clone(&tree, seen);
         let own = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let continues = scratch.is_ancestor(start, &own).await?;
         let history::Taken { head, note } = if continues {

@@ -240,9 +240,56 @@ async fn what_is_laid_over_keeps_its_kind() {
     program(root);
     fs::remove_file(root.join("Makefile")).unwrap();
     world.write(root, &[("Makefile", "test:\n\t@echo not tested\n")]);
-    let report = validate(&world, &prepared, &[check("./ci && readlink Makefile")]).await;
+    let report = validate(&world, &prepared, &[check("./ci && readlink Makefile || true")]).await;
     assert!(outputs(&report)[0].ends_with("tested\nrules"), "{:?}", outputs(&report));
     assert!(!outputs(&report)[0].contains("not tested\n"), "{:?}", outputs(&report));
+}
+
+/// A script that a command names may be what is tested: what it does in the result counts, too.
+#[tokio::test]
+async fn a_result_that_changes_what_is_run_passes_by_both() {
+    const CHECK: &str = "#!/bin/sh\n. ./greet.sh\ntest \"$(greet Ada)\" = \"Hello, Ada!\"\n";
+    const MAKE: &str = "test:\n\t@sh test.sh && echo 1 passed\n";
+    let says = |text: &str| format!("greet() {{ echo \"{text}\"; }}\n");
+    let (good, other) = (says("Hello, $1!"), says("Hallo, $1!"));
+    let more = good.clone() + "bye() { :; }\n";
+    for (before, after, expected) in [
+        (&good, &more, ValidationVerdict::Passed),
+        // Broken by the result, although what the base has passes.
+        (&good, &other, ValidationVerdict::Failed),
+        // What was wrong before is mended.
+        (&other, &good, ValidationVerdict::Passed),
+    ] {
+        let world = World::new();
+        world.commit("main", &[("Makefile", MAKE), ("test.sh", CHECK), ("greet.sh", before)]);
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[("greet.sh", after)]);
+        let report = validate(&world, &prepared, &[check("make test")]).await;
+        assert_eq!(report.verdict, expected, "{before} {after}: {report:#?}");
+    }
+    // Bent, or changed together with what it reads.
+    let world = World::new();
+    let both = [
+        ("Makefile", MAKE),
+        ("test.sh", "sh run.sh\n"),
+        ("run.sh", "grep -q good a\n"),
+        ("a", "good\n"),
+    ];
+    world.commit("main", &both);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("run.sh", "true\n"), ("a", "bad\n")]);
+    let report = validate(&world, &prepared, &[check("make test")]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:#?}");
+    // A makefile is nothing that is tested.
+    let world = World::new();
+    world.commit("main", &[("Makefile", "test:\n\t@exit 1\n")]);
+    let prepared = world.prepare().await;
+    world.write(
+        &prepared.workspace.root,
+        &[("Makefile", "test:\n\t@echo 1 passed\n"), ("new", "x\n")],
+    );
+    let report = validate(&world, &prepared, &[check("make test")]).await;
+    assert!(!report.checks[0].passed, "{report:#?}");
 }
 
 #[tokio::test]

@@ -104,7 +104,12 @@ async fn what_a_command_goes_by_is_the_bases_wherever_it_is_said() {
         };
         let report =
             validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
-        assert_eq!(report.verdict, ValidationVerdict::Failed, "{command} {result:?}: {report:?}");
+        // What a command names may be what is tested, so a person has to say.
+        let expected = match result.0 {
+            "ci" => ValidationVerdict::Unchecked,
+            _ => ValidationVerdict::Failed,
+        };
+        assert_eq!(report.verdict, expected, "{command} {result:?}: {report:?}");
         let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
         let report = validated(&world, &prepared, &collected, open, &check).await;
         if ["Makefile", "ci"].contains(&result.0) {
@@ -164,7 +169,7 @@ async fn nothing_stands_in_the_place_of_what_a_command_goes_by() {
         };
         let report =
             validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
-        assert!(!report.checks[0].passed, "{command} {script}: {report:#?}");
+        assert!(report.verdict != ValidationVerdict::Passed, "{command} {script}: {report:#?}");
         // What it stands for would have passed.
         let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
         let report = validated(&world, &prepared, &collected, open, &check).await;
@@ -265,7 +270,8 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
         };
         let report =
             validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
-        assert!(!report.checks[0].passed, "{command} {makefile} {script}: {report:#?}");
+        let verdict = report.verdict;
+        assert!(verdict != ValidationVerdict::Passed, "{command} {makefile} {script}: {report:#?}");
         // By itself it would have passed.
         let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
         let report = validated(&world, &prepared, &collected, open, &check).await;

@@ -71,7 +71,8 @@ impl Evidence<'_> {
             let said = said(result, self.transcript);
             return Err(self.with_rest(Error::refused(format!("the model declined: {said}"))));
         }
-        if UNFINISHED.contains(&result.stop_reason.as_str()) {
+        // An answer in a schema is given by a tool.
+        if UNFINISHED.contains(&result.stop_reason.as_str()) && result.structured.is_none() {
             let (reason, said) = (&result.stop_reason, said(result, self.transcript));
             let message = format!("the model's answer was cut off ({reason}): {said}");
             return Err(self.with_rest(Error::failed(message)));

@@ -69,7 +69,7 @@ fn a_task_after_another_is_set_up_on_what_that_did() {
     let plan = world.path("plan.yaml");
     fs::write(&plan, PLAN.replace("id: b\n", "id: b\n  after: [a]\n")).expect("a file");
     let ended = world.run(["run", "--json", "--plan", plan.to_str().expect("a path"), "Look"]);
-    ended.code(0).report().outcome("validated");
+    let _ = ended.code(0).report().outcome("validated");
     let runs = fs::read_to_string(world.path("shared/runs")).expect("it ran");
     assert_eq!(runs.lines().count(), 2, "on the base, and on what the first task did");
 }

@@ -196,6 +196,18 @@ impl Files {
         if self.searched.contains(above) && self.words.contains(name) {
             return Some(Counts::Whole);
         }
+        self.counts_by_name(path)
+    }
+
+    /// Whether a file that counts is a program or a script of the base that commands name, and nothing that a tool reads:
+    /// it may be what is tested.
+    pub(super) fn is_program(&self, path: &str) -> bool {
+        self.is_there(path) && !self.is_included(path) && self.counts_by_name(path).is_none()
+    }
+
+    /// What counts of a file by what it is called, whatever commands name.
+    fn counts_by_name(&self, path: &str) -> Option<Counts> {
+        let (above, name) = split(path);
         if self.is_of_others(above) {
             return None;
         }

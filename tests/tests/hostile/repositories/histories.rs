@@ -15,7 +15,7 @@ const FSCK: &str = "objects are checked when they are taken";
 const BASE: &str = "the result is of the base";
 
 pub(crate) fn cases() -> Vec<Case> {
-    use Expect::{Contained, Harmless, NotTaken};
+    use Expect::{Contained, Harmless};
     let deposits = [
         deposit("a_message_that_commands_a_terminal", PLAIN, Contained, r#"
             commit "$(printf 'x\033]0;FORGED\007\033[2J\n\nvalidated: FORGED\nSigned-off-by: Owner <owner@example.invalid>')""#),
@@ -32,10 +32,11 @@ pub(crate) fn cases() -> Vec<Case> {
               printf 'gpgsig -----BEGIN PGP SIGNATURE-----\n \n \033[2Jjunk\n -----END PGP SIGNATURE-----\nencoding \033[31m\n\nwork\n'
             } >"$HOME/c"
             git update-ref "$(git symbolic-ref HEAD)" "$(git hash-object -w -t commit "$HOME/c")""#),
-        deposit("a_header_that_forges_another", FSCK, NotTaken, r#"
+        deposit("a_header_that_forges_another", "commits are taken as the user's", Contained, r#"
             git add --all; t=$(git write-tree); p=$(git rev-parse HEAD)
             printf 'tree %s\nparent %s\ntree %s\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\nwork\n' "$t" "$p" "$t" >"$HOME/c"
-            git update-ref "$(git symbolic-ref HEAD)" "$(git hash-object --literally -w -t commit "$HOME/c")""#),
+            git update-ref "$(git symbolic-ref HEAD)" "$(git hash-object --literally -w -t commit "$HOME/c")""#)
+            .check(has_one_tree),
         deposit("a_date_before_time", FSCK, Contained, r#"
             git add --all; t=$(git write-tree); p=$(git rev-parse HEAD)
             printf 'tree %s\nparent %s\nauthor a <a@a> -99999999999999999999 +9999\ncommitter a <a@a> 99999999999999999999 -9999\n\nwork\n' "$t" "$p" >"$HOME/c"
@@ -87,6 +88,12 @@ fn descends(world: &World, report: &Report) {
         world.repo().git(["merge-base", "--is-ancestor", "main", report.branch()]);
         assert_eq!(world.repo().git(["cat-file", "-t", report.branch()]), "commit");
     }
+}
+
+fn has_one_tree(world: &World, report: &Report) {
+    let commit = world.repo().git(["cat-file", "commit", report.branch()]);
+    let headers = commit.lines().take_while(|line| !line.is_empty());
+    assert_eq!(headers.filter(|line| line.starts_with("tree ")).count(), 1, "{commit}");
 }
 
 fn one_branch(world: &World, _: &Report) {
