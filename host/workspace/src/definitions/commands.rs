@@ -20,6 +20,9 @@ const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 /// Words before a command that leave it what it is, or that set variables.
 const PREFIXES: [&str; 7] = ["declare", "env", "exec", "export", "local", "readonly", "set"];
 
+/// What `make` is called.
+const MAKES: [&str; 3] = ["bmake", "gmake", "make"];
+
 /// Options of `make` that name a makefile.
 const MAKEFILE: [&str; 3] = ["-f", "--file", "--makefile"];
 
@@ -135,7 +138,7 @@ impl Invoked {
             }
             _ => {}
         }
-        self.options(rest, places);
+        self.options(name, rest, places);
         if first.contains('/') {
             self.programs.extend(from_any(places, first));
         }
@@ -150,12 +153,14 @@ impl Invoked {
     }
 
     /// Options that name makefiles and directories.
-    fn options(&mut self, words: &[&str], places: &[String]) {
+    fn options(&mut self, of: &str, words: &[&str], places: &[String]) {
+        // `$(MAKE)` is a variable.
+        let is_make = MAKES.contains(&of) || of.chars().all(|c| c == UNKNOWN);
         for (at, word) in words.iter().enumerate() {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let value = if value.is_empty() { words.get(at + 1).copied() } else { Some(value) };
             let Some(value) = value else { continue };
-            if MAKEFILE.contains(&name) {
+            if is_make && MAKEFILE.contains(&name) {
                 self.reads.extend(from_any(places, value));
             } else if WORKS_IN.contains(&name) {
                 self.directories.extend(from_any(places, value));
@@ -331,6 +336,8 @@ mod tests {
             ("BASH_ENV=ci/env bash x", vec!["ci/env"]),
             ("sh -ec '. ci/env; run'", vec!["ci/env"]),
             ("cat tests/data.txt", vec![]),
+            ("test -f a.txt && make -s", vec![]),
+            ("tail -f log; cut -f 1 a", vec![]),
             ("python3 tests/x.py < tests/data", vec![]),
         ] {
             assert_eq!(Invoked::by("", command).reads, expected, "{command}");
