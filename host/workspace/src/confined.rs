@@ -80,7 +80,7 @@ impl Directories {
             sandbox = if at == *path {
                 sandbox.read_write(own)
             } else {
-                sandbox.read_write_at(own, AbsolutePath::parse(at)?)
+                sandbox.read_write_at(&own, AbsolutePath::parse(at)?)
             };
         }
         Ok(sandbox.tmp(AbsolutePath::parse(&self.tmp)?))

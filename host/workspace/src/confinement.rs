@@ -106,7 +106,7 @@ impl Confinement {
             sandbox = sandbox.read_only(absolute(path)?);
         }
         for (path, at) in &self.shows {
-            sandbox = sandbox.read_only_at(absolute(path)?, absolute(at)?);
+            sandbox = sandbox.read_only_at(&absolute(path)?, absolute(at)?);
         }
         for path in &self.writes {
             sandbox = sandbox.read_write(absolute(path)?);

@@ -11,7 +11,7 @@ use crate::{
 };
 use cyrus_core::WorkspaceError;
 use cyrus_executor::text::message;
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 /// The most commits that are made anew.
 const MOST: usize = 1000;
@@ -42,7 +42,10 @@ pub(crate) async fn taken(
     let commits: Option<Vec<Vec<ObjectId>>> =
         listed.lines().map(|line| line.split(' ').map(ObjectId::parse).collect()).collect();
     let commits = commits.ok_or_else(|| unreadable("rev-list --parents"))?;
-    let names: String = commits.iter().map(|commit| format!("{}\n", commit[0])).collect();
+    let names = commits.iter().fold(String::new(), |mut all, commit| {
+        let _ = writeln!(all, "{}", commit[0]);
+        all
+    });
     let call = scratch.call(&["cat-file", "--batch"]).stdin(names.into_bytes());
     let contents = batch(&scratch.git().output(call).await?);
     let contents = contents.filter(|contents| contents.len() == commits.len());

@@ -101,6 +101,7 @@ mod asked;
 mod attributes;
 mod base;
 mod baseline;
+mod brought;
 mod clone;
 mod commit;
 mod confined;

@@ -234,7 +234,7 @@ async fn prepare(
     sandbox = if seen == directory {
         sandbox.read_write(directory)
     } else {
-        sandbox.read_write_at(directory, seen.clone())
+        sandbox.read_write_at(&directory, seen.clone())
     };
     sandbox = sandbox.read_write(home.path()).tmp(home.tmp());
     home.keep(scratch);

@@ -149,16 +149,16 @@ impl Sandbox {
 
     /// As [`Sandbox::read_write_at`], to be read.
     #[must_use]
-    pub fn read_only_at(self, path: AbsolutePath, target: AbsolutePath) -> Self {
-        let source = really(&path);
+    pub fn read_only_at(self, path: &AbsolutePath, target: AbsolutePath) -> Self {
+        let source = really(path);
         self.mount(Mount { source, target, access: Access::ReadOnly })
     }
 
     /// As [`Sandbox::read_write`], found at another path: only where the program has a view of files of its own, see
     /// [`Launcher::has_views`](crate::Launcher::has_views).
     #[must_use]
-    pub fn read_write_at(self, path: AbsolutePath, target: AbsolutePath) -> Self {
-        let source = really(&path);
+    pub fn read_write_at(self, path: &AbsolutePath, target: AbsolutePath) -> Self {
+        let source = really(path);
         self.mount(Mount { source, target, access: Access::ReadWrite })
     }
 

@@ -132,7 +132,7 @@ impl Invoked {
                     self.reads.extend(read.flat_map(|word| from_any(places, word)));
                 }
                 let is_command = |word: &&str| word.starts_with('-') && word.ends_with('c');
-                if let Some(at) = rest.iter().position(|word| is_command(word)) {
+                if let Some(at) = rest.iter().position(is_command) {
                     return self.read(&rest[at + 1..], places);
                 }
             }

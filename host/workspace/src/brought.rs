@@ -1,0 +1,157 @@
+//! What a result brings that is for no result: the user's own files, what git ignores, what was to be encrypted, what the
+//! set-up makes, and what is in a repository of its own.
+
+use crate::{
+    confinement::Confinement,
+    filters::{self, Unfiltered},
+    findings::finding,
+    git::Call,
+    include, nested,
+    object::ObjectId,
+    rules::{IGNORED, IN_SET_UP, NESTED, UNFILTERED, USERS_FILE},
+    tree::{Tree, Trees},
+    validator::CommandValidator,
+};
+use cyrus_core::{Observer, SessionEvent, WorkspaceError};
+use cyrus_executor::Finding;
+use std::collections::BTreeSet;
+
+impl CommandValidator {
+    /// What a result brings that is for no result, or no commit of it.
+    pub(crate) async fn brought(
+        &self,
+        trees: &Trees<'_>,
+        result: &ObjectId,
+        paths: &[Vec<u8>],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        let touched = trees.site.main.touched(trees.site.base, result).await?;
+        let mut findings = self.unfiltered(trees, &touched, observer).await?;
+        if let Some((path, directory)) = trees.brought_into_set_up(paths).await? {
+            let (path, directory) = (path.display().to_string(), directory.display().to_string());
+            let message = format!(
+                "`{path}` lies in `{directory}`, which the set-up makes; what is installed there decides what checks run, so no result may bring it: change what the set-up installs from, or the set-up"
+            );
+            findings.push(finding(IN_SET_UP, message, Some(&path), None));
+        }
+        for repository in nested::read(&trees.site.task.nested())? {
+            let message = format!(
+                "`{repository}` is a repository of its own inside of this one, so nothing in it is in the result: remove its `.git` to have its files in the result, or remove it"
+            );
+            findings.push(finding(NESTED, message, Some(&repository), None));
+        }
+        let included = include::read(&trees.site.task.included())?;
+        for path in touched.intersection(&included) {
+            let path = String::from_utf8_lossy(path);
+            let message = format!(
+                "`{path}` was copied from the user's working tree, where git ignores it, and is for no commit: take it out of each commit that has it"
+            );
+            findings.push(finding(USERS_FILE, message, Some(&path), None));
+        }
+        if included.is_empty() {
+            return Ok(findings);
+        }
+        let said = trees.site.main.said(trees.site.base, result).await?;
+        for name in include::quoted_in(trees.site.main, &included, said).await? {
+            let message = format!(
+                "a commit's message or author holds what is in `{name}`, which was copied from the user's working tree: make each such commit anew without it"
+            );
+            findings.push(finding(USERS_FILE, message, Some(&name), None));
+        }
+        trees.site.task.create()?;
+        let scratch = trees.site.task.scratch("scratch-")?;
+        let own = include::objects(&self.git, trees.site.main, &included, scratch.path()).await?;
+        if !own.is_empty() {
+            let new = trees.site.main.new_objects(trees.site.base, result).await?;
+            let brought = own.iter().filter(|(object, _)| new.contains(object));
+            let names: BTreeSet<_> = brought.map(|(_, name)| name).collect();
+            for name in names.into_iter().filter(|name| !touched.contains(*name)) {
+                let name = String::from_utf8_lossy(name);
+                let message = format!(
+                    "what is in `{name}`, which was copied from the user's working tree, where git ignores it, is in a commit under another name: take it out of each commit that has it"
+                );
+                findings.push(finding(USERS_FILE, message, Some(&name), None));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The files of a result that are new and that the repository has git ignore: what builds and installers make, which
+    /// tools would take in place of what they make of the result. The tree is that of the result.
+    pub(crate) async fn ignored(
+        &self,
+        trees: &Trees<'_>,
+        tree: &Tree,
+        paths: &[Vec<u8>],
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        let base = trees.site.main.files(trees.site.base).await?;
+        let known: BTreeSet<&[u8]> = base.iter().map(String::as_bytes).collect();
+        let new = paths.iter().filter(|path| !known.contains(&path[..]));
+        // So that no name is taken for a pathspec with magic in it.
+        let names: Vec<u8> = new.flat_map(|path| [b"./", &path[..], b"\0"].concat()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call =
+            Call::new(&tree.place.root, &["check-ignore", "--no-index", "-v", "-z", "--stdin"])
+                .stdin(names)
+                .env("GIT_LITERAL_PATHSPECS", "0")
+                .confined(Confinement::only_limits());
+        let answer = self.git.run(call).await?;
+        let fields: Vec<_> = answer.stdout.split(|byte| *byte == 0).collect();
+        // A directory of which files are tracked all the same is one of sources: `lib/` for `src/lib/`.
+        let is_tracked = |path: &[u8]| {
+            let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+            let place = path[..end].strip_prefix(b"./").unwrap_or(&path[..end]);
+            let mut below = known.range(place..);
+            !place.is_empty() && below.next().is_some_and(|next| next.starts_with(place))
+        };
+        let ignored = fields.chunks_exact(4).filter(|found| {
+            // The user's own lists are not the repository's.
+            let is_users = found[0].starts_with(b".git/");
+            let is_of_sources = found[2].ends_with(b"/") && is_tracked(found[3]);
+            !is_users && !is_of_sources && !found[2].starts_with(b"!")
+        });
+        Ok(ignored
+            .map(|found| {
+                let path = String::from_utf8_lossy(found[3]).into_owned();
+                let path = path.strip_prefix("./").unwrap_or(&path);
+                let message = format!(
+                    "`{path}` is new, and `{}` has git ignore it: what builds and installers make is in no result, because tools take it for their own; take it out of the commits, or change what is ignored",
+                    String::from_utf8_lossy(found[0])
+                );
+                finding(IGNORED, message, Some(path), None)
+            })
+            .collect())
+    }
+
+    /// What is to be said of files that were to go through a filter, which none does here.
+    async fn unfiltered(
+        &self,
+        trees: &Trees<'_>,
+        touched: &BTreeSet<Vec<u8>>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Finding>, WorkspaceError> {
+        if !filters::are_named(trees.site.main, trees.site.base).await? {
+            return Ok(Vec::new());
+        }
+        trees.site.task.create()?;
+        let scratch = trees.site.task.scratch("scratch-")?;
+        let index = scratch.path().join("attributes");
+        let found =
+            filters::unfiltered(&self.git, trees.site.main, trees.site.base, touched, &index)
+                .await?;
+        let say = |one: &Unfiltered| {
+            let Unfiltered { path, filter } = one;
+            format!(
+                "`{path}` goes through the filter `{filter}` when it is committed, and no filter is run on a result: its content is in the commit as it is"
+            )
+        };
+        let (secret, other): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(Unfiltered::may_be_secret);
+        for one in other {
+            observer.on_event(SessionEvent::Warning { message: say(&one) });
+        }
+        Ok(secret.iter().map(|one| finding(UNFILTERED, say(one), Some(&one.path), None)).collect())
+    }
+}
