@@ -65,9 +65,13 @@ impl Invoked {
         let mut places = vec![directory.to_owned()];
         for start in ["(cat ", "`cat ", "(shell cat ", "(<", "(file <"] {
             for (at, _) in text.match_indices(start) {
+                // What a makefile reads into a variable may be a command; else it is where a command stands.
+                let is_run = start.contains("shell") || start.contains("file");
                 let rest = text[at + start.len()..].trim_start();
                 let word = rest.split(|c: char| c.is_whitespace() || ")`".contains(c)).next();
-                found.reads.extend(from_any(&places, word.unwrap_or_default()));
+                if is_run || runs_what_follows(&text[..at]) {
+                    found.reads.extend(from_any(&places, word.unwrap_or_default()));
+                }
             }
         }
         for part in text.split(|c: char| ";&|()`\n".contains(c)) {
@@ -167,6 +171,17 @@ impl Invoked {
             }
         }
     }
+}
+
+/// Whether what stands behind this is run: it is the beginning of a command, or what a shell is told to run.
+fn runs_what_follows(before: &str) -> bool {
+    let before = before.trim_end();
+    let last = before.split_whitespace().next_back().unwrap_or_default();
+    before.is_empty()
+        || before.ends_with([';', '&', '|', '(', '`', '{'])
+        || ["@", "eval", "exec"].contains(&last)
+        || KEYWORDS.contains(&last)
+        || last.starts_with('-') && last.ends_with('c')
 }
 
 /// A command without quotes, with `*` for each variable; directories that are known become `.`.
@@ -336,6 +351,9 @@ mod tests {
             ("BASH_ENV=ci/env bash x", vec!["ci/env"]),
             ("sh -ec '. ci/env; run'", vec!["ci/env"]),
             ("cat tests/data.txt", vec![]),
+            ("test \"$(cat hello.txt)\" = hello", vec![]),
+            ("[ `cat VERSION` = 2 ]", vec![]),
+            ("eval \"$(cat ci/cmd)\" && $(cat ci/more) x", vec!["ci/cmd", "ci/more"]),
             ("test -f a.txt && make -s", vec![]),
             ("tail -f log; cut -f 1 a", vec![]),
             ("python3 tests/x.py < tests/data", vec![]),

@@ -278,8 +278,14 @@ impl Files {
 
     fn add_invoked(&mut self, invoked: Invoked) {
         let Invoked { programs, arguments, reads, directories, searched, words } = invoked;
-        for path in programs.into_iter().chain(reads) {
+        for path in programs {
             let known = self.meant(path);
+            self.named.extend(known);
+        }
+        for path in reads {
+            // One that the base does not have, it does not go by.
+            let known = self.meant(path).into_iter().filter(|path| self.base.contains(path));
+            let known: Vec<_> = known.collect();
             self.named.extend(known);
         }
         for path in arguments {
