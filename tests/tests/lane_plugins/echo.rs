@@ -69,8 +69,12 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One at a time: a compiler has a time limit, and the others of one component find what the first has compiled.
+static LOADING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Checks and compiles the plugin. What is compiled is kept where the command keeps it, so this is done once for both.
 pub(crate) async fn load(directory: &Path) -> (Runtime, Plugin) {
+    let _turn = LOADING.lock().await;
     let found = discover(&[directory.to_owned()], &[]);
     assert!(found.broken.is_empty(), "{:?}", found.broken);
     let plugin = found.plugins.values().next().expect("a plugin in that directory");
