@@ -8,13 +8,34 @@ use crate::{
     git::Call,
     include, nested,
     object::ObjectId,
+    plain,
     rules::{IGNORED, IN_SET_UP, NESTED, UNFILTERED, USERS_FILE},
     tree::{Tree, Trees},
     validator::CommandValidator,
 };
 use cyrus_core::{Observer, SessionEvent, WorkspaceError};
 use cyrus_executor::Finding;
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    io::Read as _,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    path::Path,
+};
+
+/// Whether a file is one that builds and installers make: a link, a program, or no text.
+fn is_made(path: &Path) -> bool {
+    let Ok(found) = path.symlink_metadata() else { return false };
+    if found.is_symlink() || found.permissions().mode() & 0o111 != 0 {
+        return true;
+    }
+    let mut begin = Vec::new();
+    let read = plain::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut begin));
+    read.is_err() || begin.contains(&0)
+}
+
+/// How much of a file is read to tell whether it is text, in bytes.
+const LOOKED_AT: u64 = 64 << 10;
 
 impl CommandValidator {
     /// What a result brings that is for no result, or no commit of it.
@@ -76,8 +97,8 @@ impl CommandValidator {
         Ok(findings)
     }
 
-    /// The files of a result that are new and that the repository has git ignore: what builds and installers make, which
-    /// tools would take in place of what they make of the result. The tree is that of the result.
+    /// The files of a result that are new, that the repository has git ignore and that builds and installers make: tools
+    /// would take them in place of what they make of the result. The tree is that of the result.
     pub(crate) async fn ignored(
         &self,
         trees: &Trees<'_>,
@@ -110,7 +131,10 @@ impl CommandValidator {
             // The user's own lists are not the repository's.
             let is_users = found[0].starts_with(b".git/");
             let is_of_sources = found[2].ends_with(b"/") && is_tracked(found[3]);
-            !is_users && !is_of_sources && !found[2].starts_with(b"!")
+            // A file by itself, such as `.env.example`, may be meant.
+            let is_made = found[2].ends_with(b"/")
+                || is_made(&tree.place.root.join(OsStr::from_bytes(found[3])));
+            !is_users && !is_of_sources && is_made && !found[2].starts_with(b"!")
         });
         Ok(ignored
             .map(|found| {

@@ -285,7 +285,10 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
 async fn no_result_brings_what_is_ignored_or_is_a_repository_inside_of_it() {
     for (script, expected) in [
         ("mkdir -p venv/bin; echo x >venv/bin/python; git add -f venv", &["ignored-file"][..]),
-        ("echo x >lib.o; git add -f lib.o; git commit -qm lib", &["ignored-file"]),
+        ("printf 'x\\0' >lib.o; git add -f lib.o; git commit -qm lib", &["ignored-file"]),
+        ("ln -s a x.o; git add -f x.o", &["ignored-file"]),
+        ("echo x >x.o; chmod +x x.o; git add -f x.o", &["ignored-file"]),
+        ("echo KEY= >example.o; git add -f example.o", &[]),
         ("echo x >src/lib/new; git add -f src/lib/new", &[]),
         ("echo >.gitignore; mkdir venv; echo x >venv/python", &[]),
         ("git init -q sub; echo x >sub/a; echo y >new", &["nested-repository"]),
