@@ -30,17 +30,17 @@ pub(crate) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Those in a clone that come from `start`, and are neither in the result nor in the main repository; `known` are not
-    /// looked at.
+    /// Those in a clone that come from `start`, and are neither in the result, nor in what was taken of its `HEAD`, nor in
+    /// the main repository; `known` are not looked at.
     pub(crate) async fn find(
         scratch: &Scratch,
         (main, session): (&Main, &SessionId),
         clone: &Path,
-        known: &[&ObjectId],
+        (known, own): (&[&ObjectId], &ObjectId),
         (start, result): (&ObjectId, &ObjectId),
     ) -> Result<Self, WorkspaceError> {
         let mut named = tips(&clone.join(".git"));
-        named.retain(|(_, tip)| tip != start && tip != result && !known.contains(&tip));
+        named.retain(|(_, tip)| ![start, result, own].contains(&tip) && !known.contains(&tip));
         let (mut found, mut beyond) = (Vec::<(Left, ObjectId)>::new(), 0);
         if named.is_empty() {
             return Ok(Self { found, beyond });
@@ -48,15 +48,15 @@ impl Elsewhere {
         scratch.absorb_objects(clone).await?;
         // What was kept of this session is no less left.
         let kept = main.refs(&refs::session(session)).await?;
-        let mut own = Vec::new();
+        let mut left_here = Vec::new();
         for (left, tip) in named {
             // A branch of the executor's may be at a commit that it was given, and is no less the executor's.
             let is_given = !matches!(left, Left::Branch(_))
                 && !kept.iter().any(|(_, commit)| *commit == tip)
                 && main.has(&tip).await?;
-            own.extend((!is_given).then_some((left, tip)));
+            left_here.extend((!is_given).then_some((left, tip)));
         }
-        let mut named = own;
+        let mut named = left_here;
         if let Some(more) = named.len().checked_sub(MOST_LOOKED_AT) {
             named.truncate(MOST_LOOKED_AT);
             beyond += more;
@@ -75,8 +75,10 @@ impl Elsewhere {
                 }
                 Err(error) => return Err(error),
             }
-            if scratch.is_ancestor(start, &tip).await? && !scratch.is_ancestor(&tip, result).await?
-            {
+            // The commits of the `HEAD` may have been made anew.
+            let is_taken =
+                scratch.is_ancestor(&tip, result).await? || scratch.is_ancestor(&tip, own).await?;
+            if !is_taken && scratch.is_ancestor(start, &tip).await? {
                 found.push((left, tip));
             }
         }

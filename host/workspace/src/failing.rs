@@ -95,7 +95,7 @@ mod tests {
             ("Tests:       2 passed, 2 total", 0),
             ("  2 passing (10ms)\n  1 failing", 1),
             ("# pass 1\n# fail 1", 1),
-            ("not ok 1 - a\nok 2 - b\nnot ok 3 - c # TODO later", 1),
+            ("not ok 1 - a\nok 2 - b\nnot ok 3 - c # skip later", 1),
             ("3 examples, 1 failure", 1),
             ("3 runs, 4 assertions, 1 failures, 1 errors, 0 skips", 2),
             ("Tests: 3, Assertions: 3, Errors: 1, Failures: 1.", 2),

@@ -20,7 +20,7 @@ use crate::{
     repository::Main,
     scratch::Scratch,
     settings::WorkspaceSettings,
-    setup::{SetUp, Stage},
+    setup::{SetUp, Stage, Step},
     snapshot::Snapshot,
     user::Identity,
 };
@@ -32,7 +32,7 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Where a task's trees are made, and what of.
@@ -63,25 +63,30 @@ const LEFT: &str = "left";
 /// The file that says that all is kept, and how it went.
 #[derive(Serialize, Deserialize)]
 struct Ended {
+    /// Of the set-up that was run.
+    digest: String,
     set_up: SetUp,
     included: Vec<Vec<u8>>,
 }
 
-/// One after the other, those who want the same thing prepared. Clones are one.
+/// One after the other, the tasks that need the same set-up. Clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>>);
+pub struct Turns(Arc<Mutex<HashMap<PathBuf, Turn>>>);
+
+/// Whether this process has run the set-up that is kept there.
+type Turn = Arc<tokio::sync::Mutex<bool>>;
+
+/// The most places that are remembered: those that no task waits for are forgotten then.
+const PLACES: usize = 1024;
 
 impl Turns {
-    async fn take(&self, place: &Path) -> tokio::sync::OwnedMutexGuard<()> {
+    async fn take(&self, place: &Path) -> tokio::sync::OwnedMutexGuard<bool> {
         let turn = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.retain(|_, turn| turn.strong_count() > 0);
-            let known = all.get(place).and_then(Weak::upgrade);
-            known.unwrap_or_else(|| {
-                let turn = Arc::default();
-                all.insert(place.to_owned(), Arc::downgrade(&turn));
-                turn
-            })
+            if all.len() >= PLACES {
+                all.retain(|_, turn| Arc::strong_count(turn) > 1);
+            }
+            Arc::clone(all.entry(place.to_owned()).or_default())
         };
         turn.lock_owned().await
     }
@@ -101,20 +106,23 @@ impl Site<'_> {
             .reading(self.main.object_directories())
     }
 
-    /// What is kept of the set-up, which is run when it was not; `None` where there is none.
+    /// What is kept of the set-up; `None` where there is none. It is run when it was not, when it is another one now, and
+    /// once by each process when it failed: what was at fault may be mended.
     pub(crate) async fn prepared(&self) -> Result<Option<Prepared>, WorkspaceError> {
-        let place = self.kept();
-        if let Some(known) = Prepared::read(&place) {
-            return Ok(Some(known));
-        }
-        if !self.stage().has_set_up().await? {
+        let (place, stage) = (self.kept(), self.stage());
+        let steps = stage.steps().await?;
+        if steps.is_empty() {
             return Ok(None);
         }
-        let _turn = self.settings.turns.take(&place).await;
-        match Prepared::read(&place) {
-            Some(known) => Ok(Some(known)),
-            None => self.prepare(place).await.map(Some),
+        let digest = stage.digest(&steps);
+        let mut ran_here = self.settings.turns.take(&place).await;
+        let known = Prepared::read(&place, &digest);
+        if let Some(known) = known.filter(|known| *ran_here || !known.set_up.failed) {
+            return Ok(Some(known));
         }
+        let prepared = self.prepare(place, digest, steps).await?;
+        *ran_here = true;
+        Ok(Some(prepared))
     }
 
     /// Where it is kept.
@@ -190,7 +198,12 @@ impl Site<'_> {
     }
 
     /// Runs the set-up and keeps what it leaves.
-    async fn prepare(&self, kept: PathBuf) -> Result<Prepared, WorkspaceError> {
+    async fn prepare(
+        &self,
+        kept: PathBuf,
+        digest: String,
+        steps: Vec<Step>,
+    ) -> Result<Prepared, WorkspaceError> {
         self.clear().await?;
         self.introduce()?;
         let included = self.write(self.base, None).await?;
@@ -199,13 +212,13 @@ impl Site<'_> {
         // Before any program could change it.
         let index = under_way.path().join("index");
         copy_index(&self.place().root.join(".git/index"), &index)?;
-        let set_up = self.stage().set_up().await?;
+        let set_up = self.stage().set_up(steps).await?;
         let left = match self.seen {
             Some(_) => self.leftovers(&index).await?,
             // No clone begins with it.
             None => Leftovers::default(),
         };
-        let ended = Ended { set_up, included };
+        let ended = Ended { digest, set_up, included };
         in_background("keep what the set-up left", move || {
             private_dir(&new)?;
             for part in ["tree", "home"] {
@@ -220,7 +233,7 @@ impl Site<'_> {
             kept.parent().map_or(Ok(()), private_dir)?;
             remove_tree(&kept)?;
             fs::rename(&new, &kept).map_err(io("cannot make", &kept))?;
-            let Ended { set_up, included } = ended;
+            let Ended { set_up, included, .. } = ended;
             Ok(Prepared { place: kept, set_up, included })
         })
         .await
@@ -228,11 +241,11 @@ impl Site<'_> {
 }
 
 impl Prepared {
-    /// What is kept here, when all of it is.
-    fn read(place: &Path) -> Option<Self> {
+    /// What is kept here of the set-up with this digest, when all of it is.
+    fn read(place: &Path, wanted: &str) -> Option<Self> {
         let text = fs::read(place.join("ended")).ok()?;
-        let Ended { set_up, included } = serde_json::from_slice(&text).ok()?;
-        Some(Self { place: place.to_owned(), set_up, included })
+        let Ended { digest, set_up, included } = serde_json::from_slice(&text).ok()?;
+        (digest == wanted).then(|| Self { place: place.to_owned(), set_up, included })
     }
 
     /// What the set-up left that git would take for a task's work.
@@ -265,7 +278,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_want_the_same_wait_for_each_other() {
+    async fn tasks_that_need_the_same_wait_for_each_other() {
         let turns = Turns::default();
         let (one, other) = (Path::new("/one"), Path::new("/other"));
         let first = turns.take(one).await;

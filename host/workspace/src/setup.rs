@@ -27,7 +27,14 @@ use cyrus_core::{CommandOrigin, Issue, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished};
 use serde::{Deserialize, Serialize};
-use std::{ffi::OsString, fmt::Write as _, os::unix::ffi::OsStringExt, time::Duration};
+use sha2::{Digest as _, Sha256};
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    fs,
+    os::unix::ffi::{OsStrExt as _, OsStringExt},
+    time::Duration,
+};
 
 const SETUP: &str = "cyrus-setup.sh";
 const TEARDOWN: &str = "cyrus-teardown.sh";
@@ -45,6 +52,14 @@ pub(crate) struct Stage<'a> {
     pub(crate) place: Directories,
 }
 
+/// One script or command of a set-up.
+pub(crate) struct Step {
+    name: String,
+    args: Vec<OsString>,
+    /// Whether the work does not begin when it fails.
+    must_succeed: bool,
+}
+
 /// How a set-up ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SetUp {
@@ -55,36 +70,58 @@ pub(crate) struct SetUp {
 }
 
 impl Stage<'_> {
-    /// Whether there is anything to be run for a set-up.
-    pub(crate) async fn has_set_up(&self) -> Result<bool, WorkspaceError> {
-        Ok(self.settings.global_setup.is_some()
-            || self.script(SETUP).await?.is_some()
-            || !detected(self.git, self.settings, self.main, self.base).await?.is_empty())
+    /// What a set-up would run, in its order.
+    pub(crate) async fn steps(&self) -> Result<Vec<Step>, WorkspaceError> {
+        let must_succeed = self.settings.setup_must_succeed;
+        let step = |(name, args)| Step { name, args, must_succeed };
+        let global = self.settings.global_setup.as_ref().map(operators);
+        let own = self.script(SETUP).await?.map(|args| (SETUP.to_owned(), args));
+        let given: Vec<_> = global.into_iter().chain(own).map(step).collect();
+        if !given.is_empty() {
+            return Ok(given);
+        }
+        let found = detected(self.git, self.settings, self.main, self.base).await?;
+        Ok(found
+            .into_iter()
+            .map(|Detected { command, file }| Step {
+                name: format!("`{command}` (for {file})"),
+                args: vec!["-c".into(), command.into()],
+                // The operator did not ask for it, and the work may do without.
+                must_succeed: false,
+            })
+            .collect())
+    }
+
+    /// Tells set-ups apart: another digest is another set-up, or another text of a script of the operator's.
+    pub(crate) fn digest(&self, steps: &[Step]) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update(bytes.len().to_le_bytes());
+            hash.update(bytes);
+        };
+        for Step { name, args, .. } in steps {
+            add(name.as_bytes());
+            args.iter().for_each(|arg| add(arg.as_bytes()));
+        }
+        if let Some(script) = &self.settings.global_setup {
+            // One that cannot be read fails when it is run.
+            add(&fs::read(script.as_path()).unwrap_or_default());
+        }
+        let digits = hash.finalize().iter().fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        digits
     }
 
     /// Runs the set-up.
-    pub(crate) async fn set_up(&self) -> Result<SetUp, WorkspaceError> {
+    pub(crate) async fn set_up(&self, steps: Vec<Step>) -> Result<SetUp, WorkspaceError> {
         let variables = self.variables(&["ID", "IDENTIFIER", "TITLE"]).await;
         let time = self.settings.setup_time;
-        let global = self.settings.global_setup.as_ref().map(operators);
-        let own = self.script(SETUP).await?.map(|args| (SETUP.to_owned(), args));
         let mut all = SetUp::default();
-        let must_succeed = self.settings.setup_must_succeed;
-        let given: Vec<_> = global.into_iter().chain(own).collect();
-        let has_none = given.is_empty();
-        for (name, args) in given {
+        for Step { name, args, must_succeed } in steps {
             let order = self.order(name, args, &variables, time);
             self.outcome(order, must_succeed, &mut all).await?;
-        }
-        if has_none {
-            for Detected { command, file } in
-                detected(self.git, self.settings, self.main, self.base).await?
-            {
-                let name = format!("`{command}` (for {file})");
-                let order = self.order(name, vec!["-c".into(), command.into()], &variables, time);
-                // The operator did not ask for it, and the work may do without.
-                self.outcome(order, false, &mut all).await?;
-            }
         }
         Ok(all)
     }

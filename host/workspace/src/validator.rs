@@ -374,7 +374,7 @@ impl CommandValidator {
                 );
                 observer.on_event(SessionEvent::Warning { message });
             }
-            let judged = self.judge(trees, &result, tree, check, (&definitions, tools.as_ref()));
+            let judged = self.judge(trees, &result, &tree, check, (&definitions, tools.as_ref()));
             let Judged { report, run, doubt } = judged.await?;
             doubts.extend(doubt);
             observer.on_event(report.clone().into());
@@ -410,13 +410,12 @@ impl CommandValidator {
         &self,
         trees: &Trees<'_>,
         result: &ObjectId,
-        tree: Tree,
+        tree: &Tree,
         check: &Check,
         (definitions, tools): (&Definitions, Option<&(Definitions, String)>),
     ) -> Result<Judged, WorkspaceError> {
         definitions.lay_over(&tree.place.root)?;
-        let (mut report, mut run) = self.run(&tree, check, Some(definitions)).await?;
-        drop(tree);
+        let (mut report, mut run) = self.run(tree, check, Some(definitions)).await?;
         let mut doubt = None;
         if let Some((tools, names)) = tools {
             let (tree, _) = self.tree(trees, result).await?;

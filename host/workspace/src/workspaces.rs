@@ -240,7 +240,8 @@ impl GitWorkspaces {
             prepared.left()?.write(&task.left())?;
             prepared.set_up
         } else {
-            let ended = self.stage(opened, spec).set_up().await?;
+            let stage = self.stage(opened, spec);
+            let ended = stage.set_up(stage.steps().await?).await?;
             if !ended.said.is_empty() {
                 self.record_leftovers(opened, commit).await?;
             }
@@ -334,20 +335,18 @@ impl GitWorkspaces {
             &scratch,
             (main, &spec.session),
             &tree,
-            &[base, &own, &head],
+            (&[base, &head], &own),
             (start, &commit),
         )
         .await?;
         let mut taken = commit.clone();
         if let Some((commits, note)) = elsewhere.result(start, &commit) {
-            notes.push(note);
-            taken.clone_from(&commits);
-            let history::Taken { head, note } =
+            let history::Taken { head, note: anew } =
                 history::taken(&scratch, start, &commits, identity).await?;
-            // What would become one commit is of a branch whose files are not there.
+            // What would become one commit is of a branch whose files are not there: it is kept beside.
             if head != *start {
-                notes.extend(note);
-                commit = head;
+                notes.extend([note].into_iter().chain(anew));
+                (commit, taken) = (head, commits);
             }
         }
         scratch.hand_over(&main.objects, start, &commit).await?;

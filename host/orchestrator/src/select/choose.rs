@@ -64,7 +64,7 @@ pub fn select(
     Receipt { strategy: policy.strategy, because, chosen, considered }
 }
 
-/// When nobody was chosen: how long until somebody who takes no more for now, or failed too often, may be asked
+/// When no executor was chosen: how long until one that takes no more for now, or failed too often, may be asked
 /// again. `None`: time alone changes nothing.
 pub fn soonest(receipt: &Receipt) -> Option<Duration> {
     let waits = receipt.considered.iter().filter_map(|line| match line.excluded {
@@ -246,7 +246,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What decided, for people.
-    fn because(&self, somebody: bool) -> String {
+    fn because(&self, is_chosen: bool) -> String {
         let decided = match (&self.task.executor, self.rule) {
             (Some(asked), _) if !self.asked_is_there => {
                 return format!(
@@ -257,6 +257,6 @@ impl<'a> Choice<'a> {
             (None, Some(rule)) => format!("rule {} of `selection.rules` applies", rule.number),
             (None, None) => self.row.because.to_owned(),
         };
-        if somebody { decided } else { format!("no executor can have it now ({decided})") }
+        if is_chosen { decided } else { format!("no executor can have it now ({decided})") }
     }
 }

@@ -173,7 +173,7 @@ impl Invoked {
     }
 }
 
-/// Whether what stands behind this is run: it is the beginning of a command, or what a shell is told to run.
+/// Whether what stands behind this is run: it is the beginning of a command, or what a shell is to run.
 fn runs_what_follows(before: &str) -> bool {
     let before = before.trim_end();
     let last = before.split_whitespace().next_back().unwrap_or_default();
