@@ -106,13 +106,8 @@ impl Bench {
             prompt: "write it".to_owned(),
         };
         let mut request = ExecutionRequest::new(task, "execution-1");
-        request.workspace = Some(Workspace {
-            root: self.path("tree"),
-            home: self.path("home"),
-            home_record: self.path("record"),
-            borrowed: Vec::new(),
-            seen: None,
-        });
+        request.workspace =
+            Some(Workspace::new(self.path("tree"), self.path("home"), self.path("record")));
         request.allowed_tools = Some(vec!["read_file".to_owned()]);
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }

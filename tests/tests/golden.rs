@@ -151,13 +151,11 @@ impl Bench {
                 base_commit: "0".repeat(40),
                 work_branch: "topic".to_owned(),
             }),
-            workspace: Some(Workspace {
-                root: self.path("tree"),
-                home: self.path("home"),
-                home_record: self.path("record"),
-                borrowed: Vec::new(),
-                seen: None,
-            }),
+            workspace: Some(Workspace::new(
+                self.path("tree"),
+                self.path("home"),
+                self.path("record"),
+            )),
             attachments: vec![
                 Attachment {
                     name: "a.txt".to_owned(),

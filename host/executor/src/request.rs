@@ -51,6 +51,16 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// One that launched programs find at its path, and that borrows nothing.
+    pub fn new(
+        root: impl Into<PathBuf>,
+        home: impl Into<PathBuf>,
+        home_record: impl Into<PathBuf>,
+    ) -> Self {
+        let (root, home, home_record) = (root.into(), home.into(), home_record.into());
+        Self { root, seen: None, home, home_record, borrowed: Vec::new() }
+    }
+
     /// Where launched programs find it.
     pub fn for_programs(&self) -> &Path {
         self.seen.as_deref().unwrap_or(&self.root)

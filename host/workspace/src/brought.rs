@@ -6,10 +6,11 @@ use crate::{
     filters::{self, Unfiltered},
     findings::finding,
     git::Call,
-    include, nested,
+    include,
     object::ObjectId,
     plain,
     rules::{IGNORED, IN_SET_UP, NESTED, UNFILTERED, USERS_FILE},
+    state_file,
     tree::{Tree, Trees},
     validator::CommandValidator,
 };
@@ -55,7 +56,7 @@ impl CommandValidator {
             );
             findings.push(finding(IN_SET_UP, message, Some(&path), None));
         }
-        for repository in nested::read(&trees.site.task.nested())? {
+        for repository in state_file::read::<Vec<String>>(&trees.site.task.nested())? {
             let message = format!(
                 "`{repository}` is a repository of its own inside of this one, so nothing in it is in the result: remove its `.git` to have its files in the result, or remove it"
             );

@@ -258,7 +258,8 @@ impl TaskDir {
         self.state.join("included")
     }
 
-    /// The repositories that the executor made inside of the clone, see [`crate::nested`].
+    /// The repositories that the executor made inside of the clone, as found when its result was collected: git takes
+    /// nothing of them into a result, and they go with the clone, so a result beside them goes back.
     pub(crate) fn nested(&self) -> PathBuf {
         self.state.join("nested")
     }

@@ -92,23 +92,6 @@ impl Leftovers {
         .await
     }
 
-    /// Those recorded in this file; none when there is no such file.
-    pub(crate) fn read(file: &Path) -> Result<Self, WorkspaceError> {
-        match fs::read(file) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| WorkspaceError::Io {
-                what: format!("cannot read {}", file.display()),
-                cause: error.to_string(),
-            }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(io("cannot read", file)(error)),
-        }
-    }
-
-    pub(crate) fn write(&self, file: &Path) -> Result<(), WorkspaceError> {
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        fs::write(file, text).map_err(io("cannot write", file))
-    }
-
     /// The paths that are as the set-up left them, each with what is tracked there.
     pub(crate) async fn unchanged(
         self,

@@ -1,4 +1,5 @@
-use std::fmt::{self, Write as _};
+use crate::plain;
+use std::fmt;
 
 /// The name of a git object, in full: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits. Whatever git or an
 /// executor says is a commit becomes one of these before it is used in a command, a path or a ref.
@@ -15,11 +16,7 @@ impl ObjectId {
 
     /// The name of these bytes, as trees have it.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        let mut name = String::with_capacity(2 * bytes.len());
-        for byte in bytes {
-            let _ = write!(name, "{byte:02x}");
-        }
-        Self(name)
+        Self(plain::hexadecimal(bytes))
     }
 
     pub(crate) fn as_str(&self) -> &str {

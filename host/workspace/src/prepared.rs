@@ -22,6 +22,7 @@ use crate::{
     settings::WorkspaceSettings,
     setup::{SetUp, Stage, Step},
     snapshot::Snapshot,
+    state_file,
     user::Identity,
 };
 use cyrus_core::{WorkspaceError, WorkspaceSpec};
@@ -229,7 +230,7 @@ impl Site<'_> {
             let (marker, text) =
                 (new.join("ended"), serde_json::to_vec(&ended).unwrap_or_default());
             fs::write(&marker, text).map_err(io("cannot write", &marker))?;
-            left.write(&new.join(LEFT))?;
+            state_file::write(&left, &new.join(LEFT))?;
             kept.parent().map_or(Ok(()), private_dir)?;
             remove_tree(&kept)?;
             fs::rename(&new, &kept).map_err(io("cannot make", &kept))?;
@@ -250,7 +251,7 @@ impl Prepared {
 
     /// What the set-up left that git would take for a task's work.
     pub(crate) fn left(&self) -> Result<Leftovers, WorkspaceError> {
-        Leftovers::read(&self.place.join(LEFT))
+        state_file::read(&self.place.join(LEFT))
     }
 
     /// Copies the files that the set-up left, tracked ones among them, into an empty directory.

@@ -20,6 +20,7 @@ use crate::{
     git::Git,
     listing,
     object::ObjectId,
+    plain,
     repository::Main,
     settings::WorkspaceSettings,
 };
@@ -28,13 +29,7 @@ use cyrus_executor::Line;
 use cyrus_sandbox::{AbsolutePath, Exit, Finished};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::{
-    ffi::OsString,
-    fmt::Write as _,
-    fs,
-    os::unix::ffi::{OsStrExt as _, OsStringExt},
-    time::Duration,
-};
+use std::{ffi::OsString, fmt::Write as _, fs, os::unix::ffi::OsStringExt, time::Duration};
 
 const SETUP: &str = "cyrus-setup.sh";
 const TEARDOWN: &str = "cyrus-teardown.sh";
@@ -53,6 +48,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// One script or command of a set-up.
+#[derive(Debug)]
 pub(crate) struct Step {
     name: String,
     args: Vec<OsString>,
@@ -94,24 +90,12 @@ impl Stage<'_> {
 
     /// Tells set-ups apart: another digest is another set-up, or another text of a script of the operator's.
     pub(crate) fn digest(&self, steps: &[Step]) -> String {
-        let mut hash = Sha256::new();
-        let mut add = |bytes: &[u8]| {
-            hash.update(bytes.len().to_le_bytes());
-            hash.update(bytes);
-        };
-        for Step { name, args, .. } in steps {
-            add(name.as_bytes());
-            args.iter().for_each(|arg| add(arg.as_bytes()));
-        }
+        let mut hash = Sha256::new_with_prefix(format!("{steps:?}"));
         if let Some(script) = &self.settings.global_setup {
             // One that cannot be read fails when it is run.
-            add(&fs::read(script.as_path()).unwrap_or_default());
+            hash.update(fs::read(script.as_path()).unwrap_or_default());
         }
-        let digits = hash.finalize().iter().fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
-        digits
+        plain::hexadecimal(&hash.finalize())
     }
 
     /// Runs the set-up.

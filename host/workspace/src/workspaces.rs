@@ -10,7 +10,6 @@ use crate::{
     history, include,
     layout::{Roots, TaskDir},
     leftovers::Leftovers,
-    nested,
     object::ObjectId,
     place::Place,
     prepared::{self, Prepared, Site},
@@ -22,7 +21,7 @@ use crate::{
     snapshot::{Snapshot, Taken},
     special,
     start::Start,
-    unseen,
+    state_file, unseen,
     user::Identity,
 };
 use async_trait::async_trait;
@@ -237,7 +236,7 @@ impl GitWorkspaces {
         }
         let laid = if task.laid().exists() { self.prepared(opened, spec).await? } else { None };
         let ended = if let Some(prepared) = laid {
-            prepared.left()?.write(&task.left())?;
+            state_file::write(&prepared.left()?, &task.left())?;
             prepared.set_up
         } else {
             let stage = self.stage(opened, spec);
@@ -275,7 +274,7 @@ impl GitWorkspaces {
             lfs_store: None,
         };
         let left = Leftovers::record(&files, snapshot.listing().await?).await?;
-        left.write(&task.left())
+        state_file::write(&left, &task.left())
     }
 
     /// The executor's commits, and one more with what it left uncommitted.
@@ -303,7 +302,7 @@ impl GitWorkspaces {
             history::Taken { head: own.clone(), note: None }
         };
         let parent = if continues { &head } else { start };
-        let left = Leftovers::read(&task.left())?;
+        let left: Leftovers = state_file::read(&task.left())?;
         let included = include::read(&task.included())?;
         let lfs_store = self.git.lfs_is_installed().then(|| main.lfs_store());
         let snapshot = Snapshot {
@@ -319,7 +318,7 @@ impl GitWorkspaces {
         notes.extend(note);
         let since = task.set_up();
         let unseen = unseen::find(&scratch, (main, base), &tree, since, &included).await?;
-        nested::write(&unseen.repositories, &task.nested())?;
+        state_file::write(&unseen.repositories, &task.nested())?;
         notes.extend(unseen.notes);
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
         let mut commit = if scratch.tree_of(parent).await? == files {
@@ -406,8 +405,7 @@ impl GitWorkspaces {
             special::open(&dir.workspace()).await?;
             return Ok(prepared(&Main::open(&self.git, &spec.base.path).await?));
         }
-        let about = serde_json::to_vec(spec).unwrap_or_default();
-        fs::write(dir.about(), about).map_err(io("cannot write", &dir.about()))?;
+        state_file::write(spec, &dir.about())?;
         let opened = self.opened(spec).await?;
         if !dir.is_made() {
             // One that was lost goes on from what was collected of it.

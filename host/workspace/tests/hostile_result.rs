@@ -13,7 +13,7 @@ use cyrus_core::{
 };
 use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
 use cyrus_workspace::{CheckSettings, CommandValidator};
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 /// What an executor would like the checks to be, for each way that a check is detected.
 #[tokio::test]
@@ -97,11 +97,7 @@ async fn what_a_command_goes_by_is_the_bases_wherever_it_is_said() {
             executable(&root.join("ci"), "#!/bin/sh\necho 1 passed\n");
         }
         let collected = world.collect(&prepared).await;
-        let check = Check {
-            command: command.to_owned(),
-            origin: CommandOrigin::Operator,
-            timeout: common::TIMEOUT,
-        };
+        let check = operators(command);
         let report =
             validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
         // What a command names may be what is tested, so a person has to say.
@@ -158,24 +154,8 @@ async fn nothing_stands_in_the_place_of_what_a_command_goes_by() {
         let prepared = world.prepare().await;
         let root = &prepared.workspace.root;
         world.write(root, &[("app.txt", "worse\n")]);
-        let mut done = std::process::Command::new("sh");
-        let done = done.args(["-ec", &script]).current_dir(root).status();
-        assert!(done.unwrap().success(), "{script}");
-        let collected = world.collect(&prepared).await;
-        let check = Check {
-            command: command.to_owned(),
-            origin: CommandOrigin::Operator,
-            timeout: common::TIMEOUT,
-        };
-        let report =
-            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
-        // What a command names may be what is tested, so a person has to say.
-        let is_open = report.unverified.is_some();
-        assert!(is_open || !report.checks[0].passed, "{command} {script}: {report:#?}");
-        // What it stands for would have passed.
-        let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
-        let report = validated(&world, &prepared, &collected, open, &check).await;
-        assert!(report.checks[0].passed, "{command} {script}: {report:#?}");
+        carry_out(&script, root);
+        passes_only_where_results_say(&world, &prepared, command).await;
     }
 }
 
@@ -260,23 +240,8 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
         let prepared = world.prepare().await;
         let root = &prepared.workspace.root;
         world.write(root, &[("app.txt", "worse\n")]);
-        let done =
-            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
-        assert!(done.unwrap().success(), "{script}");
-        let collected = world.collect(&prepared).await;
-        let check = Check {
-            command: command.to_owned(),
-            origin: CommandOrigin::Operator,
-            timeout: common::TIMEOUT,
-        };
-        let report =
-            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
-        let is_open = report.unverified.is_some();
-        assert!(is_open || !report.checks[0].passed, "{command} {makefile} {script}: {report:#?}");
-        // By itself it would have passed.
-        let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
-        let report = validated(&world, &prepared, &collected, open, &check).await;
-        assert!(report.checks[0].passed, "{command} {makefile} {script}: {report:#?}");
+        carry_out(script, root);
+        passes_only_where_results_say(&world, &prepared, command).await;
     }
 }
 
@@ -299,20 +264,38 @@ async fn no_result_brings_what_is_ignored_or_is_a_repository_inside_of_it() {
         world.commit("main", &[(".gitignore", "venv/\n*.o\nlib/\n")]);
         let prepared = world.prepare().await;
         let root = &prepared.workspace.root;
-        let done =
-            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
-        assert!(done.unwrap().success(), "{script}");
+        carry_out(script, root);
         let collected = world.collect(&prepared).await;
-        let check = Check {
-            command: "true".to_owned(),
-            origin: CommandOrigin::Operator,
-            timeout: common::TIMEOUT,
-        };
         let report =
-            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+            validated(&world, &prepared, &collected, CheckSettings::default(), &operators("true"))
+                .await;
         let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, expected, "{script}: {report:#?}");
     }
+}
+
+/// That a check passes on what was made in the workspace where results say what is run, and does not else, or needs a
+/// person: what a command names may be what is tested.
+async fn passes_only_where_results_say(world: &World, prepared: &PreparedWorkspace, command: &str) {
+    let made = world.run(&prepared.workspace.root, &["status", "--short", "--ignored"]);
+    let collected = world.collect(prepared).await;
+    let check = operators(command);
+    let report = validated(world, prepared, &collected, CheckSettings::default(), &check).await;
+    let is_open = report.unverified.is_some();
+    assert!(is_open || !report.checks[0].passed, "{command} {made}: {report:#?}");
+    let open = CheckSettings { definitions_of_results: true, ..CheckSettings::default() };
+    let report = validated(world, prepared, &collected, open, &check).await;
+    assert!(report.checks[0].passed, "{command} {made}: {report:#?}");
+}
+
+/// What an executor does in its workspace.
+fn carry_out(script: &str, root: &Path) {
+    let done = std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+    assert!(done.unwrap().success(), "{script}");
+}
+
+fn operators(command: &str) -> Check {
+    Check { command: command.to_owned(), origin: CommandOrigin::Operator, timeout: common::TIMEOUT }
 }
 
 fn validator(world: &World, settings: CheckSettings) -> CommandValidator {
@@ -352,11 +335,7 @@ async fn no_result_brings_the_users_own_files() {
     world.run(root, &["rm", "--quiet", "--cached", ".env"]);
     world.run(root, &["commit", "--quiet", "-m", "without"]);
     let collected = world.collect(&prepared).await;
-    let check = Check {
-        command: "true".to_owned(),
-        origin: CommandOrigin::Operator,
-        timeout: common::TIMEOUT,
-    };
+    let check = operators("true");
     let report = validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
     let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(codes, ["users-file"], "{report:?}");
@@ -398,17 +377,11 @@ async fn no_result_brings_what_is_in_the_users_own_files() {
         ),
     ] {
         let prepared = world.prepare_as(session).await;
-        let root = &prepared.workspace.root;
-        let done = std::process::Command::new("sh").args(["-c", then]).current_dir(root).status();
-        assert!(done.unwrap().success());
+        carry_out(then, &prepared.workspace.root);
         let collected = world.collect(&prepared).await;
-        let check = Check {
-            command: "true".to_owned(),
-            origin: CommandOrigin::Operator,
-            timeout: common::TIMEOUT,
-        };
         let report =
-            validated(&world, &prepared, &collected, CheckSettings::default(), &check).await;
+            validated(&world, &prepared, &collected, CheckSettings::default(), &operators("true"))
+                .await;
         let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, expected, "{session}: {report:?}");
     }

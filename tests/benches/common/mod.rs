@@ -36,13 +36,7 @@ pub(crate) fn request(prompt: &str) -> ExecutionRequest {
     };
     let mut request = ExecutionRequest::new(task, "execution");
     let root = workspace().to_owned();
-    request.workspace = Some(Workspace {
-        home: root.clone(),
-        home_record: root.clone(),
-        root,
-        borrowed: Vec::new(),
-        seen: None,
-    });
+    request.workspace = Some(Workspace::new(&root, &root, &root));
     request
 }
 

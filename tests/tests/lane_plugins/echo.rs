@@ -132,13 +132,7 @@ impl Bench {
         let home = self.workspace.path().join("home");
         fs::create_dir_all(&root).expect("a tree");
         fs::create_dir_all(&home).expect("a home");
-        request.workspace = Some(Workspace {
-            root,
-            home_record: home.join("record"),
-            home,
-            borrowed: Vec::new(),
-            seen: None,
-        });
+        request.workspace = Some(Workspace::new(root, &home, home.join("record")));
         self.executor.execute_streaming(request, desk.clone()).await.expect("begun")
     }
 

@@ -225,13 +225,7 @@ async fn a_login_is_withheld_where_the_gateway_has_the_key() {
             fs::create_dir_all(path).unwrap();
         }
         let mut request = request(&world.prompt("look"));
-        request.workspace = Some(Workspace {
-            root,
-            home_record: home.join("record"),
-            home,
-            borrowed: Vec::new(),
-            seen: None,
-        });
+        request.workspace = Some(Workspace::new(root, &home, home.join("record")));
         let Ok(Outcome::Completed(_)) = tested.outcome(request).await else { panic!() };
         let seen = world.seen();
         assert!(seen.contains(".tool/settings"), "{seen}");

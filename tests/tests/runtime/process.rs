@@ -83,13 +83,7 @@ async fn it_works_in_the_workspace_with_a_home_of_its_own() {
         "homeFiles": [".tool/login", ".tool/not-there"]}}}"#;
     let tested = Setup::new().grants(grants).home(&operator).build().await;
     let mut request = request("run sh -c pwd;cat_~/.tool/*");
-    request.workspace = Some(Workspace {
-        root: root.clone(),
-        home_record: home.join("record"),
-        home,
-        borrowed: Vec::new(),
-        seen: None,
-    });
+    request.workspace = Some(Workspace::new(&root, &home, home.join("record")));
     let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
     let expected =
         format!("Exit::Code(0) out={}\ntoken err=", root.canonicalize().unwrap().display());
@@ -114,13 +108,11 @@ async fn what_one_program_has_is_no_other_programs() {
     let tested = Setup::new().grants(&grants.to_string()).home(&operator).build().await;
     let run = async |prompt: &str| {
         let mut request = request(prompt);
-        request.workspace = Some(Workspace {
-            root: root.clone(),
-            home: directory.path().join("homes"),
-            home_record: directory.path().join("record"),
-            borrowed: Vec::new(),
-            seen: None,
-        });
+        request.workspace = Some(Workspace::new(
+            &root,
+            directory.path().join("homes"),
+            directory.path().join("record"),
+        ));
         let Ok(Outcome::Completed(result)) = tested.outcome(request).await else { panic!() };
         result.summary
     };

@@ -14,13 +14,7 @@ fn with_workspace(prompt: &str, directory: &TempDir) -> ExecutionRequest {
     fs::write(directory.path().join("secret"), "outside").unwrap();
     let mut request = request(prompt);
     let beside = |name: &str| directory.path().join(name);
-    request.workspace = Some(Workspace {
-        root,
-        home: beside("home"),
-        home_record: beside("record"),
-        borrowed: Vec::new(),
-        seen: None,
-    });
+    request.workspace = Some(Workspace::new(root, beside("home"), beside("record")));
     request
 }
 
@@ -290,12 +284,6 @@ async fn there_is_no_environment_no_socket_and_no_other_file() {
 async fn a_relative_workspace_is_refused() {
     let tested = Setup::new().build().await;
     let mut request = request("echo x");
-    request.workspace = Some(Workspace {
-        root: "tree".into(),
-        home: "/home".into(),
-        home_record: "/record".into(),
-        borrowed: Vec::new(),
-        seen: None,
-    });
+    request.workspace = Some(Workspace::new("tree", "/home", "/record"));
     assert_eq!(tested.outcome(request).await.unwrap_err().kind, ErrorKind::InvalidRequest);
 }

@@ -48,13 +48,7 @@ impl Workspaces for InstantRepository {
 
     async fn prepare(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let root = format!("/clones/{}/{}-{}", spec.session, spec.task, spec.token);
-        let workspace = Workspace {
-            root: root.into(),
-            home: "/home".into(),
-            home_record: "/state".into(),
-            borrowed: Vec::new(),
-            seen: None,
-        };
+        let workspace = Workspace::new(root, "/home", "/state");
         Ok(PreparedWorkspace { spec: spec.clone(), workspace })
     }
 

@@ -86,13 +86,7 @@ impl Workspaces for SimWorkspaces {
         let home = PathBuf::from(format!("/homes/{}/{}", spec.session, spec.task));
         let prepared = PreparedWorkspace {
             spec: spec.clone(),
-            workspace: Workspace {
-                root: root.clone(),
-                home,
-                home_record: "/state".into(),
-                borrowed: Vec::new(),
-                seen: None,
-            },
+            workspace: Workspace::new(&root, home, "/state"),
         };
         let what = ["clone", spec.session.as_str(), spec.task.as_str()];
         let is_there = self.0.world.outside().clones.contains_key(&root);

@@ -137,13 +137,7 @@ pub(crate) fn workspace(directory: &Path) -> Workspace {
     link(Path::new(".."), "above");
     link(Path::new("/proc/self/environ"), "environment");
     link(Path::new("loop"), "loop");
-    Workspace {
-        root,
-        home: directory.join("home"),
-        home_record: directory.join("record"),
-        borrowed: Vec::new(),
-        seen: None,
-    }
+    Workspace::new(root, directory.join("home"), directory.join("record"))
 }
 
 impl Attack {
