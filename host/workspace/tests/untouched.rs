@@ -386,3 +386,75 @@ async fn work_beside_the_result_is_kept_and_named() {
     assert_ne!(collected.commit, prepared.spec.start);
     assert_eq!(collected.notes.len(), 3, "{:?}", collected.notes);
 }
+
+/// Commits on a branch that hold what was copied from the user's working tree, however it is named there, or held it
+/// before: none of it is in the repository afterwards.
+#[tokio::test]
+async fn work_beside_the_result_that_holds_the_users_files_is_not_kept() {
+    let world = World::new();
+    world.commit("main", &[(".gitignore", ".env\n"), (".worktreeinclude", ".env\n")]);
+    world.write("main", &[(".env", "KEY=secret\n")]);
+    for (session, script) in [
+        ("s-name", "git add -f .env; git commit -qm env"),
+        ("s-copy", "cp .env settings; git add settings; git commit -qm copy"),
+        ("s-before", "cp .env x; git add x; git commit -qm x; git rm -q x; git commit -qm gone"),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        world.run(root, &["checkout", "--quiet", "-b", "aside"]);
+        let done =
+            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{session}");
+        world.run(root, &["checkout", "--quiet", &format!("cyrus/{session}")]);
+        world.write(root, &[("README.md", "the result\n")]);
+        let collected = world.collect(&prepared).await;
+        let notes = collected.notes.join("\n");
+        assert!(
+            notes.contains("are not kept: they hold `.env`, which was copied"),
+            "{session}: {notes}"
+        );
+        let kept = format!("refs/cyrus/{session}/_left");
+        assert_eq!(world.run("main", &["for-each-ref", &kept]), "", "{session}");
+        let objects = world.run("main", &["cat-file", "--batch-all-objects", "--batch-check"]);
+        let secret = world.run("main", &["hash-object", ".env"]);
+        assert!(!objects.contains(&secret), "{session}: {objects}");
+    }
+}
+
+/// The executor's own commits, made anew for the result, are no other work, whatever else in the clone names them; and a
+/// branch with more commits than are made anew stays work beside the result.
+#[tokio::test]
+async fn commits_that_are_made_anew_are_not_kept_beside_and_too_many_are() {
+    const FOREIGN: &str = "for i in $(seq $COUNT); do echo 'commit refs/heads/aside'; \
+        echo \"committer Agent <agent@example.com> $i +0000\"; \
+        printf 'data 1\\nx\\n'; [ $i -gt 1 ] || echo \"from $(git rev-parse HEAD)\"; \
+        printf 'M 100644 inline f\\ndata <<END\\n%s\\nEND\\n' $i; done | git fast-import --quiet";
+    let world = World::new();
+    for (session, count, then, expected) in [
+        ("s-own", "3", "git merge -q --ff-only aside; git tag v1; git tag v0 HEAD^", [true, false]),
+        ("s-aside", "3", "git tag v0 aside^", [true, false]),
+        ("s-many", "1001", "true", [false, true]),
+    ] {
+        let prepared = world.prepare_as(session).await;
+        let root = &prepared.workspace.root;
+        for script in [FOREIGN, then] {
+            let mut done = std::process::Command::new("sh");
+            let done = done.args(["-ec", script]).env("COUNT", count).current_dir(root).status();
+            assert!(done.unwrap().success(), "{session}");
+        }
+        let collected = world.collect(&prepared).await;
+        let notes = collected.notes.join("\n");
+        let is_in = collected.commit != prepared.spec.start;
+        let kept = format!("refs/cyrus/{session}/_left");
+        let kept = world.run("main", &["for-each-ref", &kept]);
+        assert_eq!([is_in, !kept.is_empty()], expected, "{session}: {notes}");
+        assert_eq!(notes.contains("they are kept"), expected[1], "{session}: {notes}");
+        assert_eq!(notes.contains("made anew"), expected[0], "{session}: {notes}");
+        if is_in {
+            assert_eq!(world.content(&collected.commit, "f"), count, "{session}");
+            let range = format!("{}..{}", prepared.spec.start, collected.commit);
+            let authors = world.run("main", &["log", "--format=%an", &range]);
+            assert_eq!(authors, "Ada\nAda\nAda", "{session}");
+        }
+    }
+}
