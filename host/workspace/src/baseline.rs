@@ -183,6 +183,8 @@ fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cyrus_core::{Check, CommandOrigin};
+    use std::time::Duration;
 
     fn run(exit_code: i32, failed: &[&str], missing: Option<&str>) -> Run {
         Run {
@@ -238,5 +240,59 @@ mod tests {
         ] {
             assert_eq!(compare(&result, &base), expected, "{result:?} {base:?}");
         }
+    }
+
+    #[test]
+    fn a_check_that_failed_before_is_explained_by_what_it_lacks() {
+        let check = Check {
+            command: "make test".to_owned(),
+            origin: CommandOrigin::Operator,
+            timeout: Duration::from_mins(1),
+        };
+        let failed = CheckReport {
+            check,
+            passed: false,
+            exit_code: Some(2),
+            timed_out: false,
+            duration_ms: 1,
+            tests: None,
+            on_base: None,
+            output: String::new(),
+        };
+        let report = |missing: Option<&str>| CheckReport {
+            on_base: Some(OnBase::SameFailures {
+                tests: Vec::new(),
+                missing: missing.map(str::to_owned),
+            }),
+            ..failed.clone()
+        };
+        let ran = |refused: &[&str]| Run {
+            refused: refused.iter().map(|host| (*host).to_owned()).collect(),
+            ..run(2, &[], None)
+        };
+        let lack = |failure: Option<&str>, submodules: &[&str]| Lack {
+            set_up: SetUpCommands::Suggested(vec!["npm ci".to_owned()]),
+            failure: failure.map(str::to_owned),
+            submodules: submodules.iter().map(|path| (*path).to_owned()).collect(),
+        };
+        let (install, reach, mend) = ("here `npm ci`", "`network.checks`", "Mend the base");
+        for (missing, refused, lack, reason, advice) in [
+            (None, &[][..], lack(None, &[]), "(exit code 2)", mend),
+            (Some("`jq`"), &[], lack(None, &[]), "`jq` is missing", install),
+            (None, &[], lack(None, &["lib"]), "submodules are empty in a clone", install),
+            (None, &["a.example"], lack(None, &[]), "did not reach a.example", reach),
+            (None, &[], lack(Some("no key"), &[]), "the set-up had failed (no key)", install),
+            (None, &["a.example"], lack(Some("no key"), &[]), "a.example", install),
+        ] {
+            let said = explain(&report(missing), &ran(refused), &lack).unwrap();
+            for part in [reason, advice] {
+                assert!(said.contains(part), "{part} is not in: {said}");
+            }
+            for other in [install, reach, mend].iter().filter(|other| **other != advice) {
+                assert!(!said.contains(other), "{other} is in: {said}");
+            }
+        }
+        let other = CheckReport { on_base: Some(OnBase::Passes), ..report(None) };
+        assert_eq!(explain(&other, &ran(&[]), &lack(Some("x"), &[])), None);
     }
 }

@@ -229,6 +229,7 @@ mod tests {
             "PATH" => Some("/bin".into()),
             "PYENV_ROOT" => Some("/opt/pyenv".into()),
             "SSH_AUTH_SOCK" => Some("/run/agent".into()),
+            "GIT_SSH_COMMAND" => Some("ssh -i /a/key".into()),
             "AWS_SECRET_ACCESS_KEY" | "ANTHROPIC_API_KEY" => Some("secret".into()),
             _ => None,
         };
@@ -247,6 +248,10 @@ mod tests {
 
         let git = GitEnvironment::of_user(Some(home), variable);
         assert_eq!(git.path, "/bin");
-        assert_eq!(git.network, [("SSH_AUTH_SOCK".into(), "/run/agent".into())]);
+        let expected: [(OsString, OsString); 2] = [
+            ("SSH_AUTH_SOCK".into(), "/run/agent".into()),
+            ("GIT_SSH_COMMAND".into(), "ssh -i /a/key".into()),
+        ];
+        assert_eq!(git.network, expected);
     }
 }

@@ -529,4 +529,27 @@ mod tests {
             assert_eq!(judge(&transcript, None, "").expect_err("refused").kind, ErrorKind::Refused);
         }
     }
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_no_result() {
+        let spoken = json!({"type": "assistant", "message": {"id": "m", "model": "opus", "content": [
+            {"type": "text", "text": "Then I would"}]}});
+        let ended = |stop_reason: &str, structured: Option<&str>| {
+            let mut transcript = Transcript::default();
+            transcript.take(&Line::parse(&spoken.to_string()));
+            let line = json!({"type": "result", "subtype": "success", "is_error": false,
+                "stop_reason": stop_reason, "result": "Then I would", "structured_output": structured});
+            transcript.take(&Line::parse(&line.to_string()));
+            judge(&transcript, Some(Exit::Code(0)), "")
+        };
+        for reason in UNFINISHED {
+            let error = ended(reason, None).expect_err("cut off");
+            assert_eq!(error.kind, ErrorKind::Failed, "{reason}");
+            assert!(error.message.contains(reason), "{}", error.message);
+        }
+        for reason in ["end_turn", "stop_sequence", ""] {
+            assert!(ended(reason, None).is_ok(), "{reason}");
+        }
+        assert!(ended("tool_use", Some("an answer")).is_ok(), "it is given by a tool");
+    }
 }

@@ -238,3 +238,31 @@ fn is_reference(text: &str) -> bool {
         .is_some_and(|(before, after)| number(after) && !before.contains(char::is_whitespace));
     address || named
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_that_only_refers_is_no_task_wherever_it_stands() {
+        for (text, count) in [
+            ("#12", 0),
+            ("owner/repo#12.", 0),
+            ("https://example.com/issues/12", 0),
+            ("[ENG-12](https://linear.app/a/issue/ENG-12)", 0),
+            ("[#12](https://example.com/issues/12)", 0),
+            ("[https://example.com/12](https://example.com/12)", 0),
+            ("Mend what #12 says", 1),
+            ("[Write the guide](https://example.com/guide)", 1),
+            ("# 12", 1),
+            ("Close #12 and #13", 1),
+        ] {
+            for (before, others) in [("", 0), ("- [ ] Add the flag\n", 1)] {
+                let boxes = read(&format!("## Tasks\n{before}- [ ] {text}\n"));
+                assert_eq!(boxes.work.len(), count + others, "{before}{text}");
+                let refers = boxes.note().is_some_and(|note| note.contains("references to other"));
+                assert_eq!(refers, count == 0, "{before}{text}: {:?}", boxes.note());
+            }
+        }
+    }
+}
