@@ -256,13 +256,15 @@ impl World {
         self.started(Command::new(&self.program), args)
     }
 
-    /// The same, as `nohup` starts programs.
-    pub fn start_without_terminal<S: AsRef<OsStr>>(
+    /// The same, by a program that is given what to start after these arguments.
+    #[track_caller]
+    pub fn start_by<S: AsRef<OsStr>>(
         &self,
+        (by, before): (&str, &[&str]),
         args: impl IntoIterator<Item = S>,
     ) -> Started {
-        let mut command = Command::new("nohup");
-        command.arg(&self.program);
+        let mut command = Command::new(by);
+        command.args(before).arg(&self.program);
         self.started(command, args)
     }
 

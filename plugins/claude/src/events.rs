@@ -390,6 +390,19 @@ mod tests {
     }
 
     #[test]
+    fn what_began_is_told_with_its_model_where_it_is_known() {
+        for (model, expected) in
+            [("opus", "Claude Code 2.1.1 with opus, "), ("", "Claude Code 2.1.1, ")]
+        {
+            let line = json!({"type": "system", "subtype": "init", "session_id": "s",
+                "model": model, "claude_code_version": "2.1.1"});
+            let events = take(&mut Transcript::default(), &line);
+            let [Event::Progress(progress)] = &events[..] else { panic!("{events:?}") };
+            assert!(progress.message.starts_with(expected), "{}", progress.message);
+        }
+    }
+
+    #[test]
     fn a_denial_is_told_with_its_reason() {
         let (transcript, events) = fixtures::transcript("denied");
         let warnings: Vec<_> = events

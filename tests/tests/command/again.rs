@@ -103,6 +103,72 @@ fn a_result_is_checked_again_without_another_execution() {
         .complains("nothing to check again");
 }
 
+/// What a check needs beside the result may come between two attempts that end with the same commit.
+#[test]
+fn the_newest_verdict_of_a_commit_counts() {
+    let world = world!();
+    let shared = world.path("shared");
+    fs::create_dir(&shared).expect("a directory");
+    let flag = shared.join("flag");
+    let flag = flag.display();
+    let mend = format!(
+        "if grep -q 1 greet.sh; then touch '{flag}'; else printf '%s' '{MENDED}' >greet.sh; fi"
+    );
+    let world = greeter(world, turns(json!([bash(&mend), { "text": "Done." }])))
+        .shared(&[&shared])
+        .config(json!({
+            "validation": { "commands": [format!("sh test.sh && test -e '{flag}'")] },
+            "attempts": { "most": 2 },
+        }));
+    let report = world.run(["run", "--json", "Greet"]).code(0).report().outcome("validated");
+    let commits: Vec<_> = report["executions"]
+        .as_array()
+        .expect("executions")
+        .iter()
+        .map(|execution| (&execution["commit"], &execution["verdict"]["verdict"]))
+        .collect();
+    assert_eq!(commits.len(), 2, "{commits:?}");
+}
+
+/// What a set-up left is kept for the trees of the checks: not what one left that failed, and not what another left.
+#[test]
+fn a_result_is_checked_again_after_the_set_up_that_there_is_now() {
+    const GOOD: &str = "mkdir deps && touch deps/done\n";
+    for (before, after) in [
+        ("exit 1\n", GOOD),
+        ("true\n", GOOD),
+        ("test -e flag && mkdir deps && touch deps/done\n", ""),
+    ] {
+        let world = world!();
+        let set_up = world.path("set-up.sh");
+        let flag = world.path("flag");
+        let written = |text: &str| {
+            let text = text.replace("flag", &flag.display().to_string());
+            fs::write(&set_up, text).expect("a file");
+        };
+        written(before);
+        let world = world
+            .repository(&[("a", "x\n"), (".gitignore", "deps/\n")])
+            .seen(&[&set_up, &flag])
+            .config(json!({
+                "hooks": { "setup": set_up },
+                "validation": { "commands": ["test -e deps/done"], "failingBase": "retry" },
+                "attempts": { "most": 1, "retries": 0 },
+            }))
+            .stand_in(turns(json!([write("b", "y\n"), { "text": "Done." }])));
+        let ended = world.run(["run", "Add b"]).code(1);
+        let session = world.sessions()[0]["session"].as_str().expect("a session").to_owned();
+        let _ = ended.prints(&format!("cyrus session recheck {session}"));
+        if after.is_empty() {
+            fs::write(&flag, "").expect("a file");
+        } else {
+            written(after);
+        }
+        let again = world.run(["session", "recheck", &session, "--json"]).code(0);
+        let _ = again.report().outcome("validated");
+    }
+}
+
 #[test]
 fn a_result_that_nothing_could_be_checked_with_is_checked_later() {
     let mut world = world!().repository(&[("greet.sh", "echo \"Hello!\"\n")]).stand_in(mending());

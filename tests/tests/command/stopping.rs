@@ -66,7 +66,7 @@ fn a_terminal_that_it_was_started_without_is_not_missed() {
     let held = Held::make(&world.path(""));
     let world = world.shared(&[held.path()]);
     let world = world.stand_in(turns(json!([bash(&held.command()), { "text": "Done." }])));
-    let mut run = world.start_without_terminal(["run", "--json", "Greet"]);
+    let mut run = world.start_by(("nohup", &[]), ["run", "--json", "Greet"]);
     held.wait();
     run.signal(Signal::SIGHUP);
     let began = run.wait_for("session", |line| line["type"] == "session-started");
@@ -167,6 +167,24 @@ fn an_interrupt_before_the_work_has_begun_leaves_nothing_running_either() {
     held.wait_released();
     assert_eq!(run.end().stdout, "", "nothing was begun");
     assert!(world.sessions().is_empty());
+}
+
+/// Of a trial nothing is kept, so there is nothing to go on with.
+#[test]
+fn an_interrupt_ends_a_trial_and_all_that_it_runs() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let world = greeter(world!(), json!({}));
+        let held = Held::make(&world.path(""));
+        let check = held.command();
+        let world =
+            world.shared(&[held.path()]).config(json!({ "validation": { "commands": [check] } }));
+        let run = world.start(["init"]);
+        held.wait();
+        run.signal(signal);
+        held.wait_released();
+        let _ = run.end().code(130);
+        assert!(world.sessions().is_empty());
+    }
 }
 
 #[test]

@@ -176,3 +176,13 @@ fn settings_of_a_repository_hold_in_each_of_its_working_trees() {
         let _ = report.outcome("rejected");
     }
 }
+
+/// A log that cannot be written is no reason to lose work.
+#[test]
+fn a_full_disk_for_the_log_stops_no_work() {
+    let world = greeter(world!(), mending()).variable("CYRUS_LOG", "trace");
+    let full = ("sh", &["-c", "exec \"$0\" \"$@\" 2>/dev/full"][..]);
+    let ended = world.start_by(full, ["run", "--json", "Greet"]).end().code(0);
+    let _ = ended.report().outcome("validated");
+    assert_eq!(ended.stderr, "");
+}
