@@ -407,6 +407,23 @@ async fn without_a_view_a_program_sets_its_own_share_of_the_processors_alone() {
     }
 }
 
+/// What one program of root wrote as another user, the next one that has to stay root, without its rights, writes too.
+#[tokio::test]
+async fn a_program_that_stays_root_writes_what_another_user_made() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let (place, launcher) = (Place::new(), launcher(Containment::Subreaper));
+    let workspace = place.at("workspace");
+    place.run(&launcher, "mkdir -m 700 deep; echo one >deep/file; chmod 600 deep/file").await;
+    let deep = fs::metadata(place.at("workspace/deep")).unwrap();
+    assert!(deep.uid() >= 0x7000_0000, "{}", deep.uid());
+    let above = workspace.parent().unwrap();
+    fs::set_permissions(above, Permissions::from_mode(0o700)).unwrap();
+    let ended = place.run(&launcher, "id -u; echo two >>deep/file; cat deep/file").await;
+    assert_eq!(ended.stdout.text(), "0\none\ntwo\n", "{ended:?}");
+}
+
 /// Where a program would stay root, and there is no Landlock either, nothing keeps it from root's files.
 #[tokio::test]
 async fn no_program_of_root_starts_as_root_without_landlock() {
