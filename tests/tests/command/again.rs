@@ -112,7 +112,7 @@ fn the_newest_verdict_of_a_commit_counts() {
     let flag = shared.join("flag");
     let flag = flag.display();
     let made = json!([
-        write("greet.sh", MENDED),
+        bash(&format!("printf '%s' '{MENDED}' >greet.sh")),
         { "text": "Done." },
         bash(&format!("touch '{flag}'")),
         { "text": "It is there now." },
