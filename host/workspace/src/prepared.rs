@@ -118,7 +118,7 @@ impl Site<'_> {
         let digest = stage.digest(&steps);
         let mut ran_here = self.settings.turns.take(&place).await;
         let known = Prepared::read(&place, &digest);
-        if let Some(known) = known.filter(|known| *ran_here || !known.set_up.failed) {
+        if let Some(known) = known.filter(|known| *ran_here || known.set_up.failure.is_none()) {
             return Ok(Some(known));
         }
         let prepared = self.prepare(place, digest, steps).await?;

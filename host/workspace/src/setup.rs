@@ -61,8 +61,17 @@ pub(crate) struct Step {
 pub(crate) struct SetUp {
     /// A line for each script, and what one that failed printed.
     pub(crate) said: String,
-    /// Whether a script failed.
-    pub(crate) failed: bool,
+    /// Of the first script that failed.
+    pub(crate) failure: Option<SetUpFailure>,
+}
+
+/// How a script of a set-up failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetUpFailure {
+    /// The script and its end, in words.
+    pub what: String,
+    /// What it printed.
+    pub cause: String,
 }
 
 impl Stage<'_> {
@@ -186,7 +195,10 @@ impl Stage<'_> {
                 let first = said.lines().next().unwrap_or_default();
                 tracing::warn!(%session, %task, "the work goes on without its set-up: {first}");
                 let _ = writeln!(all.said, "{said}");
-                all.failed = true;
+                all.failure.get_or_insert_with(|| match error {
+                    WorkspaceError::Io { what, cause } => SetUpFailure { what, cause },
+                    _ => SetUpFailure { what: said, cause: String::new() },
+                });
                 Ok(())
             }
         }

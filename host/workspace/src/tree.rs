@@ -98,7 +98,7 @@ impl Trees<'_> {
         self.bring_lfs().await?;
         self.protect(commit).await?;
         let set_up = prepared.map(|Prepared { set_up, .. }| set_up);
-        let failed = set_up.filter(|set_up| set_up.failed).map(|set_up| set_up.said);
+        let failed = set_up.filter(|set_up| set_up.failure.is_some()).map(|set_up| set_up.said);
         let has_programs = plain_directory(&place.root, Path::new(PROGRAMS)).is_some();
         let environment = if has_programs && !self.has(commit, ".venv").await? {
             Some(place.seen_root().join(PROGRAMS))

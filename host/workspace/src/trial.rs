@@ -5,8 +5,11 @@ use crate::{
     executed::runs_no_tests,
     layout::TaskDir,
     listing,
+    object::ObjectId,
     prepared::{self, Site},
     repository::Main,
+    settings::WorkspaceSettings,
+    setup::SetUpFailure,
     tree::Trees,
     validator::CommandValidator,
     workspaces::base_commit,
@@ -36,6 +39,15 @@ pub struct Tried {
     pub proves_nothing: bool,
 }
 
+/// What came of a set-up and of checks on the base commit.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// How the set-up failed; the checks were tried all the same.
+    pub set_up: Option<SetUpFailure>,
+    /// In the order in which they were given.
+    pub checks: Vec<Tried>,
+}
+
 /// The task of a trial.
 pub(crate) const TRIAL: &str = "trial";
 
@@ -55,13 +67,14 @@ impl CommandValidator {
         Ok(modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect())
     }
 
-    /// Runs these checks once on the base commit, in a tree that is set up like any other and removed afterwards.
+    /// Runs the set-up and these checks once on the base commit, in a tree that is removed afterwards. The checks are run
+    /// after a set-up that fails, too: they may do without.
     pub async fn try_on_base(
         &self,
         base: &Base,
         checks: &[Check],
         observer: &dyn Observer,
-    ) -> Result<Vec<Tried>, WorkspaceError> {
+    ) -> Result<Trial, WorkspaceError> {
         let spec = WorkspaceSpec {
             session: SessionId::generate(SystemTime::now()),
             task: TRIAL.parse().map_err(|_| unnamed())?,
@@ -69,6 +82,7 @@ impl CommandValidator {
             base: base.clone(),
             start: base.repository.base_commit.clone(),
         };
+        let settings = WorkspaceSettings { setup_must_succeed: false, ..self.settings.clone() };
         let main = Main::open(&self.git, &base.path).await?;
         let user = self.git.user_in(&base.path).await?;
         let (commit, task) = (base_commit(base)?, TaskDir::of(&self.roots, &spec));
@@ -78,38 +92,39 @@ impl CommandValidator {
             spec: &spec,
             base: &commit,
             task: &task,
-            settings: &self.settings,
+            settings: &settings,
             identity: &user.identity(),
-            seen: prepared::seen(&self.settings, &task).await,
+            seen: prepared::seen(&settings, &task).await,
         };
         let trees = Trees { site, rules: &self.checks.rules };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;
-        let mut all = Vec::new();
-        let mut failed = None;
-        for check in checks {
-            observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
-            let tried = async {
-                let tree = trees.fresh(&commit).await?;
-                self.run(&tree, check, None).await
-            };
-            match tried.await {
-                Ok((report, run)) => {
-                    observer.on_event(report.clone().into());
-                    let ran = report.tests.is_some_and(|tests| tests.executed > 0);
-                    let proves_nothing = report.passed && !ran && !runs_no_tests(&check.command);
-                    all.push(Tried { report, missing: run.missing, proves_nothing });
-                }
-                Err(error) => failed = Some(error),
-            }
-            if failed.is_some() {
-                break;
-            }
-        }
+        let tried = self.try_in(&trees, &commit, checks, observer).await;
         let removed = task.remove();
         self.roots.remove_session(&spec.session)?;
-        failed.map_or(Ok(()), Err).and(removed).map(|()| all)
+        removed.and(tried)
+    }
+
+    async fn try_in(
+        &self,
+        trees: &Trees<'_>,
+        commit: &ObjectId,
+        checks: &[Check],
+        observer: &dyn Observer,
+    ) -> Result<Trial, WorkspaceError> {
+        let set_up = trees.site.prepared().await?.and_then(|prepared| prepared.set_up.failure);
+        let mut all = Vec::new();
+        for check in checks {
+            observer.on_event(SessionEvent::CheckStarted { check: check.clone() });
+            let tree = trees.fresh(commit).await?;
+            let (report, run) = self.run(&tree, check, None).await?;
+            observer.on_event(report.clone().into());
+            let ran = report.tests.is_some_and(|tests| tests.executed > 0);
+            let proves_nothing = report.passed && !ran && !runs_no_tests(&check.command);
+            all.push(Tried { report, missing: run.missing, proves_nothing });
+        }
+        Ok(Trial { set_up, checks: all })
     }
 }
 

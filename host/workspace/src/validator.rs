@@ -302,7 +302,7 @@ impl CommandValidator {
         let submodules =
             modules.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
         let prepared = trees.site.prepared().await?;
-        let failure = prepared.filter(|prepared| prepared.set_up.failed);
+        let failure = prepared.filter(|prepared| prepared.set_up.failure.is_some());
         let failure = failure.map(|prepared| ending(&prepared.set_up.said));
         let lack = Lack { set_up, failure, submodules };
         let said: Vec<_> = reports

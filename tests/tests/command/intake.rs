@@ -299,3 +299,28 @@ fn init_names_the_detected_command_that_fails_and_tries_the_checks_all_the_same(
     }
     assert!(!tried.contains("/set-up-") && !tried.contains("failed command"), "{tried}");
 }
+
+#[test]
+fn init_shows_a_set_up_that_there_is_and_runs_it_once() {
+    let world = world!().repository(&[("Makefile", "test:\n\ttrue\n")]);
+    let (ran, script) = (world.path("shared"), world.path("set-up.sh"));
+    fs::create_dir(&ran).unwrap();
+    fs::write(
+        &script,
+        format!("echo ran >>{}/log; echo 'no such mirror'; exit 3\n", ran.display()),
+    )
+    .unwrap();
+    let world =
+        world.seen(&[&script]).shared(&[&ran]).config(json!({ "hooks": { "setup": script } }));
+    let tried = world.run(["init"]).code(1).stdout;
+    let shown = format!("set-up    {} (configured)", script.display());
+    for part in
+        [&*shown, "set-up.sh failed with exit code 3", "no such mirror", "`make test` passes"]
+    {
+        assert!(tried.contains(part), "{part}: {tried}");
+    }
+    assert_eq!(fs::read_to_string(ran.join("log")).unwrap(), "ran\n");
+    let doctor = world.run(["doctor", "--try"]).stdout;
+    assert!(doctor.contains("set-up.sh failed with exit code 3"), "{doctor}");
+    assert_eq!(doctor.matches("set-up here").count(), 1, "{doctor}");
+}

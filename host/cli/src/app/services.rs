@@ -102,12 +102,10 @@ impl App {
         &self,
         repository: &Path,
         script: Option<AbsolutePath>,
-        must_succeed: bool,
     ) -> Result<CommandValidator> {
         let configured = self.repository(repository);
         let mut settings = self.workspace_settings(repository, None)?;
         settings.global_setup = script.or(settings.global_setup);
-        settings.setup_must_succeed &= must_succeed;
         let checks = CheckSettings { configured: configured.checks(), ..CheckSettings::default() };
         self.checking(repository, settings, checks)
     }

@@ -53,6 +53,10 @@ impl Finding {
     fn good(what: &str, seen: impl Into<String>) -> Self {
         Self::new(what, State::Good, seen, "")
     }
+
+    fn is_good(&self) -> bool {
+        self.state == State::Good
+    }
 }
 
 /// `cyrus doctor`

@@ -7,12 +7,11 @@ use crate::{
 use anyhow::{Context as _, Result};
 use cyrus_config::expand;
 use cyrus_core::{
-    Base, Check, CheckReport, SessionEvent, SessionId, Validator as _, WorkspaceError,
-    Workspaces as _,
+    Base, Check, CheckReport, SessionEvent, SessionId, Validator as _, Workspaces as _,
 };
 use cyrus_executor::Line;
 use cyrus_sandbox::AbsolutePath;
-use cyrus_workspace::{Suggestion, Tried};
+use cyrus_workspace::{Script, SetUpFailure, Suggestion, Trial, Tried};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::{
@@ -31,14 +30,12 @@ pub(crate) async fn init(app: &App, args: &InitArgs) -> Result<Exit> {
     let base = base.map_err(|error| usage(error.to_string()))?;
     let validator = app.validator(&base.path, None)?;
     let checks = validator.checks(&base).await?;
-    let has_own = workspaces
-        .scripts(&base)
-        .await?
-        .iter()
-        .any(|script| script.is_set_up && !script.is_detected);
-    let suggested = if has_own { Vec::new() } else { validator.suggested_set_up(&base).await? };
+    let mut own = workspaces.scripts(&base).await?;
+    own.retain(|script| script.is_set_up && !script.is_detected);
+    let suggested =
+        if own.is_empty() { validator.suggested_set_up(&base).await? } else { Vec::new() };
     let modules = validator.submodules(&base).await?;
-    show(&base, &suggested, &checks, &modules);
+    show(&base, &own, &suggested, &checks, &modules);
     let mut good = true;
     if !args.no_try {
         good = attempt(app, &base, &suggested, &checks).await?;
@@ -62,23 +59,22 @@ async fn attempt(
     suggested: &[Suggestion],
     checks: &[Check],
 ) -> Result<bool> {
-    let script = Script::of(app, suggested)?;
-    let validator = app.validator_with_setup(&base.path, script.path()?, true)?;
-    let (what, cause) = match validator.try_on_base(base, checks, &follow).await {
-        Ok(tried) => return Ok(report(&tried)),
-        Err(WorkspaceError::SetUp { what, cause }) => (what, cause),
-        Err(error) => return Err(error.into()),
-    };
-    let (failed, output) = failed_command(suggested, &cause);
+    let script = TrialScript::of(app, suggested)?;
+    let validator = app.validator_with_setup(&base.path, script.path()?)?;
+    let Trial { set_up, checks } = validator.try_on_base(base, checks, &follow).await?;
+    if let Some(failure) = &set_up {
+        say_failure(suggested, failure);
+    }
+    Ok(report(&checks) && set_up.is_none())
+}
+
+fn say_failure(suggested: &[Suggestion], SetUpFailure { what, cause }: &SetUpFailure) {
+    let (failed, output) = failed_command(suggested, cause);
     match failed {
         Some(Suggestion { command, file }) => say!("  set-up    `{command}` ({file}) fails"),
         None => say!("  set-up    {what}"),
     }
     print_all(&Line::block("    | ", "    | ", last_lines(output)));
-    say!("trying the checks all the same");
-    let validator = app.validator_with_setup(&base.path, script.path()?, false)?;
-    report(&validator.try_on_base(base, checks, &follow).await?);
-    Ok(false)
 }
 
 /// Which command of the script of a try failed, and what was printed besides.
@@ -97,10 +93,19 @@ fn last_lines(output: &str) -> &str {
     &output[output.rmatch_indices('\n').nth(11).map_or(0, |(at, _)| at + 1)..]
 }
 
-fn show(base: &Base, set_up: &[Suggestion], checks: &[Check], modules: &[String]) {
+fn show(
+    base: &Base,
+    own: &[Script],
+    suggested: &[Suggestion],
+    checks: &[Check],
+    modules: &[String],
+) {
     let commit = base.repository.base_commit.get(..12).unwrap_or_default();
     say!("{} at {commit}:", base.path.display());
-    for Suggestion { command, file } in set_up {
+    for Script { command, origin, .. } in own {
+        say!("  set-up    {command} ({origin})");
+    }
+    for Suggestion { command, file } in suggested {
         say!("  set-up    `{command}` ({file})");
     }
     for check in checks {
@@ -142,9 +147,9 @@ fn report(tried: &[Tried]) -> bool {
 }
 
 /// A script with what is suggested, where the host keeps its own files.
-struct Script(Option<tempfile::NamedTempFile>);
+struct TrialScript(Option<tempfile::NamedTempFile>);
 
-impl Script {
+impl TrialScript {
     fn of(app: &App, set_up: &[Suggestion]) -> Result<Self> {
         if set_up.is_empty() {
             return Ok(Self(None));

@@ -1,6 +1,8 @@
 //! Projects of Python.
 
 use super::{Check, Directory, Ecosystem, content, has, has_section};
+use std::collections::BTreeSet;
+use toml::{Table, Value};
 
 /// What runs a program in the environment of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,73 @@ impl Manager {
         };
         format!("{with}{program}")
     }
+}
+
+/// How a project's extras and groups with what its tests need are called.
+const FOR_TESTS: [&str; 6] = ["dev", "develop", "development", "test", "testing", "tests"];
+
+/// The most requirements of groups that are named in a command.
+const MAX_REQUIREMENTS: usize = 100;
+
+/// The arguments that have pip install the project in its directory with what its tests need; `None` where the project
+/// says of nothing that it needs it, or is none. Groups are of PEP 735, which older versions of pip do not know: what is
+/// in them is named one by one.
+pub(super) fn project(here: &Directory) -> Option<String> {
+    let document: Table = content(here, "pyproject.toml")?.parse().ok()?;
+    let project = document.get("project")?.as_table()?;
+    let is_for_tests = |(name, _): &(&String, &Value)| FOR_TESTS.contains(&name.as_str());
+    let extras = project.get("optional-dependencies").and_then(Value::as_table);
+    let extras: Vec<_> = extras.into_iter().flatten().filter(is_for_tests).collect();
+    let groups = document.get("dependency-groups").and_then(Value::as_table);
+    let mut required = BTreeSet::new();
+    for (name, _) in groups.into_iter().flatten().filter(is_for_tests) {
+        gather(groups?, name, &mut required, GROUPS_DEEP);
+    }
+    let own = project.get("dependencies").and_then(Value::as_array);
+    let is_found_by_its_build = project
+        .get("dynamic")
+        .and_then(Value::as_array)
+        .is_some_and(|keys| keys.iter().any(|key| key.as_str() == Some("dependencies")));
+    let needs_some = own.is_some_and(|own| !own.is_empty()) || is_found_by_its_build;
+    if required.len() > MAX_REQUIREMENTS
+        || (extras.is_empty() && required.is_empty() && !needs_some)
+    {
+        return None;
+    }
+    let names: Vec<_> = extras.iter().map(|(name, _)| name.as_str()).collect();
+    let itself =
+        if names.is_empty() { ".".to_owned() } else { shell(&format!(".[{}]", names.join(","))) };
+    let required = required.into_iter().map(|requirement| format!(" {}", shell(requirement)));
+    Some(format!("-e {itself}{}", required.collect::<String>()))
+}
+
+/// How deep groups that include others are followed.
+const GROUPS_DEEP: usize = 8;
+
+/// The requirements of a group and of those that it includes. What would be an option is none.
+fn gather<'a>(groups: &'a Table, name: &str, into: &mut BTreeSet<&'a str>, deep: usize) {
+    let entries = groups.get(name).and_then(Value::as_array).into_iter().flatten();
+    for entry in entries {
+        match entry {
+            Value::String(requirement)
+                if requirement.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && !requirement.contains(char::is_control) =>
+            {
+                into.insert(requirement);
+            }
+            Value::Table(other) if deep > 0 => {
+                if let Some(name) = other.get("include-group").and_then(Value::as_str) {
+                    gather(groups, name, into, deep - 1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// As one word for a shell.
+fn shell(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Whether a file is named as one of pytest's or unittest's.

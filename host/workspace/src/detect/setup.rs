@@ -6,13 +6,12 @@
 //! | `package.json` with dependencies and no lock file | `npm install` |
 //! | `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock` | `uv sync`, `poetry install`, … |
 //! | `requirements.txt` (with `requirements-dev.txt`) | a virtual environment at `.venv` |
+//! | `pyproject.toml` with a `project` that has dependencies, or extras or groups for tests, and no tool of its own | the same with `pip install -e` |
 //! | `Gemfile.lock`, `composer.lock`, `mix.lock`, `pubspec.lock` | `bundle install`, `composer install`, … |
 //!
 //! Rust, Go, Maven, Gradle and .NET fetch what they need as they build, and have none.
 
-use super::{
-    Detected, Directory, Listing, content, depth, has, is_below, node, placed_command, python,
-};
+use super::{Detected, Directory, Listing, depth, has, is_below, node, placed_command, python};
 
 /// The set-up of each directory that has one, those of a workspace at its top.
 pub(crate) fn set_up(listing: &Listing) -> Vec<Detected> {
@@ -83,16 +82,18 @@ fn python(here: &Directory) -> Option<(String, &'static str)> {
         }
         Manager::Pdm if has(here, "pdm.lock") => found("pdm sync", "pdm.lock"),
         Manager::Pipenv if has(here, "Pipfile.lock") => found("pipenv sync --dev", "Pipfile.lock"),
-        _ => {
-            content(here, "requirements.txt")?;
+        _ if has(here, "requirements.txt") => {
             let more =
                 if has(here, "requirements-dev.txt") { " -r requirements-dev.txt" } else { "" };
-            found(
-                &format!(
-                    "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt{more}"
-                ),
-                "requirements.txt",
-            )
+            found(&format!("{PIP} -r requirements.txt{more}"), "requirements.txt")
         }
+        Manager::None => {
+            let wanted = python::project(here)?;
+            found(&format!("{PIP} {wanted}"), "pyproject.toml")
+        }
+        _ => None,
     }
 }
+
+/// Installs into a virtual environment, which checks use where it is.
+const PIP: &str = "python3 -m venv .venv && .venv/bin/python -m pip install";

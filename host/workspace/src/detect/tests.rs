@@ -308,6 +308,30 @@ fn a_lock_file_says_how_a_clone_is_set_up() {
                 "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt -r requirements-dev.txt",
             ],
         ),
+        (
+            &[(
+                "pyproject.toml",
+                "[project]\ndependencies = ['a']\n[project.optional-dependencies]\ntest = ['b']\ndocs = ['c']\n",
+            )],
+            &["python3 -m venv .venv && .venv/bin/python -m pip install -e '.[test]'"],
+        ),
+        (
+            &[(
+                "pyproject.toml",
+                "[project]\nname = 'a'\n[dependency-groups]\nlint = ['ruff']\ndev = [{ include-group = 'more' }, \"tomli; python_version < '3.11'\", '--pre']\nmore = ['pytest>=8', { include-group = 'dev' }]\n",
+            )],
+            &[
+                r"python3 -m venv .venv && .venv/bin/python -m pip install -e . 'pytest>=8' 'tomli; python_version < '\''3.11'\'''",
+            ],
+        ),
+        (
+            &[("pyproject.toml", "[project]\ndynamic = ['dependencies']\n")],
+            &["python3 -m venv .venv && .venv/bin/python -m pip install -e ."],
+        ),
+        (&[("pyproject.toml", "[project]\nname = 'a'\ndependencies = []\n")], &[]),
+        (&[("pyproject.toml", "[tool.ruff]\n")], &[]),
+        (&[("pyproject.toml", "[project\n")], &[]),
+        (&[("pyproject.toml", "[project]\ndependencies = ['a']\n[tool.hatch.envs.a]\n")], &[]),
         (&[("Gemfile", ""), ("Gemfile.lock", "")], &["bundle install"]),
         (&[("composer.json", "{}"), ("composer.lock", "")], &["composer install --no-interaction"]),
         (&[("Cargo.toml", ""), ("Cargo.lock", ""), ("go.mod", "")], &[]),

@@ -61,7 +61,7 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
             found("set-up here", seen, is_command.then(|| missing(app, &script.command)).flatten())
         })
         .collect();
-    let has_set_up = !rows.is_empty();
+    let has_set_up = !rows.is_empty() && rows.iter().all(Finding::is_good);
     if rows.is_empty() {
         let suggested = validator.suggested_set_up(base).await?;
         rows.extend(suggested.iter().map(|found| {
@@ -87,7 +87,13 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
         }));
         return Ok(rows);
     }
-    for tried in validator.try_on_base(base, &checks, &|_: SessionEvent| {}).await? {
+    let trial = validator.try_on_base(base, &checks, &|_: SessionEvent| {}).await?;
+    if let Some(failure) = trial.set_up {
+        let mend = "`cyrus init` shows what it prints; mend it, or name another: `hooks.setup`";
+        rows.retain(|row| !row.is_good());
+        rows.push(Finding::new("set-up here", State::Less, failure.what, mend));
+    }
+    for tried in trial.checks {
         let what = described(&tried.report.check);
         let time = seconds(tried.report.duration_ms);
         rows.push(if tried.report.passed {
