@@ -57,8 +57,15 @@ enum Question {
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     object: ObjectId,
-    is_blob: bool,
+    kind: Kind,
     bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Blob,
+    Commit,
+    Other,
 }
 
 impl Asked {
@@ -81,7 +88,48 @@ impl Asked {
         name: &str,
     ) -> Option<Option<Vec<u8>>> {
         let (head, content) = self.ask(git, repository, Question::Contents, name).await?;
-        Some(head.filter(|head| head.is_blob).map(|_| content))
+        Some(head.filter(|head| head.kind == Kind::Blob).map(|_| content))
+    }
+
+    /// The content of a commit. `None`: ask otherwise.
+    pub(crate) async fn commit(
+        &self,
+        git: &Git,
+        repository: &Path,
+        commit: &ObjectId,
+    ) -> Option<Vec<u8>> {
+        let (head, content) =
+            self.ask(git, repository, Question::Contents, commit.as_str()).await?;
+        (head?.kind == Kind::Commit).then_some(content)
+    }
+
+    /// How large each of these objects is, in bytes. `None`: ask otherwise.
+    pub(crate) async fn sizes(
+        &self,
+        git: &Git,
+        repository: &Path,
+        objects: &[&ObjectId],
+    ) -> Option<Vec<u64>> {
+        let mut sizes = Vec::new();
+        for object in objects {
+            let (head, _) = self.ask(git, repository, Question::Info, object.as_str()).await?;
+            sizes.push(head?.bytes as u64);
+        }
+        Some(sizes)
+    }
+
+    /// The content of each of these blobs. `None`: ask otherwise.
+    pub(crate) async fn contents(
+        &self,
+        git: &Git,
+        repository: &Path,
+        blobs: &[&ObjectId],
+    ) -> Option<Vec<Vec<u8>>> {
+        let mut contents = Vec::new();
+        for blob in blobs {
+            contents.push(self.content(git, repository, blob.as_str()).await??);
+        }
+        Some(contents)
     }
 
     async fn ask(
@@ -160,9 +208,14 @@ impl Head {
         let mut words = line.trim_end().split(' ');
         let (object, kind, bytes) = (words.next()?, words.next()?, words.next()?);
         let object = ObjectId::parse(object)?;
-        let known = ["blob", "tree", "commit", "tag"].contains(&kind) && words.next().is_none();
-        known.then_some(())?;
-        Some(Self { object, is_blob: kind == "blob", bytes: bytes.parse().ok()? })
+        let kind = match kind {
+            "blob" => Kind::Blob,
+            "commit" => Kind::Commit,
+            "tree" | "tag" => Kind::Other,
+            _ => return None,
+        };
+        words.next().is_none().then_some(())?;
+        Some(Self { object, kind, bytes: bytes.parse().ok()? })
     }
 }
 
@@ -174,12 +227,18 @@ mod tests {
     fn what_is_no_object_is_none() {
         let object = "3b18e512dba79e4c8300dd08aeb37f8e728b8dad";
         let head = Head::parse(&format!("{object} blob 12\n")).unwrap();
-        assert_eq!((head.object.as_str(), head.is_blob, head.bytes), (object, true, 12));
-        assert!(!Head::parse(&format!("{object} commit 200\n")).unwrap().is_blob);
+        assert_eq!((head.object.as_str(), head.kind, head.bytes), (object, Kind::Blob, 12));
+        for (kind, expected) in
+            [("commit", Kind::Commit), ("tree", Kind::Other), ("tag", Kind::Other)]
+        {
+            let line = format!("{object} {kind} 200\n");
+            assert_eq!(Head::parse(&line).unwrap().kind, expected);
+        }
         for none in [
             "HEAD:none missing\n".to_owned(),
             "abc ambiguous\n".to_owned(),
             format!("{object} missing\n"),
+            format!("{object} note 12\n"),
             format!("{object} blob\n"),
             format!("{object} blob x\n"),
             format!("{object} blob 1 2\n"),

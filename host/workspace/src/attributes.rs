@@ -8,6 +8,7 @@ use crate::{
     error::{io, unreadable},
     git::{Call, Git},
     object::ObjectId,
+    repository::Main,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -17,6 +18,7 @@ use std::{
     io::ErrorKind,
     os::unix::ffi::OsStrExt as _,
     path::Path,
+    sync::Arc,
 };
 
 /// The attribute files of a commit: the mode and the object of each, by its path.
@@ -27,11 +29,17 @@ pub(crate) struct Attributes<'a, C: Fn(&[&str]) -> Call> {
     pub(crate) git: &'a Git,
     pub(crate) base: &'a ObjectId,
     pub(crate) call: C,
+    /// The repository that has the commits, where they are known to be what they are called.
+    pub(crate) main: Option<&'a Main>,
 }
 
 impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
-    async fn listed(&self, commit: &ObjectId) -> Result<Vec<u8>, WorkspaceError> {
-        self.git.output((self.call)(&["ls-tree", "-r", "-z", commit.as_str()])).await
+    async fn listed(&self, commit: &ObjectId) -> Result<Arc<[u8]>, WorkspaceError> {
+        if let Some(main) = self.main {
+            return main.listed(commit).await;
+        }
+        let call = (self.call)(&["ls-tree", "-r", "-z", "--full-tree", commit.as_str()]);
+        Ok(self.git.output(call).await?.into())
     }
 
     /// The attribute files of a commit, and those of the base that can stand beside what the commit has.
@@ -39,7 +47,7 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
         let (ours, bases) = (self.listed(commit).await?, self.listed(self.base).await?);
         let read = |listed: &[u8]| files(listed).ok_or_else(|| unreadable("ls-tree -r"));
         let (own, mut base) = (read(&ours)?, read(&bases)?);
-        let paths = paths(&ours);
+        let paths = paths(&ours).collect();
         base.retain(|path, _| own.contains_key(path) || !is_in_the_way(path, &paths));
         Ok((own, base))
     }
@@ -105,11 +113,9 @@ impl<C: Fn(&[&str]) -> Call> Attributes<'_, C> {
 }
 
 /// The paths of `ls-tree -r -z`.
-fn paths(listed: &[u8]) -> BTreeSet<&[u8]> {
+pub(crate) fn paths(listed: &[u8]) -> impl Iterator<Item = &[u8]> {
     let entries = listed.split(|b| *b == 0);
-    entries
-        .filter_map(|entry| Some(&entry[entry.iter().position(|b| *b == b'\t')? + 1..]))
-        .collect()
+    entries.filter_map(|entry| Some(&entry[entry.iter().position(|b| *b == b'\t')? + 1..]))
 }
 
 /// Whether a file at this path takes the place of another, or of a directory of others.

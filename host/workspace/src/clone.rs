@@ -22,6 +22,7 @@ use std::{
     fmt::Write as _,
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -40,22 +41,16 @@ pub(crate) struct Source<'a> {
     pub(crate) commit: &'a ObjectId,
 }
 
-/// Makes an empty repository that borrows the main one's objects. `place` must not exist, or be empty.
+/// Makes an empty repository that borrows the main one's objects, with this branch checked out, or bare. There must be no
+/// repository at `place`.
 pub(crate) async fn borrowing(
     git: &Git,
     main: &Main,
     place: &Path,
-    args: &[&str],
+    branch: Option<&str>,
 ) -> Result<(), WorkspaceError> {
-    let parent = place.parent().unwrap_or(place);
-    let init = ["init", "--quiet", "--template="];
-    let call = Call::new(parent, &[&init[..], args].concat())
-        .arg(format!("--object-format={}", main.format))
-        .arg(place)
-        // What comes back is read from plain files.
-        .env("GIT_DEFAULT_REF_FORMAT", "files");
-    git.output(call).await?;
-    let git_dir = if args.contains(&"--bare") { place.to_owned() } else { place.join(".git") };
+    let git_dir = if branch.is_some() { place.join(".git") } else { place.to_owned() };
+    init(git, main, place, branch, &git_dir).await?;
     let mut objects = main.objects.clone().into_os_string();
     objects.push("\n");
     write(&git_dir.join("objects/info/alternates"), objects.as_encoded_bytes())?;
@@ -69,6 +64,50 @@ pub(crate) async fn borrowing(
         write(&git_dir.join("info/exclude"), &ignored)?;
     }
     Ok(())
+}
+
+/// Makes an empty repository. The first on a device git makes, which tries what files can be there; the others get its
+/// configuration.
+async fn init(
+    git: &Git,
+    main: &Main,
+    place: &Path,
+    branch: Option<&str>,
+    git_dir: &Path,
+) -> Result<(), WorkspaceError> {
+    let parent = place.parent().unwrap_or(place);
+    let device = fs::metadata(parent).map_err(io("cannot read", parent))?.dev();
+    let kind = (device, branch.is_none(), main.format.clone());
+    let config = git_dir.join("config");
+    if let Some(known) = git.known().configurations.get(&kind) {
+        for directory in ["objects/info", "objects/pack", "refs/heads", "refs/tags"] {
+            let directory = git_dir.join(directory);
+            fs::create_dir_all(&directory).map_err(io("cannot make", &directory))?;
+        }
+        let head = format!("ref: refs/heads/{}\n", branch.unwrap_or("master"));
+        write(&git_dir.join("HEAD"), head.as_bytes())?;
+        return write(&config, &known);
+    }
+    let how = branch.map_or("--bare".to_owned(), |branch| format!("--initial-branch={branch}"));
+    let call = Call::new(parent, &["init", "--quiet", "--template=", &how])
+        .arg(format!("--object-format={}", main.format))
+        .arg(place)
+        // What comes back is read from plain files.
+        .env("GIT_DEFAULT_REF_FORMAT", "files");
+    git.output(call).await?;
+    let text = fs::read(&config).map_err(io("cannot read", &config))?;
+    git.known().configurations.keep(kind, text.into());
+    Ok(())
+}
+
+/// Puts a branch into a repository that has none of this name.
+fn put_branch(git_dir: &Path, name: &str, commit: &str) -> Result<(), WorkspaceError> {
+    let is_part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    if !name.split('/').all(is_part) {
+        return Err(WorkspaceError::Unacceptable(format!("`{name}` is no name of a branch")));
+    }
+    write(&git_dir.join("refs/heads").join(name), format!("{commit}\n").as_bytes())
 }
 
 /// A file's content, when it is there.
@@ -99,27 +138,26 @@ pub(crate) async fn check_out(
     over: Option<&ObjectId>,
 ) -> Result<(), WorkspaceError> {
     let Source { main, repository, identity, commit, base } = source;
-    let branch = format!("--initial-branch={}", repository.work_branch);
-    borrowing(git, main, place, &[&branch]).await?;
-    let config = place.join(".git/config");
+    borrowing(git, main, place, Some(&repository.work_branch)).await?;
+    let git_dir = place.join(".git");
+    let config = git_dir.join("config");
     OpenOptions::new()
         .append(true)
         .open(&config)
         .and_then(|mut file| file.write_all(settings(identity, repository).as_bytes()))
         .map_err(io("cannot write", &config))?;
-    let mut refs = format!("create refs/heads/{} {commit}\n", repository.work_branch);
+    Landmarks::of(git, main, base_branch(repository)).await?.put(&git_dir)?;
+    put_branch(&git_dir, &repository.work_branch, commit.as_str())?;
     if let Some(base) = base_branch(repository) {
         // So that an executor can look at what it changed.
-        let _ = writeln!(refs, "create refs/heads/{base} {}", repository.base_commit);
+        put_branch(&git_dir, base, &repository.base_commit)?;
     }
-    Landmarks::of(git, main, base_branch(repository)).await?.put(&place.join(".git"))?;
     // No program has written this repository's `.git` yet. What is in its commits did not all come from here.
     let call = |args: &[&str]| Call::new(place, args).confined(Confinement::only_limits());
-    git.output(call(&["update-ref", "--stdin"]).stdin(refs.into_bytes())).await?;
     if let Some(over) = over {
         git.output(call(&["read-tree", over.as_str()])).await?;
     }
-    let attributes = Attributes { git, base, call };
+    let attributes = Attributes { git, base, call, main: Some(main) };
     attributes.write(commit, place).await
 }
 

@@ -17,8 +17,9 @@ const REPOSITORIES: usize = 64;
 const COMPARED: usize = 32;
 pub(crate) const CHANGES: usize = 10_000;
 
-/// How many commits, whose files may be many.
-const COMMITS: usize = 2;
+/// How many commits, whose files may be many, and of which length a list of them is remembered, in bytes.
+const COMMITS: usize = 4;
+pub(crate) const LIST_BYTES: usize = 16 << 20;
 
 /// Two commits.
 type Pair = (ObjectId, ObjectId);
@@ -34,7 +35,10 @@ pub(crate) struct Known {
     pub(crate) stats: Memory<Pair, DiffStat>,
     /// Only where there is one: a shallow repository can be deepened.
     pub(crate) merge_bases: Memory<Pair, ObjectId>,
-    pub(crate) paths: Memory<ObjectId, Arc<[String]>>,
+    /// The files of a commit, as `ls-tree -r -z` lists them.
+    pub(crate) files: Memory<ObjectId, Arc<[u8]>>,
+    /// The configuration of a new repository on a device, bare or not, in a format of objects, as git writes it there.
+    pub(crate) configurations: Memory<(u64, bool, String), Arc<[u8]>>,
     pub(crate) listings: Memory<ObjectId, Arc<Listing>>,
 }
 
@@ -57,7 +61,8 @@ impl Default for Known {
             changes: Memory::of(COMPARED),
             stats: Memory::of(COMPARED),
             merge_bases: Memory::of(COMPARED),
-            paths: Memory::of(COMMITS),
+            files: Memory::of(COMMITS),
+            configurations: Memory::of(REPOSITORIES),
             listings: Memory::of(COMMITS),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) async fn read(
     if let Some(known) = git.known().listings.get(commit) {
         return Ok(known);
     }
-    let listing = Arc::new(read_anew(git, main, commit).await?);
+    let listing = Arc::new(read_anew(main, commit).await?);
     let contents = listing.values().flat_map(Directory::values).flatten();
     if contents.map(String::len).sum::<usize>() <= REMEMBERED {
         git.known().listings.keep(commit.clone(), Arc::clone(&listing));
@@ -36,10 +36,9 @@ pub(crate) async fn read(
     Ok(listing)
 }
 
-/// Reads a listing: its names with one run of git, the content of manifests with two more.
-async fn read_anew(git: &Git, main: &Main, commit: &ObjectId) -> Result<Listing, WorkspaceError> {
-    let call = main.call(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
-    let output = git.output(call).await?;
+/// Reads a listing: its names, and the content of manifests.
+async fn read_anew(main: &Main, commit: &ObjectId) -> Result<Listing, WorkspaceError> {
+    let output = main.listed(commit).await?;
     let mut listing = Listing::new();
     listing.insert(String::new(), Directory::new());
     let mut read = Vec::new();

@@ -1,12 +1,13 @@
 //! The repository that work starts from, as git describes it.
 
 use crate::{
+    attributes,
     confinement::Confinement,
     diff::{Change, batch, numstat, raw, sizes, special},
     error::unreadable,
     git::{Call, Git},
     ignored,
-    known::{CHANGES, Facts},
+    known::{CHANGES, Facts, LIST_BYTES},
     links::{self, Links},
     object::ObjectId,
     remote,
@@ -20,6 +21,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// The most objects that a git that stays is asked about one by one.
+const FEW: usize = 64;
 
 /// The most of the targets of a commit's links that is read, in bytes.
 const MAX_TARGETS: u64 = 32 << 20;
@@ -145,12 +149,22 @@ impl Main {
         if let Some(known) = self.git.known().merge_bases.get(&pair) {
             return Ok(Some(known));
         }
-        let call = self.call(&["merge-base", one.as_str(), other.as_str()]).await?;
-        let found = self.git.maybe(call).await?.as_deref().and_then(ObjectId::parse);
+        let found = if self.is_made_from(other, one).await {
+            Some(one.clone())
+        } else {
+            let call = self.call(&["merge-base", one.as_str(), other.as_str()]).await?;
+            self.git.maybe(call).await?.as_deref().and_then(ObjectId::parse)
+        };
         if let Some(base) = &found {
             self.git.known().merge_bases.keep(pair, base.clone());
         }
         Ok(found)
+    }
+
+    /// Whether a commit is known to have this one parent.
+    async fn is_made_from(&self, commit: &ObjectId, parent: &ObjectId) -> bool {
+        let content = self.git.asked().commit(&self.git, &self.path, commit).await;
+        content.is_some_and(|content| parents(&content) == [parent.as_str()])
     }
 
     /// Sets refs, all or none. Each is `(name, new, old)`; a ref whose old value is `None` must not exist.
@@ -311,18 +325,24 @@ impl Main {
         Ok(self.git.text(call).await?.lines().filter_map(ObjectId::parse).collect())
     }
 
-    /// The paths of all files of a commit that are text.
-    pub(crate) async fn files(&self, commit: &ObjectId) -> Result<Arc<[String]>, WorkspaceError> {
-        if let Some(known) = self.git.known().paths.get(commit) {
+    /// All files of a commit that is here, as `ls-tree -r -z` lists them.
+    pub(crate) async fn listed(&self, commit: &ObjectId) -> Result<Arc<[u8]>, WorkspaceError> {
+        if let Some(known) = self.git.known().files.get(commit) {
             return Ok(known);
         }
-        let call = self.call(&["ls-tree", "-r", "-z", "--full-tree", "--name-only"]).await?;
-        let listed = self.git.output(call.arg(commit.as_str())).await?;
-        let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
-        let paths: Arc<[String]> =
-            names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
-        self.git.known().paths.keep(commit.clone(), Arc::clone(&paths));
-        Ok(paths)
+        let call = self.over_result(&["ls-tree", "-r", "-z", "--full-tree"]).await?;
+        let listed: Arc<[u8]> = self.git.output(call.arg(commit.as_str())).await?.into();
+        if listed.len() <= LIST_BYTES {
+            self.git.known().files.keep(commit.clone(), Arc::clone(&listed));
+        }
+        Ok(listed)
+    }
+
+    /// The paths of all files of a commit that are text.
+    pub(crate) async fn files(&self, commit: &ObjectId) -> Result<Vec<String>, WorkspaceError> {
+        let listed = self.listed(commit).await?;
+        let paths = attributes::paths(&listed);
+        Ok(paths.filter_map(|path| String::from_utf8(path.to_vec()).ok()).collect())
     }
 
     /// The messages of the commits that one has and the other has not.
@@ -349,8 +369,11 @@ impl Main {
 
     /// The tree of a commit.
     pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
-        let call =
-            self.over_result(&["rev-parse", "--verify"]).await?.arg(format!("{commit}^{{tree}}"));
+        let name = format!("{commit}^{{tree}}");
+        if let Some(Some(found)) = self.git.asked().object(&self.git, &self.path, &name).await {
+            return Ok(found);
+        }
+        let call = self.over_result(&["rev-parse", "--verify"]).await?.arg(name);
         ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
     }
 
@@ -376,8 +399,10 @@ impl Main {
 
     /// The content of each of these blobs, in their order.
     pub(crate) async fn blobs(&self, names: &[&ObjectId]) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        if names.len() <= FEW
+            && let Some(known) = self.git.asked().contents(&self.git, &self.path, names).await
+        {
+            return Ok(known);
         }
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         let call = self.over_result(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
@@ -387,9 +412,8 @@ impl Main {
     /// The symbolic links of a commit with their targets, and its submodules. Targets that are longer than a path can
     /// be are not read, nor are those beyond [`MAX_TARGETS`] bytes in all.
     pub(crate) async fn links(&self, commit: &ObjectId) -> Result<Links, WorkspaceError> {
-        let call =
-            self.over_result(&["ls-tree", "-r", "-z", "--full-tree"]).await?.arg(commit.as_str());
-        let found = special(&self.git.output(call).await?).ok_or_else(|| unreadable("ls-tree"))?;
+        let listed = self.listed(commit).await?;
+        let found = special(&listed).ok_or_else(|| unreadable("ls-tree"))?;
         let objects: Vec<_> = found.links.iter().map(|(_, object)| object).collect();
         let mut left = MAX_TARGETS;
         let sizes = self.sizes(&objects).await?;
@@ -414,8 +438,10 @@ impl Main {
 
     /// How large each of these objects is, in bytes.
     pub(crate) async fn sizes(&self, names: &[&ObjectId]) -> Result<Vec<u64>, WorkspaceError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        if names.len() <= FEW
+            && let Some(known) = self.git.asked().sizes(&self.git, &self.path, names).await
+        {
+            return Ok(known);
         }
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         let call = self.over_result(&["cat-file", "--batch-check=%(objectsize)"]).await?;
@@ -429,6 +455,9 @@ impl Main {
         &self,
         commit: &ObjectId,
     ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        if !attributes::paths(&*self.listed(commit).await?).any(|path| path == b".gitmodules") {
+            return Ok(Vec::new());
+        }
         let call = self.over_result(&["config", "-z"]).await?;
         let call = call.arg(format!("--blob={commit}:.gitmodules"));
         // It is not there, or not to be read: then there are none.
@@ -546,6 +575,12 @@ impl Main {
             None => self.origin().await,
         }
     }
+}
+
+/// The parents of a commit, by its content.
+fn parents(content: &[u8]) -> Vec<&str> {
+    let header = content.split(|b| *b == b'\n').take_while(|line| !line.is_empty());
+    header.filter_map(|line| str::from_utf8(line).ok()?.strip_prefix("parent ")).collect()
 }
 
 #[cfg(test)]

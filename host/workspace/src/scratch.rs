@@ -51,7 +51,7 @@ impl Scratch {
         limits: ResultLimits,
     ) -> Result<Self, WorkspaceError> {
         let directory = task.scratch("scratch-")?;
-        borrowing(git, main, directory.path(), &["--bare"]).await?;
+        borrowing(git, main, directory.path(), None).await?;
         let hash_bytes = if main.format == "sha256" { 32 } else { 20 };
         let borrowed = main.object_directories();
         Ok(Self {

@@ -279,7 +279,9 @@ impl Snapshot<'_> {
             fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
             let (git, index) = (self.scratch.git(), self.scratch.path().join("base-index"));
             let call = |args: &[&str]| self.scratch.over(&place, args);
-            let attributes = crate::attributes::Attributes { git, base: self.base, call };
+            let base = self.base;
+            // What an executor's objects are called is not known to be what they are.
+            let attributes = crate::attributes::Attributes { git, base, call, main: None };
             attributes.index(self.head, &index).await?;
             let write = call(&["checkout-index", "--quiet", "-z", "--stdin"]).stdin(list);
             git.output(write.env("GIT_INDEX_FILE", &index)).await?;

@@ -212,11 +212,13 @@ impl App {
 
     pub(super) fn git(&self, repository: &Path) -> Result<Git> {
         let known = || self.git.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(git) = known().get(repository) {
+        // `.` and its path are one.
+        let place = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
+        if let Some(git) = known().get(&place) {
             return Ok(git.clone());
         }
         let git = self.new_git(repository)?;
-        known().insert(repository.to_owned(), git.clone());
+        known().insert(place, git.clone());
         Ok(git)
     }
 
