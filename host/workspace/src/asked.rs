@@ -6,24 +6,17 @@
 
 use crate::{
     confinement::Confinement,
-    git::{Call, Git},
+    git::Git,
     object::ObjectId,
+    staying::{Idle, Process},
 };
-use cyrus_sandbox::{Child, ChildOutput, ChildStdin};
 use std::{
-    collections::HashMap,
     io::{self, ErrorKind},
-    path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 /// How long an answer may take.
 const TIME: Duration = Duration::from_mins(1);
@@ -34,16 +27,8 @@ const CONTENT_BYTES: usize = 8 << 20;
 /// One for each repository that was asked about.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    idle: Mutex<HashMap<PathBuf, Process>>,
+    idle: Idle,
     unknown: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Process {
-    /// It ends when this is dropped.
-    _child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildOutput>,
 }
 
 /// What is asked.
@@ -143,17 +128,18 @@ impl Asked {
         if name.contains(['\n', '\0']) || self.unknown.load(Ordering::Relaxed) {
             return None;
         }
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // Taken out while it is asked: after a question that was given up, its next answer would be that one's.
-        let known = idle().remove(repository);
+        let known = self.idle.take(repository);
         let is_new = known.is_none();
         let mut process = match known {
             Some(process) => process,
-            None => Process::start(git, repository).await?,
+            None => {
+                let call = git.in_main(repository, &["cat-file", "--batch-command"]).await.ok()?;
+                Process::start(git, call.confined(Confinement::only_limits())).await?
+            }
         };
-        match timeout(TIME, process.ask(question, name)).await {
+        match timeout(TIME, answer(&mut process, question, name)).await {
             Ok(Ok(answer)) => {
-                idle().insert(repository.to_owned(), process);
+                self.idle.give_back(repository, process);
                 Some(answer)
             }
             Ok(Err(error)) => {
@@ -168,38 +154,27 @@ impl Asked {
     }
 }
 
-impl Process {
-    async fn start(git: &Git, repository: &Path) -> Option<Self> {
-        let call: Call = git.in_main(repository, &["cat-file", "--batch-command"]).await.ok()?;
-        let child = git.spawn(call.confined(Confinement::only_limits())).await;
-        let mut child = child.inspect_err(|error| tracing::debug!(%error, "no git stays")).ok()?;
-        let (input, output) = (child.take_stdin()?, child.take_stdout()?);
-        Some(Self { _child: child, input, output: BufReader::new(output) })
-    }
-
-    async fn ask(&mut self, question: Question, name: &str) -> io::Result<(Option<Head>, Vec<u8>)> {
-        let word = match question {
-            Question::Info => "info",
-            Question::Contents => "contents",
-        };
-        self.input.write_all(format!("{word} {name}\n").as_bytes()).await?;
-        let mut line = String::new();
-        if self.output.read_line(&mut line).await? == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
+async fn answer(
+    process: &mut Process,
+    question: Question,
+    name: &str,
+) -> io::Result<(Option<Head>, Vec<u8>)> {
+    let word = match question {
+        Question::Info => "info",
+        Question::Contents => "contents",
+    };
+    process.say(&format!("{word} {name}\n")).await?;
+    let Some(head) = Head::parse(&process.line().await?) else { return Ok((None, Vec::new())) };
+    let mut content = Vec::new();
+    if question == Question::Contents {
+        if head.bytes > CONTENT_BYTES {
+            return Err(ErrorKind::FileTooLarge.into());
         }
-        let Some(head) = Head::parse(&line) else { return Ok((None, Vec::new())) };
-        let mut content = Vec::new();
-        if question == Question::Contents {
-            if head.bytes > CONTENT_BYTES {
-                return Err(ErrorKind::FileTooLarge.into());
-            }
-            // And the end of the line after it.
-            content.resize(head.bytes + 1, 0);
-            self.output.read_exact(&mut content).await?;
-            content.pop();
-        }
-        Ok((Some(head), content))
+        // And the end of the line after it.
+        content = process.bytes(head.bytes + 1).await?;
+        content.pop();
     }
+    Ok((Some(head), content))
 }
 
 impl Head {

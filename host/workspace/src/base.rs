@@ -135,23 +135,28 @@ async fn top(git: &Git, path: &Path) -> Result<Top, WorkspaceError> {
             outer.display()
         )));
     }
-    let call = git.in_main(path, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"]);
-    let answer = git.run(call.await?).await?;
-    if answer.code != 0 {
-        return Err(unusable(answer.stderr));
-    }
-    let (which, bare) = match String::from_utf8_lossy(&answer.stdout).trim() {
-        "true\nfalse" => ("--absolute-git-dir", true),
-        "false\ntrue" => ("--show-toplevel", false),
-        _ => {
-            let reason = "inside a .git directory: give the directory of the working tree";
-            return Err(unusable(reason.to_owned()));
-        }
-    };
-    let top = git.output(git.in_main(path, &["rev-parse", which]).await?).await?;
+    let questions = ["--is-bare-repository", "--is-inside-work-tree", "--show-toplevel"];
+    let call = git.in_main(path, &["rev-parse"]).await?;
+    let answer = git.run(call.args(questions)).await?;
     // A path is what stands before the end of the line, blanks and all.
-    let top = top.strip_suffix(b"\n").unwrap_or(&top);
-    Ok(Top { path: OsStr::from_bytes(top).into(), bare })
+    let path_of = |line: &[u8]| OsStr::from_bytes(line.strip_suffix(b"\n").unwrap_or(line)).into();
+    if answer.code == 0
+        && let Some(top) = answer.stdout.strip_prefix(b"false\ntrue\n")
+    {
+        return Ok(Top { path: path_of(top), bare: false });
+    }
+    match &answer.stdout[..] {
+        // It has no working tree to name.
+        b"true\nfalse\n" => {
+            let call = git.in_main(path, &["rev-parse", "--absolute-git-dir"]).await?;
+            Ok(Top { path: path_of(&git.output(call).await?), bare: true })
+        }
+        b"false\nfalse\n" => {
+            let reason = "inside a .git directory: give the directory of the working tree";
+            Err(unusable(reason.to_owned()))
+        }
+        _ => Err(unusable(answer.stderr)),
+    }
 }
 
 /// The directory that git would take for a repository by its files alone, without a `.git` in it, and the repository in
@@ -185,6 +190,12 @@ async fn is_dirty(git: &Git, main: &Main) -> Result<bool, WorkspaceError> {
 pub(crate) async fn is_branch_name(git: &Git, name: &str) -> Result<bool, WorkspaceError> {
     if name.starts_with('-') || name == "HEAD" || name.contains('\0') {
         return Ok(false);
+    }
+    // Git takes these, whatever its version; of others it is asked.
+    let is_plain =
+        |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if name.split('/').all(|part| !part.is_empty() && is_plain(part)) {
+        return Ok(true);
     }
     let call = Call::new(Path::new("/"), &["check-ref-format"]).arg(format!("refs/heads/{name}"));
     Ok(git.maybe(call).await?.is_some())

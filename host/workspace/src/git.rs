@@ -6,6 +6,7 @@ use crate::{
     environment::GitEnvironment,
     error::{unreadable, with_advice},
     known::Known,
+    updates::Updates,
     user::UserConfig,
 };
 use cyrus_core::WorkspaceError;
@@ -83,6 +84,7 @@ struct Inner {
     version: OnceCell<Version>,
     known: Known,
     asked: Asked,
+    updates: Updates,
 }
 
 /// The first two numbers of a release of git.
@@ -114,6 +116,7 @@ impl Git {
             version: OnceCell::new(),
             known: Known::default(),
             asked: Asked::default(),
+            updates: Updates::default(),
         }))
     }
 
@@ -159,6 +162,10 @@ impl Git {
     /// Who answers without being started.
     pub(crate) fn asked(&self) -> &Asked {
         &self.0.asked
+    }
+
+    pub(crate) fn updates(&self) -> &Updates {
+        &self.0.updates
     }
 
     pub(crate) fn environment(&self) -> &GitEnvironment {

@@ -31,6 +31,9 @@ pub(crate) async fn read(git: &Git, repository: &Path) -> Result<Vec<u8>, Worksp
 /// Where the list for this repository is, or would be.
 async fn list(git: &Git, repository: &Path) -> Result<Option<PathBuf>, WorkspaceError> {
     let Some(home) = git.environment().home.clone() else { return Ok(None) };
+    if let Some(known) = git.known().lists_of_ignored.get(&repository.to_owned()) {
+        return Ok(Some(known));
+    }
     let home = home.as_path();
     let safe = git.in_main(repository, &["config", "--list", "-z", "--show-scope"]).await?;
     let chosen = git.environment().config_home.clone();
@@ -44,10 +47,12 @@ async fn list(git: &Git, repository: &Path) -> Result<Option<PathBuf>, Workspace
         tracing::debug!(error = %answer.stderr, "the user's list of ignored files is not known");
         return Ok(None);
     }
-    Ok(Some(match configured(&answer.stdout) {
+    let list = match configured(&answer.stdout) {
         Some(named) => place(&named, home, repository),
         None => config_home.join("git/ignore"),
-    }))
+    };
+    git.known().lists_of_ignored.keep(repository.to_owned(), list.clone());
+    Ok(Some(list))
 }
 
 /// Whether anything is in the repository's working tree that git neither knows nor ignores, as its user's git sees it.

@@ -26,8 +26,9 @@ type Pair = (ObjectId, ObjectId);
 
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// The user's list of ignored files.
+    /// The user's list of ignored files, and where it is or would be.
     pub(crate) ignored: Memory<PathBuf, Arc<[u8]>>,
+    pub(crate) lists_of_ignored: Memory<PathBuf, PathBuf>,
     pub(crate) facts: Memory<PathBuf, Facts>,
     /// What the user configured there.
     pub(crate) users: Memory<PathBuf, UserConfig>,
@@ -56,6 +57,7 @@ impl Default for Known {
     fn default() -> Self {
         Self {
             ignored: Memory::of(REPOSITORIES),
+            lists_of_ignored: Memory::of(REPOSITORIES),
             facts: Memory::of(REPOSITORIES),
             users: Memory::of(REPOSITORIES),
             changes: Memory::of(COMPARED),

@@ -10,7 +10,7 @@ use crate::{
     known::{CHANGES, Facts, LIST_BYTES},
     links::{self, Links},
     object::ObjectId,
-    remote,
+    remote, updates,
 };
 use cyrus_core::{DiffStat, WorkspaceError};
 use std::{
@@ -176,8 +176,15 @@ impl Main {
             let old = old.map_or_else(|| new.none_like(), |old| (*old).clone());
             format!("update {name} {new} {old}\n")
         });
-        let call = self.call(&["update-ref", "--no-deref", "-m", "cyrus", "--stdin"]).await?;
-        let call = call.stdin(lines.collect::<String>().into_bytes());
+        self.update(&lines.collect::<String>()).await
+    }
+
+    async fn update(&self, lines: &str) -> Result<(), WorkspaceError> {
+        let call = self.call(&updates::COMMAND).await?;
+        if self.git.updates().make(&self.git, &self.path, call, lines).await {
+            return Ok(());
+        }
+        let call = self.call(&updates::COMMAND).await?.stdin(lines.as_bytes().to_vec());
         self.git.output(call).await.map(drop)
     }
 
@@ -190,9 +197,7 @@ impl Main {
             return Ok(());
         }
         let lines = refs.iter().map(|(name, old)| format!("delete {name} {old}\n"));
-        let call = self.call(&["update-ref", "--no-deref", "--stdin"]).await?;
-        let lines = lines.collect::<Vec<_>>().concat();
-        self.git.output(call.stdin(lines.into_bytes())).await.map(drop)
+        self.update(&lines.collect::<Vec<_>>().concat()).await
     }
 
     /// The top of the user's working tree; a bare repository has none.

@@ -157,7 +157,7 @@ impl Snapshot<'_> {
     ) -> Result<Taken, WorkspaceError> {
         let Self { files, head, .. } = self;
         let Listing { mut changed, mut others } = self.listing().await?;
-        let staged = Staged::find(self.scratch, files).await?;
+        let staged = Staged::find(self.scratch, files, self.checked_out).await?;
         let known: BTreeSet<_> = others.iter().cloned().collect();
         others.extend(staged.files.difference(&known).cloned());
         self.weigh(&changed, &others).await?;

@@ -31,13 +31,20 @@ pub(crate) struct Staged {
 
 impl Staged {
     /// What is in the index of a clone and not in that of its `HEAD`, which the scratch repository has.
-    pub(crate) async fn find(scratch: &Scratch, clone: &Path) -> Result<Self, WorkspaceError> {
+    /// `checked_out` is the index as the host wrote it.
+    pub(crate) async fn find(
+        scratch: &Scratch,
+        clone: &Path,
+        checked_out: &Path,
+    ) -> Result<Self, WorkspaceError> {
         let (index, copy) = (clone.join(".git/index"), scratch.path().join("staged"));
-        let target = copy.clone();
-        let copied = in_background("read the index of the clone", move || {
-            Ok(copied(&index, &target).is_ok())
+        let (target, before) = (copy.clone(), checked_out.to_owned());
+        let is_another = in_background("read the index of the clone", move || {
+            let copied = copied(&index, &target);
+            let is_same = plain::same_content(&target, &before).unwrap_or(false);
+            Ok(copied.is_ok() && !is_same)
         });
-        if !copied.await? {
+        if !is_another.await? {
             return Ok(Self::default());
         }
         let list = ["ls-files", "--stage", "-z"];

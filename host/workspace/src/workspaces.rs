@@ -321,7 +321,9 @@ impl GitWorkspaces {
         state_file::write(&unseen.repositories, &task.nested())?;
         notes.extend(unseen.notes);
         let new = NewCommit { tree: &files, parents: &[parent], message, identity, date: None };
-        let mut commit = if scratch.tree_of(parent).await? == files {
+        let parents_files =
+            if parent == start { main.tree(start).await? } else { scratch.tree_of(parent).await? };
+        let mut commit = if parents_files == files {
             parent.clone()
         } else {
             // Collected before: the same result stays the same commit.

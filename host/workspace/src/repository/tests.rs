@@ -2,14 +2,18 @@ use super::*;
 use crate::environment::GitEnvironment;
 use cyrus_sandbox::{Launcher, find_program};
 
+fn git() -> Git {
+    let path = std::env::var_os("PATH").unwrap();
+    let program = find_program("git", &path).unwrap();
+    let environment = GitEnvironment { path, ..GitEnvironment::default() };
+    Git::new(Launcher::unsupervised(), program, environment)
+}
+
 /// What was asked before answers as git would.
 #[tokio::test]
 async fn what_is_remembered_of_commits_is_what_they_are() {
     let place = tempfile::tempdir().unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let program = find_program("git", &path).unwrap();
-    let environment = GitEnvironment { path, ..GitEnvironment::default() };
-    let git = Git::new(Launcher::unsupervised(), program, environment);
+    let git = git();
     let at = async |args: &[&str]| {
         let settings = ["-c", "user.name=a", "-c", "user.email=a@b"];
         let call = Call::new(place.path(), &settings).args(args);
@@ -50,4 +54,40 @@ async fn what_is_remembered_of_commits_is_what_they_are() {
     // Written by another process meanwhile.
     at(&["update-ref", "refs/heads/new", first.as_str()]).await;
     assert_eq!(main.resolve("refs/heads/new").await.unwrap(), Some(first));
+}
+
+/// After a transaction that cannot be made the next one is, and others set references meanwhile.
+#[tokio::test]
+async fn references_are_set_all_or_none() {
+    let place = tempfile::tempdir().unwrap();
+    let git = git();
+    let at = async |args: &[&str]| {
+        let settings = ["-c", "user.name=a", "-c", "user.email=a@b"];
+        git.text(Call::new(place.path(), &settings).args(args)).await.unwrap()
+    };
+    at(&["init", "--quiet"]).await;
+    let commit = async |of: &str| {
+        at(&["commit", "--quiet", "--allow-empty", "-m", of]).await;
+        ObjectId::parse(&at(&["rev-parse", "HEAD"]).await).unwrap()
+    };
+    let (one, two) = (commit("one").await, commit("two").await);
+    let main = Main::open(&git, place.path()).await.unwrap();
+    let (a, b) = ("refs/cyrus/a", "refs/cyrus/b");
+
+    main.set_refs(&[(a, &one, None)]).await.unwrap();
+    let error = main.set_refs(&[(b, &one, None), (a, &two, None)]).await.unwrap_err().to_string();
+    assert!(error.contains("refs/cyrus/a") && error.contains("update-ref"), "{error}");
+    assert_eq!(main.resolve(b).await.unwrap(), None);
+    main.set_refs(&[(b, &one, None), (a, &two, Some(&one))]).await.unwrap();
+    at(&["update-ref", a, one.as_str()]).await;
+    at(&["pack-refs", "--all"]).await;
+    assert!(main.set_refs(&[(a, &one, Some(&two))]).await.is_err());
+    main.set_refs(&[(a, &two, Some(&one))]).await.unwrap();
+    assert!(main.remove_refs(&[(a.to_owned(), one.clone())]).await.is_err());
+    main.remove_refs(&[(a.to_owned(), two.clone()), (b.to_owned(), one)]).await.unwrap();
+    assert_eq!(main.refs("refs/cyrus/").await.unwrap(), []);
+    // An object that came while git stayed.
+    let three = commit("three").await;
+    main.set_refs(&[(a, &three, None)]).await.unwrap();
+    assert_eq!(main.resolve(a).await.unwrap(), Some(three));
 }
