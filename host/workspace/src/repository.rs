@@ -311,6 +311,11 @@ impl Main {
         from: &ObjectId,
         to: &ObjectId,
     ) -> Result<BTreeSet<Vec<u8>>, WorkspaceError> {
+        if self.is_made_from(to, from).await {
+            let changes = self.changes(from, to, &[]).await?.into_iter();
+            let there = changes.filter(|change| !change.is_deleted());
+            return Ok(there.map(|change| change.path).collect());
+        }
         let args = ["log", "-z", "--format=", "--name-only", "--no-renames", "--diff-filter=d"];
         let call = self.over_result(&args).await?.args(["-m", "--no-ext-diff", "--no-textconv"]);
         let call = call.arg("--ignore-submodules=none").arg(to.as_str()).arg(format!("^{from}"));
