@@ -23,7 +23,10 @@ pub fn subject(text: &str) -> String {
         let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
         apart.push(if c == '-' && is_in_a_key(before, rest) { NO_KEYS_DASH } else { c });
         let after = rest.chars().next();
-        if after.is_some_and(|after| refers(before, c, after)) {
+        if after.is_some_and(|after| refers(before, c, after))
+            || is_of_a_commit(before, c, rest)
+            || skips_checks(c, rest)
+        {
             apart.push(' ');
         }
     }
@@ -31,27 +34,84 @@ pub fn subject(text: &str) -> String {
 }
 
 /// The message of a commit that another program made and that is published as the user's: its lines, each without what
-/// steers a terminal, in which nothing refers to a person, an issue or a pull request.
+/// steers a terminal, in which nothing refers to a person, an issue or a pull request, tells a tracker or a forge what to
+/// do, or signs. A tracker's key alone stays, as do co-authors: they close and approve nothing.
 pub fn message(text: &str) -> String {
     let lines = text.trim_end().lines().map(|line| {
         let line = String::from(Line::new(line.trim_end()));
-        let mut apart = String::with_capacity(line.len());
+        let mut apart = if is_signed(&line) { "> ".to_owned() } else { String::new() };
+        let mut has_key = false;
         for (at, c) in line.char_indices() {
-            apart.push(c);
-            let after = line[at + c.len_utf8()..].chars().next();
+            let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
+            let is_key = c == '-' && is_in_a_key(before, rest);
+            has_key |= is_key;
+            apart.push(if is_key && is_told_of(before) { NO_KEYS_DASH } else { c });
             let is_reference = |after: char| match c {
-                // `#include` is none.
-                '#' => after.is_ascii_digit(),
-                '@' | '!' | '/' => refers(&line[..at], c, after),
+                // `#include` is none; behind a key it is a command.
+                '#' => after.is_ascii_digit() || has_key && after.is_alphabetic(),
+                '@' | '!' | '/' => refers(before, c, after),
                 _ => false,
             };
-            if after.is_some_and(is_reference) {
+            if rest.chars().next().is_some_and(is_reference)
+                || is_of_a_commit(before, c, rest)
+                || skips_checks(c, rest)
+            {
                 apart.push(' ');
             }
         }
         apart
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What trailers are called by which a person answers for a change, or has checks left out.
+const SIGNATURES: [&str; 9] = [
+    "acked-by",
+    "approved-by",
+    "change-id",
+    "reported-by",
+    "reviewed-by",
+    "signed-off-by",
+    "skip-checks",
+    "suggested-by",
+    "tested-by",
+];
+
+/// Whether a line is such a trailer.
+fn is_signed(line: &str) -> bool {
+    let name = line.split([':', '=']).next().filter(|name| name.len() < line.len());
+    name.is_some_and(|name| SIGNATURES.contains(&name.trim().to_ascii_lowercase().as_str()))
+}
+
+/// Whether the key that ends here is `GH-12`, or behind a word by which trackers do something to it.
+fn is_told_of(before: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["clos", "complet", "finish", "fix", "implement", "resolv", "mark", "end"];
+    let text = before.to_ascii_lowercase();
+    let team = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    team == "gh" || words.any(|word| WORDS.iter().any(|begins| word.starts_with(begins)))
+}
+
+/// Whether this is the sign in `owner/repository@0123abc`.
+fn is_of_a_commit(before: &str, c: char, rest: &str) -> bool {
+    let repository = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+    c == '@' && repository.contains('/') && digits >= 7
+}
+
+/// Whether a word in brackets, or stars, begins here that has a forge leave checks out: `[skip ci]`, `***NO_CI***`.
+fn skips_checks(c: char, rest: &str) -> bool {
+    let text = rest.to_ascii_lowercase();
+    match c {
+        '[' => text.split(']').next().is_some_and(|inside| {
+            let mut words = inside.split(|c: char| !c.is_ascii_alphanumeric());
+            inside.len() < text.len()
+                && (inside == "no ci" || words.any(|word| word.starts_with("skip")))
+        }),
+        '*' => text.starts_with("no_ci"),
+        _ => false,
+    }
 }
 
 /// What stands before the number in an address of something at a forge or a tracker.
@@ -178,6 +238,10 @@ mod tests {
             ("Closes [issue:12] and [work_item:3]", "Closes [issue: 12] and [work_item: 3]"),
             ("[scope:module] and a:1", "[scope:module] and a:1"),
             ("ask @_bob, 修正@octocat, é@ada", "ask @ _bob, 修正@ octocat, é@ ada"),
+            (
+                "Add x [skip ci] [no ci] and a/b@0123abc",
+                "Add x [ skip ci] [ no ci] and a/b@ 0123abc",
+            ),
             ("Fixes T123 with UT8 and T-shirts", "Fixes T 123 with UT8 and T-shirts"),
             ("C# and #[derive] and UTF-8!", "C# and #[derive] and UTF‑8!"),
             ("\u{1b}[2J", r"\u{1b}[2J"),
@@ -193,6 +257,16 @@ mod tests {
             ("Add x\n\n#include <a> in UTF-8\n\nCo-Authored-By: C <c@x.y>\n", None),
             ("Fixes #12\n\nThanks @octocat", Some("Fixes # 12\n\nThanks @ octocat")),
             ("see https://github.com/a/b/pull/7", Some("see https://github.com/a/b/pull/ 7")),
+            ("Closes GH-7 and gh-8", Some("Closes GH‑7 and gh‑8")),
+            ("see a/b@0123abc, a@b.c", Some("see a/b@ 0123abc, a@b.c")),
+            ("OPS-1: add x", None),
+            ("fixes OPS-1", Some("fixes OPS‑1")),
+            ("OPS-1 #close #time 2h", Some("OPS-1 # close # time 2h")),
+            ("x\n\nSigned-off-by: O <o@x>", Some("x\n\n> Signed-off-by: O <o@x>")),
+            ("x\n\nreviewed-By = B", Some("x\n\n> reviewed-By = B")),
+            ("Add x [skip ci]", Some("Add x [ skip ci]")),
+            ("[CI-Skip] x ***NO_CI***", Some("[ CI-Skip] x *** NO_CI***")),
+            ("Skip [a] and [skipper", None),
             ("a \u{1b}[2J\r\nb\u{202e}", Some("a \\u{1b}[2J\nb\\u{202e}")),
             ("", None),
         ] {

@@ -193,8 +193,10 @@ async fn verdict(
     let same = !has_criteria(desk) || desk.is_single();
     let known = {
         let board = desk.board();
+        // The commit of one that changed nothing is what it started from, and its verdict says only that.
         let of_head = |record: &&ExecutionRecord| {
-            record.collected.as_ref().is_some_and(|collected| collected.commit == head)
+            let collected = record.collected.as_ref();
+            collected.is_some_and(|collected| collected.commit == head && collected.diff.files > 0)
         };
         // A review is of the same commit, and its verdict says nothing of it.
         let is_review = |task: &TaskId| {
