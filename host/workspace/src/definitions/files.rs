@@ -36,7 +36,11 @@ const KEYED: [(&str, &[&str]); 4] = [
 ];
 
 /// Files by which a tool runs another program, or is replaced by one.
-const CHOOSERS: [&str; 24] = [
+const CHOOSERS: [&str; 36] = [
+    ".bazelrc",
+    ".bazelversion",
+    ".jvmopts",
+    ".mise.local.toml",
     ".mise.toml",
     ".node-version",
     ".npmrc",
@@ -44,17 +48,25 @@ const CHOOSERS: [&str; 24] = [
     ".pnp.cjs",
     ".pnp.loader.mjs",
     ".pnpmfile.cjs",
+    ".pdm-python",
     ".proverc",
     ".python-version",
+    ".rtx.toml",
     ".ruby-version",
+    ".sbtopts",
     ".sdkmanrc",
     ".tool-versions",
     ".yarnrc",
     ".yarnrc.yml",
+    "Directory.Build.rsp",
+    "MSBuild.rsp",
     "bunfig.toml",
+    "dotnet-tools.json",
+    "global.json",
     "gradlew",
     "gradlew.bat",
     "manage.py",
+    "mise.local.toml",
     "mise.toml",
     "mvnw",
     "mvnw.cmd",
@@ -76,8 +88,10 @@ const OF_PACKAGES: [&str; 8] = [
 ];
 
 /// Directories in which everything is of that kind.
-const CHOOSING: [&str; 7] = [
+const CHOOSING: [&str; 9] = [
+    ".bundle/",
     ".cargo/",
+    ".config/mise/",
     ".mise/",
     ".mvn/",
     ".yarn/plugins/",
@@ -85,6 +99,9 @@ const CHOOSING: [&str; 7] = [
     ".yarn/sdks/",
     "gradle/wrapper/",
 ];
+
+/// Files of that kind in certain directories.
+const PLACED: [&str; 2] = ["mise/config.toml", "tools/bazel"];
 
 /// What a makefile can be made of by rules that `make` has by itself.
 const SOURCES: [&str; 16] = [
@@ -218,6 +235,7 @@ impl Files {
         }
         let is_chooser = CHOOSERS.contains(&name)
             || is_in(path, &CHOOSING)
+            || PLACED.iter().any(|known| path == *known || path.ends_with(&format!("/{known}")))
             || ["mak", "make", "mk"].iter().any(|ending| has_ending(lower, ending))
             || python::is_code(path) && self.shadows_module(path);
         let is_known = PACKAGES.contains(&lower) || family(lower).is_some();
@@ -411,6 +429,10 @@ impl Files {
                 }
             }
         }
+        for word in make::sources_of_included(text) {
+            let paths = places.iter().filter_map(|place| within(place, &word));
+            self.named.extend(paths.filter(|path| self.base.contains(path)).collect::<Vec<_>>());
+        }
         for word in make::programs(text) {
             let paths = places.iter().filter_map(|place| within(place, &word));
             let paths = paths.filter(|path| self.base.contains(path));
@@ -463,7 +485,7 @@ impl Files {
 }
 
 /// Whether a path is one of a pattern, in which `*` is anything but nothing at all.
-fn is_like(path: &str, pattern: &str) -> bool {
+pub(super) fn is_like(path: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let mut parts = parts.peekable();

@@ -1,6 +1,6 @@
 //! Targets of makefiles that a result brings as files.
 
-use super::files::{Files, SHELL, joined, split};
+use super::files::{Files, SHELL, is_like, joined, split};
 use crate::{object::ObjectId, repository::Main};
 use cyrus_core::WorkspaceError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,22 +182,64 @@ fn above(path: &str) -> impl Iterator<Item = &str> {
 fn rules(makefile: &str) -> Vec<(Vec<String>, Vec<String>)> {
     let lines = || makefile.lines().filter(|line| !line.starts_with('\t'));
     let variables: BTreeMap<&str, &str> = lines().filter_map(variable).collect();
-    lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(names, rest)| {
-            !names.contains('=') && !rest.trim_start_matches(':').starts_with('=')
-        })
-        .map(|(names, rest)| {
-            let sources = rest.trim_start_matches(':').split(';').next().unwrap_or_default();
-            let words = |text: &str| {
-                let text = expanded(text, &variables);
-                text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-            };
-            (words(names), words(sources))
-        })
-        .collect()
+    lines().filter_map(|line| rule(line, &variables)).collect()
+}
+
+/// The targets that a line has a rule for, and what these are made of.
+fn rule(line: &str, variables: &BTreeMap<&str, &str>) -> Option<(Vec<String>, Vec<String>)> {
+    let line = line.trim_start();
+    let (names, rest) = line.split_once(':').filter(|_| !line.starts_with('#'))?;
+    let rest = rest.trim_start_matches(':');
+    if names.contains('=') || rest.starts_with('=') {
+        return None;
+    }
+    let words = |text: &str| {
+        let text = expanded(text, variables);
+        text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    Some((words(names), words(rest.split(';').next().unwrap_or_default())))
+}
+
+/// How many files one after the other are followed of which an included one is made.
+const MADE_OF: usize = 4;
+
+/// What the files that a makefile includes are made of by its own rules, as far as they are no lists of what a source
+/// depends on (`.d`): what stands before the recipe, and the words in it.
+pub(super) fn sources_of_included(makefile: &str) -> BTreeSet<String> {
+    let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+    let mut made = includes(makefile);
+    let mut sources = BTreeSet::new();
+    for _ in 0..MADE_OF {
+        let mut is_of_one = false;
+        for line in makefile.lines().filter(|line| !line.trim().is_empty()) {
+            if let Some(recipe) = line.strip_prefix('\t') {
+                let words = recipe.split(|c: char| c.is_whitespace() || "<>;|&()'\"`".contains(c));
+                sources.extend(words.filter(|_| is_of_one).map(str::to_owned));
+                continue;
+            }
+            let Some((targets, of)) = rule(line, &variables) else { continue };
+            let stems = targets.iter().filter(|target| !target.ends_with(".d"));
+            let stems: Vec<_> = stems.filter_map(|target| stem(target, &made)).collect();
+            is_of_one = !stems.is_empty();
+            let of = stems.iter().flat_map(|stem| of.iter().map(|name| name.replace('%', stem)));
+            sources.extend(of);
+        }
+        made.extend(sources.iter().cloned());
+    }
+    sources.remove("");
+    sources
+}
+
+/// What `%` in a target stands for, when it is one of these files.
+fn stem(target: &str, files: &[String]) -> Option<String> {
+    let Some((begins, ends)) = target.split_once('%') else {
+        return files.iter().any(|file| is_like(target, file)).then(String::new);
+    };
+    let stem = |file: &String| {
+        let stem = file.strip_prefix(begins)?.strip_suffix(ends)?;
+        (!stem.is_empty() && !stem.contains('*')).then(|| stem.to_owned())
+    };
+    files.iter().find_map(stem)
 }
 
 /// The variable that a line of a makefile sets, exported or not.
@@ -264,6 +306,29 @@ fn is_made(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_included_files_are_made_of_is_known() {
+        for (makefile, sources) in [
+            ("-include config.mk\nconfig.mk: config.mk.in\n\tcp $< $@\n", &["config.mk.in"][..]),
+            (
+                "include c.mk\n%.mk: %.in tools.txt\n\tsed s/a/b/ <more.txt >$@\n",
+                &["c.in", "more.txt", "tools.txt"],
+            ),
+            (
+                "include c.mk\nc.mk: c.tmp\nc.tmp: c.in ; cat $< >$@\ntest: a.c\n\tcc a.c\n",
+                &["c.in", "c.tmp"],
+            ),
+            ("OBJS = a.o\n-include $(OBJS:.o=.d)\n%.d: %.c\n\tcc -MM $< >$@\n", &[]),
+            ("-include a.d\na.d: a.c\n\tcc -MM $< >$@\n", &[]),
+            ("test: a.c\n\tcc a.c\n", &[]),
+        ] {
+            let found = sources_of_included(makefile);
+            let found = found.iter().map(String::as_str);
+            let found = found.filter(|word| word.contains('.') && !word.contains('$'));
+            assert_eq!(found.collect::<Vec<_>>(), sources, "{makefile}");
+        }
+    }
 
     #[test]
     fn targets_are_told_from_assignments() {

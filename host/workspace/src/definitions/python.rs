@@ -3,146 +3,67 @@
 use super::files::split;
 use std::path::Path;
 
-/// Modules that the standard library and the usual runners of tests load, so that one of the same name at the top of a
-/// repository would stand for them: Python looks there first. They are those that are loaded with `unittest`,
-/// `pytest`, `tox`, `nox`, `doctest` and the tracers of Python 3.9 to 3.14, and what these load when a test fails.
-const LOADED_FIRST: [&str; 136] = [
+/// The modules of the standard library of Python 3.8 to 3.14 (`sys.stdlib_module_names`): one of the same name at the top
+/// of a repository stands for it, because Python looks there first. That is so for those that runners load when they
+/// start, and for those that these load only for one kind of test. `test` and `tests` are none of them.
+#[rustfmt::skip]
+const STANDARD: [&str; 339] = [
+    "__future__", "_abc", "_aix_support", "_android_support", "_apple_support", "_ast", "_asyncio", "_bisect",
+    "_blake2", "_bootlocale", "_bootsubprocess", "_bz2", "_codecs", "_codecs_cn", "_codecs_hk", "_codecs_iso2022",
+    "_codecs_jp", "_codecs_kr", "_codecs_tw", "_collections", "_collections_abc", "_colorize", "_compat_pickle",
+    "_compression", "_contextvars", "_crypt", "_csv", "_ctypes", "_curses", "_curses_panel", "_datetime", "_dbm",
+    "_decimal", "_dummy_thread", "_dummy_threading", "_elementtree", "_frozen_importlib",
+    "_frozen_importlib_external", "_functools", "_gdbm", "_hashlib", "_heapq", "_hmac", "_imp", "_interpchannels",
+    "_interpqueues", "_interpreters", "_io", "_ios_support", "_json", "_locale", "_lsprof", "_lzma", "_markupbase",
+    "_md5", "_msi", "_multibytecodec", "_multiprocessing", "_opcode", "_opcode_metadata", "_operator", "_osx_support",
+    "_overlapped", "_peg_parser", "_pickle", "_posixshmem", "_posixsubprocess", "_py_abc", "_py_warnings",
+    "_pydatetime", "_pydecimal", "_pyio", "_pylong", "_pyrepl", "_queue", "_random", "_remote_debugging", "_scproxy",
+    "_sha1", "_sha2", "_sha256", "_sha3", "_sha512", "_signal", "_sitebuiltins", "_socket", "_sqlite3", "_sre",
+    "_ssl", "_stat", "_statistics", "_string", "_strptime", "_struct", "_suggestions", "_symtable", "_sysconfig",
+    "_templatelib", "_testcapi", "_thread", "_threading_local", "_tkinter", "_tokenize", "_tracemalloc", "_types",
+    "_typing", "_uuid", "_warnings", "_weakref", "_weakrefset", "_winapi", "_zoneinfo", "_zstd", "abc", "aifc",
+    "annotationlib", "antigravity", "argparse", "array", "ast", "asynchat", "asyncio", "asyncore", "atexit",
+    "audioop", "base64", "bdb", "binascii", "binhex", "bisect", "builtins", "bz2", "cProfile", "calendar", "cgi",
+    "cgitb", "chunk", "cmath", "cmd", "code", "codecs", "codeop", "collections", "colorsys", "compileall",
+    "compression", "concurrent", "configparser", "contextlib", "contextvars", "copy", "copyreg", "crypt", "csv",
+    "ctypes", "curses", "dataclasses", "datetime", "dbm", "decimal", "difflib", "dis", "distutils", "doctest",
+    "dummy_threading", "email", "encodings", "ensurepip", "enum", "errno", "faulthandler", "fcntl", "filecmp",
+    "fileinput", "fnmatch", "formatter", "fractions", "ftplib", "functools", "gc", "genericpath", "getopt", "getpass",
+    "gettext", "glob", "graphlib", "grp", "gzip", "hashlib", "heapq", "hmac", "html", "http", "idlelib", "imaplib",
+    "imghdr", "imp", "importlib", "inspect", "io", "ipaddress", "itertools", "json", "keyword", "lib2to3",
+    "linecache", "locale", "logging", "lzma", "macpath", "macurl2path", "mailbox", "mailcap", "marshal", "math",
+    "mimetypes", "mmap", "modulefinder", "msilib", "msvcrt", "multiprocessing", "netrc", "nis", "nntplib", "nt",
+    "ntpath", "nturl2path", "numbers", "opcode", "operator", "optparse", "os", "ossaudiodev", "parser", "pathlib",
+    "pdb", "pickle", "pickletools", "pipes", "pkgutil", "platform", "plistlib", "poplib", "posix", "posixpath",
+    "pprint", "profile", "pstats", "pty", "pwd", "py_compile", "pyclbr", "pydoc", "pydoc_data", "pyexpat", "queue",
+    "quopri", "random", "re", "readline", "reprlib", "resource", "rlcompleter", "runpy", "sched", "secrets", "select",
+    "selectors", "shelve", "shlex", "shutil", "signal", "site", "smtpd", "smtplib", "sndhdr", "socket",
+    "socketserver", "spwd", "sqlite3", "sre_compile", "sre_constants", "sre_parse", "ssl", "stat", "statistics",
+    "string", "stringprep", "struct", "subprocess", "sunau", "symbol", "symtable", "sys", "sysconfig", "syslog",
+    "tabnanny", "tarfile", "telnetlib", "tempfile", "termios", "textwrap", "this", "threading", "time", "timeit",
+    "tkinter", "token", "tokenize", "tomllib", "trace", "traceback", "tracemalloc", "tty", "turtle", "turtledemo",
+    "types", "typing", "unicodedata", "unittest", "urllib", "uu", "uuid", "venv", "warnings", "wave", "weakref",
+    "webbrowser", "winreg", "winsound", "wsgiref", "xdrlib", "xml", "xmlrpc", "zipapp", "zipfile", "zipimport",
+    "zlib", "zoneinfo",
+];
+
+/// What test runners are made of, and what they load.
+const RUNNERS: [&str; 15] = [
     "_pytest",
-    "abc",
-    "annotationlib",
-    "argparse",
-    "array",
-    "ast",
-    "asyncio",
-    "atexit",
-    "base64",
-    "bdb",
-    "binascii",
-    "bisect",
-    "builtins",
-    "bz2",
-    "cProfile",
-    "calendar",
-    "cmd",
-    "code",
-    "codecs",
-    "codeop",
-    "collections",
     "colorama",
-    "concurrent",
-    "configparser",
-    "contextlib",
-    "contextvars",
-    "copy",
-    "copyreg",
     "coverage",
-    "csv",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "difflib",
-    "dis",
-    "doctest",
-    "encodings",
-    "enum",
-    "errno",
     "exceptiongroup",
-    "faulthandler",
-    "fcntl",
-    "fnmatch",
-    "fractions",
-    "functools",
-    "gc",
-    "genericpath",
-    "getpass",
-    "gettext",
-    "glob",
-    "hashlib",
-    "heapq",
-    "hmac",
-    "importlib",
     "iniconfig",
-    "inspect",
-    "io",
-    "ipaddress",
-    "itertools",
-    "json",
-    "keyword",
-    "linecache",
-    "locale",
-    "logging",
-    "lzma",
-    "marshal",
-    "math",
     "nox",
-    "ntpath",
-    "numbers",
-    "opcode",
-    "operator",
-    "optparse",
-    "os",
     "packaging",
-    "pathlib",
-    "pdb",
-    "pickle",
-    "pkgutil",
-    "platform",
     "pluggy",
-    "posix",
-    "posixpath",
-    "pprint",
-    "profile",
-    "pstats",
     "py",
-    "pydoc",
     "pygments",
     "pytest",
-    "queue",
-    "random",
-    "re",
-    "readline",
-    "reprlib",
-    "runpy",
-    "secrets",
-    "select",
-    "selectors",
-    "shlex",
-    "shutil",
-    "signal",
-    "site",
     "sitecustomize",
-    "socket",
-    "ssl",
-    "stat",
-    "string",
-    "struct",
-    "subprocess",
-    "sys",
-    "sysconfig",
-    "tempfile",
-    "textwrap",
-    "threading",
-    "time",
-    "token",
-    "tokenize",
     "tomli",
-    "tomllib",
     "tox",
-    "trace",
-    "traceback",
-    "tracemalloc",
-    "types",
-    "typing",
-    "unittest",
-    "urllib",
     "usercustomize",
-    "uuid",
-    "warnings",
-    "weakref",
-    "zipfile",
-    "zipimport",
-    "zlib",
-    "zoneinfo",
 ];
 
 /// Extensions of files that Python loads as modules.
@@ -175,8 +96,8 @@ pub(super) fn project(path: &str) -> Option<&str> {
     PROJECT.contains(&name).then_some(directory)
 }
 
-/// The module that a path is, or is in, from the directory where Python starts, if it is one of those that are loaded
-/// first.
+/// The module that a path is, or is in, from the directory where Python starts, if it is one of Python's own or of a
+/// runner's.
 pub(super) fn first_module(path: &str) -> Option<&str> {
     let first = path.split('/').next()?;
     // Compiled ones have a tag: `json.cpython-313-x86_64-linux-gnu.so`.
@@ -186,7 +107,7 @@ pub(super) fn first_module(path: &str) -> Option<&str> {
 
 /// Whether a module of this name is one of those.
 fn is_loaded_first(module: &str) -> bool {
-    LOADED_FIRST.binary_search(&module).is_ok()
+    STANDARD.binary_search(&module).is_ok() || RUNNERS.binary_search(&module).is_ok()
 }
 
 #[cfg(test)]
@@ -194,9 +115,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_can_be_searched() {
-        assert!(LOADED_FIRST.is_sorted());
-        for module in ["difflib", "unittest", "_pytest", "sitecustomize", "zlib"] {
+    fn the_lists_can_be_searched() {
+        assert!(STANDARD.is_sorted() && RUNNERS.is_sorted());
+        for module in [
+            "difflib",
+            "unittest",
+            "_pytest",
+            "sitecustomize",
+            "zlib",
+            "_heapq",
+            "unicodedata",
+            "xml",
+        ] {
             assert!(is_loaded_first(module), "{module}");
         }
         for module in ["", "app", "test", "tests", "conftest", "utils"] {
