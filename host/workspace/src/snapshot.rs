@@ -160,6 +160,8 @@ impl Snapshot<'_> {
         let staged = Staged::find(self.scratch, files, self.checked_out).await?;
         let known: BTreeSet<_> = others.iter().cloned().collect();
         others.extend(staged.files.difference(&known).cloned());
+        let removed = self.ignored(&staged.removed).await?;
+        changed.retain(|one| !removed.contains(&one.path));
         self.weigh(&changed, &others).await?;
         let (mut update, mut notes) = (Update::default(), Notes::default());
         let none = head.none_like();
@@ -200,7 +202,27 @@ impl Snapshot<'_> {
         for (path, commit) in &staged.modules {
             update.set("160000", commit, path);
         }
+        for path in &removed {
+            update.remove(&none, path);
+        }
         Ok(Taken { tree: self.apply(update).await?, notes: notes.lines() })
+    }
+
+    /// Those of these paths that are ignored, whether they are tracked or not.
+    async fn ignored(
+        &self,
+        paths: &BTreeSet<Vec<u8>>,
+    ) -> Result<BTreeSet<Vec<u8>>, WorkspaceError> {
+        if paths.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        // So that no name is taken for a pathspec with magic in it.
+        let names = paths.iter().flat_map(|path| [b"./", &path[..], b"\0"].concat()).collect();
+        let args = ["check-ignore", "--no-index", "-z", "--stdin"];
+        let call = self.scratch.over(self.files, &args).stdin(names);
+        let answer = self.scratch.git().run(call.env("GIT_LITERAL_PATHSPECS", "0")).await?;
+        let found = answer.stdout.split(|b| *b == 0).filter_map(|name| name.strip_prefix(b"./"));
+        Ok(found.map(<[u8]>::to_vec).collect())
     }
 
     /// Refuses files that are too many or too large, before they are read.

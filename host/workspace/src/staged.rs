@@ -1,9 +1,10 @@
-//! What an executor staged and did not commit: files that are ignored, which it added by force, and other commits of
-//! submodules. Both are decisions, and neither is seen in a working tree. The index is the executor's: git reads a copy
+//! What an executor staged and did not commit: files that are ignored, which it added by force or stopped tracking, and
+//! other commits of submodules. All are decisions, and neither is seen in a working tree. The index is the executor's: git reads a copy
 //! of it, in a sandbox, and where it cannot be read nothing is staged.
 
 use crate::{
-    copy::plain_directory, error::in_background, object::ObjectId, plain, scratch::Scratch,
+    attributes::paths, copy::plain_directory, error::in_background, object::ObjectId, plain,
+    scratch::Scratch,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -23,6 +24,9 @@ const INDEX_BYTES: u64 = 256 << 20;
 pub(crate) struct Staged {
     /// Files of the working tree that the commit does not have.
     pub(crate) files: BTreeSet<Vec<u8>>,
+    /// Files of the commit and of the working tree that the index does not have: those of them that are ignored are not
+    /// tracked any more.
+    pub(crate) removed: BTreeSet<Vec<u8>>,
     /// Submodules of the commit that are at another commit.
     pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
     /// Working trees of the clone's own that lie in it and were committed with all else: an agent's agents have them.
@@ -50,22 +54,29 @@ impl Staged {
         let list = ["ls-files", "--stage", "-z"];
         let call = scratch.over(clone, &list).env("GIT_INDEX_FILE", &copy);
         let staged = match scratch.git().run(call).await {
-            Ok(answer) if answer.code == 0 => entries(&answer.stdout),
+            Ok(answer) if answer.code == 0 => answer.stdout,
             Ok(_) | Err(WorkspaceError::Unacceptable(_)) => return Ok(Self::default()),
             Err(error) => return Err(error),
         };
         let before = entries(&scratch.git().output(scratch.over(clone, &list)).await?);
-        let mut found = Self::between(&before, staged);
-        found.files.retain(|path| is_there(clone, Path::new(OsStr::from_bytes(path))));
+        let mut found = Self::between(&before, &staged);
+        let there = |path: &Vec<u8>| is_there(clone, Path::new(OsStr::from_bytes(path)));
+        found.files.retain(there);
+        found.removed.retain(there);
         let modules = before.into_iter().filter(|(_, entry)| entry.kind == Kind::Module);
         let linked = modules.filter(|(path, _)| is_worktree(clone, path));
         found.worktrees = linked.map(|(path, _)| path).collect();
         Ok(found)
     }
 
-    fn between(before: &BTreeMap<Vec<u8>, Entry>, staged: BTreeMap<Vec<u8>, Entry>) -> Self {
-        let mut found = Self::default();
-        for (path, entry) in staged {
+    /// `listed` is what `ls-files --stage -z` says of the index.
+    fn between(before: &BTreeMap<Vec<u8>, Entry>, listed: &[u8]) -> Self {
+        // One that is in conflict is there, too.
+        let known: BTreeSet<_> = paths(listed).collect();
+        let files = before.iter().filter(|(_, entry)| entry.kind == Kind::File);
+        let removed = files.map(|(path, _)| path).filter(|path| !known.contains(&path[..]));
+        let mut found = Self { removed: removed.cloned().collect(), ..Self::default() };
+        for (path, entry) in entries(listed) {
             match (before.get(&path), entry.kind) {
                 (None, Kind::File) => drop(found.files.insert(path)),
                 (Some(known), Kind::Module)
@@ -145,12 +156,15 @@ mod tests {
     #[test]
     fn what_is_new_or_moved_is_staged() {
         let (a, b) = ("a".repeat(40), "b".repeat(40));
-        let before = format!("100644 {a} 0\tfile\x00160000 {a} 0\tmodule\x00160000 {a} 0\tsame\0");
+        let before = format!(
+            "100644 {a} 0\tfile\x00160000 {a} 0\tmodule\x00160000 {a} 0\tsame\x00100644 {a} 0\tgone\x00100644 {a} 0\tconflict\x00160000 {a} 0\tleft\0"
+        );
         let after = format!(
             "100644 {b} 0\tfile\x00100755 {b} 0\tforced\nname\x00160000 {b} 0\tmodule\x00160000 {a} 0\tsame\x00160000 {b} 0\tnested\x00100644 {a} 2\tconflict\0nonsense\0"
         );
-        let found = Staged::between(&entries(before.as_bytes()), entries(after.as_bytes()));
+        let found = Staged::between(&entries(before.as_bytes()), after.as_bytes());
         assert_eq!(found.files, BTreeSet::from([b"forced\nname".to_vec()]));
+        assert_eq!(found.removed, BTreeSet::from([b"gone".to_vec()]));
         assert_eq!(found.modules, [(b"module".to_vec(), ObjectId::parse(&b).unwrap())]);
     }
 

@@ -274,6 +274,31 @@ async fn what_is_staged_by_force_is_in_the_result() {
     assert_eq!(world.collect(&prepared).await.commit, collected.commit);
 }
 
+/// A file that is to be tracked no more stays where it is, and is ignored from then on. One that is not ignored would be
+/// added again.
+#[tokio::test]
+async fn what_is_staged_as_gone_and_ignored_is_not_in_the_result() {
+    for commits in [false, true] {
+        let world = World::new();
+        world.commit("main", &[(".env", "KEY=1\n"), ("log/a b", "1\n"), ("kept", "1\n")]);
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[(".gitignore", ".env\nlog/\n"), (".env", "KEY=2\n")]);
+        world.run(root, &["rm", "--cached", "--quiet", ".env", "log/a b", "kept"]);
+        world.run(root, &["add", ".gitignore"]);
+        if commits {
+            world.run(root, &["commit", "--quiet", "-m", "untrack"]);
+        }
+        let collected = world.collect(&prepared).await;
+        let files = world.files(&collected.commit);
+        let there = |name: &str| files.contains(&name.to_owned());
+        assert!(!there(".env") && !there("log/a b") && there(".gitignore"), "{files:?}");
+        assert!(there("kept"), "{files:?}");
+        assert!(root.join(".env").exists());
+        assert_eq!(world.collect(&prepared).await.commit, collected.commit);
+    }
+}
+
 /// An index is data: one that is broken, huge or a link says nothing, and takes nothing with it.
 #[tokio::test]
 async fn an_index_that_is_no_index_stages_nothing() {

@@ -717,6 +717,35 @@ mod tests {
     }
 
     #[test]
+    fn files_that_choose_a_program_are_known_by_their_places() {
+        let files = Files::new([], &[], &[]);
+        for path in [
+            "tools/bazel",
+            "a/tools/bazel",
+            "mise/config.toml",
+            ".config/mise/config.toml",
+            ".config/dotnet-tools.json",
+            ".bundle/config",
+            "a/.bazelversion",
+            "unicodedata.py",
+            "_heapq.so",
+            "xml/__init__.py",
+        ] {
+            assert_eq!(files.counts(path), Some(Counts::Whole), "{path}");
+        }
+        for path in [
+            "bazel",
+            "tools/bazel.py",
+            "mise/x.toml",
+            "config.toml",
+            "a/unicodedata.py",
+            "xml/a.xml",
+        ] {
+            assert_eq!(files.counts(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn a_link_stands_for_what_would_be_below_it() {
         let mut files = files(&["Makefile", "ci/run"], "cd py && python3 -m unittest");
         files.add("Makefile", "-include build/settings conf/*.mk\n");
