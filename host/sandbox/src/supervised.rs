@@ -65,6 +65,33 @@ pub(crate) async fn await_ready(
     launch: &Launch,
     group: Option<Group>,
 ) -> Result<Awaited, SpawnError> {
+    let mut ready = begin(supervisors, part, launch, group).await?;
+    let first = match ready.reports.next_line().await {
+        // The stem took the request and was lost with it.
+        Ok(None) => {
+            ready = begin(supervisors, part, launch, ready.group.take()).await?;
+            ready.report().await?
+        }
+        line => ready.read(line)?,
+    };
+    match first {
+        Report::Ready { process, fresh_proc } => {
+            ready.fresh_proc = fresh_proc;
+            ready.group = ready.group.take().filter(|group| group.holds(process));
+            Ok(Awaited::Ready(Box::new(ready)))
+        }
+        Report::Refused(reason) => Ok(Awaited::Refused(reason)),
+        other => Err(ready.broken(format!("it began with {other:?}"))),
+    }
+}
+
+/// Has a supervisor forked, whose containment does not stand yet.
+async fn begin(
+    supervisors: &Supervisors,
+    part: Part,
+    launch: &Launch,
+    group: Option<Group>,
+) -> Result<Ready, SpawnError> {
     let supervisor = supervisors.executable().to_owned();
     let socket = match supervisors.fork(part, group.as_ref()).await {
         Ok(socket) => socket,
@@ -74,7 +101,7 @@ pub(crate) async fn await_ready(
         }
     };
     let (reader, requests) = socket.into_split();
-    let mut ready = Ready {
+    Ok(Ready {
         supervisor,
         containment: match part {
             Part::Subreaper => Containment::Subreaper,
@@ -85,16 +112,7 @@ pub(crate) async fn await_ready(
         requests,
         group,
         memory_bytes: launch.limits.and_then(|limits| limits.memory_bytes),
-    };
-    match ready.report().await? {
-        Report::Ready { process, fresh_proc } => {
-            ready.fresh_proc = fresh_proc;
-            ready.group = ready.group.take().filter(|group| group.holds(process));
-            Ok(Awaited::Ready(Box::new(ready)))
-        }
-        Report::Refused(reason) => Ok(Awaited::Refused(reason)),
-        other => Err(ready.broken(format!("it began with {other:?}"))),
-    }
+    })
 }
 
 impl Ready {
@@ -188,7 +206,12 @@ impl Ready {
     }
 
     async fn report(&mut self) -> Result<Report, SpawnError> {
-        let line = match self.reports.next_line().await {
+        let line = self.reports.next_line().await;
+        self.read(line)
+    }
+
+    fn read(&self, line: io::Result<Option<String>>) -> Result<Report, SpawnError> {
+        let line = match line {
             Ok(Some(line)) => line,
             Ok(None) => {
                 let problem = "it ended at once: its main must begin with supervise_if_asked()";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::profile::Profile;
 use super::sandbox::Sandbox;
+use super::system::own_parts;
 use super::toolchain::{Toolchain, is_of_the_system, private_parts};
 use super::way_out::WayOut;
 use crate::path::AbsolutePath;
@@ -31,9 +32,11 @@ impl SandboxPolicy {
         Self { profile, ..Self::default() }
     }
 
-    /// Directories that no program sees as a whole: the operator's home, the host's state.
+    /// Directories that no program sees as a whole: the operator's home, the host's state; and what lies in `/opt` and is
+    /// no part of the system.
     #[must_use]
     pub fn private(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        let directories = directories.into_iter().chain(own_parts().iter().cloned());
         self.private.extend(private_parts(directories));
         self
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::sandbox::{Access, Mount};
-use super::toolchain::{is_of_the_system, is_too_wide, is_version_manager};
+use super::toolchain::{is_seen_anyway, is_too_wide, is_version_manager};
 use crate::path::AbsolutePath;
 
 /// The links of one path that are followed at most.
@@ -49,7 +49,7 @@ fn bounded(program: &Path, private: &[AbsolutePath], depth: usize) -> Installati
         hop = next;
     }
     let Ok(real) = fs::canonicalize(&hop) else { return (mounts, links) };
-    if is_of_the_system(&real) {
+    if is_seen_anyway(&real, private) {
         // Only the links on the way there may be elsewhere.
         return (mounts, links);
     }
@@ -133,7 +133,7 @@ fn leads_to_a_program(link: &Path, directory: &Path, private: &[AbsolutePath]) -
     is_program
         && !is_private
         && !real.starts_with(directory)
-        && !is_of_the_system(&real)
+        && !is_seen_anyway(&real, private)
         && !is_in_a_repository(&real, private)
 }
 

@@ -113,7 +113,7 @@ impl Toolchain {
         let Ok(real) = fs::canonicalize(path) else { return };
         let Ok(target) = AbsolutePath::parse(path) else { return };
         // What is the system's, every program sees, with its own user's rights.
-        if is_of_the_system(&real)
+        if is_seen_anyway(&real, private)
             || is_too_wide(&real, private)
             || is_too_wide(path, private)
             || !is_plain(path)
@@ -189,6 +189,11 @@ pub(super) fn is_of_the_system(path: &Path) -> bool {
     system().directories.iter().any(|directory| path.starts_with(directory))
 }
 
+/// Whether every program sees a path: it is the system's, and in nothing private.
+pub(super) fn is_seen_anyway(path: &Path, private: &[AbsolutePath]) -> bool {
+    is_of_the_system(path) && !private.iter().any(|private| path.starts_with(private))
+}
+
 /// Whether a directory is too much to be given as a whole: a private one, one above it, or one directly below the
 /// root that is not the system's.
 pub(super) fn is_too_wide(path: &Path, private: &[AbsolutePath]) -> bool {
@@ -250,6 +255,12 @@ pub(super) mod tests {
     fn what_is_the_systems_is_not_given_again() {
         let toolchain = Toolchain::find(OsStr::new("/usr/bin:/bin:/usr/local/bin"), [], &[]);
         assert!(toolchain.mounts.is_empty(), "{toolchain:?}");
+        // But where it is in a home, which is hidden there.
+        let private = [absolute(Path::new("/usr/local"))];
+        let toolchain = Toolchain::find(OsStr::new("/usr/bin:/usr/local/bin"), [], &private);
+        let targets: Vec<_> = toolchain.mounts.iter().map(|mount| mount.target.as_path()).collect();
+        assert!(targets.contains(&Path::new("/usr/local/bin")), "{targets:?}");
+        assert!(!targets.contains(&Path::new("/usr/bin")), "{targets:?}");
     }
 
     #[test]
