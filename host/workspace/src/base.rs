@@ -42,7 +42,7 @@ pub(crate) async fn find(
     }
     if let Some(blocking) = main.blocking(work_branch).await? {
         return Err(unusable(format!(
-            "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`"
+            "the branch {blocking} is in the way of {work_branch}, which the result would go to, because git keeps no branch beside one that begins with its name: rename it with `git branch -m {blocking} NEW-NAME`, or name another branch for the result: `--branch NAME`"
         )));
     }
     let (commit, branch) = match start {

@@ -57,7 +57,7 @@ pub(crate) fn with_advice(message: String) -> String {
 pub(crate) fn unreadable(command: &str) -> WorkspaceError {
     WorkspaceError::Io {
         what: format!("cannot read what `git {command}` printed"),
-        cause: "it is not in the documented format; git 2.33 or newer is needed".to_owned(),
+        cause: "it is not in the documented format: git 2.33 or newer is needed, a path of the repository without a line end in it, and all of its objects (of a partial clone, `git fetch --refetch --no-filter` brings them)".to_owned(),
     }
 }
 

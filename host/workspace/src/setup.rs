@@ -23,6 +23,7 @@ use crate::{
     plain,
     repository::Main,
     settings::WorkspaceSettings,
+    trial::TRIAL,
 };
 use cyrus_core::{CommandOrigin, Issue, WorkspaceError, WorkspaceSpec};
 use cyrus_executor::Line;
@@ -193,7 +194,10 @@ impl Stage<'_> {
                 let WorkspaceSpec { session, task, .. } = self.spec;
                 let said = error.to_string();
                 let first = said.lines().next().unwrap_or_default();
-                tracing::warn!(%session, %task, "the work goes on without its set-up: {first}");
+                // What a trial finds is its answer.
+                if task.as_str() != TRIAL {
+                    tracing::warn!(%session, %task, "the work goes on without its set-up: {first}");
+                }
                 let _ = writeln!(all.said, "{said}");
                 all.failure.get_or_insert_with(|| match error {
                     WorkspaceError::Io { what, cause } => SetUpFailure { what, cause },

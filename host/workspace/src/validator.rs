@@ -519,7 +519,12 @@ fn ending(said: &str) -> String {
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let text = lines[lines.len().saturating_sub(LINES)..].join(" | ");
     let from = text.char_indices().rev().nth(LONGEST - 1).map_or(0, |(at, _)| at);
-    text[from..].to_owned()
+    let text = &text[from..];
+    // Not in the middle of a word.
+    match text.split_once(' ') {
+        Some((_, rest)) if from > 0 => format!("… {rest}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// The variables of an activated virtual environment whose programs are here.

@@ -108,7 +108,14 @@ async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)
     let store = app.store().await?;
     let known = store.snapshot(id).await.map_err(as_usage)?;
     if let SessionState::Finished(outcome) = known.state {
-        return Err(usage(format!("session {id} is over: it was {}", outcome.as_str())));
+        let again = if outcome == cyrus_core::SessionOutcome::Validated {
+            String::new()
+        } else {
+            format!(
+                "; `cyrus session retry {id}` has it worked on again, `cyrus session recheck {id}` checks it again"
+            )
+        };
+        return Err(usage(format!("session {id} is over: it was {}{again}", outcome.as_str())));
     }
     at_hand(app, &known).await?;
     store.take(id).await.map_err(as_usage)

@@ -77,11 +77,37 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     {
         return None;
     }
-    let names: Vec<_> = extras.iter().map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<_> = extras.iter().map(|(name, _)| name.as_str()).collect();
+    // A project that requires itself with an extra is the one in its directory, and no release of it.
+    let own_name = project.get("name").and_then(Value::as_str).map(normal);
+    required.retain(|requirement| {
+        let end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+        let (name, rest) = requirement.split_at(end.unwrap_or(requirement.len()));
+        let is_itself = Some(normal(name)) == own_name;
+        if is_itself
+            && let Some((extras, _)) =
+                rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        {
+            names.extend(extras.split(',').map(str::trim).filter(|extra| is_extra(extra)));
+        }
+        !is_itself
+    });
+    names.sort_unstable();
+    names.dedup();
     let itself =
         if names.is_empty() { ".".to_owned() } else { shell(&format!(".[{}]", names.join(","))) };
     let required = required.into_iter().map(|requirement| format!(" {}", shell(requirement)));
     Some(format!("-e {itself}{}", required.collect::<String>()))
+}
+
+/// A name as PyPI compares it.
+fn normal(name: &str) -> String {
+    name.to_lowercase().replace(['_', '.'], "-")
+}
+
+/// Whether this is the name of an extra.
+fn is_extra(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// How deep groups that include others are followed.

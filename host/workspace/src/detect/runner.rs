@@ -26,7 +26,9 @@ fn is_target(line: &str, target: &str) -> bool {
         return false;
     }
     let Some((targets, rest)) = line.split_once(':') else { return false };
-    !rest.starts_with(['=', ':']) && targets.split_whitespace().any(|word| word == target)
+    // `test::` is a rule, and `test ::= x` a variable.
+    !rest.trim_start_matches(':').starts_with('=')
+        && targets.split_whitespace().any(|word| word == target)
 }
 
 fn just(here: &Directory) -> Option<Check> {

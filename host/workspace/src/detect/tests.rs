@@ -325,6 +325,15 @@ fn a_lock_file_says_how_a_clone_is_set_up() {
             ],
         ),
         (
+            &[(
+                "pyproject.toml",
+                "[project]\nname = 'My_Lib'\n[dependency-groups]\ntest = ['my-lib[socks, tls]>=1', 'pytest']\n",
+            )],
+            &[
+                "python3 -m venv .venv && .venv/bin/python -m pip install -e '.[socks,tls]' 'pytest'",
+            ],
+        ),
+        (
             &[("pyproject.toml", "[project]\ndynamic = ['dependencies']\n")],
             &["python3 -m venv .venv && .venv/bin/python -m pip install -e ."],
         ),
