@@ -130,12 +130,11 @@ impl Asked {
         }
         let known = self.idle.take(repository);
         let is_new = known.is_none();
-        let mut process = match known {
-            Some(process) => process,
-            None => {
-                let call = git.in_main(repository, &["cat-file", "--batch-command"]).await.ok()?;
-                Process::start(git, call.confined(Confinement::only_limits())).await?
-            }
+        let mut process = if let Some(process) = known {
+            process
+        } else {
+            let call = git.in_main(repository, &["cat-file", "--batch-command"]).await.ok()?;
+            Process::start(git, call.confined(Confinement::only_limits())).await?
         };
         match timeout(TIME, answer(&mut process, question, name)).await {
             Ok(Ok(answer)) => {

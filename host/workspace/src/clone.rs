@@ -102,8 +102,9 @@ async fn init(
 
 /// Puts a branch into a repository that has none of this name.
 fn put_branch(git_dir: &Path, name: &str, commit: &str) -> Result<(), WorkspaceError> {
-    let is_part =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let is_part = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none()
+    };
     if !name.split('/').all(is_part) {
         return Err(WorkspaceError::Unacceptable(format!("`{name}` is no name of a branch")));
     }

@@ -50,7 +50,7 @@ pub(crate) async fn unfiltered(
 
 /// Whether an attribute file of the base names a filter that is none of Git LFS.
 pub(crate) async fn are_named(main: &Main, base: &ObjectId) -> Result<bool, WorkspaceError> {
-    for path in main.files(base).await?.iter() {
+    for path in &main.files(base).await? {
         if path != ".gitattributes" && !path.ends_with("/.gitattributes") {
             continue;
         }

@@ -34,9 +34,11 @@ impl<'a> Destination<'a> {
         neutral: &'a Neutral<'a>,
         connection: Vec<(String, String)>,
     ) -> Result<Self, WorkspaceError> {
-        let address = main.push_address().await?.ok_or_else(|| {
+        let address = main.push_address(&connection).await?.ok_or_else(|| {
             refused("the repository has no `origin`: add one with `git remote add origin ADDRESS`")
         })?;
+        let connection: Vec<_> =
+            connection.into_iter().filter(|(key, _)| !remote::writes_anew(key)).collect();
         let transport = Transport::of(&address).map_err(refused)?;
         Ok(Self { git, neutral, connection, address, transport })
     }

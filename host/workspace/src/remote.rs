@@ -79,6 +79,29 @@ fn parts_of(rest: &str) -> (&str, &str) {
     }
 }
 
+/// Where a push to an address goes, by what `url.<base>.pushInsteadOf` and `url.<base>.insteadOf` say: of those that it
+/// begins with the longest counts, and the first kind only where no address is for pushes alone.
+pub(crate) fn pushed_to(
+    address: &str,
+    is_for_pushes: bool,
+    settings: &[(String, String)],
+) -> String {
+    let by = |kind: &str| {
+        let matching = settings.iter().filter_map(|(key, begins)| {
+            let base = key.strip_prefix("url.")?.strip_suffix(kind)?.strip_suffix('.')?;
+            address.strip_prefix(begins.as_str()).map(|rest| (begins.len(), base, rest))
+        });
+        matching.max_by_key(|(length, ..)| *length).map(|(_, base, rest)| format!("{base}{rest}"))
+    };
+    let for_pushes = if is_for_pushes { None } else { by("pushinsteadof") };
+    for_pushes.or_else(|| by("insteadof")).unwrap_or_else(|| address.to_owned())
+}
+
+/// Whether a setting says that an address is written anew.
+pub(crate) fn writes_anew(key: &str) -> bool {
+    key.starts_with("url.")
+}
+
 /// The address without user names, passwords, parameters and fragments of URLs, which often hold tokens. The user of an
 /// ssh address is part of the address and stays.
 pub(crate) fn without_credentials(address: &str) -> String {
@@ -134,6 +157,28 @@ pub(crate) fn absolute(address: &str, repository: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pushes_go_where_git_would_push() {
+        let settings = [
+            ("url.ssh://git@h/.pushinsteadof", "https://h/"),
+            ("url.ssh://git@h/team/.pushinsteadof", "https://h/t/"),
+            ("url.https://h/.insteadof", "h:"),
+            ("url./srv/a.b/.insteadof", "hub:"),
+            ("http.proxy", "https://h/"),
+        ];
+        let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        for (address, is_for_pushes, expected) in [
+            ("https://h/a", false, "ssh://git@h/a"),
+            ("https://h/t/a", false, "ssh://git@h/team/a"),
+            ("https://h/a", true, "https://h/a"),
+            ("h:a", false, "https://h/a"),
+            ("hub:a", true, "/srv/a.b/a"),
+            ("/srv/x", false, "/srv/x"),
+        ] {
+            assert_eq!(pushed_to(address, is_for_pushes, &settings), expected, "{address}");
+        }
+    }
 
     #[test]
     fn only_transports_that_cannot_run_a_command_are_used() {

@@ -465,7 +465,7 @@ impl Main {
         &self,
         commit: &ObjectId,
     ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-        if !attributes::paths(&*self.listed(commit).await?).any(|path| path == b".gitmodules") {
+        if !attributes::paths(&self.listed(commit).await?).any(|path| path == b".gitmodules") {
             return Ok(Vec::new());
         }
         let call = self.over_result(&["config", "-z"]).await?;
@@ -578,12 +578,21 @@ impl Main {
         Ok(address.map(|address| remote::absolute(&address, &self.path)))
     }
 
-    /// Where `origin` is pushed to.
-    pub(crate) async fn push_address(&self) -> Result<Option<String>, WorkspaceError> {
-        match self.setting("remote.origin.pushurl").await? {
-            Some(address) => Ok(Some(remote::absolute(&address, &self.path))),
-            None => self.origin().await,
-        }
+    /// Where `origin` is pushed to: its address as these settings, the user's, write it anew (`url.*.insteadOf`,
+    /// `url.*.pushInsteadOf`), so that it is to be used without them.
+    pub(crate) async fn push_address(
+        &self,
+        settings: &[(String, String)],
+    ) -> Result<Option<String>, WorkspaceError> {
+        let own = self.setting("remote.origin.pushurl").await?;
+        let (address, is_for_pushes) = match own {
+            Some(address) => (Some(address), true),
+            None => (self.setting("remote.origin.url").await?, false),
+        };
+        Ok(address.map(|address| {
+            let address = remote::pushed_to(&address, is_for_pushes, settings);
+            remote::absolute(&address, &self.path)
+        }))
     }
 }
 

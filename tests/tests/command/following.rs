@@ -124,3 +124,22 @@ fn an_issue_with_a_checklist_is_a_plan() {
     let args = ["run", "x", "--plan", file.to_str().unwrap()];
     let _ = world.run(args).code(2).complains("plan.yaml").complains("b");
 }
+
+/// What a task that changes nothing is told says nothing of what the others made, although its commit is theirs.
+#[test]
+fn what_others_made_is_there_when_a_task_changes_nothing() {
+    let once = bash("test -e one.txt || echo 1 >one.txt");
+    let world = greeter(world!(), turns(json!([once, { "text": "Done." }]))).config(
+        json!({ "validation": { "commands": ["test -e one.txt"] }, "attempts": { "most": 1 } }),
+    );
+    let issue = world.path("issue.md");
+    let text =
+        "# Release\n\n- [ ] Add one\n- [ ] Add one too\n- [ ] Write the notes (after #1, #2)\n";
+    std::fs::write(&issue, text).unwrap();
+    let ended = world.run(["run", "--json", "--yes", "--issue", issue.to_str().unwrap()]).code(1);
+    let report = ended.report();
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.starts_with("task t3: ") && reason.contains("nothing was changed"), "{reason}");
+    assert!(!reason.contains("merged"), "{reason}");
+    assert_eq!(world.repo().file(report.branch(), "one.txt"), "1");
+}

@@ -218,7 +218,7 @@ pub(super) fn sources_of_included(makefile: &str) -> BTreeSet<String> {
                 continue;
             }
             let Some((targets, of)) = rule(line, &variables) else { continue };
-            let stems = targets.iter().filter(|target| !target.ends_with(".d"));
+            let stems = targets.iter().filter(|target| target.strip_suffix(".d").is_none());
             let stems: Vec<_> = stems.filter_map(|target| stem(target, &made)).collect();
             is_of_one = !stems.is_empty();
             let of = stems.iter().flat_map(|stem| of.iter().map(|name| name.replace('%', stem)));

@@ -100,7 +100,7 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     Some(format!("-e {itself}{}", required.collect::<String>()))
 }
 
-/// A name as PyPI compares it.
+/// A name as Python's index compares it.
 fn normal(name: &str) -> String {
     name.to_lowercase().replace(['_', '.'], "-")
 }
