@@ -1,5 +1,6 @@
 //! What every sandboxed program sees of the system, found once.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -91,9 +92,9 @@ pub(crate) fn system() -> &'static System {
 /// Where programs are installed that come with no system, and where people put other things, too.
 const OPTIONAL: &str = "/opt";
 
-/// How deep what is there is looked at, and the most entries of a directory.
-const LEVELS: usize = 2;
-const ENTRIES: usize = 1000;
+/// How deep what is there is looked at, and how many directories.
+const LEVELS: usize = 5;
+const LOOKED_AT: usize = 5000;
 
 /// What lies in `/opt` and is no part of the system: what is this user's, unless that is root, and working trees of
 /// repositories. Looked up once.
@@ -101,25 +102,28 @@ pub(crate) fn own_parts() -> &'static [PathBuf] {
     static PARTS: OnceLock<Vec<PathBuf>> = OnceLock::new();
     PARTS.get_or_init(|| {
         let user = Some(geteuid()).filter(|user| !user.is_root());
-        let mut found = Vec::new();
-        own(Path::new(OPTIONAL), user.map(nix::unistd::Uid::as_raw), LEVELS, &mut found);
-        found
+        own(Path::new(OPTIONAL), user.map(nix::unistd::Uid::as_raw))
     })
 }
 
-fn own(directory: &Path, user: Option<u32>, levels: usize, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten().take(ENTRIES) {
-        let path = entry.path();
-        let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.is_symlink() {
-            continue;
-        }
-        if Some(metadata.uid()) == user || metadata.is_dir() && path.join(".git").exists() {
-            found.push(path);
-        } else if metadata.is_dir() && levels > 1 {
-            own(&path, user, levels - 1, found);
+/// Those nearest to the top first. What is in one of them is not looked at.
+fn own(top: &Path, user: Option<u32>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = VecDeque::from([(top.to_owned(), 1)]);
+    for _ in 0..LOOKED_AT {
+        let Some((directory, level)) = left.pop_front() else { break };
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+            let is_users = || entry.metadata().is_ok_and(|found| Some(found.uid()) == user);
+            if kind.is_symlink() {
+            } else if user.is_some() && is_users() || kind.is_dir() && path.join(".git").exists() {
+                found.push(path);
+            } else if kind.is_dir() && level < LEVELS {
+                left.push_back((path, level + 1));
+            }
         }
     }
+    found
 }
 
 #[cfg(test)]
@@ -129,21 +133,19 @@ mod tests {
     #[test]
     fn what_is_a_users_and_what_is_a_repository_are_no_part_of_the_system() {
         let place = tempfile::tempdir().unwrap();
-        for directory in ["tool/bin", "tool/deep/deeper/.git", "group/repository/.git", "work/.git"]
-        {
+        for directory in ["tool/bin", "a/b/c/d/e/f/.git", "group/repository/.git", "work/.git"] {
             fs::create_dir_all(place.path().join(directory)).unwrap();
         }
         std::os::unix::fs::symlink("work", place.path().join("link")).unwrap();
         let of = |user| {
-            let mut found = Vec::new();
-            own(place.path(), user, LEVELS, &mut found);
+            let mut found = own(place.path(), user);
             found.sort();
             let name = |path: &PathBuf| path.strip_prefix(place.path()).unwrap().to_owned();
             found.iter().map(name).collect::<Vec<_>>()
         };
         assert_eq!(of(None), ["group/repository", "work"].map(PathBuf::from));
         let user = fs::metadata(place.path()).unwrap().uid();
-        assert_eq!(of(Some(user)), ["group", "tool", "work"].map(PathBuf::from));
+        assert_eq!(of(Some(user)), ["a", "group", "tool", "work"].map(PathBuf::from));
         assert_eq!(of(Some(user + 1)), of(None));
     }
 
