@@ -83,14 +83,39 @@ fn is_signed(line: &str) -> bool {
     name.is_some_and(|name| SIGNATURES.contains(&name.trim().to_ascii_lowercase().as_str()))
 }
 
-/// Whether the key that ends here is `GH-12`, or behind a word by which trackers do something to it.
+/// What is written like a key and is none.
+const TERMS: [&str; 20] = [
+    "aes", "ansi", "arm", "ascii", "base", "cve", "cwe", "es", "http", "ieee", "iso", "md", "pep",
+    "rfc", "rsa", "sha", "tls", "ucs", "utf", "x86",
+];
+
+/// Words by which trackers do something to the keys behind them, but for their endings.
+const DOING: [&str; 5] = ["clos", "complet", "fix", "implement", "resolv"];
+
+/// Whether the key whose letters end here is `GH-12`, or one behind a word by which trackers do something to it: somewhere
+/// in the line to `OPS-1`, just before it to `ops-1`, which may be a word like others.
 fn is_told_of(before: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["clos", "complet", "finish", "fix", "implement", "resolv", "mark", "end"];
-    let text = before.to_ascii_lowercase();
-    let team = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    team == "gh" || words.any(|word| WORDS.iter().any(|begins| word.starts_with(begins)))
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let team = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let (lower, text) = (team.to_ascii_lowercase(), &before[..before.len() - team.len()]);
+    if lower == "gh" {
+        return true;
+    }
+    if text.ends_with(is_part) || TERMS.contains(&lower.as_str()) {
+        return false;
+    }
+    let does = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        let ending = DOING.iter().find_map(|begins| word.strip_prefix(begins));
+        ending.is_some_and(|ending| ["", "e", "es", "s", "ed", "d", "ing"].contains(&ending))
+    };
+    let mut words =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    if team.chars().any(|c| c.is_ascii_lowercase()) {
+        words.next_back().is_some_and(does)
+    } else {
+        words.any(does)
+    }
 }
 
 /// Whether this is the sign in `owner/repository@0123abc`.
@@ -105,9 +130,9 @@ fn skips_checks(c: char, rest: &str) -> bool {
     let text = rest.to_ascii_lowercase();
     match c {
         '[' => text.split(']').next().is_some_and(|inside| {
-            let mut words = inside.split(|c: char| !c.is_ascii_alphanumeric());
+            let words: Vec<_> = inside.split(|c: char| !c.is_ascii_alphanumeric()).collect();
             inside.len() < text.len()
-                && (inside == "no ci" || words.any(|word| word.starts_with("skip")))
+                && (inside == "no ci" || words.len() > 1 && words.contains(&"skip"))
         }),
         '*' => text.starts_with("no_ci"),
         _ => false,
@@ -261,6 +286,9 @@ mod tests {
             ("see a/b@0123abc, a@b.c", Some("see a/b@ 0123abc, a@b.c")),
             ("OPS-1: add x", None),
             ("fixes OPS-1", Some("fixes OPS‑1")),
+            ("Fixed: OPS-1, A1-2 and closes ops-3", Some("Fixed: OPS‑1, A1‑2 and closes ops‑3")),
+            ("Fix off-by-1 in UTF-8, SHA-256, python-3 and x86-64", None),
+            ("Fixture OPS-1 [skipped] [skip] endpoint-2", None),
             ("OPS-1 #close #time 2h", Some("OPS-1 # close # time 2h")),
             ("x\n\nSigned-off-by: O <o@x>", Some("x\n\n> Signed-off-by: O <o@x>")),
             ("x\n\nreviewed-By = B", Some("x\n\n> reviewed-By = B")),
