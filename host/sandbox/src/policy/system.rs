@@ -1,6 +1,6 @@
 //! What every sandboxed program sees of the system, found once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -106,8 +106,26 @@ pub(crate) fn own_parts() -> &'static [PathBuf] {
     })
 }
 
-/// Those nearest to the top first. What is in one of them is not looked at.
+/// The most parts that are named: each is a mount. Of more, the directories that they lie in are.
+const PARTS: usize = 32;
+
 fn own(top: &Path, user: Option<u32>) -> Vec<PathBuf> {
+    let mut parts = each(top, user);
+    for level in (1..LEVELS).rev() {
+        if parts.len() <= PARTS {
+            break;
+        }
+        let shortened = parts.iter().filter_map(|part| {
+            let below = part.strip_prefix(top).ok()?;
+            Some(top.join(below.components().take(level).collect::<PathBuf>()))
+        });
+        parts = shortened.collect::<BTreeSet<_>>().into_iter().collect();
+    }
+    parts
+}
+
+/// Those nearest to the top first. What is in one of them is not looked at.
+fn each(top: &Path, user: Option<u32>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = VecDeque::from([(top.to_owned(), 1)]);
     for _ in 0..LOOKED_AT {
@@ -147,6 +165,10 @@ mod tests {
         let user = fs::metadata(place.path()).unwrap().uid();
         assert_eq!(of(Some(user)), ["a", "group", "tool", "work"].map(PathBuf::from));
         assert_eq!(of(Some(user + 1)), of(None));
+        for number in 0..PARTS {
+            fs::create_dir_all(place.path().join(format!("many/x/{number}/.git"))).unwrap();
+        }
+        assert_eq!(of(None), ["group/repository", "many/x", "work"].map(PathBuf::from));
     }
 
     #[test]
