@@ -18,7 +18,7 @@ pub(crate) struct Process {
     output: BufReader<ChildOutput>,
 }
 
-/// Those that nobody waits for.
+/// Those that no question is under way with.
 #[derive(Debug, Default)]
 pub(crate) struct Idle(Mutex<HashMap<PathBuf, Process>>);
 

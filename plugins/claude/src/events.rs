@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_began_is_told_with_its_model_where_it_is_known() {
+    fn the_start_names_the_model_where_it_is_known() {
         for (model, expected) in
             [("opus", "Claude Code 2.1.1 with opus, "), ("", "Claude Code 2.1.1, ")]
         {

@@ -125,7 +125,7 @@ fn an_issue_with_a_checklist_is_a_plan() {
     let _ = world.run(args).code(2).complains("plan.yaml").complains("b");
 }
 
-/// What a task that changes nothing is told says nothing of what the others made, although its commit is theirs.
+/// The verdict on a task that changes nothing is none on what the others made, although its commit is theirs.
 #[test]
 fn what_others_made_is_there_when_a_task_changes_nothing() {
     let once = bash("test -e one.txt || echo 1 >one.txt");

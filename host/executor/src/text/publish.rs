@@ -45,7 +45,7 @@ pub fn message(text: &str) -> String {
             let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
             let is_key = c == '-' && is_in_a_key(before, rest);
             has_key |= is_key;
-            apart.push(if is_key && is_told_of(before) { NO_KEYS_DASH } else { c });
+            apart.push(if is_key && is_acted_on(before) { NO_KEYS_DASH } else { c });
             let is_reference = |after: char| match c {
                 // `#include` is none; behind a key it is a command.
                 '#' => after.is_ascii_digit() || has_key && after.is_alphabetic(),
@@ -90,11 +90,11 @@ const TERMS: [&str; 20] = [
 ];
 
 /// Words by which trackers do something to the keys behind them, but for their endings.
-const DOING: [&str; 5] = ["clos", "complet", "fix", "implement", "resolv"];
+const ACTIONS: [&str; 5] = ["clos", "complet", "fix", "implement", "resolv"];
 
 /// Whether the key whose letters end here is `GH-12`, or one behind a word by which trackers do something to it: somewhere
 /// in the line to `OPS-1`, just before it to `ops-1`, which may be a word like others.
-fn is_told_of(before: &str) -> bool {
+fn is_acted_on(before: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let team = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let (lower, text) = (team.to_ascii_lowercase(), &before[..before.len() - team.len()]);
@@ -106,7 +106,7 @@ fn is_told_of(before: &str) -> bool {
     }
     let does = |word: &str| {
         let word = word.to_ascii_lowercase();
-        let ending = DOING.iter().find_map(|begins| word.strip_prefix(begins));
+        let ending = ACTIONS.iter().find_map(|begins| word.strip_prefix(begins));
         ending.is_some_and(|ending| ["", "e", "es", "s", "ed", "d", "ing"].contains(&ending))
     };
     let mut words =
