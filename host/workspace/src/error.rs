@@ -57,7 +57,19 @@ pub(crate) fn with_advice(message: String) -> String {
 pub(crate) fn unreadable(command: &str) -> WorkspaceError {
     WorkspaceError::Io {
         what: format!("cannot read what `git {command}` printed"),
-        cause: "it is not in the documented format: git 2.33 or newer is needed, a path of the repository without a line end in it, and all of its objects (of a partial clone, `git fetch --refetch --no-filter` brings them)".to_owned(),
+        cause: "it is not in the documented format; git 2.33 or newer is needed".to_owned(),
+    }
+}
+
+/// The same, of lists of objects: what git says instead of an object that is not there.
+pub(crate) fn unreadable_objects(command: &str, output: &[u8]) -> WorkspaceError {
+    let lines = output.split(|b| *b == b'\n');
+    match lines.filter_map(|line| line.strip_suffix(b" missing")).next() {
+        Some(object) => WorkspaceError::Io {
+            what: format!("cannot read the object {}", String::from_utf8_lossy(object)),
+            cause: with_advice("unable to read sha1 file".to_owned()),
+        },
+        None => unreadable(command),
     }
 }
 
@@ -75,6 +87,14 @@ pub(crate) async fn in_background<T: Send + 'static>(
 mod tests {
     use super::*;
     use std::io::Error;
+
+    #[test]
+    fn an_object_that_is_not_there_is_named() {
+        let error = unreadable_objects("cat-file", b"12\nabc missing\n7\n").to_string();
+        assert!(error.contains("the object abc") && error.contains("--refetch"), "{error}");
+        let error = unreadable_objects("cat-file", b"12\nx\n").to_string();
+        assert!(error.contains("git 2.33"), "{error}");
+    }
 
     #[test]
     fn what_is_in_the_way_comes_with_what_to_do() {

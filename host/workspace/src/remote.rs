@@ -87,7 +87,8 @@ pub(crate) fn pushed_to(
     settings: &[(String, String)],
 ) -> String {
     let by = |kind: &str| {
-        let matching = settings.iter().filter_map(|(key, begins)| {
+        // Of those that are as long, the first.
+        let matching = settings.iter().rev().filter_map(|(key, begins)| {
             let base = key.strip_prefix("url.")?.strip_suffix(kind)?.strip_suffix('.')?;
             address.strip_prefix(begins.as_str()).map(|rest| (begins.len(), base, rest))
         });
@@ -164,6 +165,7 @@ mod tests {
             ("url.ssh://git@h/.pushinsteadof", "https://h/"),
             ("url.ssh://git@h/team/.pushinsteadof", "https://h/t/"),
             ("url.https://h/.insteadof", "h:"),
+            ("url.https://second/.insteadof", "h:"),
             ("url./srv/a.b/.insteadof", "hub:"),
             ("http.proxy", "https://h/"),
         ];

@@ -4,7 +4,7 @@ use crate::{
     attributes,
     confinement::Confinement,
     diff::{Change, batch, numstat, raw, sizes, special},
-    error::unreadable,
+    error::{unreadable, unreadable_objects},
     git::{Call, Git},
     ignored,
     known::{CHANGES, Facts, LIST_BYTES},
@@ -58,10 +58,12 @@ impl Main {
         let answer = git.output(git.in_main(path, &args).await?).await?;
         let answer = answer.strip_suffix(b"\n").unwrap_or(&answer);
         // A line end in a path would let one pass for another, and cannot be written into `alternates`.
-        let [common, objects, format] = answer.split(|b| *b == b'\n').collect::<Vec<_>>()[..]
-        else {
-            return Err(unreadable(COMMAND));
-        };
+        let lines: Vec<_> = answer.split(|b| *b == b'\n').collect();
+        if lines.len() > 3 {
+            let reason = "its path has a line end in it, which cannot be written into the lists that clones are made with: move it".to_owned();
+            return Err(WorkspaceError::NotUsable { path: path.to_owned(), reason });
+        }
+        let [common, objects, format] = lines[..] else { return Err(unreadable(COMMAND)) };
         let facts = Facts {
             common: OsStr::from_bytes(common).into(),
             objects: OsStr::from_bytes(objects).into(),
@@ -416,7 +418,8 @@ impl Main {
         }
         let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         let call = self.over_result(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
-        batch(&self.git.output(call).await?).ok_or_else(|| unreadable("cat-file --batch"))
+        let output = self.git.output(call).await?;
+        batch(&output).ok_or_else(|| unreadable_objects("cat-file --batch", &output))
     }
 
     /// The symbolic links of a commit with their targets, and its submodules. Targets that are longer than a path can
@@ -457,7 +460,7 @@ impl Main {
         let call = self.over_result(&["cat-file", "--batch-check=%(objectsize)"]).await?;
         let output = self.git.output(call.stdin(list.into_bytes())).await?;
         let sizes = sizes(&output).filter(|sizes| sizes.len() == names.len());
-        sizes.ok_or_else(|| unreadable("cat-file --batch-check"))
+        sizes.ok_or_else(|| unreadable_objects("cat-file --batch-check", &output))
     }
 
     /// The paths of a commit's submodules, as its `.gitmodules` has them.

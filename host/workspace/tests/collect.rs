@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{World, spec};
+use common::{World, settings, spec};
 use cyrus_core::{DiffStat, WorkspaceError, Workspaces};
 use cyrus_executor::WorkProduct;
+use cyrus_workspace::WorkspaceSettings;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 #[tokio::test]
@@ -304,6 +305,33 @@ async fn a_partial_clone_will_do() {
     world.commit(&prepared.workspace.root, &[("new", "x\n")]);
     world.write(&prepared.workspace.root, &[("src/lib.rs", "newer\n")]);
     assert_eq!(world.collect(&prepared).await.diff.files, 2);
+}
+
+/// Nothing is fetched for a session, so what is missing is named, with what brings it.
+#[tokio::test]
+async fn a_partial_clone_without_its_files_says_what_is_missing() {
+    let world = World::new().with(WorkspaceSettings { detects_setup: true, ..settings() });
+    world.commit("main", &[("package.json", "{}\n"), ("src/lib.rs", "new\n")]);
+    world.run("main", &["config", "uploadpack.allowFilter", "true"]);
+    let address = format!("file://{}", world.path("main").display());
+    let clone = ["clone", "--quiet", "--filter=blob:none", "--no-checkout", &address, "partial"];
+    world.run(".", &clone);
+    let base = world.workspaces.base(&world.path("partial"), "cyrus/s-one").await.unwrap();
+    for error in [
+        world.workspaces.scripts(&base).await.unwrap_err().to_string(),
+        world.workspaces.prepare(&spec("s-one", base)).await.unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("git fetch --refetch --no-filter"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_whose_path_has_a_line_end_is_refused_for_that() {
+    let world = World::new();
+    let place = world.path("a\nb");
+    fs::rename(world.path("main"), &place).unwrap();
+    let error = world.workspaces.base(&place, "cyrus/s-one").await.unwrap_err().to_string();
+    assert!(error.contains("line end"), "{error}");
 }
 
 #[tokio::test]

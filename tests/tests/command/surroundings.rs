@@ -186,3 +186,25 @@ fn a_full_disk_for_the_log_stops_no_work() {
     let _ = ended.report().outcome("validated");
     assert_eq!(ended.stderr, "");
 }
+
+/// `/opt` has programs of the system, and what is none: a repository, and the home of a user with their programs. Here it
+/// is one of the test's own, which only root can make.
+#[test]
+fn of_opt_programs_see_what_is_the_systems_and_what_the_path_names() {
+    const OPT: &str = "mount -t tmpfs none /opt && cd /opt && mkdir -p tool group/other/.git work/bin && \
+                       echo x | tee tool/file >group/other/file && echo x >work/secret && \
+                       printf '#!/bin/sh\\n' >work/bin/own && chmod +x work/bin/own && \
+                       mkdir work/.git && cd \"$OLDPWD\" && PATH=$PATH:/opt/work/bin exec \"$0\" \"$@\"";
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for without in ["", "namespaces"] {
+        let check = "test -e /opt/tool/file && ! cat /opt/group/other/file && ! cat /opt/work/secret && own";
+        let world = greeter(world!(), mending())
+            .variable("CYRUS_SANDBOX_WITHOUT", without)
+            .config(json!({ "validation": { "commands": [check] } }));
+        let run =
+            world.start_by(("unshare", &["--mount", "sh", "-c", OPT]), ["run", "--json", "Greet"]);
+        let _ = run.end().code(0).report().outcome("validated");
+    }
+}

@@ -46,6 +46,18 @@ fn doctor_names_the_programs_that_are_missing() {
     assert!(found.contains(&format!("`no-such-program-here` {MISSING}")), "{found}");
     let found = doctor(&["sh test.sh", "cd sub && git status", "./own", "A=1 b"]);
     assert!(!found.contains(MISSING), "{found}");
+    // A set-up that lacks its own program brings none for the checks.
+    for (lock, is_missing) in [("pdm.lock", true), ("package-lock.json", false)] {
+        let files = [(lock, "{}"), ("package.json", "{\"dependencies\": {\"a\": \"1\"}}")];
+        let world = world!().repository(&files).stand_in(mending());
+        if !is_missing {
+            world.install("npm", "");
+        }
+        let world = world.config(json!({ "validation": { "commands": ["no-such-runner"] } }));
+        let found = world.run(["doctor", "--json"]).json().to_string();
+        let of_check = format!("`no-such-runner` {MISSING}");
+        assert_eq!(found.contains(&of_check), is_missing, "{lock}: {found}");
+    }
 }
 
 /// What is configured there is not to be had, which is not the same as that nothing is.

@@ -126,6 +126,7 @@ fn what_is_no_test_is_not_taken_for_one() {
         &[("pyproject.toml", "# [tool.pytest]\n")],
         &[("tests/a", "")],
         &[("Makefile", "test := x\ntests:\n\techo test:\n.PHONY: test\n# test:\n")],
+        &[("Makefile", "test ::= x\ntest::=x\n")],
         &[("justfile", "test := 'x'\ntests:\n  y\n")],
         &[(".cyrus/Makefile", "test:"), ("test.sh", "")],
         &[("CMakeLists.txt", "project(a)")],
@@ -216,7 +217,7 @@ fn a_project_below_is_checked_where_nothing_above_covers_it() {
         ),
         (&[("pom.xml", ""), ("core/pom.xml", "")], &["mvn -B test"]),
         (
-            &[("Makefile", "test:\n"), ("lib/Makefile", "test:\n"), ("web/package.json", TEST)],
+            &[("Makefile", "test::\n"), ("lib/Makefile", "test:\n"), ("web/package.json", TEST)],
             &["make test"],
         ),
         (&[("go.mod", ""), ("tools/go.mod", "")], &["go test ./...", "cd tools && go test ./..."]),
