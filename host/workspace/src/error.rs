@@ -63,8 +63,8 @@ pub(crate) fn unreadable(command: &str) -> WorkspaceError {
 
 /// The same, of lists of objects: what git says instead of an object that is not there.
 pub(crate) fn unreadable_objects(command: &str, output: &[u8]) -> WorkspaceError {
-    let lines = output.split(|b| *b == b'\n');
-    match lines.filter_map(|line| line.strip_suffix(b" missing")).next() {
+    let mut lines = output.split(|b| *b == b'\n');
+    match lines.find_map(|line| line.strip_suffix(b" missing")) {
         Some(object) => WorkspaceError::Io {
             what: format!("cannot read the object {}", String::from_utf8_lossy(object)),
             cause: with_advice("unable to read sha1 file".to_owned()),
