@@ -23,6 +23,7 @@
 mod commands;
 mod files;
 mod make;
+mod names;
 mod python;
 
 use crate::{
@@ -141,7 +142,7 @@ impl Definitions {
         let programs = found.over.keys().filter(|path| files.is_program(path));
         found.programs = programs.cloned().collect();
         // npm runs its scripts itself, unless what it goes by was changed.
-        if found.over.keys().any(|path| files::is_of_packages(path)) {
+        if found.over.keys().any(|path| names::is_of_packages(path)) {
             for check in checks {
                 if let Some(script) = script_of(main, base, check).await? {
                     found.scripts.insert(check.command.clone(), script);
@@ -290,7 +291,7 @@ async fn follow_packages(
             .unwrap_or_default();
         let scripts = package["scripts"].as_object().into_iter().flat_map(|all| all.values());
         let scripts: Vec<_> = scripts.filter_map(Value::as_str).collect();
-        files.add_commands(files::split(&path).0, &scripts);
+        files.add_commands(names::split(&path).0, &scripts);
     }
     Ok(())
 }

@@ -2,118 +2,16 @@
 
 use super::{
     commands::{self, Invoked, within},
-    make, python,
+    make,
+    names::{
+        self, CHOOSING, HISTORIES, MAKEFILES, PACKAGES, PLACED, SHELL, SOURCES, family, has_ending,
+        joined, split,
+    },
+    python,
 };
 use crate::detect;
 use cyrus_core::Check;
 use std::{collections::BTreeSet, path::Path};
-
-/// Files that say what the commands of one tool do, in small letters: whether the tool looks for them in the
-/// directories above, too. Of several in one directory it takes one.
-const FAMILIES: [(bool, &[&str]); 8] = [
-    (false, MAKEFILES),
-    (true, &[".justfile", "justfile"]),
-    (true, &["taskfile.dist.yaml", "taskfile.dist.yml", "taskfile.yaml", "taskfile.yml"]),
-    (false, &[".pre-commit-config.yaml"]),
-    (false, &["tox.ini", "tox.toml"]),
-    (false, &["noxfile.py"]),
-    (true, &["deno.json", "deno.jsonc"]),
-    (false, &["composer.json"]),
-];
-
-/// The makefiles that GNU make looks for, in small letters.
-pub(super) const MAKEFILES: &[&str] = &["gnumakefile", "makefile"];
-
-/// The files of packages and their workspaces, beside `package.json`.
-const PACKAGES: [&str; 5] = ["lerna.json", "nx.json", "project.json", "turbo.json", "turbo.jsonc"];
-
-/// Files of which some keys say what a command does.
-const KEYED: [(&str, &[&str]); 4] = [
-    ("composer.json", &["scripts"]),
-    ("deno.json", &["tasks"]),
-    ("deno.jsonc", &["tasks"]),
-    ("package.json", &["bin", "config", "nx", "packageManager", "scripts", "wireit", "workspaces"]),
-];
-
-/// Files by which a tool runs another program, or is replaced by one.
-const CHOOSERS: [&str; 36] = [
-    ".bazelrc",
-    ".bazelversion",
-    ".jvmopts",
-    ".mise.local.toml",
-    ".mise.toml",
-    ".node-version",
-    ".npmrc",
-    ".nvmrc",
-    ".pnp.cjs",
-    ".pnp.loader.mjs",
-    ".pnpmfile.cjs",
-    ".pdm-python",
-    ".proverc",
-    ".python-version",
-    ".rtx.toml",
-    ".ruby-version",
-    ".sbtopts",
-    ".sdkmanrc",
-    ".tool-versions",
-    ".yarnrc",
-    ".yarnrc.yml",
-    "Directory.Build.rsp",
-    "MSBuild.rsp",
-    "bunfig.toml",
-    "dotnet-tools.json",
-    "global.json",
-    "gradlew",
-    "gradlew.bat",
-    "manage.py",
-    "mise.local.toml",
-    "mise.toml",
-    "mvnw",
-    "mvnw.cmd",
-    "pnpm-workspace.yaml",
-    "rust-toolchain",
-    "rust-toolchain.toml",
-];
-
-/// Those of npm and its like.
-const OF_PACKAGES: [&str; 8] = [
-    ".npmrc",
-    ".pnp.cjs",
-    ".pnpmfile.cjs",
-    ".yarnrc",
-    ".yarnrc.yml",
-    "bunfig.toml",
-    "package.json",
-    "pnpm-workspace.yaml",
-];
-
-/// Directories in which everything is of that kind.
-const CHOOSING: [&str; 9] = [
-    ".bundle/",
-    ".cargo/",
-    ".config/mise/",
-    ".mise/",
-    ".mvn/",
-    ".yarn/plugins/",
-    ".yarn/releases/",
-    ".yarn/sdks/",
-    "gradle/wrapper/",
-];
-
-/// Files of that kind in certain directories.
-const PLACED: [&str; 2] = ["mise/config.toml", "tools/bazel"];
-
-/// What a makefile can be made of by rules that `make` has by itself.
-const SOURCES: [&str; 16] = [
-    ".c", ".C", ".cc", ".cpp", ".f", ".F", ".m", ".mod", ".o", ".p", ".r", ".s", ".S", ".sh", ",v",
-    ".y",
-];
-
-/// The same, by the directories of version control systems.
-const HISTORIES: [&str; 2] = ["RCS", "SCCS"];
-
-/// Endings of what shells run and read.
-pub(super) const SHELL: [&str; 6] = ["bash", "cmd", "env", "ksh", "sh", "zsh"];
 
 /// How many links one after the other are followed.
 const LINKS: usize = 8;
@@ -230,12 +128,10 @@ impl Files {
         }
         let lower = name.to_lowercase();
         let lower = lower.as_str();
-        if let Some((_, keys)) = KEYED.iter().find(|(known, _)| *known == lower) {
+        if let Some(keys) = names::keys(lower) {
             return Some(Counts::Keys(keys));
         }
-        let is_chooser = CHOOSERS.contains(&name)
-            || is_in(path, &CHOOSING)
-            || PLACED.iter().any(|known| path == *known || path.ends_with(&format!("/{known}")))
+        let is_chooser = names::chooses(path)
             || ["mak", "make", "mk"].iter().any(|ending| has_ending(lower, ending))
             || python::is_code(path) && self.shadows_module(path);
         let is_known = PACKAGES.contains(&lower) || family(lower).is_some();
@@ -388,7 +284,7 @@ impl Files {
             let fixed = known.split('*').next().unwrap_or_default();
             known.starts_with(&below) || known.contains('*') && below.starts_with(fixed)
         };
-        CHOOSING.iter().any(begins)
+        CHOOSING.iter().chain(&PLACED).any(begins)
             || self.included.iter().any(is_read)
             || self.shadows_module(path)
     }
@@ -500,35 +396,6 @@ pub(super) fn is_like(path: &str, pattern: &str) -> bool {
         rest = &rest[1 + at + part.len()..];
     }
     false
-}
-
-fn has_ending(path: &str, ending: &str) -> bool {
-    Path::new(path).extension().is_some_and(|kind| kind == ending)
-}
-
-fn family(lower: &str) -> Option<(bool, &'static [&'static str])> {
-    FAMILIES.into_iter().find(|(_, family)| family.contains(&lower))
-}
-
-/// Whether npm and its like go by a file of this path.
-pub(super) fn is_of_packages(path: &str) -> bool {
-    OF_PACKAGES.contains(&split(path).1) || is_in(path, &[".yarn/"])
-}
-
-fn is_in(path: &str, directories: &[&str]) -> bool {
-    directories.iter().any(|directory| {
-        path.starts_with(directory)
-            || path.match_indices(directory).any(|(at, _)| path[..at].ends_with('/'))
-    })
-}
-
-/// The directory and the name of a path.
-pub(super) fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
-}
-
-pub(super) fn joined(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 #[cfg(test)]
@@ -753,6 +620,8 @@ mod tests {
             (".cargo", true),
             ("crates/a/.cargo", true),
             (".yarn", true),
+            ("tools", true),
+            ("a/mise", true),
             ("build", true),
             ("conf", true),
             ("unittest", true),

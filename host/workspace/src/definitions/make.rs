@@ -1,6 +1,9 @@
 //! Targets of makefiles that a result brings as files.
 
-use super::files::{Files, SHELL, is_like, joined, split};
+use super::{
+    files::{Files, is_like},
+    names::{SHELL, joined, split},
+};
 use crate::{object::ObjectId, repository::Main};
 use cyrus_core::WorkspaceError;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! What Python loads before anything of a repository.
 
-use super::files::split;
+use super::names::split;
 use std::path::Path;
 
 /// The modules of the standard library of Python 3.8 to 3.14 (`sys.stdlib_module_names`): one of the same name at the top
