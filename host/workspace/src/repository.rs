@@ -1,32 +1,27 @@
 //! The repository that work starts from, as git describes it.
 
+mod content;
+mod references;
+
 use crate::{
-    attributes,
     confinement::Confinement,
-    diff::{Change, batch, numstat, raw, sizes, special},
-    error::{unreadable, unreadable_objects},
+    diff::{Change, numstat, raw},
+    error::unreadable,
     git::{Call, Git},
     ignored,
-    known::{CHANGES, Facts, LIST_BYTES},
-    links::{self, Links},
+    known::{CHANGES, Facts},
     object::ObjectId,
-    remote, updates,
+    remote,
 };
 use cyrus_core::{DiffStat, WorkspaceError};
 use std::{
     collections::BTreeSet,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// The most objects that a git that stays is asked about one by one.
-const FEW: usize = 64;
-
-/// The most of the targets of a commit's links that is read, in bytes.
-const MAX_TARGETS: u64 = 32 << 20;
 
 /// The repositories that one borrows from at most, and those that these borrow from.
 const ALTERNATES: usize = 16;
@@ -169,71 +164,10 @@ impl Main {
         content.is_some_and(|content| parents(&content) == [parent.as_str()])
     }
 
-    /// Sets refs, all or none. Each is `(name, new, old)`; a ref whose old value is `None` must not exist.
-    pub(crate) async fn set_refs(
-        &self,
-        refs: &[(&str, &ObjectId, Option<&ObjectId>)],
-    ) -> Result<(), WorkspaceError> {
-        let lines = refs.iter().map(|(name, new, old)| {
-            let old = old.map_or_else(|| new.none_like(), |old| (*old).clone());
-            format!("update {name} {new} {old}\n")
-        });
-        self.update(&lines.collect::<String>()).await
-    }
-
-    async fn update(&self, lines: &str) -> Result<(), WorkspaceError> {
-        let call = self.call(&updates::COMMAND).await?;
-        if self.git.updates().make(&self.git, &self.path, call, lines).await {
-            return Ok(());
-        }
-        let call = self.call(&updates::COMMAND).await?.stdin(lines.as_bytes().to_vec());
-        self.git.output(call).await.map(drop)
-    }
-
-    /// Removes refs that have these values, all or none.
-    pub(crate) async fn remove_refs(
-        &self,
-        refs: &[(String, ObjectId)],
-    ) -> Result<(), WorkspaceError> {
-        if refs.is_empty() {
-            return Ok(());
-        }
-        let lines = refs.iter().map(|(name, old)| format!("delete {name} {old}\n"));
-        self.update(&lines.collect::<Vec<_>>().concat()).await
-    }
-
     /// The top of the user's working tree; a bare repository has none.
     pub(crate) async fn working_tree(&self) -> Result<Option<&Path>, WorkspaceError> {
         let call = self.call(&["rev-parse", "--is-inside-work-tree"]).await?;
         Ok((self.git.text(call).await? == "true").then_some(&self.path))
-    }
-
-    /// Sets one ref, whatever it was before.
-    pub(crate) async fn keep(&self, name: &str, commit: &ObjectId) -> Result<(), WorkspaceError> {
-        let before = self.resolve(name).await?;
-        if before.as_ref() == Some(commit) {
-            return Ok(());
-        }
-        match self.set_refs(&[(name, commit, before.as_ref())]).await {
-            // Somebody else was faster with the same.
-            Err(_) if self.resolve(name).await?.as_ref() == Some(commit) => Ok(()),
-            result => result,
-        }
-    }
-
-    /// The refs whose names begin like this, to the end of a part, each with what it points at.
-    pub(crate) async fn refs(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(String, ObjectId)>, WorkspaceError> {
-        let call =
-            self.call(&["for-each-ref", "--format=%(objectname) %(refname)", prefix]).await?;
-        let list = self.git.text(call).await?;
-        let read = |line: &str| {
-            let (object, name) = line.split_once(' ')?;
-            Some((name.to_owned(), ObjectId::parse(object)?))
-        };
-        list.lines().map(read).collect::<Option<_>>().ok_or_else(|| unreadable("for-each-ref"))
     }
 
     /// Where a commit left the history of another: its own changes are those since then.
@@ -295,17 +229,6 @@ impl Main {
         Ok(changes)
     }
 
-    /// The mode of a file of a commit, as git writes it; `None` where nothing is there.
-    pub(crate) async fn mode(
-        &self,
-        commit: &ObjectId,
-        path: &str,
-    ) -> Result<Option<String>, WorkspaceError> {
-        let call = self.call(&["ls-tree", "--full-tree", commit.as_str(), "--"]).await?;
-        let listed = self.git.text(call.arg(path)).await?;
-        Ok(listed.split(' ').next().filter(|mode| !mode.is_empty()).map(str::to_owned))
-    }
-
     /// The paths that any commit adds or changes which one has and the other has not, also where a later one takes it
     /// back: all of them are published.
     pub(crate) async fn touched(
@@ -337,26 +260,6 @@ impl Main {
         Ok(self.git.text(call).await?.lines().filter_map(ObjectId::parse).collect())
     }
 
-    /// All files of a commit that is here, as `ls-tree -r -z` lists them.
-    pub(crate) async fn listed(&self, commit: &ObjectId) -> Result<Arc<[u8]>, WorkspaceError> {
-        if let Some(known) = self.git.known().files.get(commit) {
-            return Ok(known);
-        }
-        let call = self.over_result(&["ls-tree", "-r", "-z", "--full-tree"]).await?;
-        let listed: Arc<[u8]> = self.git.output(call.arg(commit.as_str())).await?.into();
-        if listed.len() <= LIST_BYTES {
-            self.git.known().files.keep(commit.clone(), Arc::clone(&listed));
-        }
-        Ok(listed)
-    }
-
-    /// The paths of all files of a commit that are text.
-    pub(crate) async fn files(&self, commit: &ObjectId) -> Result<Vec<String>, WorkspaceError> {
-        let listed = self.listed(commit).await?;
-        let paths = attributes::paths(&listed);
-        Ok(paths.filter_map(|path| String::from_utf8(path.to_vec()).ok()).collect())
-    }
-
     /// The messages of the commits that one has and the other has not.
     pub(crate) async fn messages(
         &self,
@@ -377,159 +280,6 @@ impl Main {
         let args = ["rev-list", "--no-commit-header", "--format=%an%n%ae%n%cn%n%ce%n%B"];
         let call = self.over_result(&args).await?.arg(to.as_str()).arg(format!("^{from}"));
         self.git.text(call).await
-    }
-
-    /// The tree of a commit.
-    pub(crate) async fn tree(&self, commit: &ObjectId) -> Result<ObjectId, WorkspaceError> {
-        let name = format!("{commit}^{{tree}}");
-        if let Some(Some(found)) = self.git.asked().object(&self.git, &self.path, &name).await {
-            return Ok(found);
-        }
-        let call = self.over_result(&["rev-parse", "--verify"]).await?.arg(name);
-        ObjectId::parse(&self.git.text(call).await?).ok_or_else(|| unreadable("rev-parse"))
-    }
-
-    /// A file's content in a commit. `None`: there is no file of this name.
-    pub(crate) async fn file(
-        &self,
-        commit: &ObjectId,
-        path: &str,
-    ) -> Result<Option<Vec<u8>>, WorkspaceError> {
-        self.blob(format!("{commit}:{path}").into()).await
-    }
-
-    /// A file's content, by `<commit>:<path>`.
-    pub(crate) async fn blob(&self, name: OsString) -> Result<Option<Vec<u8>>, WorkspaceError> {
-        if let Some(text) = name.to_str()
-            && let Some(found) = self.git.asked().content(&self.git, &self.path, text).await
-        {
-            return Ok(found);
-        }
-        let answer = self.git.run(self.over_result(&["cat-file", "blob"]).await?.arg(name)).await?;
-        Ok((answer.code == 0).then_some(answer.stdout))
-    }
-
-    /// The content of each of these blobs, in their order.
-    pub(crate) async fn blobs(&self, names: &[&ObjectId]) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-        if names.len() <= FEW
-            && let Some(known) = self.git.asked().contents(&self.git, &self.path, names).await
-        {
-            return Ok(known);
-        }
-        let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
-        let call = self.over_result(&["cat-file", "--batch"]).await?.stdin(list.into_bytes());
-        let output = self.git.output(call).await?;
-        batch(&output).ok_or_else(|| unreadable_objects("cat-file --batch", &output))
-    }
-
-    /// The symbolic links of a commit with their targets, and its submodules. Targets that are longer than a path can
-    /// be are not read, nor are those beyond [`MAX_TARGETS`] bytes in all.
-    pub(crate) async fn links(&self, commit: &ObjectId) -> Result<Links, WorkspaceError> {
-        let listed = self.listed(commit).await?;
-        let found = special(&listed).ok_or_else(|| unreadable("ls-tree"))?;
-        let objects: Vec<_> = found.links.iter().map(|(_, object)| object).collect();
-        let mut left = MAX_TARGETS;
-        let sizes = self.sizes(&objects).await?;
-        let readable: Vec<bool> = sizes
-            .into_iter()
-            .map(|size| {
-                let short = size <= links::LONGEST as u64 && size <= left;
-                left -= if short { size } else { 0 };
-                short
-            })
-            .collect();
-        let read = objects.iter().zip(&readable).filter(|(_, short)| **short);
-        let read: Vec<_> = read.map(|(object, _)| *object).collect();
-        let mut targets = self.blobs(&read).await?.into_iter();
-        let links =
-            found.links.iter().zip(&readable).map(|((path, _), short)| {
-                (path.clone(), if *short { targets.next() } else { None })
-            });
-        let modules = found.modules.into_iter().map(|(path, commit)| (path, commit.to_string()));
-        Ok(Links::new(links, modules))
-    }
-
-    /// How large each of these objects is, in bytes.
-    pub(crate) async fn sizes(&self, names: &[&ObjectId]) -> Result<Vec<u64>, WorkspaceError> {
-        if names.len() <= FEW
-            && let Some(known) = self.git.asked().sizes(&self.git, &self.path, names).await
-        {
-            return Ok(known);
-        }
-        let list = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
-        let call = self.over_result(&["cat-file", "--batch-check=%(objectsize)"]).await?;
-        let output = self.git.output(call.stdin(list.into_bytes())).await?;
-        let sizes = sizes(&output).filter(|sizes| sizes.len() == names.len());
-        sizes.ok_or_else(|| unreadable_objects("cat-file --batch-check", &output))
-    }
-
-    /// The paths of a commit's submodules, as its `.gitmodules` has them.
-    pub(crate) async fn submodules(
-        &self,
-        commit: &ObjectId,
-    ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-        if !attributes::paths(&self.listed(commit).await?).any(|path| path == b".gitmodules") {
-            return Ok(Vec::new());
-        }
-        let call = self.over_result(&["config", "-z"]).await?;
-        let call = call.arg(format!("--blob={commit}:.gitmodules"));
-        // It is not there, or not to be read: then there are none.
-        let answer = self.git.run(call.args(["--get-regexp", r"^submodule\..*\.path$"])).await?;
-        let entries = answer.stdout.split(|b| *b == 0);
-        let path = |entry: &[u8]| {
-            let line = entry.iter().position(|b| *b == b'\n')?;
-            Some(entry[line + 1..].to_vec())
-        };
-        Ok(entries.filter_map(path).collect())
-    }
-
-    /// The branch beside which there can be none of this name, if there is one.
-    pub(crate) async fn blocking(&self, name: &str) -> Result<Option<String>, WorkspaceError> {
-        for (end, _) in name.match_indices('/') {
-            let above = &name[..end];
-            if self.resolve(&format!("refs/heads/{above}")).await?.is_some() {
-                return Ok(Some(above.to_owned()));
-            }
-        }
-        let below = format!("refs/heads/{name}/");
-        let first = self.refs(&below).await?.into_iter().next();
-        Ok(first.and_then(|(name, _)| Some(name.strip_prefix("refs/heads/")?.to_owned())))
-    }
-
-    /// The working tree that a branch, which must be there, is checked out in.
-    pub(crate) async fn checked_out_at(
-        &self,
-        branch: &str,
-    ) -> Result<Option<String>, WorkspaceError> {
-        let call = self.call(&["for-each-ref", "--format=%(worktreepath)", branch]).await?;
-        let place = self.git.text(call).await?;
-        // Git says of a bare repository that its HEAD's branch is checked out in it, but there are no files.
-        let nowhere = place.is_empty() || Path::new(&place) == self.common;
-        Ok((!nowhere).then_some(place))
-    }
-
-    /// Whether a result that starts from a commit can be put on a branch, as [`Integration::publish`] does. Fails with
-    /// why it cannot, and what to do.
-    ///
-    /// [`Integration::publish`]: cyrus_core::Integration::publish
-    pub(crate) async fn takes_result(
-        &self,
-        branch: &str,
-        start: &ObjectId,
-    ) -> Result<Result<(), String>, WorkspaceError> {
-        let name = format!("refs/heads/{branch}");
-        let Some(there) = self.resolve(&name).await? else { return Ok(Ok(())) };
-        if let Some(place) = self.checked_out_at(&name).await? {
-            return Ok(Err(format!(
-                "the branch {branch}, which the result would go to, is checked out in {place}: give another name with --branch, or switch to another branch there"
-            )));
-        }
-        if self.is_ancestor(&there, start).await? {
-            return Ok(Ok(()));
-        }
-        Ok(Err(format!(
-            "the branch {branch}, which the result would go to, has commits that the start of the work has not: give another name with --branch, or start from it with `--base {branch}`"
-        )))
     }
 
     /// The file that says where history was cut off, which need not be there.
