@@ -66,14 +66,8 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     for (name, _) in groups.into_iter().flatten().filter(is_for_tests) {
         gather(groups?, name, &mut required, GROUPS_DEEP);
     }
-    let own = project.get("dependencies").and_then(Value::as_array);
-    let is_found_by_its_build = project
-        .get("dynamic")
-        .and_then(Value::as_array)
-        .is_some_and(|keys| keys.iter().any(|key| key.as_str() == Some("dependencies")));
-    let needs_some = own.is_some_and(|own| !own.is_empty()) || is_found_by_its_build;
     if required.len() > MAX_REQUIREMENTS
-        || (extras.is_empty() && required.is_empty() && !needs_some)
+        || (extras.is_empty() && required.is_empty() && !depends(project))
     {
         return None;
     }
@@ -81,15 +75,9 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     // A project that requires itself with an extra is the one in its directory, and no release of it.
     let own_name = project.get("name").and_then(Value::as_str).map(normal);
     required.retain(|requirement| {
-        let end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
-        let (name, rest) = requirement.split_at(end.unwrap_or(requirement.len()));
+        let (name, extras) = named(requirement);
         let is_itself = Some(normal(name)) == own_name;
-        if is_itself
-            && let Some((extras, _)) =
-                rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        {
-            names.extend(extras.split(',').map(str::trim).filter(|extra| is_extra(extra)));
-        }
+        names.extend(extras.filter(|_| is_itself));
         !is_itself
     });
     names.sort_unstable();
@@ -100,14 +88,26 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     Some(format!("-e {itself}{}", required.collect::<String>()))
 }
 
+/// Whether a project depends on others, or has its build say on which.
+fn depends(project: &Table) -> bool {
+    let entries = |key: &str| project.get(key).and_then(Value::as_array).into_iter().flatten();
+    entries("dependencies").next().is_some()
+        || entries("dynamic").any(|key| key.as_str() == Some("dependencies"))
+}
+
+/// The name of what is required, and its extras: `requests[socks]>=2`.
+fn named(requirement: &str) -> (&str, impl Iterator<Item = &str>) {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let (name, rest) =
+        requirement.split_at(requirement.find(|c| !is_part(c)).unwrap_or(requirement.len()));
+    let extras = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let extras = extras.into_iter().flat_map(|(extras, _)| extras.split(',')).map(str::trim);
+    (name, extras.filter(move |extra| !extra.is_empty() && extra.chars().all(is_part)))
+}
+
 /// A name as Python's index compares it.
 fn normal(name: &str) -> String {
     name.to_lowercase().replace(['_', '.'], "-")
-}
-
-/// Whether this is the name of an extra.
-fn is_extra(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// How deep groups that include others are followed.
