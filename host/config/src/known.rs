@@ -259,6 +259,7 @@ const VALIDATION: Keys = Object(&[
     ("carry", Open),
     ("definitions", Open),
     ("failingBase", Open),
+    ("flaky", Open),
     // A command may also be a text.
     ("commands", List(&Object(&[("command", Open), ("timeoutSeconds", Open)]))),
     ("junit", Open),

@@ -1,5 +1,5 @@
 use crate::{RepositoryConfig, reader::At};
-use cyrus_core::{Check, CommandOrigin, FailingBase};
+use cyrus_core::{Check, CommandOrigin, FailingBase, FlakyCheck};
 use cyrus_executor::TaskKind;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub(crate) struct ValidationSection {
     junit: Option<Vec<String>>,
     review: Option<Reviewing>,
     failing_base: Option<FailingBase>,
+    flaky: Option<FlakyCheck>,
     definitions_of_results: Option<bool>,
 }
 
@@ -86,6 +87,7 @@ impl ValidationSection {
             junit: patterns("junit"),
             review: review(&at.get("review")),
             failing_base: failing_base(&at.get("failingBase")),
+            flaky: flaky(&at.get("flaky")),
             definitions_of_results: definitions(&at.get("definitions")),
         }
     }
@@ -136,6 +138,18 @@ fn failing_base(at: &At<'_>) -> Option<FailingBase> {
         "retry" => Some(FailingBase::Retry),
         other => {
             at.wrong(format!("{other:?} is none of unverified, accept, stop and retry"));
+            None
+        }
+    }
+}
+
+fn flaky(at: &At<'_>) -> Option<FlakyCheck> {
+    match at.text()? {
+        "unverified" => Some(FlakyCheck::Unverified),
+        "accept" => Some(FlakyCheck::Accept),
+        "retry" => Some(FlakyCheck::Retry),
+        other => {
+            at.wrong(format!("{other:?} is none of unverified, accept and retry"));
             None
         }
     }
@@ -237,6 +251,11 @@ impl RepositoryConfig<'_> {
     /// What becomes of a result whose failed checks fail on the base commit too.
     pub fn failing_base(&self) -> FailingBase {
         self.find(|section| section.validation.failing_base.as_ref()).copied().unwrap_or_default()
+    }
+
+    /// What becomes of a result of which a check fails, and passes when it is run again.
+    pub fn flaky(&self) -> FlakyCheck {
+        self.find(|section| section.validation.flaky.as_ref()).copied().unwrap_or_default()
     }
 
     /// Whether commands that the issue names as acceptance criteria are run. They are the issue's author's.

@@ -53,8 +53,8 @@ pub use session::{InvalidSessionId, Session, SessionId, SessionState};
 pub use store::{Change, LogLine, SessionStore, SessionSummary, StoreError, TrackRecord};
 pub use strategy::{Strategy, UnknownStrategy};
 pub use validation::{
-    Check, CheckReport, EMPTY_DIFF, FAILS_ON_BASE, FailingBase, OnBase, RefusedCheck, Subject,
-    TestCount, ValidationReport, ValidationVerdict, Validator,
+    Check, CheckReport, EMPTY_DIFF, FAILS_ON_BASE, FailingBase, FlakyCheck, OnBase, RefusedCheck,
+    Subject, TestCount, ValidationReport, ValidationVerdict, Validator,
 };
 pub use workspaces::{
     Base, Collected, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,

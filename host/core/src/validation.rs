@@ -94,6 +94,19 @@ pub enum FailingBase {
     Retry,
 }
 
+/// What becomes of a result of which a check fails, and passes when it is run again on the same commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlakyCheck {
+    /// It is kept, and does not count as validated.
+    #[default]
+    Unverified,
+    /// It counts as one that passes.
+    Accept,
+    /// It goes back to its executor: a check that fails is not run again.
+    Retry,
+}
+
 impl CheckReport {
     /// Whether it passed and says itself that it ran no test: what passes so proves nothing.
     pub fn ran_nothing(&self) -> bool {

@@ -131,6 +131,7 @@ mod history;
 mod ignored;
 mod include;
 mod integration;
+mod judged;
 mod junit;
 mod known;
 mod landmarks;

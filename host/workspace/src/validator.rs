@@ -4,11 +4,12 @@ use crate::{
     definitions::Definitions,
     detect::{self, Detected},
     diff::{Change, Mode},
-    executed::{executed, runs_no_tests},
+    executed::executed,
     failing::failing,
     failures::{failed_tests, missing},
     findings::{Examination, finding},
     git::Git,
+    judged::Judged,
     junit::Reports,
     layout::{Roots, TaskDir},
     links::Links,
@@ -24,10 +25,9 @@ use crate::{
 };
 use async_trait::async_trait;
 use cyrus_core::{
-    Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, Observer, OnBase,
+    Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, FlakyCheck, Observer,
     RefusedCheck, SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
 };
-use cyrus_executor::Finding;
 use cyrus_sandbox::{Exit, Launcher};
 use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
@@ -38,19 +38,6 @@ const CHECKING: [(&str, &str); 4] = [
     ("NX_SKIP_REMOTE_CACHE", "true"),
     ("TURBO_FORCE", "true"),
 ];
-
-/// The code of a check that did not pass.
-const CHECK_FAILED: &str = "check-failed";
-
-/// Below what a check printed that fails on the base commit, too, and goes back all the same.
-const ALSO_ON_BASE: &str =
-    "\n(it fails on the base commit in the same way, and names what this result changes)";
-
-/// The code of a check that passed and ran no test, where it runs some on the base commit.
-const NO_TESTS: &str = "no-tests-executed";
-
-/// The code of a check that passed and says that tests failed.
-const TESTS_FAILED: &str = "tests-failed";
 
 /// The code of a check that fails as it does on the base commit, where that stops the work.
 const FAILS_ON_BASE: &str = cyrus_core::FAILS_ON_BASE;
@@ -74,6 +61,8 @@ pub struct CheckSettings {
     pub definitions_of_results: bool,
     /// What becomes of a result whose failed checks fail on the base commit too.
     pub failing_base: FailingBase,
+    /// What becomes of a result of which a check fails, and passes when it is run again.
+    pub flaky: FlakyCheck,
 }
 
 /// The port [`Validator`] with commands: the operator's, else those detected from the base commit.
@@ -87,7 +76,8 @@ pub struct CheckSettings {
 /// executor changed is the changed test, and a configuration of a test runner the changed one. Who must not depend on
 /// that configures commands whose files are in [`DiffRules::protected_paths`]. A check that passes without running a
 /// test, where it runs some on the base commit, is a finding. One that fails is run on the base commit too, once, and is
-/// held against the result by what it makes worse. A detected check of a directory is run when the result changes
+/// held against the result by what it makes worse, when it fails
+/// a second time. A detected check of a directory is run when the result changes
 /// something below that. The checks run in the sandbox as programs that nobody
 /// trusts.
 #[derive(Clone)]
@@ -99,15 +89,7 @@ pub struct CommandValidator {
     /// Launches checks.
     launcher: Launcher,
     /// How commands go on base commits.
-    baseline: Baseline,
-}
-
-/// What came of one check of a result.
-struct Judged {
-    report: CheckReport,
-    run: Run,
-    /// Why a person has to look at it although it passed.
-    doubt: Option<String>,
+    pub(crate) baseline: Baseline,
 }
 
 impl CommandValidator {
@@ -192,78 +174,6 @@ impl CommandValidator {
             output: notes.chain([printed]).collect::<Vec<_>>().join("\n"),
         };
         Ok((report, run))
-    }
-
-    /// What is to be found of a check that passed and of which no test is known to have run.
-    async fn no_tests(
-        &self,
-        trees: &Trees<'_>,
-        report: &CheckReport,
-    ) -> Result<Option<Finding>, WorkspaceError> {
-        let Check { command, origin, .. } = &report.check;
-        let is_proof = origin.can_validate() && report.passed && !runs_no_tests(command);
-        if !is_proof || report.tests.is_some_and(|tests| tests.executed > 0) {
-            return Ok(None);
-        }
-        let on_base = self.on_base(trees, &report.check).await?.executed;
-        Ok(on_base.filter(|executed| *executed > 0).map(|executed| {
-            let message = format!(
-                "`{command}` passed without running a test; on the base commit it runs {executed}: see what keeps the tests from running"
-            );
-            Finding {
-                command: Some(command.clone()),
-                output: Some(report.output.clone()),
-                ..finding(NO_TESTS, message, None, None)
-            }
-        }))
-    }
-
-    /// What is to be found of a check that passed and says that tests failed, more than it says of the base commit.
-    async fn hidden_failures(
-        &self,
-        trees: &Trees<'_>,
-        report: &CheckReport,
-        run: &Run,
-    ) -> Result<Option<Finding>, WorkspaceError> {
-        let Check { command, origin, .. } = &report.check;
-        if !origin.can_validate() || !report.passed || run.failing == 0 {
-            return Ok(None);
-        }
-        let before = self.on_base(trees, &report.check).await?.failing;
-        let more = run.failing.saturating_sub(before);
-        Ok((more > 0).then(|| {
-            let message = format!(
-                "`{command}` ended with 0, and says that {more} of its tests failed that do not fail on the base commit"
-            );
-            Finding {
-                command: Some(command.clone()),
-                output: Some(report.output.clone()),
-                ..finding(TESTS_FAILED, message, None, None)
-            }
-        }))
-    }
-
-    /// How a check goes on the base commit. It is run there once.
-    async fn on_base(&self, trees: &Trees<'_>, check: &Check) -> Result<Run, WorkspaceError> {
-        if let Some(known) = self.baseline.known(trees.site.base, &check.command) {
-            return Ok(known);
-        }
-        let tree = trees.fresh(trees.site.base).await?;
-        let (_, run) = self.run(&tree, check, None).await?;
-        tracing::debug!(command = check.command, ?run, "a check on the base commit");
-        self.baseline.keep(trees.site.base, &check.command, run.clone());
-        Ok(run)
-    }
-
-    /// Whether what a check printed names a file that the result changes.
-    async fn is_about(
-        &self,
-        trees: &Trees<'_>,
-        result: &ObjectId,
-        output: &str,
-    ) -> Result<bool, WorkspaceError> {
-        let changes = trees.site.main.changes(trees.site.base, result, &[]).await?;
-        Ok(baseline::is_about(output, changes.iter().map(|change| &change.path[..])))
     }
 
     /// Whether a check is about what the result changes.
@@ -375,12 +285,17 @@ impl CommandValidator {
                 observer.on_event(SessionEvent::Warning { message });
             }
             let judged = self.judge(trees, &result, &tree, check, (&definitions, tools.as_ref()));
-            let Judged { report, run, doubt } = judged.await?;
+            let judged = judged.await?;
+            observer.on_event(judged.report.clone().into());
+            findings.extend(self.findings_of(trees, &judged).await?);
+            let Judged { report, run, doubt, flaky } = judged;
+            match flaky {
+                Some(message) if self.checks.flaky == FlakyCheck::Accept => {
+                    observer.on_event(SessionEvent::Warning { message });
+                }
+                flaky => doubts.extend(flaky),
+            }
             doubts.extend(doubt);
-            observer.on_event(report.clone().into());
-            findings.extend(failure(&report));
-            findings.extend(self.no_tests(trees, &report).await?);
-            findings.extend(self.hidden_failures(trees, &report, &run).await?);
             reports.push(report);
             runs.push(run);
         }
@@ -405,53 +320,8 @@ impl CommandValidator {
         Ok(report)
     }
 
-    /// Runs one check on a result, in a fresh tree of it and in more where that does not say all.
-    async fn judge(
-        &self,
-        trees: &Trees<'_>,
-        result: &ObjectId,
-        tree: &Tree,
-        check: &Check,
-        (definitions, tools): (&Definitions, Option<&(Definitions, String)>),
-    ) -> Result<Judged, WorkspaceError> {
-        definitions.lay_over(&tree.place.root)?;
-        let (mut report, mut run) = self.run(tree, check, Some(definitions)).await?;
-        let mut doubt = None;
-        if let Some((tools, names)) = tools {
-            let (tree, _) = self.tree(trees, result).await?;
-            tools.lay_over(&tree.place.root)?;
-            let by_own = self.run(&tree, check, Some(tools)).await?;
-            let passes_by_own_alone = by_own.1.passed && !run.passed;
-            // What was wrong before may be what was to be mended.
-            if passes_by_own_alone && self.on_base(trees, check).await?.passed {
-                doubt = Some(format!(
-                    "`{}` passes with what the result makes of {names}, and fails with what the base commit has: what it runs was changed, so a person has to look at that",
-                    check.command
-                ));
-            }
-            if !(by_own.1.passed && run.passed) {
-                (report, run) = by_own;
-            }
-        }
-        // What a task or an issue asks for is not so on the base commit, or there would be nothing to do.
-        let is_of_the_repository =
-            matches!(check.origin, CommandOrigin::Operator | CommandOrigin::Base(_));
-        let retries = self.checks.failing_base == FailingBase::Retry;
-        if !run.passed && !retries && is_of_the_repository {
-            let base = self.on_base(trees, check).await?;
-            let on_base = baseline::compare(&run, &base);
-            let same = matches!(on_base, OnBase::SameFailures { missing: None, .. });
-            if same && self.is_about(trees, result, &report.output).await? {
-                report.output.push_str(ALSO_ON_BASE);
-            } else {
-                report.on_base = Some(on_base);
-            }
-        }
-        Ok(Judged { report, run, doubt })
-    }
-
     /// A tree of a result for one check, with what is carried over from the executor's clone.
-    async fn tree(
+    pub(crate) async fn tree(
         &self,
         trees: &Trees<'_>,
         result: &ObjectId,
@@ -537,23 +407,4 @@ fn activated(programs: &Path, variables: &[(OsString, OsString)]) -> [(OsString,
     }
     let environment = programs.parent().unwrap_or(programs).as_os_str().to_owned();
     [("PATH".into(), path), ("VIRTUAL_ENV".into(), environment)]
-}
-
-/// What there is to repair when a check did not pass.
-fn failure(report: &CheckReport) -> Option<Finding> {
-    let command = &report.check.command;
-    let message = match report.exit_code {
-        _ if report.passed || report.fails_as_before() => return None,
-        _ if report.timed_out => {
-            format!("`{command}` took longer than {} s", report.check.timeout.as_secs())
-        }
-        Some(code) => format!("`{command}` failed with exit code {code}"),
-        None => format!("`{command}` was ended by a signal"),
-    };
-    let message = baseline::new_failures(report).unwrap_or(message);
-    Some(Finding {
-        command: Some(command.clone()),
-        output: Some(report.output.clone()),
-        ..finding(CHECK_FAILED, message, None, None)
-    })
 }

@@ -3,6 +3,7 @@
 use crate::fixtures::{GREETER, MENDED, turns, write};
 use cyrus_tests::{World, world};
 use serde_json::{Value, json};
+use std::fs;
 
 /// A repository with this makefile, and a model that adds a file in every conversation.
 fn made(files: &[(&str, &str)]) -> World {
@@ -49,6 +50,31 @@ fn the_operator_chooses_what_becomes_of_it() {
     }
     let world = made(&[]).config(json!({ "validation": { "failingBase": "maybe" } }));
     let _ = world.run(["plan", "x"]).code(2).complains("unverified, accept, stop and retry");
+}
+
+/// A makefile whose test fails in its first run on what the model adds; runs are counted in a directory of the operator's.
+#[test]
+fn a_check_that_passes_when_it_is_run_again_is_paid_for_once() {
+    for (choice, outcome, code) in
+        [(json!({}), "unverified", 1), (json!({ "flaky": "accept" }), "validated", 0)]
+    {
+        let world = world!();
+        let counted = world.path("counted");
+        fs::create_dir(&counted).unwrap();
+        let makefile = format!(
+            "test:\n\t@test ! -e added.txt || {{ echo x >>{0}/runs; test $$(wc -l <{0}/runs) -gt 1; }}\n\t@echo 1 passed\n",
+            counted.display()
+        );
+        let adding = turns(json!([write("added.txt", "added\n"), { "text": "Done." }]));
+        let world = world.repository(&[("Makefile", &makefile)]).stand_in(adding);
+        let world = world.shared(&[&counted]).config(json!({ "validation": choice }));
+        let (report, paid) = run(&world, code);
+        assert_eq!((report["outcome"].as_str(), paid), (Some(outcome), 1), "{choice}: {report:#}");
+        let said = report.to_string();
+        assert_eq!(said.contains("it is flaky"), outcome == "unverified", "{choice}: {report:#}");
+    }
+    let world = made(&[]).config(json!({ "validation": { "flaky": "maybe" } }));
+    let _ = world.run(["plan", "x"]).code(2).complains("unverified, accept and retry");
 }
 
 /// The files of a repository, and what the reason has to say.

@@ -92,6 +92,7 @@ impl App {
             carry: configured.carry(),
             junit: configured.junit(),
             failing_base: configured.failing_base(),
+            flaky: configured.flaky(),
             definitions_of_results: configured.definitions_of_results(),
         };
         self.checking(repository, settings, checks)

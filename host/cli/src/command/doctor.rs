@@ -1,4 +1,5 @@
 mod here;
+mod places;
 
 use super::executor::survey;
 use crate::{
@@ -63,9 +64,10 @@ impl Finding {
 pub(crate) async fn doctor(opening: Opening, args: DoctorArgs) -> Result<Exit> {
     let launcher = opening.launcher();
     let mut findings =
-        vec![home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
+        vec![places::home(&opening.home()?), git(&launcher).await, containment(&launcher).await];
     let opened = opening.app();
     let work = opened.as_ref().ok().map(|app| app.config().work_dir());
+    findings.extend(work.map(places::work));
     findings.extend(sandbox(&launcher, work).await);
     match opened {
         Err(error) => {
@@ -105,23 +107,6 @@ fn show(finding: &Finding) {
     print_all(&Line::block(&seen, "      | ", &finding.seen));
     if !finding.mend.is_empty() {
         say!("      -> {}", finding.mend);
-    }
-}
-
-fn home(home: &Path) -> Finding {
-    const WHAT: &str = "home";
-    let probe = home.join(format!(".doctor-{}", std::process::id()));
-    let tried = fs::create_dir_all(home)
-        .and_then(|()| fs::write(&probe, ""))
-        .and_then(|()| fs::remove_file(&probe));
-    match tried {
-        Ok(()) => Finding::good(WHAT, format!("{} can be written", home.display())),
-        Err(error) => Finding::new(
-            WHAT,
-            State::Missing,
-            format!("{}: {error}", home.display()),
-            "make the directory writable, or choose another with --cyrus-home",
-        ),
     }
 }
 
