@@ -18,7 +18,10 @@ use http::{
 };
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body as _, Incoming};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -40,6 +43,8 @@ pub(crate) struct Exchange {
     pub(crate) access: Access,
     pub(crate) token: Token,
     pub(crate) ends: CancellationToken,
+    /// Whether it was said that the service cannot be reached.
+    pub(crate) is_away: AtomicBool,
     pub(crate) bodies: Arc<Semaphore>,
 }
 
@@ -273,6 +278,7 @@ impl Exchange {
             sent = timeout(self.gateway.limits.silence, self.gateway.upstream.send(&self.access.base, request)) => match sent {
                 Err(_) => Err(Refused::new(Refusal::Upstream, "the model's service does not answer")),
                 Ok(Err(error)) => {
+                    self.note_away(&error);
                     is_taken = matches!(error, UpstreamError::Interrupted(_));
                     Err(error.into())
                 }
@@ -287,6 +293,17 @@ impl Exchange {
             charge.not_taken();
         }
         sent
+    }
+
+    /// Says once that no connection is made, and to where: the agent knows the gateway's address alone.
+    fn note_away(&self, error: &UpstreamError) {
+        if let UpstreamError::Unreachable(why) = error
+            && !self.is_away.swap(true, Ordering::Relaxed)
+        {
+            // What is behind the host may be a secret.
+            let service = self.access.base.as_url().origin().ascii_serialization();
+            tracing::warn!(service, "the model's service cannot be reached: {why}");
+        }
     }
 
     async fn incoming(

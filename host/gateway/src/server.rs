@@ -7,7 +7,12 @@ use crate::{
 };
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -91,6 +96,7 @@ impl Gateway {
             access,
             token: token.clone(),
             ends: ends.clone(),
+            is_away: AtomicBool::new(false),
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes / exchange::PERMIT_BYTES)),
         });
         let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, exchange)));
