@@ -26,6 +26,16 @@ pub(crate) struct Run {
     pub(crate) limits: Limits,
 }
 
+/// The longest text that is passed as an argument, in bytes: Linux takes 128 KiB for each, with its flag.
+const LONGEST_ARGUMENT: usize = 120_000;
+
+impl Run {
+    /// What is added to the system prompt, where it is too long for the command line: it goes with the first message.
+    pub(crate) fn instructions(&self) -> Option<&str> {
+        (self.system_prompt.len() > LONGEST_ARGUMENT).then_some(self.system_prompt.as_str())
+    }
+}
+
 /// Settings before those of the user and the checkout: no sandbox inside of the host's, which would not start.
 const NO_SANDBOX: &str = r#"{"sandbox":{"enabled":false}}"#;
 
@@ -70,7 +80,7 @@ pub(crate) fn arguments(
         Start::Fresh => add("--session-id", session.as_str()),
         Start::Resume => add("--resume", session.as_str()),
     }
-    if !run.system_prompt.is_empty() {
+    if !run.system_prompt.is_empty() && run.instructions().is_none() {
         add("--append-system-prompt", &run.system_prompt);
     }
     let allowed = run.allowed_tools.as_ref().unwrap_or(&settings.allowed_tools);
@@ -132,6 +142,16 @@ mod tests {
         assert_eq!(value(&self::args(&own, &Run::default(), Start::Fresh), "--settings"), None);
         for absent in ["--resume", "--allowedTools", "--max-turns", "--mcp-config"] {
             assert_eq!(value(&args, absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_system_prompt_that_is_longer_than_an_argument_is_none() {
+        for (length, is_argument) in [(LONGEST_ARGUMENT, true), (LONGEST_ARGUMENT + 1, false)] {
+            let run = Run { system_prompt: "x".repeat(length), ..Run::default() };
+            let args = args(&Settings::default(), &run, Start::Fresh);
+            assert_eq!(value(&args, "--append-system-prompt").is_some(), is_argument);
+            assert_eq!(run.instructions().is_some(), !is_argument);
         }
     }
 

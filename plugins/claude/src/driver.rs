@@ -122,6 +122,7 @@ impl Work {
             // A session that is continued knows what it did.
             earlier: begin.earlier.as_deref().filter(|_| begin.start == Start::Fresh),
             base: self.base.as_deref(),
+            instructions: self.run.instructions(),
         };
         let session = begin.session.clone();
         let commands = self.settings.background_wait();

@@ -30,6 +30,8 @@ pub(crate) struct Prompt<'a> {
     pub(crate) earlier: Option<&'a str>,
     /// The commit that the work began from.
     pub(crate) base: Option<&'a str>,
+    /// What else would be added to the system prompt.
+    pub(crate) instructions: Option<&'a str>,
 }
 
 impl Prompt<'_> {
@@ -51,6 +53,13 @@ impl Prompt<'_> {
             let _ = write!(
                 text,
                 "\n\nAn earlier result was checked, and this was found. Mend it too:\n\n{found}"
+            );
+        }
+        // A session that is continued has them.
+        if let (Start::Fresh, Some(instructions)) = (self.start, self.instructions) {
+            let _ = write!(
+                text,
+                "\n\nHow to work, before anything else:\n\n<instructions>\n{instructions}\n</instructions>"
             );
         }
         text
@@ -165,7 +174,8 @@ mod tests {
         attachments: &[Attachment],
         start: Start,
     ) -> String {
-        Prompt { task, findings, attachments, start, earlier: None, base: None }.text()
+        Prompt { task, findings, attachments, start, earlier: None, base: None, instructions: None }
+            .text()
     }
 
     fn finding() -> Finding {
@@ -219,11 +229,18 @@ mod tests {
                 start: Start::Fresh,
                 earlier: Some(earlier),
                 base: Some("abc123"),
+                instructions: Some("Use tabs."),
             };
             prompt.text()
         };
         let text = whole("Half of it is done.");
-        for part in ["Say hello", "git diff abc123", "Half of it is done.", "cargo test failed"] {
+        for part in [
+            "Say hello",
+            "git diff abc123",
+            "Half of it is done.",
+            "cargo test failed",
+            "<instructions>\nUse tabs.\n</instructions>",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!whole("").contains("<earlier>"));
