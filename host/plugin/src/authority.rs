@@ -373,16 +373,18 @@ inject = { header = "authorization", prefix = "Bearer " }
         let request = "[requests.process.agent]\nmodel = { format = \"anthropic\", key = \"KEY\", login-token = \"LOGIN\", base-url = \"URL\" }";
         let text = MANIFEST.replacen("[requests.process.agent]", request, 1);
         let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
-        let shown = |env: &str, gateway: &str| {
+        let passing = |passed: &str, env: &str, gateway: &str| {
             let mut config = ExecutorConfig::new("ex", "example");
-            let grants =
-                format!(r#"{{"process": {{"agent": {{"program": "claude", "env": {env}}}}}}}"#);
+            let grants = format!(
+                r#"{{"process": {{"agent": {{"program": "claude", "env": {env}, "fromHost": {{"variables": {passed}}}}}}}}}"#
+            );
             config.grants = serde_json::from_str(&grants).unwrap();
             config.gateway = serde_json::from_str(gateway).unwrap();
             let maximum = HostMaximum::default();
             let authority = Authority::of(&manifest, &config, &maximum, &|_| None);
             authority.programs[0].to_string()
         };
+        let shown = |env: &str, gateway: &str| passing("[]", env, gateway);
         let key = r#"{"KEY": {"env": "KEY"}}"#;
         assert!(shown(key, "true").contains("key of its model: KEY stays with the host"));
         assert!(shown(key, r#"{"models": ["a", "b-*"]}"#).contains("for a, b-*"));
@@ -390,5 +392,10 @@ inject = { header = "authorization", prefix = "Bearer " }
         assert!(!shown("{}", "true").contains("key of its model"));
         let both = r#"{"KEY": {"env": "KEY"}, "LOGIN": {"env": "LOGIN"}}"#;
         assert!(shown(both, "true").contains("key of its model: KEY, LOGIN stays with the host"));
+        assert!(!shown(both, "true").contains("your variables"));
+        let passed = passing(r#"["LOGIN", "PLACE"]"#, "{}", "true");
+        assert!(passed.contains("key of its model: LOGIN stays with the host"), "{passed}");
+        assert!(passed.contains("your variables, where they are set: LOGIN, PLACE"), "{passed}");
+        assert!(!passing(r#"["PLACE"]"#, "{}", "true").contains("key of its model"));
     }
 }

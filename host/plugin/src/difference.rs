@@ -209,6 +209,21 @@ mod tests {
         );
     }
 
+    /// An empty table can be all of a request, and the order of a list of lists is its meaning.
+    #[test]
+    fn shows_what_is_empty_and_lists_of_lists_as_they_are() {
+        let after = "a = []\nb = [[\"x\"], [\"y\"]]\nc = [[], \"z\"]\n[requests.process.sh]\n";
+        let shown = Difference::between(&approval("", b"1"), &approval(after, b"1")).to_string();
+        for line in [
+            "+ a = []",
+            "+ b = [[\"x\"], [\"y\"]]",
+            "+ c = [[], \"z\"]",
+            "+ requests.process.sh = {}",
+        ] {
+            assert!(shown.lines().any(|shown| shown.trim() == line), "{line} in {shown}");
+        }
+    }
+
     #[test]
     fn tells_comments_and_components_apart() {
         let one = approval("name = \"a\"\n", b"1");

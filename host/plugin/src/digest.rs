@@ -118,6 +118,7 @@ mod tests {
     fn is_the_sha256_that_other_tools_print() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
+        assert_eq!(format!("{:?}", Digest::of(b"")), empty);
         assert_eq!(empty.parse(), Ok(Digest::of(b"")));
         assert_eq!(empty.to_uppercase().replace("SHA256", "sha256").parse(), Ok(Digest::of(b"")));
     }

@@ -290,7 +290,9 @@ mod tests {
         let versions: Vec<_> =
             found.plugins.values().map(|p| p.manifest.version.to_string()).collect();
         assert_eq!(versions, ["2.0.0", "0.0.1"]);
-        assert_eq!(found.plugins["beta"].origin, PluginOrigin::Bundled);
+        assert_eq!(found.plugins["beta"].origin.to_string(), "bundled");
+        let first = first.path().join("a").display().to_string();
+        assert_eq!(found.plugins["alpha"].origin.to_string(), first);
         assert_eq!(found.shadowed.len(), 2);
         assert!(found.broken.is_empty());
     }
@@ -368,8 +370,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         install(root.path(), "a", &manifest("alpha", "1.0.0"), Some(b""));
         let file = File::options().write(true).open(root.path().join("a/c.wasm")).unwrap();
-        file.set_len(MAX_COMPONENT_BYTES + 1).unwrap();
-        let found = discover(&[root.path().to_owned()], &[]);
-        assert!(matches!(found.broken[0].error, PluginError::TooLarge { .. }));
+        let found = || discover(&[root.path().to_owned()], &[]);
+        file.set_len(32 << 20).unwrap();
+        assert!(found().broken.is_empty());
+        file.set_len((32 << 20) + 1).unwrap();
+        assert!(matches!(found().broken[0].error, PluginError::TooLarge { .. }));
     }
 }
