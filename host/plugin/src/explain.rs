@@ -138,12 +138,20 @@ http = ["api.example.com", "b.example.com"]
 workspace = "read-write"
 [requests.process.tool]
 program = "tool"
+[[requests.secrets]]
+handle = "key"
+audience = ["https://api.example.com"]
+inject = { header = "authorization" }
+[[requests.secrets]]
+handle = "more"
+audience = ["https://api.example.com"]
+inject = { header = "x-more" }
 "#;
         let manifest = Arc::new(Manifest::parse(manifest).unwrap());
         let mut config = ExecutorConfig::new("ex", "example");
         config.grants = serde_json::from_str(
             r#"{"http": ["*.example.com", "evil.net"], "workspace": "read-only",
-                "git": ["git.example.com"], "secrets": {"other": "k"}}"#,
+                "git": ["git.example.com"], "secrets": {"key": "k", "other": "k"}}"#,
         )
         .unwrap();
         let rows = explain(&manifest, &config, &HostMaximum::default());
@@ -160,11 +168,16 @@ program = "tool"
                 ["http https://evil.net", "no", "yes", "no"],
                 ["git https://git.example.com", "no", "yes", "no"],
                 ["process tool", "yes", "no", "no"],
+                ["secret key", "yes", "yes", "yes"],
+                ["secret more", "yes", "no", "no"],
                 ["secret other", "no", "yes", "no"],
                 ["workspace", "read-write", "read-only", "read-only"],
                 ["ask", "no", "no", "no"],
                 ["mcp", "no", "no", "no"],
             ]
         );
+        let line = rows[1].to_string();
+        let columns: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(columns, ["http", "https://api.example.com", "yes", "yes", "yes"]);
     }
 }

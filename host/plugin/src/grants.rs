@@ -153,6 +153,9 @@ mod tests {
         let lists: Grants =
             serde_json::from_str(r#"{"http": [], "process": {}, "workspace": "none"}"#).unwrap();
         assert_eq!(lists, empty);
+        let bound = PluginDigest::of(b"manifest", b"component");
+        assert!(Grants { digest: Some(bound), ..Grants::default() }.is_empty());
+        assert!(!Grants { ask: true, ..Grants::default() }.is_empty());
     }
 
     #[test]
