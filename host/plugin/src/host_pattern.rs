@@ -153,12 +153,9 @@ fn parse(text: &str) -> Result<HostPattern, String> {
 }
 
 fn split_port(rest: &str) -> Result<(&str, Option<&str>), String> {
-    let after_address = if rest.starts_with('[') {
-        rest.find(']').ok_or("the bracket is not closed")? + 1
-    } else {
-        0
-    };
-    match rest[after_address..].split_once(':') {
+    let end_of_address =
+        if rest.starts_with('[') { rest.find(']').ok_or("the bracket is not closed")? } else { 0 };
+    match rest[end_of_address..].split_once(':') {
         None => Ok((rest, None)),
         Some((_, port)) => Ok((&rest[..rest.len() - port.len() - 1], Some(port))),
     }
@@ -285,6 +282,30 @@ mod tests {
         let problem = |bad: &str| bad.parse::<HostPattern>().unwrap_err().to_string();
         assert!(problem("0177.0.0.1").ends_with("write it as 127.0.0.1"));
         assert!(problem("bücher.example").ends_with("write it as xn--bcher-kva.example"));
+        assert!(problem("*.com").ends_with("a whole top-level domain is too much"));
+        assert!(problem("*.127.0.0.1").ends_with("there is nothing below an address"));
+    }
+
+    #[test]
+    fn says_its_port_and_what_it_is() {
+        for (written, port, is_registries, address) in [
+            ("example.com", 443, false, None),
+            ("http://*.example.com", 80, false, None),
+            ("http://127.0.0.1:3000", 3000, false, Some("127.0.0.1")),
+            ("[fd00::1]:8080", 8080, false, Some("fd00::1")),
+            ("[fd00::1]", 443, false, Some("fd00::1")),
+            ("registries", 443, true, None),
+            ("https://registries", 443, false, None),
+        ] {
+            let pattern = pattern(written);
+            assert_eq!(
+                (pattern.port(), pattern.is_registries()),
+                (port, is_registries),
+                "{written}"
+            );
+            let expected = address.map(|text| text.parse().unwrap());
+            assert_eq!(pattern.address(), expected, "{written}");
+        }
     }
 
     #[test]
