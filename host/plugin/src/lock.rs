@@ -41,9 +41,7 @@ fn open_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(path)?;
     // One that an older version made, or a mask left open.
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(PermissionsExt::from_mode(0o600))?;
-    }
+    file.set_permissions(PermissionsExt::from_mode(0o600))?;
     Ok(file)
 }
 
