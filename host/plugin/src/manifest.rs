@@ -380,6 +380,75 @@ inject = { header = "authorization", prefix = "Bearer " }
     }
 
     #[test]
+    fn takes_what_is_just_as_large_as_it_may_be() {
+        let good = GOOD.to_owned();
+        let padded = |bytes: usize| good.clone() + "#" + &"x".repeat(bytes - good.len() - 1);
+        assert!(Manifest::parse(padded(MAX_MANIFEST_BYTES).as_bytes()).is_ok());
+        let error = Manifest::parse(padded(MAX_MANIFEST_BYTES + 1).as_bytes()).unwrap_err();
+        assert_eq!(error, ManifestError::TooLong(MAX_MANIFEST_BYTES + 1));
+
+        let (entries, _) = measure(GOOD);
+        let hosts = |more: usize| {
+            let more: String = (0..more).map(|n| format!("\"h{n}.example.com\", ")).collect();
+            GOOD.replacen("http = [", &format!("http = [{more}"), 1)
+        };
+        let described = |letters: usize| {
+            let text = format!("0.1.0\"\ndescription = \"{}\"", "x".repeat(letters));
+            GOOD.replacen("0.1.0\"", &text, 1)
+        };
+        let shown = MAX_ENTRY_BYTES - "description = \"\"".len();
+        for (text, is_good) in [
+            (hosts(MAX_ENTRIES - entries), true),
+            (hosts(MAX_ENTRIES - entries + 1), false),
+            (described(shown), true),
+            (described(shown + 1), false),
+        ] {
+            let read = Manifest::parse(text.as_bytes());
+            assert_eq!(read.is_ok(), is_good, "{:?} {read:?}", measure(&text));
+        }
+    }
+
+    #[test]
+    fn a_component_is_a_file_beside_it_and_a_handle_names_one_secret() {
+        for bad in ["", ".hidden.wasm", "a/b.wasm", "a\\\\b.wasm", "a\\u0000.wasm"] {
+            let text = GOOD.replacen("example.wasm", bad, 1);
+            let refused = Manifest::parse(text.as_bytes());
+            assert!(matches!(refused, Err(ManifestError::Component(_))), "{bad} {refused:?}");
+        }
+        let secret = |handle: &str| {
+            format!(
+                "[[requests.secrets]]\nhandle = \"{handle}\"\naudience = [\"a.example.com\"]\n\
+                 inject = {{ header = \"x\" }}\n"
+            )
+        };
+        let with = |handle: &str| Manifest::parse((GOOD.to_owned() + &secret(handle)).as_bytes());
+        assert_eq!(with("other").unwrap().requests.secrets.len(), 2);
+        assert_eq!(with("example").unwrap_err(), ManifestError::TwoSecrets("example".to_owned()));
+    }
+
+    #[test]
+    fn what_is_read_is_written_as_it_was() {
+        let manifest = Manifest::parse(GOOD.as_bytes()).unwrap();
+        let hosts: Vec<_> = manifest.requests.http.iter().cloned().map(String::from).collect();
+        assert_eq!(hosts, ["https://api.example.com", "*"]);
+        assert_eq!(manifest.requests.http[1].to_string(), "*");
+        assert_eq!(String::from(manifest.contract), "0.1.0");
+        for (name, is_good) in [
+            ("ab", true),
+            ("a-1b", true),
+            ("a1", true),
+            ("1ab", false),
+            ("-ab", false),
+            ("a_b", false),
+            ("aB", false),
+            ("a.b", false),
+            ("a", false),
+        ] {
+            assert_eq!(name.parse::<PluginName>().is_ok(), is_good, "{name}");
+        }
+    }
+
+    #[test]
     fn a_contract_runs_where_nothing_of_it_is_missing() {
         let runs = |plugin: &str, host: &str| {
             let plugin = ContractVersion::try_from(plugin.to_owned()).unwrap();

@@ -82,6 +82,9 @@ mod tests {
         let named = read(r#"["a"]"#).unwrap();
         assert!(named.opens("a") && !named.opens("b"));
         assert!(read("[]").unwrap().is_none() && !McpGrant::None.opens("a"));
+        assert!(!named.is_none() && !McpGrant::All.is_none());
+        let shown = [McpGrant::None, McpGrant::All, named].map(|grant| grant.to_string());
+        assert_eq!(shown, ["none", "all", "[\"a\"]"]);
         for bad in ["\"some\"", "true", "{}"] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -178,6 +178,34 @@ mod tests {
     }
 
     #[test]
+    fn variables_of_a_model_are_names_and_differ() {
+        let check = |key: &str, bearer: Option<&str>, base_url: &str| {
+            let request = ModelRequest {
+                format: ModelFormat::Anthropic,
+                key: key.to_owned(),
+                bearer: bearer.map(str::to_owned),
+                login_token: None,
+                base_url: base_url.to_owned(),
+                login: None,
+            };
+            request.check().is_ok()
+        };
+        assert!(check("KEY", None, "URL") && check("MY_KEY2", Some("TOKEN"), "URL_1"));
+        for (key, bearer, base_url) in [
+            ("key", None, "URL"),
+            ("KEY", None, "U-RL"),
+            ("KEY", None, "U=RL"),
+            ("", None, "URL"),
+            ("KEY", Some(""), "URL"),
+            ("KEY", None, ""),
+            ("KEY", None, "KEY"),
+            ("KEY", Some("KEY"), "URL"),
+        ] {
+            assert!(!check(key, bearer, base_url), "{key} {bearer:?} {base_url}");
+        }
+    }
+
+    #[test]
     fn what_is_no_gateway_is_an_error() {
         for bad in [
             r#""off""#,

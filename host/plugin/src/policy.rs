@@ -393,6 +393,47 @@ inject = { header = "authorization", prefix = "Bearer " }
     }
 
     #[test]
+    fn a_server_is_requested_and_granted_and_permitted() {
+        let with = |asked: bool, grants: &str, maximum: &str| {
+            let asked = if asked { "ask = true\nmcp = true" } else { "ask = true" };
+            let manifest = MANIFEST.replace("ask = true", asked);
+            let mut config = ExecutorConfig::new("ex", "example");
+            config.grants = serde_json::from_str(grants).unwrap();
+            let maximum = serde_json::from_str(maximum).unwrap();
+            Policy::new(Arc::new(Manifest::parse(manifest.as_bytes()).unwrap()), &config, maximum)
+        };
+        let named = r#"{"mcp": ["files"]}"#;
+        let open = with(true, named, "{}");
+        assert!(open.mcp("files").is_ok() && open.has_mcp());
+        let hint = |policy: &Policy, server: &str| policy.mcp(server).unwrap_err().hint;
+        let other = hint(&open, "mail");
+        assert!(other.ends_with(r#"executors.ex.grants.mcp: add "mail""#), "{other}");
+        for (closed, says) in [
+            (with(false, named, "{}"), "plugin.toml of example needs"),
+            (with(true, "{}", "{}"), "executors.ex.grants.mcp"),
+            (with(true, named, r#"{"mcp": false}"#), "maximum.mcp"),
+        ] {
+            let hint = hint(&closed, "files");
+            assert!(hint.contains(says) && !closed.has_mcp(), "{hint}");
+        }
+    }
+
+    #[test]
+    fn knows_its_executor_and_the_headers_of_its_secrets() {
+        let policy = policy("{}");
+        assert_eq!(policy.executor(), "ex");
+        assert_eq!(policy.credential_headers().collect::<Vec<_>>(), ["authorization"]);
+    }
+
+    #[test]
+    fn an_argument_that_neither_side_allows_is_the_operators_to_grant() {
+        let granted = policy(r#"{"process": {"tool": {"program": "tool"}}}"#);
+        let neither = granted.process("tool", &["--yes".to_owned()]).unwrap_err();
+        assert!(neither.hint.contains("executors.ex.grants.process.tool.args"), "{neither}");
+        assert!(neither.wanted.ends_with("for the program granted as \"tool\""), "{neither}");
+    }
+
+    #[test]
     fn a_private_address_takes_a_grant_that_spells_it_out() {
         let named = policy(r#"{"http": ["*.example.com"]}"#);
         let (name, at) = (to("https://db.example.com/"), to("https://10.0.0.7/"));
@@ -456,6 +497,8 @@ inject = { header = "authorization", prefix = "Bearer " }
         );
         let most = hint(&with(all, r#"{"git": []}"#));
         assert!(most.contains("maximum.git"), "{most}");
+        let permitted = with(all, r#"{"git": ["git.example.com"]}"#);
+        assert!(permitted.git("https://git.example.com/a").is_ok());
         let asked = hint(&policy(all));
         assert!(
             asked.contains("plugin.toml of example needs \"https://git.example.com\""),

@@ -206,5 +206,7 @@ mod tests {
         );
         let again = serde_json::to_value(grant()).unwrap();
         assert_eq!(serde_json::from_value::<ProcessGrant>(again).unwrap(), grant());
+        let least = serde_json::to_value(ProcessGrant::new("x")).unwrap();
+        assert_eq!(least.get("fromHost"), None, "{least}");
     }
 }

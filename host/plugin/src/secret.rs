@@ -233,5 +233,11 @@ mod tests {
     fn a_secret_is_never_shown() {
         let grant: SecretGrant = from_value(json!("hunter2")).unwrap();
         assert!(!format!("{grant:?} {}", grant.source).contains("hunter2"));
+        let named: SecretGrant = from_value(json!({"env": "K"})).unwrap();
+        assert_eq!(format!("{:?}", named.source), "environment variable K");
+        for empty in [json!({"env": ""}), json!({"command": []}), json!({"env": "K", "file": "k"})]
+        {
+            assert!(from_value::<SecretGrant>(empty.clone()).is_err(), "{empty}");
+        }
     }
 }

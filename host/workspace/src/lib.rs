@@ -130,6 +130,7 @@ mod harvest;
 mod history;
 mod ignored;
 mod include;
+mod installing;
 mod integration;
 mod judged;
 mod junit;

@@ -49,12 +49,24 @@ pub(crate) struct Stage<'a> {
 }
 
 /// One script or command of a set-up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Step {
     name: String,
     args: Vec<OsString>,
     /// Whether the work does not begin when it fails.
     must_succeed: bool,
+}
+
+impl Step {
+    /// A command that lock files and manifests ask for.
+    fn of(Detected { command, file }: Detected) -> Self {
+        Self {
+            name: format!("`{command}` (for {file})"),
+            args: vec!["-c".into(), command.into()],
+            // The operator did not ask for it, and the work may do without.
+            must_succeed: false,
+        }
+    }
 }
 
 /// How a set-up ended.
@@ -87,15 +99,20 @@ impl Stage<'_> {
             return Ok(given);
         }
         let found = detected(self.git, self.settings, self.main, self.base).await?;
-        Ok(found
-            .into_iter()
-            .map(|Detected { command, file }| Step {
-                name: format!("`{command}` (for {file})"),
-                args: vec!["-c".into(), command.into()],
-                // The operator did not ask for it, and the work may do without.
-                must_succeed: false,
-            })
-            .collect())
+        Ok(found.into_iter().map(Step::of).collect())
+    }
+
+    /// What installs what a result asks for, in the place of the set-up's own: the same scripts, of the operator and of
+    /// the base commit, else what its lock files and manifests say. A failure stops nothing.
+    pub(crate) async fn steps_for(&self, result: &ObjectId) -> Result<Vec<Step>, WorkspaceError> {
+        let is_given = self.settings.global_setup.is_some() || self.script(SETUP).await?.is_some();
+        let steps = if is_given {
+            self.steps().await?
+        } else {
+            let found = detected(self.git, self.settings, self.main, result).await?;
+            found.into_iter().map(Step::of).collect()
+        };
+        Ok(steps.into_iter().map(|step| Step { must_succeed: false, ..step }).collect())
     }
 
     /// Tells set-ups apart: another digest is another set-up, or another text of a script of the operator's.

@@ -27,6 +27,7 @@ use crate::{
     prepared::{Prepared, Site},
     remove::remove_tree,
     rules::DiffRules,
+    setup::Step,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -45,6 +46,8 @@ const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
 pub(crate) struct Trees<'a> {
     pub(crate) site: Site<'a>,
     pub(crate) rules: &'a DiffRules,
+    /// What installs what the result asks for, where it asks for something else than the base.
+    pub(crate) installing: Vec<Step>,
 }
 
 /// Where a set-up puts the programs of a virtual environment.
@@ -99,13 +102,19 @@ impl Trees<'_> {
         self.protect(commit).await?;
         let set_up = prepared.map(|Prepared { set_up, .. }| set_up);
         let failed = set_up.filter(|set_up| set_up.failure.is_some()).map(|set_up| set_up.said);
-        let has_programs = plain_directory(&place.root, Path::new(PROGRAMS)).is_some();
-        let environment = if has_programs && !self.has(commit, ".venv").await? {
-            Some(place.seen_root().join(PROGRAMS))
-        } else {
-            None
-        };
+        let environment = self.environment(commit).await?;
         Ok(Tree { place, set_up_failure: failed, environment })
+    }
+
+    /// Where the programs of the virtual environment at `.venv` are that is no part of the commit.
+    pub(crate) async fn environment(
+        &self,
+        commit: &ObjectId,
+    ) -> Result<Option<PathBuf>, WorkspaceError> {
+        let place = self.site.place();
+        let has_programs = plain_directory(&place.root, Path::new(PROGRAMS)).is_some();
+        let is_own = has_programs && !self.has(commit, ".venv").await?;
+        Ok(is_own.then(|| place.seen_root().join(PROGRAMS)))
     }
 
     /// Whether a commit has anything at a path.

@@ -96,7 +96,7 @@ impl CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules };
+        let trees = Trees { site, rules: &self.checks.rules, installing: Vec::new() };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;

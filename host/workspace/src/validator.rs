@@ -9,6 +9,7 @@ use crate::{
     failures::{failed_tests, missing},
     findings::{Examination, finding},
     git::Git,
+    installing,
     judged::Judged,
     junit::Reports,
     layout::{Roots, TaskDir},
@@ -87,7 +88,7 @@ pub struct CommandValidator {
     pub(crate) settings: WorkspaceSettings,
     pub(crate) checks: CheckSettings,
     /// Launches checks.
-    launcher: Launcher,
+    pub(crate) launcher: Launcher,
     /// How commands go on base commits.
     pub(crate) baseline: Baseline,
 }
@@ -226,7 +227,7 @@ impl CommandValidator {
     /// Runs the checks that are allowed, and says what is wrong with the result.
     async fn examine(
         &self,
-        trees: &Trees<'_>,
+        trees: &mut Trees<'_>,
         subject: &Subject<'_>,
         checks: &[Check],
         observer: &dyn Observer,
@@ -253,6 +254,16 @@ impl CommandValidator {
         let files = changes.iter().filter(|change| !is_moved(change));
         let files: Vec<_> = files.map(|change| change.path.clone()).collect();
         findings.extend(self.brought(trees, &result, &files, observer).await?);
+        let cause = installing::cause(trees.site.main, (trees.site.base, &result), &paths).await?;
+        if let Some(file) = cause.filter(|_| !checks.is_empty()) {
+            trees.installing = self.steps_for(trees, &result).await?;
+            if !trees.installing.is_empty() {
+                let message = format!(
+                    "the result changes {file}: what it asks for is installed before each check"
+                );
+                observer.on_event(SessionEvent::Warning { message });
+            }
+        }
         // What leads out of the tree, or chooses the programs, is not run.
         let is_safe = !findings
             .iter()
@@ -283,6 +294,12 @@ impl CommandValidator {
                     said.trim()
                 );
                 observer.on_event(SessionEvent::Warning { message });
+                if !trees.installing.is_empty() {
+                    let said = ending(said);
+                    doubts.push(format!(
+                        "what the result asks for could not be installed for its checks: {said}"
+                    ));
+                }
             }
             let judged = self.judge(trees, &result, &tree, check, (&definitions, tools.as_ref()));
             let judged = judged.await?;
@@ -327,6 +344,7 @@ impl CommandValidator {
         result: &ObjectId,
     ) -> Result<(Tree, Vec<String>), WorkspaceError> {
         let mut tree = trees.fresh(result).await?;
+        self.install(trees, result, &mut tree).await?;
         let carried = trees.carry(result, &self.checks.carry).await?;
         let is_environment =
             |directory: &String| directory.trim_start_matches("./").starts_with(".venv");
@@ -374,8 +392,8 @@ impl Validator for CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&self.settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules };
-        let report = self.examine(&trees, subject, checks, observer).await;
+        let mut trees = Trees { site, rules: &self.checks.rules, installing: Vec::new() };
+        let report = self.examine(&mut trees, subject, checks, observer).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };
         report.and_then(|report| removed.map(|()| report))

@@ -12,10 +12,14 @@ use std::{
 };
 
 /// The most that is read of one file, in bytes.
-const FILE_BYTES: u64 = 8 << 20;
+const FILE_BYTES: u64 = 1 << 20;
 
-/// How often files are read again in one launch: a program that writes them all the time is no login being renewed.
-const READINGS: usize = 65_536;
+/// What reading files again may cost in one launch, in bytes that are read, and as many times over that are sorted: a
+/// program that writes them all the time is no login being renewed.
+const WORK: u64 = 8 << 20;
+
+/// How many bytes could be read in the time in which one is sorted.
+const SORTING: u64 = 16;
 
 /// Watches the files of the operator's home that an executor's programs have, and their copies.
 pub(crate) struct Logins {
@@ -26,7 +30,8 @@ pub(crate) struct Logins {
 struct State {
     /// What was read, and in which state.
     seen: HashMap<PathBuf, Stamp>,
-    readings: usize,
+    /// What is left of [`WORK`].
+    work: u64,
 }
 
 /// Tells one state of a file from the next.
@@ -47,7 +52,7 @@ impl Stamp {
 impl Logins {
     /// These files. Nothing is read yet.
     pub(crate) fn new(granted: Vec<PathBuf>) -> Self {
-        let state = State { seen: HashMap::new(), readings: READINGS };
+        let state = State { seen: HashMap::new(), work: WORK };
         Self { granted, state: Mutex::new(state) }
     }
 
@@ -78,12 +83,20 @@ impl State {
         if stamp.length > FILE_BYTES {
             return Err(format!("it is longer than {} KiB", FILE_BYTES / 1024));
         }
-        let fewer = self.readings.checked_sub(1);
-        self.readings = fewer.ok_or_else(|| format!("it was changed {READINGS} times"))?;
+        // A file of a few bytes is some work, too.
+        self.charge(stamp.length.max(1024))?;
         if let Ok(bytes) = read(path) {
-            redactor.learn(secrets_in(&bytes).map_err(|error| error.to_string())?);
+            let learned = secrets_in(&bytes).and_then(|secrets| redactor.learn(secrets));
+            let sorted = learned.map_err(|error| error.to_string())?;
+            self.charge(u64::try_from(sorted).unwrap_or(u64::MAX).saturating_mul(SORTING))?;
         }
         self.seen.insert(path.to_owned(), stamp);
+        Ok(())
+    }
+
+    fn charge(&mut self, work: u64) -> Result<(), String> {
+        let left = self.work.checked_sub(work);
+        self.work = left.ok_or("it was changed too often, or too much of it")?;
         Ok(())
     }
 }
@@ -126,8 +139,11 @@ mod tests {
     fn a_file_of_which_not_all_is_known_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         for text in [
-            "x ".repeat(5_000_000),
+            "x ".repeat(600_000),
             (0..2000).map(|n| format!("token{n}=abcdef{n}\n")).collect::<Vec<_>>().concat(),
+            // One that is longer than all that is looked for.
+            format!("{{\"token\": \"{}\"}}", "A".repeat(700_000)),
+            "k".repeat(70_000),
         ] {
             fs::write(home.path().join("login"), text).unwrap();
             let logins = Logins::new(vec![home.path().join("login")]);
@@ -137,6 +153,27 @@ mod tests {
                     && problem.contains("more than") | problem.contains("longer"),
                 "{problem}"
             );
+        }
+    }
+
+    #[test]
+    fn renewals_without_an_end_are_an_error_and_a_few_are_none() {
+        let home = tempfile::tempdir().unwrap();
+        let renew = |round: usize, values: usize, length: usize| {
+            let value = |n: usize| format!("token{n}={round}-{n}-{}\n", "x".repeat(length));
+            let text = (0..values).map(value).collect::<Vec<_>>().concat();
+            fs::write(home.path().join("login"), text).unwrap();
+        };
+        for (values, length, rounds, is_good) in
+            [(2, 200, 30, true), (1, 20, 150, true), (600, 20, 10, false), (60, 500, 60, false)]
+        {
+            let logins = Logins::new(vec![home.path().join("login")]);
+            let redactor = Redactor::default();
+            let looked = (0..rounds).try_for_each(|round| {
+                renew(round, values, length);
+                logins.teach(&redactor)
+            });
+            assert_eq!(looked.is_ok(), is_good, "{values} of {length}: {looked:?}");
         }
     }
 }

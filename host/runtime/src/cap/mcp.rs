@@ -59,8 +59,8 @@ fn named(run: &Run, policy: &Policy, flag: &str, names: &str) -> Outcome<Map<Str
         policy.mcp(name).map_err(|refused| ProcessError::Denied(run.deny(refused)))?;
         let server = known.and_then(|known| known.get(name));
         let server = server.ok_or_else(|| denied(&format!("there is no server {name:?}")))?;
-        let secrets = secrets_of(server);
-        run.redactor.learn(secrets.map_err(|e| denied(&format!("server {name:?}: {e}")))?);
+        let learned = secrets_of(server).and_then(|secrets| run.redactor.learn(secrets));
+        learned.map_err(|e| denied(&format!("server {name:?}: {e}")))?;
         servers.insert(name.clone(), server.clone());
     }
     Ok(servers)

@@ -42,15 +42,24 @@ const ROOTS: [&str; 22] = [
     "var",
 ];
 
-/// There are more values in a file that may be secrets than are looked for.
+/// There is more that may be secret than is looked for.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "it holds more than {MOST} values that may be secrets; the most that are kept from a plugin"
-)]
-pub(crate) struct TooManySecrets;
+pub(crate) enum TooManySecrets {
+    /// In one file.
+    #[error(
+        "it holds more than {MOST} values that may be secrets, or more than {} KiB of them: the most that are kept from a plugin", MOST_BYTES / 1024
+    )]
+    OfFile,
+    /// In one execution.
+    #[error("more than {most} values that may be secrets were there one after the other: the most that are kept from a plugin", most = super::MOST)]
+    OfExecution,
+}
 
 /// The most values that are taken from one file.
 const MOST: usize = 1024;
+
+/// The most of them together, in bytes. What is looked for is sorted again when one comes.
+const MOST_BYTES: usize = 64 << 10;
 
 /// Parts of names of what is secret.
 const SECRET_NAMES: [&str; 13] = [
@@ -140,7 +149,9 @@ pub(crate) fn secrets_in(bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, TooMany
         // No JSON, or only half of it: a file that is being written.
         found.lines(&text);
     }
-    if found.all.len() > MOST { Err(TooManySecrets) } else { Ok(found.all) }
+    let bytes: usize = found.all.iter().map(|value| value.len()).sum();
+    let is_too_much = found.all.len() > MOST || bytes > MOST_BYTES;
+    if is_too_much { Err(TooManySecrets::OfFile) } else { Ok(found.all) }
 }
 
 /// The parts of a value that are secret by their place in it: user and password of an address and the values of its

@@ -41,12 +41,20 @@ impl Redactor {
     /// Of these secrets, those that are long enough to be told from other text.
     pub(crate) fn new(secrets: impl IntoIterator<Item = Zeroizing<String>>) -> Self {
         let redactor = Self::default();
-        redactor.learn(secrets);
+        if let Err(error) = redactor.learn(secrets) {
+            tracing::warn!("those that come last are not looked for: {error}");
+        }
         redactor
     }
 
-    /// Looks for these too from now on, in streams that were begun before as well: a login that was renewed.
-    pub(crate) fn learn(&self, secrets: impl IntoIterator<Item = Zeroizing<String>>) {
+    /// Looks for these too from now on, in streams that were begun before as well: a login that was renewed. Gives how
+    /// many bytes were sorted for that: none where all were known.
+    ///
+    /// Fails where some are not looked for.
+    pub(crate) fn learn(
+        &self,
+        secrets: impl IntoIterator<Item = Zeroizing<String>>,
+    ) -> Result<usize, TooManySecrets> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut all = known.secrets.clone();
         for secret in secrets {
@@ -54,13 +62,14 @@ impl Redactor {
                 all.push(secret);
             }
         }
-        if all.len() > MOST {
-            tracing::warn!("more than {MOST} secrets: those that came last are not looked for");
-            all.truncate(MOST);
-        }
+        let is_too_much = all.len() > MOST;
+        all.truncate(MOST);
+        let mut sorted = 0;
         if all.len() > known.secrets.len() {
+            sorted = all.iter().map(|secret| secret.len()).sum();
             *known = Arc::new(Known::new(all));
         }
+        if is_too_much { Err(TooManySecrets::OfExecution) } else { Ok(sorted) }
     }
 
     /// Another that knows the same, and learns by itself from here on: what one execution's programs hold is no secret of

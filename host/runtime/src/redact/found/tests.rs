@@ -69,7 +69,7 @@ fn a_file_with_too_many_is_refused_and_not_read_in_part() {
         lines.concat()
     };
     assert_eq!(found(&many(MOST)).len(), MOST);
-    assert_eq!(secrets_in(many(MOST + 1).as_bytes()), Err(TooManySecrets));
+    assert_eq!(secrets_in(many(MOST + 1).as_bytes()), Err(TooManySecrets::OfFile));
 }
 
 #[test]

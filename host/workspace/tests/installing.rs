@@ -1,0 +1,93 @@
+//! A result that asks for other dependencies is checked with those.
+
+mod common;
+
+use common::{TIMEOUT, World, settings};
+use cyrus_core::{
+    Check, CommandOrigin, SessionEvent, Subject, ValidationReport, ValidationVerdict, Validator,
+};
+use cyrus_workspace::{CheckSettings, CommandValidator};
+use std::sync::Mutex;
+
+/// Installs what `requirements.txt` says, and nothing that is called bad.
+const SET_UP: &str = "mkdir -p installed; ! grep bad requirements.txt || exit 3; cp requirements.txt installed/all\n";
+
+/// Validates a result that writes these files, by a check that prints what is installed.
+async fn validate(files: &[(&str, &str)], wanted: &str) -> (ValidationReport, Vec<String>) {
+    let world = World::new();
+    let base = [
+        (".gitignore", "installed/\n"),
+        ("requirements.txt", "old\n"),
+        ("package.json", "{\"scripts\": {\"x\": \"y\"}, \"dependencies\": {\"a\": \"1\"}}\n"),
+        ("cyrus-setup.sh", SET_UP),
+    ];
+    world.commit("main", &base);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, files);
+    let collected = world.collect(&prepared).await;
+    let subject = Subject {
+        spec: &prepared.spec,
+        commit: &collected.commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &[],
+    };
+    let command = format!("cat installed/all; grep -q {wanted} installed/all");
+    let check = Check { command, origin: CommandOrigin::Operator, timeout: TIMEOUT };
+    let warnings = Mutex::new(Vec::new());
+    let observer = |event| {
+        if let SessionEvent::Warning { message } = event {
+            warnings.lock().unwrap().push(message);
+        }
+    };
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    let validator = CommandValidator::new(roots, git, settings(), CheckSettings::default());
+    let report = validator.validate(&subject, &[check], &observer).await.unwrap();
+    (report, warnings.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn what_the_result_asks_for_is_installed_for_its_checks() {
+    use ValidationVerdict::{Failed, Passed};
+    for (files, wanted, verdict) in [
+        // One more that the work needs, and one less that it still needs.
+        (&[("requirements.txt", "old\nnew\n")][..], "new", Passed),
+        (&[("requirements.txt", "new\n")], "old", Failed),
+        (&[("requirements.txt", "new\n")], "new", Passed),
+    ] {
+        let (report, warnings) = validate(files, wanted).await;
+        assert_eq!(report.verdict, verdict, "{files:?} {wanted}: {report:?}");
+        assert_eq!(report.unverified, None, "{report:?}");
+        let said = warnings.concat();
+        assert!(said.contains("the result changes requirements.txt"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_installed_again_for_what_changes_no_dependency() {
+    let scripts = "{\"scripts\": {\"x\": \"z\"}, \"dependencies\": {\"a\": \"1\"}}\n";
+    let (report, warnings) = validate(&[("package.json", scripts), ("new", "x\n")], "old").await;
+    assert_eq!(report.verdict, ValidationVerdict::Passed, "{report:?}");
+    assert_eq!(warnings, Vec::<String>::new());
+    let more = "{\"scripts\": {\"x\": \"y\"}, \"dependencies\": {\"a\": \"2\"}}\n";
+    let (_, warnings) = validate(&[("package.json", more)], "old").await;
+    assert!(warnings.concat().contains("the result changes package.json"), "{warnings:?}");
+}
+
+/// With what the base needs it may pass.
+#[tokio::test]
+async fn what_cannot_be_installed_is_no_proof() {
+    let (report, _) = validate(&[("requirements.txt", "old\nbad\n")], "old").await;
+    assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:?}");
+    let reason = report.unverified.unwrap();
+    assert!(reason.contains("could not be installed for its checks"), "{reason}");
+}
+
+/// The script is the base commit's, whatever the result makes of it.
+#[tokio::test]
+async fn a_script_of_the_results_installs_nothing() {
+    let files = [("requirements.txt", "new\n"), ("cyrus-setup.sh", "echo forged >installed/all\n")];
+    let (report, _) = validate(&files, "forged").await;
+    assert_ne!(report.verdict, ValidationVerdict::Passed, "{report:?}");
+    assert_eq!(report.checks[0].output, "new", "{report:?}");
+}
