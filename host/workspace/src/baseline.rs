@@ -69,9 +69,10 @@ pub(crate) fn compare(result: &Run, base: &Run) -> OnBase {
 }
 
 /// Whether what a check printed names one of these files: then what fails may be what the task is to mend, as where
-/// its test was written first.
+/// its test was written first. What warns of a file, or says that it passed, says nothing of what fails.
 pub(crate) fn is_about<'p>(output: &str, mut changed: impl Iterator<Item = &'p [u8]>) -> bool {
     let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let output = &of_failures(output);
     changed.any(|path| {
         let Ok(path) = std::str::from_utf8(path) else { return false };
         !path.is_empty()
@@ -81,6 +82,24 @@ pub(crate) fn is_about<'p>(output: &str, mut changed: impl Iterator<Item = &'p [
                     && !after.starts_with(|c| of_a_name(c) || c == '/')
             })
     })
+}
+
+/// What a check printed without what warns, and without what passed.
+fn of_failures(output: &str) -> String {
+    const PASSED: [&str; 6] = ["PASS ", "PASSED", "ok ", "✓ ", "✔ ", "✅"];
+    let mut is_warning = false;
+    let kept = output.lines().filter(|line| {
+        let line = line.trim();
+        // pytest's section of warnings, up to the next.
+        if line.starts_with("===") {
+            is_warning = line.contains("warnings summary");
+        }
+        let has_passed = PASSED.iter().any(|word| line.starts_with(word))
+            || line.ends_with(" ... ok")
+            || line.contains(" PASSED");
+        !is_warning && !has_passed && !line.to_lowercase().contains("warning")
+    });
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 /// The commands that lock files and manifests say would install what a clone needs.
@@ -213,6 +232,14 @@ mod tests {
             ("sh t/flaky.sh\nmake: *** Error 1", "a"),
             ("a-b a_b ba .a a/b", "a"),
             ("my-src/lib.rs src/lib.rst", "src/lib.rs"),
+            ("PASS src/a.test.js\nFAIL src/b.test.js", "src/a.test.js"),
+            ("tests/a.py::test_x PASSED [ 50%]\ntests/b.py::test_y FAILED", "tests/a.py"),
+            ("ok 1 - test/a.js\nnot ok 2 - test/b.js", "test/a.js"),
+            ("src/a.c:3:1: warning: unused\nFAIL: b", "src/a.c"),
+            (
+                "=== FAILURES ===\nE x\n=== warnings summary ===\nsrc/u.py:530\n  Deprecation\n=== short ===\nFAILED t",
+                "src/u.py",
+            ),
             ("anything", ""),
         ] {
             assert!(!about(output, &[changed]), "{output} {changed}");

@@ -1,6 +1,7 @@
 //! Holds a result to the diff rules of [`crate::rules`].
 
 use crate::{
+    attributes, bare,
     diff::{Change, Mode},
     error::in_background,
     links::Leads,
@@ -76,6 +77,7 @@ impl<'a> Examination<'a> {
         found.extend(self.protected().await?);
         found.extend(self.links().await?);
         found.extend(self.repositories(&changes).await?);
+        found.extend(self.bare_repositories(&changes).await?);
         found.extend(self.conflicts(changes).await?);
         if self.subject.had_conflict {
             found.extend(self.one_sided().await?);
@@ -145,6 +147,28 @@ impl<'a> Examination<'a> {
         Ok(stray.take(MAX_FINDINGS).map(tell).collect())
     }
 
+    /// Directories that git takes for a repository although there is no `.git`: what works there runs what their
+    /// configuration says.
+    async fn bare_repositories(&self, changes: &[Change]) -> Result<Vec<Finding>, WorkspaceError> {
+        let changed: Vec<_> = changes.iter().filter(|change| !change.is_deleted()).collect();
+        if !changed.iter().any(|change| bare::may_be_of_one(&change.path)) {
+            return Ok(Vec::new());
+        }
+        let before = self.main.listed(&self.from).await?;
+        let after = self.main.listed(&self.result).await?;
+        let known = bare::repositories(attributes::paths(&before));
+        let found = bare::repositories(attributes::paths(&after));
+        let tell = |directory: &Vec<u8>| {
+            let name = String::from_utf8_lossy(directory);
+            let place = if name.is_empty() { "the top" } else { &name };
+            let message = format!(
+                "{place} is a repository for git, by HEAD, objects and refs in it: programs that look at it do what its configuration says. Have tests make such a one, or remove it"
+            );
+            finding(OUTSIDE_WORKSPACE, message, Some(&name), None)
+        };
+        Ok(found.difference(&known).take(MAX_FINDINGS).map(tell).collect())
+    }
+
     /// A file may be about conflicts, and may have been before: it must not have more of them. What the clone
     /// started from excuses nothing when that is an unresolved merge itself.
     async fn conflicts(&self, changes: Vec<Change>) -> Result<Vec<Finding>, WorkspaceError> {
@@ -156,7 +180,9 @@ impl<'a> Examination<'a> {
             (self.from.clone(), changes)
         };
         let mut found: Vec<_> = left_sides(&changes).take(MAX_FINDINGS).collect();
-        let marked = self.marked(changes).await?;
+        let is_looked_at =
+            |change: &Change| self.subject.had_conflict || !may_show_conflicts(&change.path);
+        let marked = self.marked(changes.into_iter().filter(is_looked_at).collect()).await?;
         for (path, lines) in marked.into_iter().take(MAX_FINDINGS) {
             let mut name = OsString::from(format!("{before}:"));
             name.push(OsStr::from_bytes(&path));
@@ -237,6 +263,26 @@ impl<'a> Examination<'a> {
         }
         Ok(marked)
     }
+}
+
+/// Whether a file may be about conflicts: prose, and what tests read. A conflict of such a file is one only where the
+/// work began with one.
+fn may_show_conflicts(path: &[u8]) -> bool {
+    const PROSE: [&str; 7] = ["adoc", "markdown", "md", "mdx", "org", "rst", "txt"];
+    const OF_TESTS: [&str; 9] = [
+        "__tests__",
+        "examples",
+        "fixtures",
+        "spec",
+        "specs",
+        "test",
+        "testdata",
+        "tests",
+        "test-data",
+    ];
+    let path = String::from_utf8_lossy(path);
+    let is_prose = path.rsplit_once('.').is_some_and(|(_, ending)| PROSE.contains(&ending));
+    is_prose || path.split('/').any(|name| OF_TESTS.contains(&name))
 }
 
 /// Sides of conflicts that are still beside their places.

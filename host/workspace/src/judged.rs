@@ -38,6 +38,8 @@ pub(crate) struct Judged {
     pub(crate) doubt: Option<String>,
     /// That it failed, and passed when it was run again on the same commit.
     pub(crate) flaky: Option<String>,
+    /// That it passed with what the result makes of what is run, and does not with the base's.
+    pub(crate) mended: Option<String>,
 }
 
 impl CommandValidator {
@@ -54,18 +56,25 @@ impl CommandValidator {
         let (mut report, mut run) = self.run(tree, check, Some(definitions)).await?;
         // With what the check failed.
         let mut failed: Vec<_> = (!run.passed).then_some(definitions).into_iter().collect();
-        let mut doubt = None;
+        let (mut doubt, mut mended) = (None, None);
         if let Some((tools, names)) = tools {
             let (tree, _) = self.tree(trees, result).await?;
             tools.lay_over(&tree.place.root)?;
             let by_own = self.run(&tree, check, Some(tools)).await?;
             let passes_by_own_alone = by_own.1.passed && !run.passed;
             // What was wrong before may be what was to be mended.
-            if passes_by_own_alone && self.on_base(trees, check).await?.passed {
-                doubt = Some(format!(
-                    "`{}` passes with what the result makes of {names}, and fails with what the base commit has: what it runs was changed, so a person has to look at that",
-                    check.command
-                ));
+            if passes_by_own_alone {
+                let command = &check.command;
+                let how = format!(
+                    "`{command}` passes with what the result makes of {names}, and fails with what the base commit has"
+                );
+                if self.on_base(trees, check).await?.passed {
+                    doubt = Some(format!(
+                        "{how}: what it runs was changed, so a person has to look at that"
+                    ));
+                } else {
+                    mended = Some(format!("{how}, as it does there: see that it is mended"));
+                }
             }
             if !(by_own.1.passed && run.passed) {
                 failed.extend((!by_own.1.passed).then_some(tools));
@@ -94,7 +103,10 @@ impl CommandValidator {
                 (report, run) = passed_again(report, again);
             }
         }
-        Ok(Judged { report, run, doubt, flaky })
+        if let Some(said) = &mended {
+            report.output = format!("({said})\n{}", report.output);
+        }
+        Ok(Judged { report, run, doubt, flaky, mended })
     }
 
     /// Runs a check once more on the same commit, in another fresh tree of it for each of what it failed with. Gives the
@@ -125,7 +137,7 @@ impl CommandValidator {
         trees: &Trees<'_>,
         Judged { report, run, .. }: &Judged,
     ) -> Result<Vec<Finding>, WorkspaceError> {
-        let mut all: Vec<_> = failure(report).into_iter().collect();
+        let mut all: Vec<_> = failure(report, run).into_iter().collect();
         all.extend(self.no_tests(trees, report).await?);
         all.extend(self.hidden_failures(trees, report, run).await?);
         Ok(all)
@@ -223,7 +235,7 @@ fn flakiness(check: &Check, first: &Run) -> String {
 }
 
 /// What there is to repair when a check did not pass.
-fn failure(report: &CheckReport) -> Option<Finding> {
+fn failure(report: &CheckReport, run: &Run) -> Option<Finding> {
     let command = &report.check.command;
     let message = match report.exit_code {
         _ if report.passed || report.fails_as_before() => return None,
@@ -233,7 +245,12 @@ fn failure(report: &CheckReport) -> Option<Finding> {
         Some(code) => format!("`{command}` failed with exit code {code}"),
         None => format!("`{command}` was ended by a signal"),
     };
-    let message = baseline::new_failures(report).unwrap_or(message);
+    let failed: Vec<_> = run.failed.iter().cloned().collect();
+    let message = match baseline::new_failures(report) {
+        Some(message) => message,
+        None if failed.is_empty() => message,
+        None => format!("{message}: {}", baseline::list(&failed)),
+    };
     Some(Finding {
         command: Some(command.clone()),
         output: Some(report.output.clone()),

@@ -99,6 +99,7 @@
 mod admission;
 mod asked;
 mod attributes;
+mod bare;
 mod base;
 mod baseline;
 mod brought;

@@ -305,7 +305,10 @@ impl CommandValidator {
             let judged = judged.await?;
             observer.on_event(judged.report.clone().into());
             findings.extend(self.findings_of(trees, &judged).await?);
-            let Judged { report, run, doubt, flaky } = judged;
+            let Judged { report, run, doubt, flaky, mended } = judged;
+            if let Some(message) = mended {
+                observer.on_event(SessionEvent::Warning { message });
+            }
             match flaky {
                 Some(message) if self.checks.flaky == FlakyCheck::Accept => {
                     observer.on_event(SessionEvent::Warning { message });

@@ -266,6 +266,8 @@ async fn a_result_that_changes_what_is_run_passes_by_both() {
         world.write(&prepared.workspace.root, &[("greet.sh", after)]);
         let report = validate(&world, &prepared, &[check("make test")]).await;
         assert_eq!(report.verdict, expected, "{before} {after}: {report:#?}");
+        let is_said = report.checks[0].output.contains("passes with what the result makes of");
+        assert_eq!(is_said, before == &other, "{report:#?}");
     }
     // Bent, or changed together with what it reads.
     let world = World::new();

@@ -194,6 +194,8 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
     let root = &prepared.workspace.root;
     world.write(root, &[("docs/merging.md", &format!("{about}More.\n"))]);
     world.write(root, &[("src/a b.rs", &format!("one\n\n{CONFLICT}"))]);
+    // What is about conflicts has none.
+    world.write(root, &[("docs/new.md", CONFLICT), ("tests/parser.rs", CONFLICT)]);
     symlink("/etc/passwd", root.join("absolute")).unwrap();
     symlink("../../x", root.join("src/up")).unwrap();
     symlink("../README.md", root.join("src/fine")).unwrap();

@@ -60,18 +60,16 @@ fn bounded(program: &Path, private: &[AbsolutePath], depth: usize) -> Installati
         }
     };
     let prefix = prefix(&real).filter(|prefix| is_given(prefix, private));
-    let whole = prefix.filter(|prefix| !is_of_a_person(prefix, private));
-    for part in prefix.into_iter().filter(|_| whole.is_none()).flat_map(parts) {
-        add(&part, &part);
-    }
-    if let Some(prefix) = whole {
-        add(prefix, prefix);
+    if let Some(prefix) = prefix {
         // A directory on the way may be a link, by which the program knows where it is.
         let named = self::prefix(&hop).filter(|named| is_given(named, private));
-        if let Some(named) =
-            named.filter(|named| fs::canonicalize(named).is_ok_and(|real| real == *prefix))
-        {
-            add(prefix, named);
+        let named = named.filter(|named| fs::canonicalize(named).is_ok_and(|real| real == prefix));
+        for part in parts(prefix) {
+            add(&part, &part);
+            if let (Some(named), Ok(below)) = (named, part.strip_prefix(prefix)) {
+                let whole = below.as_os_str().is_empty();
+                add(&part, &if whole { named.to_owned() } else { named.join(below) });
+            }
         }
     }
     add(&real, &real);
@@ -84,21 +82,31 @@ fn bounded(program: &Path, private: &[AbsolutePath], depth: usize) -> Installati
     (mounts, links)
 }
 
-/// Whether what a program was installed into is a program's alone: no home, and no directory that it shares with keys.
+/// Whether what a program was installed into is a program's: no home, no directory that it shares with keys, and no
+/// repository, but for what is installed in one.
 fn is_given(prefix: &Path, private: &[AbsolutePath]) -> bool {
-    !is_too_wide(prefix, private) && !is_dot_directory(prefix, private)
+    !is_too_wide(prefix, private)
+        && !is_dot_directory(prefix, private)
+        && (prefix.ends_with(MODULES) || !is_in_a_repository(prefix, private))
 }
 
-/// Whether it is a directory of a home's own, such as `~/Documents`, where there is more than a program.
-fn is_of_a_person(prefix: &Path, private: &[AbsolutePath]) -> bool {
-    let above = prefix.parent();
-    !is_environment(prefix) && private.iter().any(|home| Some(home.as_path()) == above)
-}
+/// Where Node.js programs and what they need are.
+const MODULES: &str = "node_modules";
 
-/// What programs have beside their `bin`.
+/// What of a directory is its programs', as for directories on the `PATH`: what else is there can be anything.
 fn parts(prefix: &Path) -> Vec<PathBuf> {
-    let names = ["bin", "include", "lib", "libexec", "node_modules", "share"];
-    names.map(|name| prefix.join(name)).into_iter().filter(|part| part.is_dir()).collect()
+    if prefix.ends_with(MODULES) {
+        return vec![prefix.to_owned()];
+    }
+    let mut names = vec!["bin", "include", "lib", "libexec", MODULES, "share", "pyvenv.cfg"];
+    // Go and Java find their own libraries by these.
+    if prefix.join("src/runtime").is_dir() {
+        names.extend(["src", "pkg", "go.env", "VERSION"]);
+    }
+    if prefix.join("lib/modules").is_file() {
+        names.extend(["conf", "jmods", "legal", "release"]);
+    }
+    names.into_iter().map(|name| prefix.join(name)).filter(|part| part.exists()).collect()
 }
 
 /// Whether it is a virtual environment of Python, whose interpreter is elsewhere.
@@ -204,7 +212,7 @@ mod tests {
         assert_eq!(installed(&home, "bin/x").0, [home.at("bin/x")]);
         assert_eq!(installed(&home, ".local/bin/x").0, [home.at(".local/bin/x")]);
         let modules = installed(&home, ".nvm/v20/lib/node_modules/agent/cli.js").0;
-        assert_eq!(modules[0], home.at(".nvm/v20"));
+        assert_eq!(modules[0], home.at(".nvm/v20/lib"));
         assert_eq!(
             installed(&home, "project/node_modules/agent/cli.js").0[0],
             home.at("project/node_modules")
@@ -212,6 +220,38 @@ mod tests {
         symlink(home.at(".local/share/agent/1.0"), home.at(".local/bin/agent")).unwrap();
         let linked = installed(&home, ".local/bin/agent");
         assert_eq!(linked, (vec![home.at(".local/share/agent/1.0")], 1));
+    }
+
+    /// Wherever it is: a directory of data can have a `bin`.
+    #[test]
+    fn what_is_beside_a_programs_directories_is_not_seen() {
+        let files = [
+            "data/bin/x",
+            "data/lib/y",
+            "data/alice/.ssh/id_rsa",
+            "data/secret",
+            "work/bin/x",
+            "work/lib/y",
+            "work/.git/HEAD",
+            ".nvm/v20/bin/x",
+            ".nvm/v20/etc/npmrc",
+        ];
+        let (home, outside) = (Home::new(&files), Home::new(&files));
+        for (place, private) in [(&home, home.private()), (&outside, home.private())] {
+            let of = |program: &str| {
+                let (mounts, _) = installation(&place.at(program), &private);
+                mounts.into_iter().map(|mount| PathBuf::from(mount.target)).collect::<Vec<_>>()
+            };
+            let (data, nvm) = (of("data/bin/x"), of(".nvm/v20/bin/x"));
+            assert!(data.contains(&place.at("data/bin")) && data.contains(&place.at("data/lib")));
+            for hidden in ["data", "data/alice", "data/secret"] {
+                assert!(!data.contains(&place.at(hidden)), "{data:?}");
+            }
+            assert!(nvm.contains(&place.at(".nvm/v20/bin")), "{nvm:?}");
+            assert!(!nvm.iter().any(|path| place.at(".nvm/v20/etc/npmrc").starts_with(path)));
+            let work = of("work/bin/x");
+            assert!(work.iter().all(|path| *path == place.at("work/bin/x")), "{work:?}");
+        }
     }
 
     #[test]

@@ -74,6 +74,9 @@ impl Invoked {
                 }
             }
         }
+        for word in looped(command) {
+            found.reads.extend(from_any(&places, &plain(&word)));
+        }
         for part in text.split(|c: char| ";&|()`\n".contains(c)) {
             let words: Vec<&str> = part.split_whitespace().collect();
             found.read(&words, &mut places);
@@ -184,11 +187,52 @@ fn runs_what_follows(before: &str) -> bool {
         || last.starts_with('-') && last.ends_with('c')
 }
 
+/// How a script names the directory that it is in, without quotes.
+const BESIDE: [&str; 9] = [
+    "$(dirname $0)",
+    "$(dirname -- $0)",
+    "`dirname $0`",
+    "${0%/*}",
+    "$(dirname ${BASH_SOURCE[0]})",
+    "$(dirname -- ${BASH_SOURCE[0]})",
+    "$(dirname ${BASH_SOURCE})",
+    "$(dirname $BASH_SOURCE)",
+    "${BASH_SOURCE%/*}",
+];
+
+/// The words of loops whose variable a shell reads: `for f in ci/*.sh; do . "$f"; done`.
+fn looped(command: &str) -> Vec<String> {
+    let text = command.replace("\\\n", " ").replace(['"', '\''], "");
+    let parts: Vec<Vec<&str>> =
+        text.split([';', '&', '|', '\n']).map(|part| part.split_whitespace().collect()).collect();
+    let reads = |name: &str| {
+        parts.iter().any(|words| {
+            let words = words.iter().skip_while(|word| KEYWORDS.contains(word)).collect::<Vec<_>>();
+            let is_read = words
+                .first()
+                .is_some_and(|first| [".", "source"].contains(*first) || SHELLS.contains(*first));
+            let named = [format!("${name}"), format!("${{{name}}}")];
+            is_read && words.iter().any(|word| named.iter().any(|named| word.contains(named)))
+        })
+    };
+    let loops = parts.iter().filter_map(|words| {
+        let words = &words[words.iter().position(|word| *word == "for")?..];
+        match words {
+            ["for", name, "in", rest @ ..] if reads(name) => Some(rest.to_vec()),
+            _ => None,
+        }
+    });
+    loops.flatten().map(str::to_owned).collect()
+}
+
 /// A command without quotes, with `*` for each variable; directories that are known become `.`.
 pub(super) fn plain(command: &str) -> String {
     const HERE: [&str; 6] = ["$PWD/", "${PWD}/", "$(pwd)/", "`pwd`/", "$(CURDIR)/", "${CURDIR}/"];
     let text = command.replace("\\\n", " ").replace(['"', '\''], "").replace("$$", "$");
     let text = HERE.iter().fold(text, |text, here| text.replace(here, "./"));
+    // Where the script is: any directory.
+    let text = BESIDE.iter().fold(text, |text, beside| text.replace(beside, "$BESIDE"));
+    let text = text.replace("$(cd $BESIDE && pwd)", "$BESIDE");
     let text = text.replace('<', " < ").replace(" <  < ", " << ").replace("( < ", "(<");
     let text = text.replace("file  < ", "file <");
     let mut plain = String::new();
@@ -354,6 +398,14 @@ mod tests {
             ("test \"$(cat hello.txt)\" = hello", vec![]),
             ("[ `cat VERSION` = 2 ]", vec![]),
             ("eval \"$(cat ci/cmd)\" && $(cat ci/more) x", vec!["ci/cmd", "ci/more"]),
+            (". \"$(dirname \"$0\")/lib.sh\"", vec!["lib.sh", "*/lib.sh"]),
+            (". \"${0%/*}/lib.sh\"", vec!["lib.sh", "*/lib.sh"]),
+            (
+                "source \"$(cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && pwd)/env\"",
+                vec!["env", "*/env"],
+            ),
+            ("for f in ci/d/*.sh b; do . \"./$f\"; done", vec!["ci/d/*.sh", "b"]),
+            ("for f in a/b; do echo $f; done", vec![]),
             ("test -f a.txt && make -s", vec![]),
             ("tail -f log; cut -f 1 a", vec![]),
             ("python3 tests/x.py < tests/data", vec![]),

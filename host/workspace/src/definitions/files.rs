@@ -197,9 +197,11 @@ impl Files {
             self.named.extend(known);
         }
         for path in reads {
-            // One that the base does not have, it does not go by.
-            let known = self.meant(path).into_iter().filter(|path| self.base.contains(path));
-            let known: Vec<_> = known.collect();
+            // Also one that the base does not have: with it, the command would do what the result says.
+            if path.contains('*') && !path.starts_with('*') {
+                self.included.insert(path.clone());
+            }
+            let known = self.meant(path);
             self.named.extend(known);
         }
         for path in arguments {

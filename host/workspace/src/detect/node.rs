@@ -269,7 +269,16 @@ fn only_fails(package: &Value, name: &str) -> bool {
 
 /// Whether a package has a script of this name that does something.
 fn has_script(package: &Value, name: &str) -> bool {
-    package["scripts"][name].as_str().is_some_and(|script| !is_placeholder(script))
+    let script = package["scripts"][name].as_str();
+    script.is_some_and(|script| !is_placeholder(script) && !waits(script))
+}
+
+/// Whether a script does not end by itself: it waits for changes of files, or for a person.
+fn waits(script: &str) -> bool {
+    const WAITING: [&str; 5] = ["--watch", "--watchAll", "--watch-all", "--ui", "--watch=true"];
+    let words: Vec<_> = script.split_whitespace().collect();
+    words.iter().any(|word| WAITING.contains(word))
+        || words.windows(2).any(|pair| matches!(pair, ["cypress", "open"] | ["vitest", "watch"]))
 }
 
 /// Whether a script only says that there is nothing: what `npm init` writes, and its like.

@@ -5,7 +5,7 @@
 //! | `package-lock.json`, `pnpm-lock.yaml`, `yarn.lock`, `bun.lock` | `npm ci`, `pnpm install --frozen-lockfile`, … |
 //! | `package.json` with dependencies and no lock file | `npm install` |
 //! | `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock` | `uv sync`, `poetry install`, … |
-//! | `requirements.txt` (with `requirements-dev.txt`) | a virtual environment at `.venv` |
+//! | `requirements.txt` (with `requirements-dev.txt`) | a virtual environment at `.venv`, with pytest where that tests |
 //! | `pyproject.toml` with a `project` that has dependencies, or extras or groups for tests, and no tool of its own | the same with `pip install -e` |
 //! | `Gemfile.lock`, `composer.lock`, `mix.lock`, `pubspec.lock` | `bundle install`, `composer install`, … |
 //!
@@ -85,14 +85,25 @@ fn python(here: &Directory) -> Option<(String, &'static str)> {
         _ if has(here, "requirements.txt") => {
             let more =
                 if has(here, "requirements-dev.txt") { " -r requirements-dev.txt" } else { "" };
-            found(&format!("{PIP} -r requirements.txt{more}"), "requirements.txt")
+            let tests = if is_tested_by_pytest(here) { " pytest" } else { "" };
+            found(&format!("{PIP} -r requirements.txt{more}{tests}"), "requirements.txt")
         }
         Manager::None => {
             let wanted = python::project(here)?;
-            found(&format!("{PIP} {wanted}"), "pyproject.toml")
+            let tests = if is_tested_by_pytest(here) && !wanted.contains("pytest") {
+                " pytest"
+            } else {
+                ""
+            };
+            found(&format!("{PIP} {wanted}{tests}"), "pyproject.toml")
         }
         _ => None,
     }
+}
+
+/// Whether pytest runs the tests: it is installed also where nothing that is installed asks for it.
+fn is_tested_by_pytest(here: &Directory) -> bool {
+    python::check(here).is_some_and(|check| check.command.ends_with("pytest -q"))
 }
 
 /// Installs into a virtual environment, which checks use where it is.

@@ -49,6 +49,13 @@ fn an_ecosystem_is_tested_by_its_own_command() {
             &["pnpm test"],
         ),
         (&[("package.json", r#"{"scripts":{"test:unit":"x"}}"#)], &["npm run test:unit"]),
+        // What waits for changes, or for a person, is no check.
+        (
+            &[("package.json", r#"{"scripts":{"test":"jest --watch","test:ci":"jest"}}"#)],
+            &["npm run test:ci"],
+        ),
+        (&[("package.json", r#"{"scripts":{"test":"node --test --watch"}}"#)], &[]),
+        (&[("package.json", r#"{"scripts":{"test":"jest --watchAll=false"}}"#)], &["npm test"]),
         (
             &[("package.json", r#"{"scripts":{"lint":"x","typecheck":"tsc"}}"#)],
             &["npm run typecheck", "npm run lint"],
@@ -303,6 +310,16 @@ fn a_lock_file_says_how_a_clone_is_set_up() {
             &["yarn install --immutable"],
         ),
         (&[("pyproject.toml", ""), ("uv.lock", "")], &["uv sync --frozen"]),
+        (
+            &[("requirements.txt", "flask"), ("test_a.py", "")],
+            &[
+                "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt pytest",
+            ],
+        ),
+        (
+            &[("pyproject.toml", "[project]\ndependencies = ['a']\n"), ("test_a.py", "")],
+            &["python3 -m venv .venv && .venv/bin/python -m pip install -e . pytest"],
+        ),
         (
             &[("requirements.txt", "flask"), ("requirements-dev.txt", "pytest")],
             &[
