@@ -37,19 +37,28 @@ pub fn subject(text: &str) -> String {
 /// steers a terminal, in which nothing refers to a person, an issue or a pull request, tells a tracker or a forge what to
 /// do, or signs. A tracker's key alone stays, as do co-authors: they close and approve nothing.
 pub fn message(text: &str) -> String {
-    let lines = text.trim_end().lines().map(|line| {
+    let text = apart_over_lines(text.trim_end());
+    let mut last = String::new();
+    let lines = text.lines().map(|line| {
         let line = String::from(Line::new(line.trim_end()));
-        let mut apart = if is_signed(&line) { "> ".to_owned() } else { String::new() };
+        let quoted = is_signed(&line) || is_order(&line);
+        let mut apart = if quoted { "> ".to_owned() } else { String::new() };
+        // Where a message is one line for a tracker, its word may stand at the end of the line before.
+        let above = std::mem::take(&mut last);
+        last = line.split_whitespace().next_back().unwrap_or_default().to_owned();
         let mut has_key = false;
         for (at, c) in line.char_indices() {
             let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
             let is_key = c == '-' && is_in_a_key(before, rest);
             has_key |= is_key;
-            apart.push(if is_key && is_acted_on(before) { NO_KEYS_DASH } else { c });
+            let is_acted_on = is_key && is_acted_on(&format!("{above} {before}"));
+            apart.push(if is_acted_on { NO_KEYS_DASH } else { c });
             let is_reference = |after: char| match c {
                 // `#include` is none; behind a key it is a command.
                 '#' => after.is_ascii_digit() || has_key && after.is_alphabetic(),
                 '@' | '!' | '/' => refers(before, c, after),
+                // A task of Phabricator, where something is done to it.
+                'T' => refers(before, c, after) && words(before).any(is_action),
                 _ => false,
             };
             if rest.chars().next().is_some_and(is_reference)
@@ -62,6 +71,29 @@ pub fn message(text: &str) -> String {
         apart
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The text with a blank in each word in brackets that has a forge leave checks out and that goes over lines: forges
+/// join the lines of a title.
+fn apart_over_lines(text: &str) -> String {
+    let mut apart = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        apart.push(c);
+        let rest = &text[at + c.len_utf8()..];
+        let inside = rest.split(']').next().unwrap_or_default();
+        if c == '[' && inside.contains('\n') && inside.len() < 80 && skips_checks(c, rest) {
+            apart.push(' ');
+        }
+    }
+    apart
+}
+
+/// Whether a line is an order to a forge, as `/tag v1` is to GitLab.
+fn is_order(line: &str) -> bool {
+    let Some(rest) = line.trim_start().strip_prefix('/') else { return false };
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 /// What trailers are called by which a person answers for a change, or has checks left out.
@@ -90,7 +122,19 @@ const TERMS: [&str; 20] = [
 ];
 
 /// Words by which trackers do something to the keys behind them, but for their endings.
-const ACTIONS: [&str; 5] = ["clos", "complet", "fix", "implement", "resolv"];
+const ACTIONS: [&str; 6] = ["clos", "complet", "finish", "fix", "implement", "resolv"];
+
+/// Whether trackers do something by this word.
+fn is_action(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let ending = ACTIONS.iter().find_map(|begins| word.strip_prefix(begins));
+    ending.is_some_and(|ending| ["", "e", "es", "s", "ed", "d", "ing"].contains(&ending))
+}
+
+/// The words of a text.
+fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+}
 
 /// Whether the key whose letters end here is `GH-12`, or one behind a word by which trackers do something to it: somewhere
 /// in the line to `OPS-1`, just before it to `ops-1`, which may be a word like others.
@@ -101,20 +145,15 @@ fn is_acted_on(before: &str) -> bool {
     if lower == "gh" {
         return true;
     }
-    if text.ends_with(is_part) || TERMS.contains(&lower.as_str()) {
+    // In an address the key is a part of a word.
+    let is_address = text.rsplit(char::is_whitespace).next().is_some_and(|w| w.contains("://"));
+    if text.ends_with(is_part) && !is_address || TERMS.contains(&lower.as_str()) {
         return false;
     }
-    let does = |word: &str| {
-        let word = word.to_ascii_lowercase();
-        let ending = ACTIONS.iter().find_map(|begins| word.strip_prefix(begins));
-        ending.is_some_and(|ending| ["", "e", "es", "s", "ed", "d", "ing"].contains(&ending))
-    };
-    let mut words =
-        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     if team.chars().any(|c| c.is_ascii_lowercase()) {
-        words.next_back().is_some_and(does)
+        words(text).next_back().is_some_and(is_action)
     } else {
-        words.any(does)
+        words(text).any(is_action)
     }
 }
 
@@ -295,6 +334,19 @@ mod tests {
             ("Add x [skip ci]", Some("Add x [ skip ci]")),
             ("[CI-Skip] x ***NO_CI***", Some("[ CI-Skip] x *** NO_CI***")),
             ("Skip [a] and [skipper", None),
+            ("[skip\nci] x", Some("[ skip\nci] x")),
+            ("fixes\nOPS-1", Some("fixes\nOPS‑1")),
+            (
+                "x\n\n/tag v9.9.9 now\n/usr/bin/x is used",
+                Some("x\n\n> /tag v9.9.9 now\n/usr/bin/x is used"),
+            ),
+            (
+                "Closes https://linear.app/a/issue/OPS-1/x",
+                Some("Closes https://linear.app/a/issue/OPS‑1/x"),
+            ),
+            ("see https://linear.app/a/issue/OPS-1", None),
+            ("finishes [sc-123], Fixes T12; T12", Some("finishes [sc‑123], Fixes T 12; T 12")),
+            ("T12 is a type", None),
             ("a \u{1b}[2J\r\nb\u{202e}", Some("a \\u{1b}[2J\nb\\u{202e}")),
             ("", None),
         ] {

@@ -320,14 +320,15 @@ mod tests {
         let wanted = [
             ".local/bin",
             ".local/share/bin/loose",
-            "tools/x/1.0",
+            "tools/x/1.0/bin",
             "tools/x/1.0/bin/x",
-            "tools/x/current",
+            "tools/x/1.0/lib",
+            "tools/x/current/bin",
             "tools/x/current/bin/x",
+            "tools/x/current/lib",
         ];
+        // And so no login that is beside them.
         assert_eq!(targets, wanted.map(|name| home.at(name)));
-        assert!(found.hidden().contains(&absolute(&home.at("tools/x/1.0/.npmrc"))));
-        assert!(found.hidden().contains(&absolute(&home.at("tools/x/current/.npmrc"))));
     }
 
     #[test]
@@ -359,14 +360,18 @@ mod tests {
         link(&home, &format!("{tool}/bin/python"), home.at(&format!("{named}/bin/python3.12")));
         let found = seen(&home, ".local/bin");
         for wanted in [tool, &version, &named] {
-            assert!(found.contains(&home.at(wanted)), "{wanted}: {found:?}");
+            assert!(found.contains(&home.at(&format!("{wanted}/lib"))), "{wanted}: {found:?}");
+            assert!(!found.contains(&home.at(wanted)), "{wanted}: {found:?}");
         }
+        assert!(found.contains(&home.at(&format!("{tool}/pyvenv.cfg"))), "{found:?}");
         for never in ["", ".local", ".local/share", python] {
             assert!(!found.contains(&home.at(never)), "{never}: {found:?}");
         }
         // The same for a program that is granted by its path.
         let (granted, _) = installation(&home.at(&files[0]), &home.private());
-        assert!(granted.iter().any(|mount| mount.target == absolute(&home.at(&named))));
+        assert!(
+            granted.iter().any(|mount| mount.target == absolute(&home.at(&format!("{named}/lib"))))
+        );
     }
 
     #[test]
