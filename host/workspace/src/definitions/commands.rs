@@ -404,7 +404,7 @@ mod tests {
                 "source \"$(cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && pwd)/env\"",
                 vec!["env", "*/env"],
             ),
-            ("for f in ci/d/*.sh b; do . \"./$f\"; done", vec!["ci/d/*.sh", "b"]),
+            ("for f in ci/d/*.sh b; do . \"./$f\"; done", vec!["ci/d/*.sh", "b", "*"]),
             ("for f in a/b; do echo $f; done", vec![]),
             ("test -f a.txt && make -s", vec![]),
             ("tail -f log; cut -f 1 a", vec![]),
