@@ -1,5 +1,7 @@
 //! The gateway as an agent sees it: what passes, what does not, and what is counted.
 
+#[path = "support/away.rs"]
+mod away;
 mod support;
 
 use bytes::Bytes;

@@ -389,7 +389,8 @@ inject = { header = "authorization", prefix = "Bearer " }
 
         let (entries, _) = measure(GOOD);
         let hosts = |more: usize| {
-            let more: String = (0..more).map(|n| format!("\"h{n}.example.com\", ")).collect();
+            let more: Vec<_> = (0..more).map(|n| format!("\"h{n}.example.com\", ")).collect();
+            let more = more.concat();
             GOOD.replacen("http = [", &format!("http = [{more}"), 1)
         };
         let described = |letters: usize| {

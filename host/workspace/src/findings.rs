@@ -150,8 +150,8 @@ impl<'a> Examination<'a> {
     /// Directories that git takes for a repository although there is no `.git`: what works there runs what their
     /// configuration says.
     async fn bare_repositories(&self, changes: &[Change]) -> Result<Vec<Finding>, WorkspaceError> {
-        let changed: Vec<_> = changes.iter().filter(|change| !change.is_deleted()).collect();
-        if !changed.iter().any(|change| bare::may_be_of_one(&change.path)) {
+        let mut left = changes.iter().filter(|change| !change.is_deleted());
+        if !left.any(|change| bare::may_be_of_one(&change.path)) {
             return Ok(Vec::new());
         }
         let before = self.main.listed(&self.from).await?;

@@ -6,13 +6,13 @@ use crate::{
     object::ObjectId,
     repository::Main,
     settings::WorkspaceSettings,
-    setup::{SetUp, Stage, Step},
+    setup::{SetUp, Stage},
     tree::{Tree, Trees},
     validator::CommandValidator,
 };
-use cyrus_core::WorkspaceError;
+use cyrus_core::{Observer, SessionEvent, WorkspaceError};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// Files that say what is installed before anything can be run.
 const NAMES: [&str; 24] = [
@@ -49,7 +49,8 @@ const PARTS: [&str; 5] =
 /// Whether a file of this path says what is installed.
 fn says_what_is_installed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    NAMES.contains(&name) || (name.starts_with("requirements") && name.ends_with(".txt"))
+    let is_text = Path::new(name).extension().is_some_and(|ending| ending == "txt");
+    NAMES.contains(&name) || name.starts_with("requirements") && is_text
 }
 
 /// What of `package.json` says what is installed; `None` where it is no JSON object.
@@ -60,7 +61,7 @@ fn asked_for(package: &[u8]) -> Option<BTreeMap<String, Value>> {
 }
 
 /// The first of the changed files by which the result asks for something else than the base.
-pub(crate) async fn cause(
+async fn cause(
     main: &Main,
     (base, result): (&ObjectId, &ObjectId),
     changed: &[Vec<u8>],
@@ -82,13 +83,25 @@ pub(crate) async fn cause(
 }
 
 impl CommandValidator {
-    /// What installs what the result asks for.
-    pub(crate) async fn steps_for(
+    /// Has what the result asks for installed in its trees, where it asks for something else than the base.
+    pub(crate) async fn follow_dependencies(
         &self,
-        trees: &Trees<'_>,
+        trees: &mut Trees<'_>,
         result: &ObjectId,
-    ) -> Result<Vec<Step>, WorkspaceError> {
-        self.stage(trees, &self.settings_of_checks()).steps_for(result).await
+        changed: &[Vec<u8>],
+        observer: &dyn Observer,
+    ) -> Result<(), WorkspaceError> {
+        let cause = cause(trees.site.main, (trees.site.base, result), changed).await?;
+        let Some(file) = cause else { return Ok(()) };
+        let settings = self.settings_of_checks();
+        trees.installing = self.stage(trees, &settings).steps_for(result).await?;
+        if !trees.installing.is_empty() {
+            let message = format!(
+                "the result changes {file}: what it asks for is installed before each check"
+            );
+            observer.on_event(SessionEvent::Warning { message });
+        }
+        Ok(())
     }
 
     /// Installs in a tree what the result asks for.

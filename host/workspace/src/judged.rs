@@ -97,11 +97,10 @@ impl CommandValidator {
         }
         let is_new = !run.passed && !report.fails_as_before() && !run.timed_out;
         let mut flaky = None;
-        if is_new && is_of_the_repository && self.checks.flaky != FlakyCheck::Retry {
-            if let Some(again) = self.again(trees, result, check, &failed).await? {
-                flaky = Some(flakiness(check, &run));
-                (report, run) = passed_again(report, again);
-            }
+        let is_run_again = is_new && is_of_the_repository && self.checks.flaky != FlakyCheck::Retry;
+        if is_run_again && let Some(again) = self.again(trees, result, check, &failed).await? {
+            flaky = Some(flakiness(check, &run));
+            (report, run) = passed_again(report, again);
         }
         if let Some(said) = &mended {
             report.output = format!("({said})\n{}", report.output);

@@ -9,7 +9,6 @@ use crate::{
     failures::{failed_tests, missing},
     findings::{Examination, finding},
     git::Git,
-    installing,
     judged::Judged,
     junit::Reports,
     layout::{Roots, TaskDir},
@@ -254,15 +253,8 @@ impl CommandValidator {
         let files = changes.iter().filter(|change| !is_moved(change));
         let files: Vec<_> = files.map(|change| change.path.clone()).collect();
         findings.extend(self.brought(trees, &result, &files, observer).await?);
-        let cause = installing::cause(trees.site.main, (trees.site.base, &result), &paths).await?;
-        if let Some(file) = cause.filter(|_| !checks.is_empty()) {
-            trees.installing = self.steps_for(trees, &result).await?;
-            if !trees.installing.is_empty() {
-                let message = format!(
-                    "the result changes {file}: what it asks for is installed before each check"
-                );
-                observer.on_event(SessionEvent::Warning { message });
-            }
+        if !checks.is_empty() {
+            self.follow_dependencies(trees, &result, &paths, observer).await?;
         }
         // What leads out of the tree, or chooses the programs, is not run.
         let is_safe = !findings

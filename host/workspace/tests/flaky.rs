@@ -9,6 +9,7 @@ use cyrus_core::{
 };
 use cyrus_workspace::{CheckSettings, CommandValidator};
 use std::{
+    fmt::Write as _,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -30,7 +31,7 @@ async fn validate(
     );
     for (number, run) in (1..).zip(runs) {
         let case = if number == runs.len() { "*".to_owned() } else { number.to_string() };
-        text.push_str(&format!("{case}) {run} ;;\n"));
+        let _ = writeln!(text, "{case}) {run} ;;");
     }
     fs::write(&script, text + "esac\n").unwrap();
     let prepared = world.prepare().await;

@@ -44,8 +44,8 @@ pub fn message(text: &str) -> String {
         let quoted = is_signed(&line) || is_order(&line);
         let mut apart = if quoted { "> ".to_owned() } else { String::new() };
         // Where a message is one line for a tracker, its word may stand at the end of the line before.
-        let above = std::mem::take(&mut last);
-        last = line.split_whitespace().next_back().unwrap_or_default().to_owned();
+        let word = line.split_whitespace().next_back().unwrap_or_default().to_owned();
+        let above = std::mem::replace(&mut last, word);
         let mut has_key = false;
         for (at, c) in line.char_indices() {
             let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);

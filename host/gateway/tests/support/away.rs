@@ -1,10 +1,11 @@
 //! A service that cannot be reached is named to the operator, once; the agent knows the gateway alone.
 
-mod support;
-
+use super::support::{MODEL, Play, Setup, stream_of};
 use cyrus_gateway::UpstreamError;
-use std::sync::{Arc, Mutex};
-use support::{MODEL, Play, Setup, stream_of};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+};
 
 /// Keeps the warnings of a thread.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +16,7 @@ struct Fields<'a>(&'a mut String);
 
 impl tracing::field::Visit for Fields<'_> {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
+        let _ = write!(self.0, "{field}={value:?} ");
     }
 }
 
