@@ -3,11 +3,12 @@
 //! what their lock files and manifests say, in the sandbox of the checks and with what the checks may reach.
 
 use crate::{
+    detect,
     object::ObjectId,
     repository::Main,
     settings::WorkspaceSettings,
     setup::{SetUp, Stage},
-    tree::{Tree, Trees},
+    tree::{Installing, Tree, Trees},
     validator::CommandValidator,
 };
 use cyrus_core::{Observer, SessionEvent, WorkspaceError};
@@ -46,9 +47,12 @@ const NAMES: [&str; 24] = [
 const PARTS: [&str; 5] =
     ["ependencies", "overrides", "resolutions", "workspaces", "packageManager"];
 
-/// Whether a file of this path says what is installed.
+/// Whether a file of this path says what is installed: none of those that are tested with, or are other people's.
 fn says_what_is_installed(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if above.split('/').any(detect::is_of_others) {
+        return false;
+    }
     let is_text = Path::new(name).extension().is_some_and(|ending| ending == "txt");
     NAMES.contains(&name) || name.starts_with("requirements") && is_text
 }
@@ -94,8 +98,8 @@ impl CommandValidator {
         let cause = cause(trees.site.main, (trees.site.base, result), changed).await?;
         let Some(file) = cause else { return Ok(()) };
         let settings = self.settings_of_checks();
-        trees.installing = self.stage(trees, &settings).steps_for(result).await?;
-        if !trees.installing.is_empty() {
+        trees.installing.steps = self.stage(trees, &settings).steps_for(result).await?;
+        if !trees.installing.steps.is_empty() {
             let message = format!(
                 "the result changes {file}: what it asks for is installed before each check"
             );
@@ -111,14 +115,17 @@ impl CommandValidator {
         result: &ObjectId,
         tree: &mut Tree,
     ) -> Result<(), WorkspaceError> {
-        if trees.installing.is_empty() {
+        let Installing { steps, failure: first } = &trees.installing;
+        if steps.is_empty() {
             return Ok(());
         }
         let settings = self.settings_of_checks();
-        let done = self.stage(trees, &settings).set_up(trees.installing.clone()).await?;
-        let SetUp { said, failure } = done;
+        let SetUp { said, failure } = self.stage(trees, &settings).set_up(steps.clone()).await?;
         // What failed on the base says nothing of this.
         tree.set_up_failure = failure.map(|_| said);
+        if let Some(said) = &tree.set_up_failure {
+            first.get_or_init(|| said.clone());
+        }
         tree.environment = trees.environment(result).await?;
         Ok(())
     }
@@ -144,7 +151,15 @@ mod tests {
         for path in ["package.json", "web/pnpm-lock.yaml", "requirements-dev.txt", "a/b/setup.py"] {
             assert!(says_what_is_installed(path), "{path}");
         }
-        for path in ["Cargo.lock", "go.sum", "my-package.json", "package.json/a", "notes.txt", ""] {
+        for path in [
+            "Cargo.lock",
+            "go.sum",
+            "my-package.json",
+            "package.json/a",
+            "notes.txt",
+            "tests/fixtures/app/package.json",
+            "",
+        ] {
             assert!(!says_what_is_installed(path), "{path}");
         }
     }

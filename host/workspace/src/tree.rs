@@ -37,6 +37,7 @@ use std::{
     io::Read as _,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 /// The most that is carried over of one directory.
@@ -46,8 +47,16 @@ const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
 pub(crate) struct Trees<'a> {
     pub(crate) site: Site<'a>,
     pub(crate) rules: &'a DiffRules,
-    /// What installs what the result asks for, where it asks for something else than the base.
-    pub(crate) installing: Vec<Step>,
+    pub(crate) installing: Installing,
+}
+
+/// What is installed in the trees of a result that asks for something else than the base.
+#[derive(Default)]
+pub(crate) struct Installing {
+    /// What installs it; nothing where the result asks for what the base does.
+    pub(crate) steps: Vec<Step>,
+    /// What the first printed that failed in any tree.
+    pub(crate) failure: OnceLock<String>,
 }
 
 /// Where a set-up puts the programs of a virtual environment.

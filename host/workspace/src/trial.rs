@@ -10,7 +10,7 @@ use crate::{
     repository::Main,
     settings::WorkspaceSettings,
     setup::SetUpFailure,
-    tree::Trees,
+    tree::{Installing, Trees},
     validator::CommandValidator,
     workspaces::base_commit,
 };
@@ -96,7 +96,7 @@ impl CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules, installing: Vec::new() };
+        let trees = Trees { site, rules: &self.checks.rules, installing: Installing::default() };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;

@@ -20,7 +20,7 @@ use crate::{
     rules::{DiffRules, EMPTY_DIFF, IN_SET_UP, OUTSIDE_WORKSPACE},
     settings::WorkspaceSettings,
     setup,
-    tree::{Tree, Trees},
+    tree::{Installing, Tree, Trees},
     workspaces::{base_commit, commit},
 };
 use async_trait::async_trait;
@@ -253,13 +253,13 @@ impl CommandValidator {
         let files = changes.iter().filter(|change| !is_moved(change));
         let files: Vec<_> = files.map(|change| change.path.clone()).collect();
         findings.extend(self.brought(trees, &result, &files, observer).await?);
-        if !checks.is_empty() {
-            self.follow_dependencies(trees, &result, &paths, observer).await?;
-        }
         // What leads out of the tree, or chooses the programs, is not run.
         let is_safe = !findings
             .iter()
             .any(|finding| [OUTSIDE_WORKSPACE, IN_SET_UP].contains(&finding.code.as_str()));
+        if is_safe && !checks.is_empty() {
+            self.follow_dependencies(trees, &result, &paths, observer).await?;
+        }
         let definitions = if self.checks.definitions_of_results {
             Definitions::default()
         } else {
@@ -286,12 +286,6 @@ impl CommandValidator {
                     said.trim()
                 );
                 observer.on_event(SessionEvent::Warning { message });
-                if !trees.installing.is_empty() {
-                    let said = ending(said);
-                    doubts.push(format!(
-                        "what the result asks for could not be installed for its checks: {said}"
-                    ));
-                }
             }
             let judged = self.judge(trees, &result, &tree, check, (&definitions, tools.as_ref()));
             let judged = judged.await?;
@@ -311,6 +305,10 @@ impl CommandValidator {
             reports.push(report);
             runs.push(run);
         }
+        doubts.extend(trees.installing.failure.get().map(|said| {
+            let said = ending(said);
+            format!("what the result asks for could not be installed for its checks: {said}")
+        }));
         let as_before = self.as_before(trees, &reports, &runs).await?;
         let mut report =
             ValidationReport { refused, carried, ..ValidationReport::new(reports, findings) };
@@ -387,7 +385,8 @@ impl Validator for CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&self.settings, &task).await,
         };
-        let mut trees = Trees { site, rules: &self.checks.rules, installing: Vec::new() };
+        let mut trees =
+            Trees { site, rules: &self.checks.rules, installing: Installing::default() };
         let report = self.examine(&mut trees, subject, checks, observer).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };

@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::{TIMEOUT, World, settings};
+use common::{TIMEOUT, World, settings, subject};
 use cyrus_core::{
-    Check, CommandOrigin, FailingBase, FlakyCheck, SessionEvent, Subject, ValidationReport,
+    Check, CommandOrigin, FailingBase, FlakyCheck, SessionEvent, ValidationReport,
     ValidationVerdict, Validator,
 };
+use cyrus_executor::Finding;
 use cyrus_workspace::{CheckSettings, CommandValidator};
 use std::{
     fmt::Write as _,
@@ -37,13 +38,7 @@ async fn validate(
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, &[("result", "x\n")]);
     let collected = world.collect(&prepared).await;
-    let subject = Subject {
-        spec: &prepared.spec,
-        commit: &collected.commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &[],
-    };
+    let subject = subject(&prepared, &collected);
     let command = format!("sh '{}'", script.display());
     let check = Check { command, origin, timeout: TIMEOUT };
     let warnings = Mutex::new(Vec::new());
@@ -82,6 +77,9 @@ async fn what_passes_when_it_is_run_again_is_no_failure_and_no_proof() {
         let (report, counted, warnings) =
             validate(runs, CommandOrigin::Operator, flaky(choice)).await;
         assert_eq!((report.verdict, counted), (verdict, ran), "{runs:?} {choice:?}: {report:?}");
+        // What goes back names the tests that failed.
+        let names = |finding: &Finding| finding.message.ends_with(": net::connects");
+        assert_eq!(report.findings.iter().any(names), verdict == Failed, "{report:?}");
         let said = report.unverified.clone().into_iter().chain(warnings).collect::<Vec<_>>();
         let is_said = said.iter().any(|said| said.contains("it is flaky"));
         assert_eq!(is_said, ran == 2 && runs.len() == 2, "{runs:?} {choice:?}: {said:?}");
@@ -115,9 +113,9 @@ async fn only_a_check_of_the_repository_or_the_operator_is_run_again() {
         // What a task asks for is not so before the work.
         (CommandOrigin::PlanFile, 1),
     ] {
-        let told = format!("{origin:?}");
+        let shown = format!("{origin:?}");
         let (_, counted, _) = validate(&[FAILS], origin, CheckSettings::default()).await;
-        assert_eq!(counted, ran, "{told}");
+        assert_eq!(counted, ran, "{shown}");
     }
     let retrying = CheckSettings { failing_base: FailingBase::Retry, ..CheckSettings::default() };
     let (report, ran, _) = validate(&[FAILS, PASSES], CommandOrigin::Operator, retrying).await;
@@ -145,13 +143,7 @@ async fn a_script_of_the_results_that_fails_once_takes_nothing_from_the_bases() 
     put(root, &format!("echo x >>'{runs}'; test $(wc -l <'{runs}') -gt 1 && echo 1 passed"));
     world.write(root, &[("result", "x\n")]);
     let collected = world.collect(&prepared).await;
-    let subject = Subject {
-        spec: &prepared.spec,
-        commit: &collected.commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &[],
-    };
+    let subject = subject(&prepared, &collected);
     let check =
         Check { command: "./ci.sh".into(), origin: CommandOrigin::Operator, timeout: TIMEOUT };
     let (roots, git) = (world.roots.clone(), world.git.clone());

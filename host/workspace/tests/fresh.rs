@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{TIMEOUT, World, settings};
+use common::{TIMEOUT, World, settings, subject};
 use cyrus_core::{
     Check, CommandOrigin, CommandPolicy, FailingBase, PreparedWorkspace, Subject, ValidationReport,
     ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
@@ -34,14 +34,7 @@ async fn validate_with(
     checks: &[Check],
 ) -> ValidationReport {
     let collected = world.collect(prepared).await;
-    let commit = &collected.commit;
-    let subject = Subject {
-        spec: &prepared.spec,
-        commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &[],
-    };
+    let subject = subject(prepared, &collected);
     validator.validate(&subject, checks, &|_| {}).await.unwrap()
 }
 
@@ -700,4 +693,44 @@ async fn attributes_that_never_end_are_not_read() {
     symlink("/dev/zero", prepared.workspace.root.join(".gitattributes")).unwrap();
     let report = validate(&world, &prepared, &[check("echo read")]).await;
     assert_eq!(codes(&report), ["outside-workspace"]);
+}
+
+/// What a check's shell reads is the base's, also where the base has nothing there or says the place by a program.
+#[tokio::test]
+async fn what_a_shell_reads_is_the_bases() {
+    const ENDS: &str = "exit 0\n";
+    for (reads, of_base, of_result, verdict) in [
+        ("[ -f ci/local.sh ] && . ci/local.sh", None, "ci/local.sh", ValidationVerdict::Failed),
+        ("[ ! -f ./.env ] || . ./.env", None, ".env", ValidationVerdict::Failed),
+        (
+            "for f in ci/d/*.sh; do . \"./$f\"; done",
+            Some("ci/d/1.sh"),
+            "ci/d/0.sh",
+            ValidationVerdict::Failed,
+        ),
+        (
+            "for f in ci/d/*.sh; do . \"./$f\"; done",
+            Some("ci/d/1.sh"),
+            "ci/d/1.sh",
+            ValidationVerdict::Failed,
+        ),
+        // A script may be what is tested: a person looks at it.
+        (
+            ". \"$(dirname \"$0\")/lib.sh\"",
+            Some("ci/lib.sh"),
+            "ci/lib.sh",
+            ValidationVerdict::Unchecked,
+        ),
+    ] {
+        let world = World::new();
+        let run = format!("{reads}\ngrep -q right result\n");
+        world.commit("main", &[("ci/run.sh", &run), ("result", "right\n")]);
+        if let Some(file) = of_base {
+            world.commit("main", &[(file, "X=1\n")]);
+        }
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[("result", "wrong\n"), (of_result, ENDS)]);
+        let report = validate(&world, &prepared, &[check("sh ci/run.sh")]).await;
+        assert_eq!(report.verdict, verdict, "{reads} {of_result}: {report:#?}");
+    }
 }

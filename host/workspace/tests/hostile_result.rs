@@ -4,11 +4,11 @@
 mod common;
 
 use common::{
-    World,
+    World, subject,
     trap::{Trap, everything, executable},
 };
 use cyrus_core::{
-    Check, Collected, CommandOrigin, Integration, PreparedWorkspace, Subject, ValidationReport,
+    Check, Collected, CommandOrigin, Integration, PreparedWorkspace, ValidationReport,
     ValidationVerdict, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::{BranchSource, GrantedRemote, RemoteBranch, WorkProduct};
@@ -316,13 +316,7 @@ async fn validated(
     check: &Check,
 ) -> ValidationReport {
     let validator = validator(world, settings);
-    let subject = Subject {
-        spec: &prepared.spec,
-        commit: &collected.commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &[],
-    };
+    let subject = subject(prepared, &collected);
     validator.validate(&subject, std::slice::from_ref(check), &|_| {}).await.unwrap()
 }
 

@@ -2,19 +2,33 @@
 
 mod common;
 
-use common::{TIMEOUT, World, settings};
+use common::{TIMEOUT, World, settings, subject};
 use cyrus_core::{
-    Check, CommandOrigin, SessionEvent, Subject, ValidationReport, ValidationVerdict, Validator,
+    Check, CommandOrigin, SessionEvent, ValidationReport, ValidationVerdict, Validator,
 };
 use cyrus_workspace::{CheckSettings, CommandValidator};
 use std::sync::Mutex;
 
-/// Installs what `requirements.txt` says, and nothing that is called bad.
-const SET_UP: &str = "mkdir -p installed; ! grep bad requirements.txt || exit 3; cp requirements.txt installed/all\n";
+/// Installs what `requirements.txt` says: nothing that is called bad, and what is after `once` only while the file of
+/// that name is not there.
+const SET_UP: &str = "mkdir -p installed; ! grep bad requirements.txt || exit 3
+file=$(sed -n 's/^once //p' requirements.txt)
+[ -z \"$file\" ] || { test ! -e \"$file\" && : >\"$file\"; } || exit 4
+cp requirements.txt installed/all
+";
 
 /// Validates a result that writes these files, by a check that prints what is installed.
 async fn validate(files: &[(&str, &str)], wanted: &str) -> (ValidationReport, Vec<String>) {
-    let world = World::new();
+    let command = format!("cat installed/all; grep -q {wanted} installed/all");
+    validate_by(&World::new(), files, &[&command]).await
+}
+
+/// The same by these checks.
+async fn validate_by(
+    world: &World,
+    files: &[(&str, &str)],
+    commands: &[&str],
+) -> (ValidationReport, Vec<String>) {
     let base = [
         (".gitignore", "installed/\n"),
         ("requirements.txt", "old\n"),
@@ -25,15 +39,12 @@ async fn validate(files: &[(&str, &str)], wanted: &str) -> (ValidationReport, Ve
     let prepared = world.prepare().await;
     world.write(&prepared.workspace.root, files);
     let collected = world.collect(&prepared).await;
-    let subject = Subject {
-        spec: &prepared.spec,
-        commit: &collected.commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &[],
+    let subject = subject(&prepared, &collected);
+    let check = |command: &&str| {
+        let command = (*command).to_owned();
+        Check { command, origin: CommandOrigin::Operator, timeout: TIMEOUT }
     };
-    let command = format!("cat installed/all; grep -q {wanted} installed/all");
-    let check = Check { command, origin: CommandOrigin::Operator, timeout: TIMEOUT };
+    let checks: Vec<_> = commands.iter().map(check).collect();
     let warnings = Mutex::new(Vec::new());
     let observer = |event| {
         if let SessionEvent::Warning { message } = event {
@@ -42,7 +53,7 @@ async fn validate(files: &[(&str, &str)], wanted: &str) -> (ValidationReport, Ve
     };
     let (roots, git) = (world.roots.clone(), world.git.clone());
     let validator = CommandValidator::new(roots, git, settings(), CheckSettings::default());
-    let report = validator.validate(&subject, &[check], &observer).await.unwrap();
+    let report = validator.validate(&subject, &checks, &observer).await.unwrap();
     (report, warnings.into_inner().unwrap())
 }
 
@@ -81,6 +92,18 @@ async fn what_cannot_be_installed_is_no_proof() {
     assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:?}");
     let reason = report.unverified.unwrap();
     assert!(reason.contains("could not be installed for its checks"), "{reason}");
+}
+
+/// In whichever tree: each is installed in by itself.
+#[tokio::test]
+async fn what_is_not_installed_for_a_later_check_is_no_proof_either() {
+    let world = World::new();
+    let once = format!("once {}\n", world.path("once").display());
+    let files = [("requirements.txt", once.as_str())];
+    let (report, _) = validate_by(&world, &files, &["true", "true #"]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:?}");
+    let outputs: Vec<_> = report.checks.iter().map(|check| check.output.is_empty()).collect();
+    assert_eq!(outputs, [true, false], "the second says so: {report:?}");
 }
 
 /// The script is the base commit's, whatever the result makes of it.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{TIMEOUT, World};
+use common::{TIMEOUT, World, subject};
 use cyrus_core::{
     Check, Collected, CommandOrigin, FailingBase, PreparedWorkspace, SessionEvent, Subject,
     ValidationReport, ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
@@ -25,16 +25,6 @@ fn checked(world: &World, checks: CheckSettings) -> CommandValidator {
 }
 
 /// What the task's executor came to, as a builder's result.
-fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -> Subject<'a> {
-    Subject {
-        spec: &workspace.spec,
-        commit: &collected.commit,
-        must_change: true,
-        had_conflict: false,
-        notes: &collected.notes,
-    }
-}
-
 fn check(command: &str) -> Check {
     Check { command: command.into(), origin: CommandOrigin::Operator, timeout: TIMEOUT }
 }
@@ -374,4 +364,24 @@ async fn files_in_a_repository_inside_are_not_in_the_result() {
     let report = validate(&world, &prepared, &collected, &[check("true")]).await;
     let found: Vec<_> = report.findings.iter().map(|f| (&*f.code, f.path.as_deref())).collect();
     assert_eq!(found, [("outside-workspace", Some("stray"))]);
+}
+
+/// A directory that git takes for a repository has the configuration of whoever wrote it.
+#[tokio::test]
+async fn a_bare_repository_is_found_unless_the_base_has_it() {
+    let parts = |directory: &str| {
+        ["HEAD", "objects/aa/k", "refs/heads/k", "config"].map(|part| format!("{directory}/{part}"))
+    };
+    let world = World::new();
+    let known = parts("fixture");
+    world.commit("main", &known.each_ref().map(|path| (path.as_str(), "x\n")));
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    world.write(root, &[("fixture/refs/heads/other", "y\n")]);
+    world.write(root, &parts("docs").each_ref().map(|path| (path.as_str(), "x\n")));
+    let collected = world.collect(&prepared).await;
+    let report = validate(&world, &prepared, &collected, &[check("true")]).await;
+    let found = report.findings.iter().map(|found| (found.code.as_str(), found.path.as_deref()));
+    assert_eq!(found.collect::<Vec<_>>(), [("outside-workspace", Some("docs"))], "{report:?}");
+    assert_eq!(report.checks, [], "nothing is run in it");
 }

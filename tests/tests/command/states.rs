@@ -121,6 +121,23 @@ fn the_hosts_that_a_check_was_refused_are_in_its_output() {
     assert!(end.contains("network.checks in config.json") && end.ends_with(')'), "{output}");
 }
 
+/// What a result asks for is installed with what checks may reach: its scripts are the agent's.
+#[test]
+fn what_a_result_asks_for_is_installed_with_what_checks_reach() {
+    let setup = "grep -q new requirements.txt || exit 0\n\
+                 python3 -c \"import urllib.request as r; r.urlopen('https://refused.example')\"\n";
+    let files: &[(&str, &str)] = &[("requirements.txt", "old\n"), ("cyrus-setup.sh", setup)];
+    let model = turns(json!([bash("echo new > requirements.txt"), { "text": "Done." }]));
+    let world = world!().repository(files).stand_in(model).config(json!({
+        "validation": { "commands": ["true"] },
+        "network": { "setup": ["https://refused.example"], "checks": ["https://other.example"] },
+    }));
+    let report = world.run(["run", "--json", "Change it"]).code(1).report();
+    assert_eq!(report["outcome"], "unverified", "{report:?}");
+    let output = report["validation"]["checks"][0]["output"].as_str().expect("text");
+    assert!(output.contains("network.checks") && !output.contains("network.setup"), "{output}");
+}
+
 /// No filter of the user's is run on what an agent left.
 #[test]
 fn what_was_to_be_encrypted_is_not_committed_in_the_open() {

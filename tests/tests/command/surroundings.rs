@@ -187,6 +187,29 @@ fn a_full_disk_for_the_log_stops_no_work() {
     assert_eq!(ended.stderr, "");
 }
 
+/// Where clones are made no program may start: the mount is one of the test's own, which only root can make.
+#[test]
+fn doctor_names_a_place_for_clones_where_no_program_starts() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let world = world!();
+    let place = world.path("mounted");
+    fs::create_dir(&place).unwrap();
+    let world = world.config(json!({ "workDir": place.join("clones") }));
+    for (options, is_said) in [("noexec", true), ("exec", false)] {
+        let mount =
+            format!("mount -t tmpfs -o {options} none '{}' && exec \"$0\" \"$@\"", place.display());
+        let ended = world
+            .start_by(("unshare", &["--mount", "sh", "-c", &mount]), ["doctor", "--json"])
+            .end();
+        let rows: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let row = rows.as_array().unwrap().iter().find(|row| row["what"] == "clones").unwrap();
+        let said = row["seen"].as_str().unwrap().contains("`noexec`");
+        assert_eq!((said, row["state"] == "less"), (is_said, is_said), "{options}: {row}");
+    }
+}
+
 /// `/opt` has programs of the system, and what is none: a repository, and the home of a user with their programs. Here it
 /// is one of the test's own, which only root can make.
 #[test]

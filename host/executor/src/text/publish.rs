@@ -41,8 +41,8 @@ pub fn message(text: &str) -> String {
     let mut last = String::new();
     let lines = text.lines().map(|line| {
         let line = String::from(Line::new(line.trim_end()));
-        let quoted = is_signed(&line) || is_order(&line);
-        let mut apart = if quoted { "> ".to_owned() } else { String::new() };
+        let is_quoted = is_signed(&line) || is_order(&line);
+        let mut apart = if is_quoted { "> ".to_owned() } else { String::new() };
         // Where a message is one line for a tracker, its word may stand at the end of the line before.
         let word = line.split_whitespace().next_back().unwrap_or_default().to_owned();
         let above = std::mem::replace(&mut last, word);
@@ -51,8 +51,8 @@ pub fn message(text: &str) -> String {
             let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
             let is_key = c == '-' && is_in_a_key(before, rest);
             has_key |= is_key;
-            let is_acted_on = is_key && is_acted_on(&format!("{above} {before}"));
-            apart.push(if is_acted_on { NO_KEYS_DASH } else { c });
+            let closes = is_key && is_acted_on(&format!("{above} {before}"));
+            apart.push(if closes { NO_KEYS_DASH } else { c });
             let is_reference = |after: char| match c {
                 // `#include` is none; behind a key it is a command.
                 '#' => after.is_ascii_digit() || has_key && after.is_alphabetic(),
@@ -73,15 +73,22 @@ pub fn message(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The most of a word in brackets that is looked at where it goes over lines, in bytes.
+const LONGEST_WORD: usize = 80;
+
 /// The text with a blank in each word in brackets that has a forge leave checks out and that goes over lines: forges
 /// join the lines of a title.
 fn apart_over_lines(text: &str) -> String {
     let mut apart = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         apart.push(c);
-        let rest = &text[at + c.len_utf8()..];
-        let inside = rest.split(']').next().unwrap_or_default();
-        if c == '[' && inside.contains('\n') && inside.len() < 80 && skips_checks(c, rest) {
+        if c != '[' {
+            continue;
+        }
+        let rest = &text[at + 1..];
+        let near = &rest[..rest.floor_char_boundary(LONGEST_WORD)];
+        let is_over_lines = near.split(']').next().is_some_and(|inside| inside.contains('\n'));
+        if is_over_lines && skips_checks(c, near) {
             apart.push(' ');
         }
     }

@@ -5,7 +5,8 @@
 pub mod trap;
 
 use cyrus_core::{
-    Base, Collected, Integration, PreparedWorkspace, WorkspaceError, WorkspaceSpec, Workspaces,
+    Base, Collected, Integration, PreparedWorkspace, Subject, WorkspaceError, WorkspaceSpec,
+    Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, find_program};
@@ -56,6 +57,17 @@ pub fn roots(place: &Path) -> Roots {
 
 pub fn settings() -> WorkspaceSettings {
     WorkspaceSettings::new(Launcher::unsupervised(), checks())
+}
+
+/// A result that has to change something.
+pub fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -> Subject<'a> {
+    Subject {
+        spec: &workspace.spec,
+        commit: &collected.commit,
+        must_change: true,
+        had_conflict: false,
+        notes: &collected.notes,
+    }
 }
 
 /// A clone of the first task that starts from the base.
