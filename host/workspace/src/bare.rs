@@ -23,9 +23,24 @@ fn parts(path: &[u8]) -> impl Iterator<Item = (&[u8], u8)> {
     })
 }
 
-/// Whether a file can be a part of a repository.
-pub(crate) fn may_be_of_one(path: &[u8]) -> bool {
-    parts(path).next().is_some()
+/// What says in a repository which programs git runs.
+const STEERING: [&[u8]; 2] = [b"config", b"hooks"];
+
+/// Whether a file may make a directory a repository, or say what git does in one.
+pub(crate) fn may_concern_one(path: &[u8]) -> bool {
+    let is_steering = |name: &[u8]| STEERING.iter().any(|known| known.eq_ignore_ascii_case(name));
+    parts(path).next().is_some() || path.split(|byte| *byte == b'/').any(is_steering)
+}
+
+/// Whether a file says what git does in the repository in this directory.
+pub(crate) fn steers(directory: &[u8], path: &[u8]) -> bool {
+    let below = if directory.is_empty() {
+        Some(path)
+    } else {
+        path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"))
+    };
+    let first = below.and_then(|below| below.split(|byte| *byte == b'/').next());
+    first.is_some_and(|name| STEERING.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// The directories among these paths that are repositories for git.
@@ -61,6 +76,20 @@ mod tests {
             &["aHEAD", "objects/x", "refs/y"],
         ] {
             assert_eq!(found(paths), [""; 0], "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn what_git_does_in_one_is_said_at_its_top() {
+        for (directory, path, is_so) in [
+            ("a", "a/config", true),
+            ("a", "a/hooks/post-checkout", true),
+            ("", "Config", true),
+            ("a", "a/refs/config", false),
+            ("a", "ab/config", false),
+            ("a", "config", false),
+        ] {
+            assert_eq!(steers(directory.as_bytes(), path.as_bytes()), is_so, "{directory} {path}");
         }
     }
 }

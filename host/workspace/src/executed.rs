@@ -91,6 +91,8 @@ const RUNNERS: &[Row] = &[
     row("googletest", r"^\[==========\] (?<n1>\d+) tests? from \d+ test (?:suites?|cases?) ran\."),
     row("zig", r"^All (?<n1>\d+) tests passed\.$"),
     row("meson", r"^(?:Ok|Fail): +(?<n1>\d+)$"),
+    row("automake", r"^# (?:PASS|XFAIL|FAIL|XPASS|ERROR): +(?<n1>\d+)$"),
+    row("automake", r"^All (?<n1>\d+) tests passed$"),
     row("busted", r"^(?<n1>\d+) successes? / (?<n2>\d+) failures? / (?<n3>\d+) errors? /"),
 ];
 
@@ -305,6 +307,12 @@ mod tests {
             ("5 doctests, 3 tests, 0 failures, 1 skipped", Some(2)),
             ("Files=1, Tests=3,  0 wallclock secs", Some(3)),
             ("[==========] 3 tests from 1 test suite ran. (0 ms total)", Some(3)),
+            (
+                "# TOTAL: 9\n# PASS:  6\n# SKIP:  1\n# XFAIL: 1\n# FAIL:  1\n# XPASS: 0\n# ERROR: 0",
+                Some(8),
+            ),
+            ("# TOTAL: 1\n# PASS:  0\n# SKIP:  1\n# FAIL:  0", Some(0)),
+            ("PASS: a\nPASS: b\n==================\nAll 2 tests passed", Some(2)),
             ("\u{1b}[32m3 passed\u{1b}[0m in 0.01s", Some(3)),
             // What no runner prints.
             ("", None),

@@ -40,6 +40,8 @@ const CLOSING: &[&str] = &[
     r"^(?<f1>\d+) fail$",
     // exunit, bats
     r"^(?:\d+ doctests?, )?\d+ tests?, (?<f1>\d+) failures?",
+    // automake
+    r"^# (?:FAIL|ERROR): +(?<f1>\d+)$",
     // googletest, busted
     r"^\[  FAILED  \] (?<f1>\d+) tests?",
     r"^\d+ successes? / (?<f1>\d+) failures? / (?<f2>\d+) errors? /",

@@ -19,6 +19,8 @@ const FAILED: &[&str] = &[
     r"^(?:FAILED|ERROR) (?<t>\S+?)(?: - .*)?$",
     // unittest
     r"^(?:FAIL|ERROR): (?<t>\S+ \(\S+\))$",
+    // automake
+    r"^FAIL: (?<t>\S+)$",
     // go
     r"^--- FAIL: (?<t>\S+) \(",
     // jest, vitest
@@ -66,6 +68,26 @@ const MISSING: &[(&str, &str)] = &[
     (r"Failed opening required '(?<m>[\w./-]*vendor/autoload\.php)'", "the file `{}`"),
     (r"Unable to locate (?<m>a Java Runtime)", "{}"),
     (r"spawn (?<m>[\w./-]+) ENOENT", "the program `{}`"),
+    // Of the right kind, and the wrong version.
+    (r"toolchain [‘'`](?<m>[\w.+-]+)[’'`] is not installed", "the Rust toolchain `{}`"),
+    (r"requires (?<m>rustc [\d.]+\d)(?:-\w+)? or newer", "`{}`"),
+    (r"go\.mod requires (?<m>go >= ?[\d.]+\d)", "`{}`"),
+    (r"requires a different Python: [\d.]+ not in [‘'`](?<m>[^’'`]+)[’'`]", "Python `{}`"),
+    (r"The engine .(?<m>\w+). is incompatible with this module", "another version of `{}`"),
+    (r"(?<m>JAVA_HOME) (?:is not set|environment variable is not defined)", "`{}`"),
+    // What listens on the machine is not on the loopback interface of a sandbox.
+    (
+        r"[Cc]annot connect to the (?<m>Docker) daemon",
+        "{}'s daemon (no program in the sandbox reaches it)",
+    ),
+    (
+        r"connection to server at .*, port (?<m>\d+) failed: Connection refused",
+        "a server on port {} of its own loopback interface (no program in the sandbox reaches the machine's)",
+    ),
+    (
+        r"ECONNREFUSED (?:127\.0\.0\.1|::1):(?<m>\d+)",
+        "a server on port {} of its own loopback interface (no program in the sandbox reaches the machine's)",
+    ),
     // No program in a sandbox looks into another one.
     (
         r"(?<m>LeakSanitizer) (?:has encountered a fatal error|does not work under ptrace)",
@@ -123,6 +145,7 @@ mod tests {
             ("test parser::tabs ... FAILED\ntest parser::ok ... ok", vec!["parser::tabs"]),
             ("FAILED tests/test_a.py::test_x - assert 1 == 2", vec!["tests/test_a.py::test_x"]),
             ("FAIL: test_add (calc.T.test_add)", vec!["test_add (calc.T.test_add)"]),
+            ("PASS: tests/a\nFAIL: tests/b.sh", vec!["tests/b.sh"]),
             ("--- FAIL: TestTabs (0.00s)", vec!["TestTabs"]),
             ("  ● parser › keeps tabs", vec!["parser › keeps tabs"]),
             ("not ok 3 - keeps tabs # time=1", vec!["keeps tabs"]),
@@ -148,6 +171,39 @@ mod tests {
             ("sh: 1: .venv/bin/python: No such file or directory", "the file `.venv/bin/python`"),
             ("error: no such command: `nextest`", "the cargo command `nextest`"),
             ("foo.c:1:10: fatal error: zlib.h: No such file or directory", "the header `zlib.h`"),
+            (
+                "error: toolchain 'nightly-2026-01-01-x86_64-unknown-linux-gnu' is not installed",
+                "the Rust toolchain `nightly-2026-01-01-x86_64-unknown-linux-gnu`",
+            ),
+            (
+                "error: package `a v1.0.0` cannot be built because it requires rustc 1.99 or newer, while the currently active rustc version is 1.95.0",
+                "`rustc 1.99`",
+            ),
+            (
+                "go: go.mod requires go >= 1.99 (running go 1.24.4; GOTOOLCHAIN=local)",
+                "`go >= 1.99`",
+            ),
+            (
+                "ERROR: Package 'x' requires a different Python: 3.11.2 not in '>=3.13'",
+                "Python `>=3.13`",
+            ),
+            (
+                "error x@1.0.0: The engine \"node\" is incompatible with this module. Expected version",
+                "another version of `node`",
+            ),
+            ("JAVA_HOME is not set and no 'java' command could be found", "`JAVA_HOME`"),
+            (
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+                "Docker's daemon (no program in the sandbox reaches it)",
+            ),
+            (
+                "connection to server at \"localhost\" (127.0.0.1), port 5432 failed: Connection refused",
+                "a server on port 5432 of its own loopback interface (no program in the sandbox reaches the machine's)",
+            ),
+            (
+                "Error: connect ECONNREFUSED 127.0.0.1:6379",
+                "a server on port 6379 of its own loopback interface (no program in the sandbox reaches the machine's)",
+            ),
             ("ptrace: Operation not permitted.", "`ptrace` (no program has it in the sandbox)"),
             (
                 "==7==LeakSanitizer has encountered a fatal error.",

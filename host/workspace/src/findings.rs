@@ -151,13 +151,18 @@ impl<'a> Examination<'a> {
     /// configuration says.
     async fn bare_repositories(&self, changes: &[Change]) -> Result<Vec<Finding>, WorkspaceError> {
         let mut left = changes.iter().filter(|change| !change.is_deleted());
-        if !left.any(|change| bare::may_be_of_one(&change.path)) {
+        if !left.any(|change| bare::may_concern_one(&change.path)) {
             return Ok(Vec::new());
         }
         let before = self.main.listed(&self.from).await?;
         let after = self.main.listed(&self.result).await?;
         let known = bare::repositories(attributes::paths(&before));
         let found = bare::repositories(attributes::paths(&after));
+        // One that the base has stays what it is.
+        let is_other = |directory: &&Vec<u8>| {
+            !known.contains(*directory)
+                || changes.iter().any(|change| bare::steers(directory, &change.path))
+        };
         let tell = |directory: &Vec<u8>| {
             let name = String::from_utf8_lossy(directory);
             let place = if name.is_empty() { "the top" } else { &name };
@@ -166,7 +171,7 @@ impl<'a> Examination<'a> {
             );
             finding(OUTSIDE_WORKSPACE, message, Some(&name), None)
         };
-        Ok(found.difference(&known).take(MAX_FINDINGS).map(tell).collect())
+        Ok(found.iter().filter(is_other).take(MAX_FINDINGS).map(tell).collect())
     }
 
     /// A file may be about conflicts, and may have been before: it must not have more of them. What the clone
@@ -180,9 +185,7 @@ impl<'a> Examination<'a> {
             (self.from.clone(), changes)
         };
         let mut found: Vec<_> = left_sides(&changes).take(MAX_FINDINGS).collect();
-        let is_looked_at =
-            |change: &Change| self.subject.had_conflict || !may_show_conflicts(&change.path);
-        let marked = self.marked(changes.into_iter().filter(is_looked_at).collect()).await?;
+        let marked = self.marked(changes).await?;
         for (path, lines) in marked.into_iter().take(MAX_FINDINGS) {
             let mut name = OsString::from(format!("{before}:"));
             name.push(OsStr::from_bytes(&path));
@@ -265,9 +268,17 @@ impl<'a> Examination<'a> {
     }
 }
 
-/// Whether a file may be about conflicts: prose, and what tests read. A conflict of such a file is one only where the
-/// work began with one.
-fn may_show_conflicts(path: &[u8]) -> bool {
+/// Whether conflict markers that were found may be an example of them: in prose and in what tests read, where the work
+/// did not begin with a conflict. Whether they are one, a person has to say.
+pub(crate) fn may_be_an_example(found: &Finding, subject: &Subject<'_>) -> bool {
+    let has_markers = found.code == CONFLICT_MARKER && found.line.is_some();
+    has_markers
+        && !subject.had_conflict
+        && found.path.as_deref().is_some_and(|path| may_show_conflicts(path))
+}
+
+/// Whether a file may be about conflicts.
+fn may_show_conflicts(path: &str) -> bool {
     const PROSE: [&str; 7] = ["adoc", "markdown", "md", "mdx", "org", "rst", "txt"];
     const OF_TESTS: [&str; 9] = [
         "__tests__",
@@ -280,7 +291,6 @@ fn may_show_conflicts(path: &[u8]) -> bool {
         "tests",
         "test-data",
     ];
-    let path = String::from_utf8_lossy(path);
     let is_prose = path.rsplit_once('.').is_some_and(|(_, ending)| PROSE.contains(&ending));
     is_prose || path.split('/').any(|name| OF_TESTS.contains(&name))
 }

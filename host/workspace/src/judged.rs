@@ -84,16 +84,8 @@ impl CommandValidator {
         // What a task or an issue asks for is not so on the base commit, or there would be nothing to do.
         let is_of_the_repository =
             matches!(check.origin, CommandOrigin::Operator | CommandOrigin::Base(_));
-        let retries = self.checks.failing_base == FailingBase::Retry;
-        if !run.passed && !retries && is_of_the_repository {
-            let base = self.on_base(trees, check).await?;
-            let on_base = baseline::compare(&run, &base);
-            let same = matches!(on_base, OnBase::SameFailures { missing: None, .. });
-            if same && self.is_about(trees, result, &report.output).await? {
-                report.output.push_str(ALSO_ON_BASE);
-            } else {
-                report.on_base = Some(on_base);
-            }
+        if !run.passed && is_of_the_repository {
+            self.compare_with_base(trees, result, &mut report, &run).await?;
         }
         let is_new = !run.passed && !report.fails_as_before() && !run.timed_out;
         let mut flaky = None;
@@ -106,6 +98,27 @@ impl CommandValidator {
             report.output = format!("({said})\n{}", report.output);
         }
         Ok(Judged { report, run, doubt, flaky, mended })
+    }
+
+    /// Has the report of a check that failed say how it goes on the base commit.
+    async fn compare_with_base(
+        &self,
+        trees: &Trees<'_>,
+        result: &ObjectId,
+        report: &mut CheckReport,
+        run: &Run,
+    ) -> Result<(), WorkspaceError> {
+        if self.checks.failing_base == FailingBase::Retry {
+            return Ok(());
+        }
+        let on_base = baseline::compare(run, &self.on_base(trees, &report.check).await?);
+        let same = matches!(on_base, OnBase::SameFailures { missing: None, .. });
+        if same && self.is_about(trees, result, &report.output).await? {
+            report.output.push_str(ALSO_ON_BASE);
+        } else {
+            report.on_base = Some(on_base);
+        }
+        Ok(())
     }
 
     /// Runs a check once more on the same commit, in another fresh tree of it for each of what it failed with. Gives the

@@ -9,7 +9,7 @@
 //! | `nested-repository` | the executor made a repository inside of its clone: nothing in it is in the result |
 //! | `ignored-file` | a new file is one that the repository has git ignore, so that tools may take it for what they make |
 //! | `in-set-up` | a path lies in a directory that the set-up makes, such as `node_modules` or `.venv` |
-//! | `conflict-marker` | a changed file, but for prose and tests where the work began without a conflict, has more of git's conflict markers than it had, or a side of a conflict is left beside its place |
+//! | `conflict-marker` | a changed file has more of git's conflict markers than it had (in prose and tests, where the work began without a conflict, that is for a person to look at), or a side of a conflict is left beside its place |
 //! | `one-sided` | a conflict was resolved by dropping all that one side did to a file, and no commit message names it |
 //!
 //! The diff is against the commit that the task started from. What was merged is one diff against the base, without

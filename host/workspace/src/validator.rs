@@ -7,7 +7,7 @@ use crate::{
     executed::executed,
     failing::failing,
     failures::{failed_tests, missing},
-    findings::{Examination, finding},
+    findings::{Examination, finding, may_be_an_example},
     git::Git,
     judged::Judged,
     junit::Reports,
@@ -28,6 +28,7 @@ use cyrus_core::{
     Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, FlakyCheck, Observer,
     RefusedCheck, SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
 };
+use cyrus_executor::Finding;
 use cyrus_sandbox::{Exit, Launcher};
 use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
@@ -233,13 +234,19 @@ impl CommandValidator {
     ) -> Result<ValidationReport, WorkspaceError> {
         let result = commit(subject.commit)?;
         let examination = Examination::new(trees.site.main, &self.checks.rules, subject).await?;
-        let mut findings = examination.findings().await?;
+        let found = examination.findings().await?;
+        let (examples, mut findings): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| may_be_an_example(found, subject));
         if findings.iter().any(|finding| finding.code == EMPTY_DIFF) {
             // What the checks say of it they say of the base commit.
             return Ok(ValidationReport::new(Vec::new(), findings));
         }
         let (mut reports, mut runs, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut carried, mut doubts) = (Vec::new(), Vec::new());
+        let mut carried = Vec::new();
+        let looked_at = |found: Finding| {
+            format!("{}, unless that is an example: a person has to look at it", found.message)
+        };
+        let mut doubts: Vec<_> = examples.into_iter().map(looked_at).collect();
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.

@@ -15,6 +15,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::Mutex,
+    time::Duration,
 };
 
 /// Validates a result that adds a file, by one check. `runs` is what the check does in each of its runs on the result;
@@ -22,6 +23,23 @@ use std::{
 async fn validate(
     runs: &[&str],
     origin: CommandOrigin,
+    checks: CheckSettings,
+) -> (ValidationReport, usize, Vec<String>) {
+    validate_by(runs, (origin, TIMEOUT), checks).await
+}
+
+/// The same by a check of the operator's that may take so long.
+async fn validate_within(
+    time: Duration,
+    runs: &[&str],
+    checks: CheckSettings,
+) -> (ValidationReport, usize, Vec<String>) {
+    validate_by(runs, (CommandOrigin::Operator, time), checks).await
+}
+
+async fn validate_by(
+    runs: &[&str],
+    (origin, timeout): (CommandOrigin, Duration),
     checks: CheckSettings,
 ) -> (ValidationReport, usize, Vec<String>) {
     let world = World::new();
@@ -40,7 +58,7 @@ async fn validate(
     let collected = world.collect(&prepared).await;
     let subject = subject(&prepared, &collected);
     let command = format!("sh '{}'", script.display());
-    let check = Check { command, origin, timeout: TIMEOUT };
+    let check = Check { command, origin, timeout };
     let warnings = Mutex::new(Vec::new());
     let observer = |event| {
         if let SessionEvent::Warning { message } = event {
@@ -117,6 +135,11 @@ async fn only_a_check_of_the_repository_or_the_operator_is_run_again() {
         let (_, counted, _) = validate(&[FAILS], origin, CheckSettings::default()).await;
         assert_eq!(counted, ran, "{shown}");
     }
+    // Nor one whose time was over: it would be over again.
+    let (report, counted, _) =
+        validate_within(Duration::from_millis(300), &["exec sleep 60"], CheckSettings::default())
+            .await;
+    assert_eq!((report.checks[0].timed_out, counted), (true, 1), "{report:?}");
     let retrying = CheckSettings { failing_base: FailingBase::Retry, ..CheckSettings::default() };
     let (report, ran, _) = validate(&[FAILS, PASSES], CommandOrigin::Operator, retrying).await;
     assert_eq!(

@@ -316,7 +316,7 @@ async fn validated(
     check: &Check,
 ) -> ValidationReport {
     let validator = validator(world, settings);
-    let subject = subject(prepared, &collected);
+    let subject = subject(prepared, collected);
     validator.validate(&subject, std::slice::from_ref(check), &|_| {}).await.unwrap()
 }
 

@@ -184,8 +184,6 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
     let root = &prepared.workspace.root;
     world.write(root, &[("docs/merging.md", &format!("{about}More.\n"))]);
     world.write(root, &[("src/a b.rs", &format!("one\n\n{CONFLICT}"))]);
-    // What is about conflicts has none.
-    world.write(root, &[("docs/new.md", CONFLICT), ("tests/parser.rs", CONFLICT)]);
     symlink("/etc/passwd", root.join("absolute")).unwrap();
     symlink("../../x", root.join("src/up")).unwrap();
     symlink("../README.md", root.join("src/fine")).unwrap();
@@ -204,6 +202,31 @@ async fn conflict_markers_and_links_that_lead_out_are_found() {
         ("conflict-marker", "src/a b.rs", Some(3)),
     ];
     assert_eq!(found, expected);
+}
+
+/// What is about conflicts may have an example of one, which only a person knows: it is not rejected, and no proof.
+#[tokio::test]
+async fn what_may_be_an_example_of_a_conflict_is_no_proof() {
+    const CONFLICT: &str = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n";
+    for (path, verdict) in [
+        ("docs/new.md", ValidationVerdict::Unchecked),
+        ("requirements.txt", ValidationVerdict::Unchecked),
+        ("tests/parser.rs", ValidationVerdict::Unchecked),
+        ("src/parser.rs", ValidationVerdict::Failed),
+    ] {
+        let world = World::new();
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[(path, CONFLICT)]);
+        let collected = world.collect(&prepared).await;
+        let report = validate(&world, &prepared, &collected, &[check("true")]).await;
+        assert_eq!(report.verdict, verdict, "{path}: {report:?}");
+        let says = |said: &str| said.contains(path) && said.contains("an example");
+        assert_eq!(report.unverified.as_deref().is_some_and(says), path != "src/parser.rs");
+        let validator = validator(&world, vec![]);
+        let subject = Subject { had_conflict: true, ..subject(&prepared, &collected) };
+        let report = validator.validate(&subject, &[], &|_| {}).await.unwrap();
+        assert_eq!(report.verdict, ValidationVerdict::Failed, "{path}: {report:?}");
+    }
 }
 
 /// Links of which none leads out by its own words: all of them together do.
@@ -373,15 +396,22 @@ async fn a_bare_repository_is_found_unless_the_base_has_it() {
         ["HEAD", "objects/aa/k", "refs/heads/k", "config"].map(|part| format!("{directory}/{part}"))
     };
     let world = World::new();
-    let known = parts("fixture");
-    world.commit("main", &known.each_ref().map(|path| (path.as_str(), "x\n")));
+    for known in [parts("fixture"), parts("other")] {
+        world.commit("main", &known.each_ref().map(|path| (path.as_str(), "x\n")));
+    }
     let prepared = world.prepare().await;
     let root = &prepared.workspace.root;
     world.write(root, &[("fixture/refs/heads/other", "y\n")]);
     world.write(root, &parts("docs").each_ref().map(|path| (path.as_str(), "x\n")));
+    // One of the base that is to do something else now.
+    world.write(root, &[("other/config", "z\n")]);
     let collected = world.collect(&prepared).await;
     let report = validate(&world, &prepared, &collected, &[check("true")]).await;
     let found = report.findings.iter().map(|found| (found.code.as_str(), found.path.as_deref()));
-    assert_eq!(found.collect::<Vec<_>>(), [("outside-workspace", Some("docs"))], "{report:?}");
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        ["docs", "other"].map(|path| ("outside-workspace", Some(path))),
+        "{report:?}"
+    );
     assert_eq!(report.checks, [], "nothing is run in it");
 }

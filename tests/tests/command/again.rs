@@ -49,6 +49,17 @@ fn a_reason_names_the_cause() {
 }
 
 #[test]
+fn a_result_that_is_left_as_it_was_is_not_paid_for_a_third_time() {
+    let left =
+        json!([write("a.txt", "a\n"), { "text": "Done." }, { "text": "The test is wrong." }]);
+    let world = greeter(world!(), turns(left)).config(json!({ "attempts": { "most": 6 } }));
+    let report = world.run(["run", "--json", "Greet"]).code(1).report().outcome("rejected");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.contains("sh test.sh") && reason.contains("The test is wrong."), "{reason}");
+    assert_eq!(report["executions"].as_array().map(Vec::len), Some(2), "{report:?}");
+}
+
+#[test]
 fn a_rejected_session_is_tried_again_with_more_words() {
     let world = greeter(world!(), turns(json!([write("a.txt", "a\n"), { "text": "Done." }])));
     let report = world.run(["run", "--json", "Greet"]).code(1).report().outcome("rejected");

@@ -226,6 +226,21 @@ fn what_was_to_be_mended_goes_back_while_it_fails() {
 }
 
 #[test]
+fn what_a_limit_ends_says_nothing_of_what_was_to_be_mended() {
+    for check in [
+        json!({ "command": "exec sleep 600", "timeoutSeconds": 1 }),
+        json!("kill -9 $$"),
+        json!("(exec sh -c 'kill -9 $$')"),
+    ] {
+        let world = made(&[("a", "x\n")]).config(json!({ "validation": { "commands": [check] } }));
+        let ended = world.run(["run", "--json", "Fix the test"]).code(1);
+        let paid = ended.lines().iter().filter(|line| line["type"] == "execution-started").count();
+        assert_eq!(paid, 1, "{check}: {ended}");
+        let _ = ended.report().outcome("unverified");
+    }
+}
+
+#[test]
 fn a_mended_base_is_validated() {
     let files = [GREETER, &[("Makefile", "test:\n\tsh test.sh\n")]].concat();
     let model = turns(json!([

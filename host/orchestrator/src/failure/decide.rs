@@ -317,12 +317,26 @@ impl History<'_> {
         // An executor that was sent back because it changed nothing, and changes nothing again, finds nothing to do.
         let rounds =
             if changed_nothing(last) { self.policy.rounds.min(1) } else { self.policy.rounds };
-        let more = u32::try_from(times).is_ok_and(|times| times <= rounds);
-        match self.exhausted(said) {
+        // Nor does one that leaves what was rejected as it was.
+        let is_same = self.was_rejected_before(last);
+        let more = u32::try_from(times).is_ok_and(|times| times <= rounds) && !is_same;
+        let said = if is_same { left_as_it_was(last, said) } else { said.to_owned() };
+        match self.exhausted(&said) {
             Some(end) => end,
-            None if more => self.again(last, Duration::ZERO, said),
-            None => self.choose(Some(said.to_owned())),
+            None if more => self.again(last, Duration::ZERO, &said),
+            None => self.choose(Some(said)),
         }
+    }
+
+    /// Whether an earlier attempt left the very result that was rejected now, and had it rejected too.
+    fn was_rejected_before(&self, last: &ExecutionRecord) -> bool {
+        let commit_of = |record: &ExecutionRecord| {
+            let collected = record.collected.as_ref().filter(|_| came(record) == Came::Rejected);
+            collected.map(|collected| collected.commit.clone())
+        };
+        let Some(commit) = commit_of(last) else { return false };
+        let mut earlier = self.attempts.iter().filter(|record| record.attempt < last.attempt);
+        earlier.any(|record| commit_of(record).as_ref() == Some(&commit))
     }
 
     fn over_budget(&self, last: &ExecutionRecord, said: &str) -> Step {
@@ -456,13 +470,26 @@ fn said(record: &ExecutionRecord) -> String {
     }
     let first = record.verdict.as_ref().and_then(|verdict| verdict.findings.first());
     match first {
-        Some(finding) if changed_nothing(record) && !report.summary.trim().is_empty() => {
-            let words = Line::excerpt(report.summary.trim(), LONGEST_WORDS);
-            format!("{}; {} says: {words}", finding.message, record.executor)
-        }
-        Some(finding) if changed_nothing(record) => finding.message.clone(),
+        Some(finding) if changed_nothing(record) => with_its_words(record, &finding.message),
         Some(finding) => format!("its result failed the checks: {}", finding.message),
         None if came(record) == Came::Rejected => "its result failed the checks".to_owned(),
         None => "it failed and did not say why".to_owned(),
     }
+}
+
+/// What is to be said of an attempt that left a result as it was which had been rejected.
+fn left_as_it_was(record: &ExecutionRecord, said: &str) -> String {
+    if changed_nothing(record) {
+        return said.to_owned();
+    }
+    with_its_words(record, &format!("{said}; {} changed nothing about it", record.executor))
+}
+
+/// What is to be said of an attempt, with what its executor says of it.
+fn with_its_words(record: &ExecutionRecord, said: &str) -> String {
+    let words = record.report.as_ref().map(|report| report.summary.trim()).unwrap_or_default();
+    if words.is_empty() {
+        return said.to_owned();
+    }
+    format!("{said}; {} says: {}", record.executor, Line::excerpt(words, LONGEST_WORDS))
 }

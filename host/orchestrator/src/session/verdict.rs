@@ -56,11 +56,12 @@ pub(super) async fn validate(
 }
 
 /// The verdict on a result that was to mend something: a check that ran, and fails as it does on the base commit, may be
-/// what was to be mended, so it goes back. One that lacks something to run says nothing of the result.
+/// what was to be mended, so it goes back. One that lacks something to run, or that a limit ended, says nothing of the
+/// result.
 fn unmended(report: ValidationReport) -> ValidationReport {
     let fails = |check: &&CheckReport| {
-        let as_before = &check.on_base;
-        !check.passed && matches!(as_before, Some(OnBase::SameFailures { missing: None, .. }))
+        let as_before = matches!(&check.on_base, Some(OnBase::SameFailures { missing: None, .. }));
+        !check.passed && as_before && !was_ended(check)
     };
     let findings: Vec<_> = report
         .checks
@@ -76,6 +77,12 @@ fn unmended(report: ValidationReport) -> ValidationReport {
         })
         .collect();
     report.with_findings(findings)
+}
+
+/// Whether a check was ended before it was done: by its time, or by a kill, as where memory runs out.
+fn was_ended(check: &CheckReport) -> bool {
+    const KILLED: i32 = 128 + 9;
+    check.timed_out || matches!(check.exit_code, None | Some(KILLED))
 }
 
 /// What a task's result has to pass: the repository's checks, and the commands of its own. Which of them are run is

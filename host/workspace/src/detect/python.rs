@@ -88,6 +88,33 @@ pub(super) fn project(here: &Directory) -> Option<String> {
     Some(format!("-e {itself}{}", required.collect::<String>()))
 }
 
+/// The command that has uv install what the lock file says: all packages of a workspace, and what its tests need where
+/// that is in extras or in groups that uv does not install unasked.
+pub(super) fn uv_sync(here: &Directory) -> String {
+    let document: Option<Table> =
+        content(here, "pyproject.toml").and_then(|text| text.parse().ok());
+    let at = |keys: &[&str]| {
+        let mut tables = document.as_ref();
+        for key in keys {
+            tables = tables?.get(*key)?.as_table();
+        }
+        tables
+    };
+    let is_there = |keys: &[&str]| at(keys).is_some();
+    let mut command = "uv sync --frozen".to_owned();
+    if is_there(&["tool", "uv", "workspace"]) {
+        command.push_str(" --all-packages");
+    }
+    let named = |option: &str, keys: &[&str]| -> String {
+        let names = at(keys).into_iter().flatten().map(|(name, _)| name.as_str());
+        let wanted = names.filter(|name| FOR_TESTS.contains(name));
+        wanted.map(|name| format!(" --{option} {name}")).collect()
+    };
+    command.push_str(&named("extra", &["project", "optional-dependencies"]));
+    command.push_str(&named("group", &["dependency-groups"]));
+    command
+}
+
 /// Whether a project depends on others, or has its build say on which.
 fn depends(project: &Table) -> bool {
     let entries = |key: &str| project.get(key).and_then(Value::as_array).into_iter().flatten();

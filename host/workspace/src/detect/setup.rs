@@ -76,7 +76,7 @@ fn python(here: &Directory) -> Option<(String, &'static str)> {
     use python::Manager;
     let found = |command: &str, file: &'static str| Some((command.to_owned(), file));
     match Manager::of(here) {
-        Manager::Uv if has(here, "uv.lock") => found("uv sync --frozen", "uv.lock"),
+        Manager::Uv if has(here, "uv.lock") => found(&python::uv_sync(here), "uv.lock"),
         Manager::Poetry if has(here, "poetry.lock") => {
             found("poetry install --no-interaction", "poetry.lock")
         }

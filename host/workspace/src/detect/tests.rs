@@ -311,6 +311,17 @@ fn a_lock_file_says_how_a_clone_is_set_up() {
         ),
         (&[("pyproject.toml", ""), ("uv.lock", "")], &["uv sync --frozen"]),
         (
+            &[
+                (
+                    "pyproject.toml",
+                    "[project]\noptional-dependencies = { test = ['a'], docs = ['b'] }\n[dependency-groups]\ndev = ['c']\nlint = ['d']\n[tool.uv.workspace]\nmembers = ['packages/*']\n",
+                ),
+                ("uv.lock", ""),
+                ("packages/one/pyproject.toml", "[project]\ndependencies = ['e']\n"),
+            ],
+            &["uv sync --frozen --all-packages --extra test --group dev"],
+        ),
+        (
             &[("requirements.txt", "flask"), ("test_a.py", "")],
             &[
                 "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt pytest",

@@ -127,8 +127,16 @@ impl Past {
 
     fn collected(self, executor: &str, files: u64) -> Self {
         let diff = DiffStat { files, insertions: files, deletions: 0 };
-        let collected = Collected { commit: "c".into(), kept: "k".into(), diff, notes: vec![] };
-        self.completed(executor).last(|record| record.collected = Some(collected))
+        self.completed(executor).last(|record| {
+            let commit = format!("c{}", record.attempt);
+            record.collected = Some(Collected { commit, kept: "k".into(), diff, notes: vec![] });
+        })
+    }
+
+    /// It left the result of this attempt as it was.
+    fn as_left_by(self, attempt: usize) -> Self {
+        let before = self.0[attempt - 1].collected.clone();
+        self.last(|record| record.collected = before)
     }
 
     fn judged(self, executor: &str, verdict: ValidationVerdict, found: &[&str]) -> Self {

@@ -87,6 +87,17 @@ rows! {
         (0..2).fold(past(), |past, _| {
             past.rejected("near", "a").rejected("far", "b").rejected("other", "c")
         }) => "fail";
+    failure_row_left_as_it_was_goes_to_the_next:
+        past().rejected("near", "red").rejected("near", "red").as_left_by(1)
+        => "choose without [near]";
+    failure_row_left_as_it_was_by_the_next_goes_to_the_one_after:
+        past().rejected("near", "red").rejected("far", "red").as_left_by(1)
+        => "choose without [near far]";
+    failure_row_changed_since_it_was_rejected_goes_back:
+        past().rejected("near", "red").rejected("near", "red") => "again near in 0 s from of near 2";
+    failure_row_left_as_it_was_after_a_failure_goes_to_the_next:
+        past().rejected("near", "red").failed("near", Failed).rejected("near", "red").as_left_by(1)
+        => "choose without [near]";
     failure_row_nothing_changed_goes_back_once: past().unchanged("near", "")
         => "again near in 0 s from of near 1";
     failure_row_nothing_changed_twice_goes_to_the_next:
@@ -140,6 +151,24 @@ fn the_reason_quotes_an_executor_that_changed_nothing() {
     let said = reason("It is\u{1b}[2J already so.\nDone");
     assert_eq!(said, "nothing was changed; near says: It is\\u{1b}[2J already so. Done");
     assert!(reason(&"long ".repeat(10_000)).chars().count() < LONGEST_WORDS + 100);
+}
+
+#[test]
+fn the_reason_quotes_an_executor_that_left_its_result_as_it_was() {
+    let left = past().rejected("near", "red").rejected("near", "red").as_left_by(1);
+    let left = left.last(|record| {
+        Arc::make_mut(record.report.as_mut().unwrap()).summary = "The test is wrong.".into();
+    });
+    let policy = AttemptPolicy::default();
+    let Step::Choose { because: Some(because), .. } = left.then(&policy) else { panic!() };
+    assert_eq!(
+        because,
+        "its result failed the checks: red; near changed nothing about it; near says: The test is \
+         wrong."
+    );
+    // What was retried by the operator is tried for the first time.
+    let retried = PlannedTask { retried_after: 1, ..task("builder") };
+    assert_eq!(short(&decide(&retried, &left.0, &policy)), "again near in 0 s from of near 2");
 }
 
 #[test]
