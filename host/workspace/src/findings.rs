@@ -268,13 +268,24 @@ impl<'a> Examination<'a> {
     }
 }
 
+/// What was found without what may be an example, and why a person has to look at that.
+pub(crate) fn without_examples(
+    found: Vec<Finding>,
+    subject: &Subject<'_>,
+) -> (Vec<Finding>, Vec<String>) {
+    let (examples, findings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|found| may_be_an_example(found, subject));
+    let looked_at = |found: Finding| {
+        format!("{}, unless that is an example: a person has to look at it", found.message)
+    };
+    (findings, examples.into_iter().map(looked_at).collect())
+}
+
 /// Whether conflict markers that were found may be an example of them: in prose and in what tests read, where the work
-/// did not begin with a conflict. Whether they are one, a person has to say.
-pub(crate) fn may_be_an_example(found: &Finding, subject: &Subject<'_>) -> bool {
+/// did not begin with a conflict.
+fn may_be_an_example(found: &Finding, subject: &Subject<'_>) -> bool {
     let has_markers = found.code == CONFLICT_MARKER && found.line.is_some();
-    has_markers
-        && !subject.had_conflict
-        && found.path.as_deref().is_some_and(|path| may_show_conflicts(path))
+    has_markers && !subject.had_conflict && found.path.as_deref().is_some_and(may_show_conflicts)
 }
 
 /// Whether a file may be about conflicts.

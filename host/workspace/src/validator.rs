@@ -7,7 +7,7 @@ use crate::{
     executed::executed,
     failing::failing,
     failures::{failed_tests, missing},
-    findings::{Examination, finding, may_be_an_example},
+    findings::{Examination, finding, without_examples},
     git::Git,
     judged::Judged,
     junit::Reports,
@@ -28,7 +28,6 @@ use cyrus_core::{
     Base, Check, CheckReport, CommandOrigin, CommandPolicy, FailingBase, FlakyCheck, Observer,
     RefusedCheck, SessionEvent, Subject, TestCount, ValidationReport, Validator, WorkspaceError,
 };
-use cyrus_executor::Finding;
 use cyrus_sandbox::{Exit, Launcher};
 use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
@@ -234,31 +233,16 @@ impl CommandValidator {
     ) -> Result<ValidationReport, WorkspaceError> {
         let result = commit(subject.commit)?;
         let examination = Examination::new(trees.site.main, &self.checks.rules, subject).await?;
-        let found = examination.findings().await?;
-        let (examples, mut findings): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|found| may_be_an_example(found, subject));
+        let (mut findings, mut doubts) = without_examples(examination.findings().await?, subject);
         if findings.iter().any(|finding| finding.code == EMPTY_DIFF) {
             // What the checks say of it they say of the base commit.
             return Ok(ValidationReport::new(Vec::new(), findings));
         }
         let (mut reports, mut runs, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut carried = Vec::new();
-        let looked_at = |found: Finding| {
-            format!("{}, unless that is an example: a person has to look at it", found.message)
-        };
-        let mut doubts: Vec<_> = examples.into_iter().map(looked_at).collect();
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
-        // Another commit of a submodule of the base brings no file: what is in it comes with the set-up.
-        let is_module = |change: &Change| change.mode == Mode::Submodule;
-        let before = if changes.iter().any(is_module) {
-            trees.site.main.links(trees.site.base).await?
-        } else {
-            Links::default()
-        };
-        let is_moved = |change: &Change| is_module(change) && before.has_module(&change.path);
-        let files = changes.iter().filter(|change| !is_moved(change));
-        let files: Vec<_> = files.map(|change| change.path.clone()).collect();
+        let files = files_of(trees, &changes).await?;
         findings.extend(self.brought(trees, &result, &files, observer).await?);
         // What leads out of the tree, or chooses the programs, is not run.
         let is_safe = !findings
@@ -354,6 +338,20 @@ impl CommandValidator {
         }
         Ok((tree, carried))
     }
+}
+
+/// The paths of these changes that are files. Another commit of a submodule of the base brings none: what is in it comes
+/// with the set-up.
+async fn files_of(trees: &Trees<'_>, changes: &[Change]) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+    let is_module = |change: &Change| change.mode == Mode::Submodule;
+    let before = if changes.iter().any(is_module) {
+        trees.site.main.links(trees.site.base).await?
+    } else {
+        Links::default()
+    };
+    let is_moved = |change: &Change| is_module(change) && before.has_module(&change.path);
+    let files = changes.iter().filter(|change| !is_moved(change));
+    Ok(files.map(|change| change.path.clone()).collect())
 }
 
 #[async_trait]

@@ -105,13 +105,17 @@ pub(super) fn uv_sync(here: &Directory) -> String {
     if is_there(&["tool", "uv", "workspace"]) {
         command.push_str(" --all-packages");
     }
-    let named = |option: &str, keys: &[&str]| -> String {
+    let options: [(&str, &[&str]); 2] = [
+        (" --extra ", &["project", "optional-dependencies"]),
+        (" --group ", &["dependency-groups"]),
+    ];
+    for (option, keys) in options {
         let names = at(keys).into_iter().flatten().map(|(name, _)| name.as_str());
-        let wanted = names.filter(|name| FOR_TESTS.contains(name));
-        wanted.map(|name| format!(" --{option} {name}")).collect()
-    };
-    command.push_str(&named("extra", &["project", "optional-dependencies"]));
-    command.push_str(&named("group", &["dependency-groups"]));
+        for name in names.filter(|name| FOR_TESTS.contains(name)) {
+            command.push_str(option);
+            command.push_str(name);
+        }
+    }
     command
 }
 

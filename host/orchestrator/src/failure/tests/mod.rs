@@ -134,7 +134,7 @@ impl Past {
     }
 
     /// It left the result of this attempt as it was.
-    fn as_left_by(self, attempt: usize) -> Self {
+    fn left_as_by(self, attempt: usize) -> Self {
         let before = self.0[attempt - 1].collected.clone();
         self.last(|record| record.collected = before)
     }

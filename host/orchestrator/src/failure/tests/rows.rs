@@ -88,15 +88,15 @@ rows! {
             past.rejected("near", "a").rejected("far", "b").rejected("other", "c")
         }) => "fail";
     failure_row_left_as_it_was_goes_to_the_next:
-        past().rejected("near", "red").rejected("near", "red").as_left_by(1)
+        past().rejected("near", "red").rejected("near", "red").left_as_by(1)
         => "choose without [near]";
     failure_row_left_as_it_was_by_the_next_goes_to_the_one_after:
-        past().rejected("near", "red").rejected("far", "red").as_left_by(1)
+        past().rejected("near", "red").rejected("far", "red").left_as_by(1)
         => "choose without [near far]";
     failure_row_changed_since_it_was_rejected_goes_back:
         past().rejected("near", "red").rejected("near", "red") => "again near in 0 s from of near 2";
     failure_row_left_as_it_was_after_a_failure_goes_to_the_next:
-        past().rejected("near", "red").failed("near", Failed).rejected("near", "red").as_left_by(1)
+        past().rejected("near", "red").failed("near", Failed).rejected("near", "red").left_as_by(1)
         => "choose without [near]";
     failure_row_nothing_changed_goes_back_once: past().unchanged("near", "")
         => "again near in 0 s from of near 1";
@@ -155,7 +155,7 @@ fn the_reason_quotes_an_executor_that_changed_nothing() {
 
 #[test]
 fn the_reason_quotes_an_executor_that_left_its_result_as_it_was() {
-    let left = past().rejected("near", "red").rejected("near", "red").as_left_by(1);
+    let left = past().rejected("near", "red").rejected("near", "red").left_as_by(1);
     let left = left.last(|record| {
         Arc::make_mut(record.report.as_mut().unwrap()).summary = "The test is wrong.".into();
     });
