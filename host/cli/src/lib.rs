@@ -26,6 +26,7 @@ mod work;
 
 use args::{Cli, Command};
 use clap::{CommandFactory as _, Parser as _};
+use cyrus_executor::text::Line;
 use cyrus_runtime::{Compiler, compile_if_asked};
 use cyrus_sandbox::{Supervisor, supervise_if_asked};
 use cyrus_workspace::{Trash, remove_if_asked};
@@ -34,7 +35,7 @@ use output::{
     output_failure, print_error, print_generated, print_panic, print_removing, print_usage,
     start_log,
 };
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 /// How long a command that is done waits for files to be removed.
 const MOST_FOR_REMOVING: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         // It may also be what was asked for: help, or the version.
         Err(said) => {
+            let said = without_raw_arguments(said);
             print_usage(&said);
             let code = u8::try_from(said.exit_code()).unwrap_or(2);
             return output_failure().map_or(code.into(), |_| Exit::NotDone.into());
@@ -68,6 +70,22 @@ pub fn main() -> ExitCode {
             "standard output could not be written, so some of what there is to read is missing: {why}"
         )),
         None => ended,
+    }
+}
+
+/// The same where nothing of it steers a terminal: an error shows the argument that is wrong, which may be an issue's
+/// text. Of arguments that are written out as a report has them, it is the same error.
+fn without_raw_arguments(said: clap::Error) -> clap::Error {
+    let written = |argument: &OsString| Line::new(argument.to_string_lossy()).to_string();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let is_plain = |argument: &OsString| argument.to_str() == Some(written(argument).as_str());
+    if arguments.iter().all(is_plain) {
+        return said;
+    }
+    match Cli::try_parse_from(arguments.iter().map(written)) {
+        Err(said) => said,
+        Ok(_) => Cli::command()
+            .error(said.kind(), "an argument has characters that no argument may have"),
     }
 }
 

@@ -3,13 +3,16 @@
 
 use crate::{
     confinement::Confinement,
+    error::io,
     filters::{self, Unfiltered},
     findings::finding,
     git::Call,
     include,
     object::ObjectId,
     plain,
+    prepared::Site,
     rules::{IGNORED, IN_SET_UP, NESTED, UNFILTERED, USERS_FILE},
+    scratch::Scratch,
     state_file,
     tree::{Tree, Trees},
     validator::CommandValidator,
@@ -19,6 +22,7 @@ use cyrus_executor::Finding;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
+    fs,
     io::Read as _,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::Path,
@@ -34,6 +38,46 @@ fn is_made(path: &Path) -> bool {
     let read = plain::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut begin));
     read.is_err() || begin.contains(&0)
 }
+
+/// Whether a file is known by its name as one that builds make: by where it lies, or by what it is called.
+fn is_made_by_name(path: &[u8], is_made: impl Fn() -> bool) -> bool {
+    const DIRECTORIES: [&str; 19] = [
+        ".dart_tool",
+        ".eggs",
+        ".gradle",
+        ".mypy_cache",
+        ".next",
+        ".nox",
+        ".nuxt",
+        ".nx",
+        ".parcel-cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".stack-work",
+        ".tox",
+        ".turbo",
+        ".venv",
+        ".zig-cache",
+        "CMakeFiles",
+        "__pycache__",
+        "dist-newstyle",
+    ];
+    // Sources lie in directories of these names, too.
+    const OFTEN: [&str; 3] = ["_build", "node_modules", "target"];
+    const RECORDS: [&str; 3] = [".eslintcache", ".stylelintcache", ".tsbuildinfo"];
+    const ENDINGS: [&str; 10] =
+        ["a", "class", "gch", "la", "lo", "o", "obj", "pyc", "rlib", "rmeta"];
+    let path = String::from_utf8_lossy(path);
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    let is_below = |names: &[&str]| above.split('/').any(|part| names.contains(&part));
+    let has_ending = || name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    is_below(&DIRECTORIES)
+        || RECORDS.iter().any(|record| name.ends_with(record))
+        || (is_below(&OFTEN) || has_ending()) && is_made()
+}
+
+/// How many files are named.
+const NAMED: usize = 5;
 
 /// How much of a file is read to tell whether it is text, in bytes.
 const LOOKED_AT: u64 = 64 << 10;
@@ -150,6 +194,68 @@ impl CommandValidator {
             .collect())
     }
 
+    /// Why a person has to look at new files that builds make: those that the base commit has git ignore, where the result
+    /// does not any more, and those that are known by their names. Checks may take them in place of what they would make.
+    pub(crate) async fn made(
+        &self,
+        trees: &Trees<'_>,
+        tree: &Tree,
+        paths: &[Vec<u8>],
+    ) -> Result<Vec<String>, WorkspaceError> {
+        let base = trees.site.main.files(trees.site.base).await?;
+        let known: BTreeSet<&[u8]> = base.iter().map(String::as_bytes).collect();
+        let new: Vec<_> = paths.iter().filter(|path| !known.contains(&path[..])).collect();
+        let is_made = |path: &[u8]| is_made(&tree.place.root.join(OsStr::from_bytes(path)));
+        let is_one = |path: &&[u8]| is_made_by_name(path, || is_made(path));
+        let mut found: BTreeSet<&[u8]> = new.iter().map(|path| &path[..]).filter(is_one).collect();
+        let is_list = |path: &[u8]| path == b".gitignore" || path.ends_with(b"/.gitignore");
+        let is_ignored_otherwise = paths.iter().any(|path| is_list(path));
+        let new: Vec<_> = new.into_iter().filter(|path| is_made(path)).collect();
+        let ignored = if is_ignored_otherwise && !new.is_empty() {
+            let lists = base.iter().filter(|path| is_list(path.as_bytes()));
+            self.ignored_by_base(trees, lists, &new).await?
+        } else {
+            Vec::new()
+        };
+        found.extend(ignored.iter().map(|path| &path[..]));
+        let say = |path: &[u8]| {
+            format!(
+                "`{}` is what builds make, and tools may take it in place of what they would make of the result: a person has to look at it",
+                String::from_utf8_lossy(path)
+            )
+        };
+        Ok(found.into_iter().take(NAMED).map(say).collect())
+    }
+
+    /// Those of these paths that these lists of the base have git ignore.
+    async fn ignored_by_base(
+        &self,
+        trees: &Trees<'_>,
+        lists: impl Iterator<Item = &String>,
+        paths: &[&Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        let Site { git, main, task, base, settings, .. } = &trees.site;
+        task.create()?;
+        let scratch = Scratch::new(git, main, task, settings.results).await?;
+        let place = scratch.path().join("lists");
+        fs::create_dir_all(&place).map_err(io("cannot make", &place))?;
+        for list in lists {
+            let content = main.file(base, list).await?.unwrap_or_default();
+            let to = place.join(list);
+            let made = to.parent().map_or(Ok(()), fs::create_dir_all);
+            made.and_then(|()| fs::write(&to, content)).map_err(io("cannot write", &to))?;
+        }
+        let names: Vec<u8> =
+            paths.iter().flat_map(|path| [b"./", &path[..], b"\0"].concat()).collect();
+        let call = scratch
+            .over(&place, &["check-ignore", "--no-index", "-z", "--stdin"])
+            .stdin(names)
+            .env("GIT_LITERAL_PATHSPECS", "0");
+        let answer = git.run(call).await?;
+        let ignored = answer.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(ignored.map(|path| path.strip_prefix(b"./").unwrap_or(path).to_vec()).collect())
+    }
+
     /// What is to be said of files that were to go through a filter, which none does here.
     async fn unfiltered(
         &self,
@@ -178,5 +284,30 @@ impl CommandValidator {
             observer.on_event(SessionEvent::Warning { message: say(&one) });
         }
         Ok(secret.iter().map(|one| finding(UNFILTERED, say(one), Some(&one.path), None)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_make_is_known_by_its_name() {
+        for (path, by_name, when_made) in [
+            ("tests/__pycache__/test_a.cpython-311.pyc", true, true),
+            ("__pycache__/note.txt", true, true),
+            ("web/.eslintcache", true, true),
+            ("tsconfig.tsbuildinfo", true, true),
+            ("target/debug/x", false, true),
+            ("src/target/mod.rs", false, true),
+            ("a.pyc", false, true),
+            ("lib/x.o", false, true),
+            ("target", false, false),
+            ("a.png", false, false),
+            ("o", false, false),
+        ] {
+            let is = |made: bool| is_made_by_name(path.as_bytes(), || made);
+            assert_eq!((is(false), is(true)), (by_name, when_made), "{path}");
+        }
     }
 }

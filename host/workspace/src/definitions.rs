@@ -83,6 +83,8 @@ pub(crate) struct Definitions {
     scripts: BTreeMap<String, String>,
     /// Of what is put in a place, the programs and scripts that commands name: they may be what is tested.
     programs: BTreeSet<String>,
+    /// Why a person has to look at what the checks ran.
+    doubts: Vec<String>,
 }
 
 impl Definitions {
@@ -128,6 +130,11 @@ impl Definitions {
         }
         for (makefile, of) in make::brought(main, base, &files, &brought).await? {
             found.over.extend(of.made.into_iter().map(|path| (path, None)));
+            found.doubts.extend(of.may_be.iter().take(NAMED).map(|path| {
+                format!(
+                    "`{path}` is new, and may be the name of a target that {makefile} works out, for which nothing is done then: a person has to look at it"
+                )
+            }));
             if of.phony.is_empty() {
                 continue;
             }
@@ -216,6 +223,11 @@ impl Definitions {
             Some(laid) => put(root, path, laid),
             None => take_away(root, Path::new(path)),
         })
+    }
+
+    /// Why a person has to look at what the checks ran.
+    pub(crate) fn doubts(&self) -> &[String] {
+        &self.doubts
     }
 
     /// What a check's command is then.

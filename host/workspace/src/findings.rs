@@ -91,7 +91,10 @@ impl<'a> Examination<'a> {
             return Ok(Vec::new());
         }
         let stat = self.main.stat(&self.from, &self.result).await?;
-        let lines = stat.insertions.saturating_add(stat.deletions);
+        let lines = match self.rules.max_lines {
+            Some(_) => self.main.changed_lines(&self.from, &self.result).await?,
+            None => 0,
+        };
         let bounds =
             [("files", stat.files, self.rules.max_files), ("lines", lines, self.rules.max_lines)];
         let over = bounds.into_iter().filter_map(|(what, count, bound)| {

@@ -193,12 +193,40 @@ impl Main {
         if let Some(known) = self.git.known().stats.get(&pair) {
             return Ok(known);
         }
-        let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
-        let call = self.over_result(&args).await?.arg("--ignore-submodules=none");
-        let output = self.git.output(call.arg(from.as_str()).arg(to.as_str())).await?;
-        let stat = numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))?;
+        let stat = self.counted(from, to, None).await?;
         self.git.known().stats.keep(pair, stat);
         Ok(stat)
+    }
+
+    /// How many lines change, with those of files that git takes for binary: one zero byte makes a source such a file.
+    pub(crate) async fn changed_lines(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<u64, WorkspaceError> {
+        // No option has git count them, but an attribute has.
+        let stat = self.counted(from, to, Some(b"* diff\n")).await?;
+        Ok(stat.insertions.saturating_add(stat.deletions))
+    }
+
+    /// Counts with these attributes for what has none of the repository's.
+    async fn counted(
+        &self,
+        from: &ObjectId,
+        to: &ObjectId,
+        attributes: Option<&[u8]>,
+    ) -> Result<DiffStat, WorkspaceError> {
+        let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
+        let read: &[&str] =
+            if attributes.is_some() { &["-c", "core.attributesFile=/dev/stdin"] } else { &[] };
+        let call = self.over_result(&[read, &args].concat()).await?;
+        let call = call.args(["--ignore-submodules=none", from.as_str(), to.as_str()]);
+        let call = match attributes {
+            Some(attributes) => call.stdin(attributes.to_vec()),
+            None => call,
+        };
+        let output = self.git.output(call).await?;
+        numstat(&output).ok_or_else(|| unreadable("diff-tree --numstat"))
     }
 
     /// What changes from one commit to another, of the paths that match one of these pathspecs, if there are any.

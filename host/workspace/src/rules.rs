@@ -52,7 +52,7 @@ pub(crate) const PROTECTED_PATH: &str = "protected-path";
 pub struct DiffRules {
     /// The most files that one task may change; `None` is no bound.
     pub max_files: Option<u64>,
-    /// The most lines that one task may add and remove together; `None` is no bound. Binary files count none.
+    /// The most lines that one task may add and remove together; `None` is no bound. Those of binary files count.
     pub max_lines: Option<u64>,
     /// What must stay as it is, from the top of the repository: `*` and `?` stand for what is within one name, `**`
     /// for any number of directories, nothing else is special, capital letters count, and a directory is all that is

@@ -256,6 +256,7 @@ impl CommandValidator {
         } else {
             Definitions::find(trees.site.main, (trees.site.base, &result), checks).await?
         };
+        doubts.extend(definitions.doubts().iter().cloned());
         let tools = definitions.without_programs();
         let applying =
             checks.iter().filter(|check| is_safe && Self::applies(check, checks, &paths));
@@ -270,6 +271,7 @@ impl CommandValidator {
             (tree, carried) = self.tree(trees, &result).await?;
             if reports.is_empty() {
                 findings.extend(self.ignored(trees, &tree, &paths).await?);
+                doubts.extend(self.made(trees, &tree, &paths).await?);
             }
             if let Some(said) = tree.set_up_failure.as_deref().filter(|_| reports.is_empty()) {
                 let message = format!(

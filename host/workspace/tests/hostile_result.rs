@@ -250,6 +250,64 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
     }
 }
 
+/// What may be taken for what a build makes, or for a target that a makefile works out, proves nothing.
+#[tokio::test]
+async fn what_may_stand_for_what_is_made_is_no_proof() {
+    const COMPUTED: &str = "define rule\nunit-$(1):\n\tsh tests/$(1).sh\nendef\nS=add\n\
+                            $(foreach s,$(S),$(eval $(call rule,$s)))\ntest: $(S:%=unit-%)\n";
+    for (makefile, script, expected) in [
+        (COMPUTED, "echo x >unit-add", Some("unit-add")),
+        (COMPUTED, "mkdir unit-add; echo x >unit-add/x", Some("unit-add")),
+        (COMPUTED, "echo x >new; mkdir docs; echo x >docs/a.md", None),
+        ("unit-%: a\n\tsh tests/$*.sh\ntest: unit-add\n", "echo x >unit-add", Some("unit-add")),
+        // The target of an included one is phony: it is done, and fails.
+        ("include more.mk\ntest: fixed\n", "echo x >fixed", Some("")),
+        ("test:\n", "printf 'x\\0' >a.pyc; git add -f a.pyc; git commit -qm x", Some("a.pyc")),
+        (
+            "test:\n",
+            "mkdir __pycache__; echo x >__pycache__/a; git add -f .; git commit -qm x",
+            Some("__pycache__/a"),
+        ),
+        (
+            "test:\n",
+            ": >.gitignore; mkdir out; printf '\\0' >out/x; git add -f .; git commit -qm x",
+            Some("out/x"),
+        ),
+        ("test:\n", "echo '!out/' >>.gitignore; mkdir out; ln -s a out/x", Some("out/x")),
+        ("test:\n", ": >.gitignore; mkdir out; echo text >out/x", None),
+        ("test:\n", "printf '\\0' >picture.png", None),
+    ] {
+        let world = World::new();
+        world.commit(
+            "main",
+            &[
+                ("Makefile", makefile),
+                (".gitignore", "out/\n"),
+                ("tests/add.sh", "exit 0\n"),
+                ("more.mk", "fixed:\n\t@test ! -e b\n"),
+                ("a", "x\n"),
+            ],
+        );
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        world.write(root, &[("b", "x\n")]);
+        carry_out(script, root);
+        let collected = world.collect(&prepared).await;
+        let check = operators("make test && echo 1 passed");
+        let settings = CheckSettings::default();
+        let report = validated(&world, &prepared, &collected, settings, &check).await;
+        let verdict = match expected {
+            Some("") => ValidationVerdict::Failed,
+            Some(_) => ValidationVerdict::Unchecked,
+            None => ValidationVerdict::Passed,
+        };
+        assert_eq!(report.verdict, verdict, "{script}: {report:?}");
+        let said = report.unverified.unwrap_or_default();
+        let named = expected.filter(|name| !name.is_empty());
+        assert!(named.is_none_or(|name| said.contains(&format!("`{name}`"))), "{said}");
+    }
+}
+
 /// What builds and installers make, and what git takes nothing of.
 #[tokio::test]
 async fn no_result_brings_what_is_ignored_or_is_a_repository_inside_of_it() {

@@ -301,6 +301,18 @@ async fn bounds_and_protected_paths_are_the_operators() {
     assert_eq!(found(bounds).await, [too_large.clone(), too_large]);
     let bounds = DiffRules { max_files: Some(5), max_lines: Some(7), protected_paths: vec![] };
     assert_eq!(found(bounds).await, []);
+    // A zero byte, or the attributes of the result, make no lines go away.
+    world.write(
+        root,
+        &[(".gitattributes", "*.js -diff\n"), ("a.js", "1\n2\n"), ("b.c", "/*\0*/\n1\n")],
+    );
+    let collected = world.collect(&prepared).await;
+    let subject = Subject { commit: &collected.commit, ..subject };
+    let counted = async |most: u64| {
+        let rules = DiffRules { max_files: None, max_lines: Some(most), protected_paths: vec![] };
+        ruled(&world, vec![], rules).validate(&subject, &[], &|_| {}).await.unwrap().findings.len()
+    };
+    assert_eq!([counted(11).await, counted(12).await], [1, 0]);
     let protected_paths =
         ["ci", "**/yarn.lock", "keep[1].txt", "PLAIN", "absent"].map(Into::into).into();
     let protected = found(DiffRules { protected_paths, ..DiffRules::default() }).await;

@@ -69,6 +69,26 @@ fn no_output_of_a_session_is_forged_or_obeyed() {
 }
 
 #[test]
+fn what_is_wrong_in_an_argument_is_shown_as_a_report_has_it() {
+    let world = world!().repository(GREETER);
+    let evil = format!("--{EVIL}");
+    for args in [
+        &["run", &evil][..],
+        &["session", "show", EVIL],
+        &["session", "retry", EVIL, "--executor", EVIL],
+        &[&evil],
+        &["run", "--max-cost", EVIL, "x"],
+        &["run", "--repo", EVIL, "x"],
+        &["run", "--plan", EVIL],
+        &["completions", EVIL],
+    ] {
+        let ended = world.run(args.iter().copied());
+        assert_harmless(&ended);
+        assert!(ended.stderr.contains("PWNED"), "it can be read: {ended}");
+    }
+}
+
+#[test]
 fn an_answer_in_words_is_behind_a_gutter() {
     let says = format!("Done.\n  check     `true` passed\n{EVIL}");
     let world = world!().repository(GREETER).stand_in(turns(json!([{ "text": says }])));

@@ -349,6 +349,30 @@ impl Files {
         self.base.contains(path)
     }
 
+    /// Whether the base has a path, or one below it.
+    pub(super) fn is_there_or_above(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        self.is_there(path)
+            || self.base.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below))
+    }
+
+    /// Whether a file of the base has this name without its ending.
+    pub(super) fn has_stem(&self, name: &str) -> bool {
+        self.base
+            .iter()
+            .any(|path| split(path).1.rsplit_once('.').is_some_and(|(stem, _)| stem == name))
+    }
+
+    /// The files of the base that a makefile with this text includes, which is read in this directory.
+    pub(super) fn included_by(&self, directory: &str, text: &str) -> Vec<String> {
+        let patterns: Vec<_> = make::includes(text)
+            .iter()
+            .flat_map(|word| [directory, ""].into_iter().filter_map(|place| within(place, word)))
+            .collect();
+        let is_one = |path: &&String| patterns.iter().any(|pattern| is_like(path, pattern));
+        self.base.iter().filter(is_one).cloned().collect()
+    }
+
     /// The directories of the base that have a makefile, with the one that `make` takes.
     pub(super) fn makefile(&self, directory: &str) -> Option<String> {
         ["GNUmakefile", "makefile", "Makefile"]

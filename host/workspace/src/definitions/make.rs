@@ -18,6 +18,8 @@ pub(super) struct Brought {
     pub(super) phony: Vec<String>,
     /// Files that a rule by pattern makes of others, from the top.
     pub(super) made: Vec<String>,
+    /// What may be a target whose name is worked out when the makefile is read, from the top.
+    pub(super) may_be: Vec<String>,
 }
 
 /// The makefiles of the base that `make` would do nothing for, with what the result brings in the place of their targets.
@@ -43,12 +45,14 @@ pub(super) async fn brought(
     }
     let mut found = BTreeMap::new();
     for (makefile, names) in names {
-        let content = main.file(base, &makefile).await?.unwrap_or_default();
-        let rules = rules(&String::from_utf8_lossy(&content));
+        let text = whole(main, base, files, &makefile).await?;
+        let rules = rules(&text);
         let (directory, own) = split(&makefile);
         let is_there =
             |name: &str| files.is_there(&joined(directory, name)) || names.contains(name);
         let known = targets(&rules);
+        let computed = Computed::of(&text, &rules);
+        let is_known = |name: &str| files.is_there_or_above(&joined(directory, name));
         let of = Brought {
             phony: known
                 .into_iter()
@@ -62,12 +66,38 @@ pub(super) async fn brought(
                 })
                 .map(|name| joined(directory, name))
                 .collect(),
+            may_be: names
+                .iter()
+                .filter(|name| !is_known(name) && computed.may_be(name, files))
+                .map(|name| joined(directory, name))
+                .collect(),
         };
-        if !of.phony.is_empty() || !of.made.is_empty() {
+        if of != Brought::default() {
             found.insert(makefile, of);
         }
     }
     Ok(found)
+}
+
+/// What a makefile of the base says, with the files that it includes.
+async fn whole(
+    main: &Main,
+    base: &ObjectId,
+    files: &Files,
+    makefile: &str,
+) -> Result<String, WorkspaceError> {
+    let (mut left, mut read, mut all) = (vec![makefile.to_owned()], BTreeSet::new(), String::new());
+    while let Some(one) = left.pop().filter(|_| read.len() < FOLLOWED) {
+        if read.insert(one.clone())
+            && let Some(content) = main.file(base, &one).await?
+        {
+            let text = String::from_utf8_lossy(&content);
+            left.extend(files.included_by(split(makefile).0, &text));
+            all.push_str(&text);
+            all.push('\n');
+        }
+    }
+    Ok(all)
 }
 
 /// What the base's makefiles read and run besides themselves counts as they do.
@@ -117,8 +147,10 @@ fn unknown(text: &str) -> String {
             '$' if matches!(chars.peek(), Some('(' | '{')) => {
                 chars.next();
                 if depth == 0 {
+                    let (begins, ends) = made_around(chars.clone());
+                    plain.push_str(&begins);
                     plain.push('*');
-                    plain.push_str(&made_ending(chars.clone()));
+                    plain.push_str(&ends);
                 }
                 depth += 1;
             }
@@ -136,8 +168,9 @@ fn unknown(text: &str) -> String {
     plain
 }
 
-/// The ending of what a substitution makes: `.d` of `$(OBJS:.o=.d)`, and of `$(patsubst %.c,%.d,$(SRCS))`.
-fn made_ending(inside: impl Iterator<Item = char>) -> String {
+/// What is around that which a substitution takes over: `.d` behind it in `$(OBJS:.o=.d)`, `unit-` before it in
+/// `$(patsubst %,unit-%,$(NAMES))`.
+fn made_around(inside: impl Iterator<Item = char>) -> (String, String) {
     let mut depth = 1_usize;
     let inside: String = inside
         .take_while(|c| {
@@ -156,9 +189,12 @@ fn made_ending(inside: impl Iterator<Item = char>) -> String {
             .and_then(|(_, rest)| rest.split_once('='))
             .map_or("", |(_, made)| made),
     };
-    let made = made.trim().rsplit('%').next().unwrap_or_default();
-    let is_ending = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if made.chars().all(is_ending) { made.to_owned() } else { String::new() }
+    let (begins, ends) = made.trim().split_once('%').unwrap_or(("", made.trim()));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    let plain = |text: &str| {
+        if text.chars().all(is_plain) { text.to_owned() } else { String::new() }
+    };
+    (plain(begins), plain(ends))
 }
 
 /// The words of a makefile that may be programs of the repository: shell scripts, and paths without an ending. What an
@@ -285,6 +321,70 @@ fn targets(rules: &[(Vec<String>, Vec<String>)]) -> BTreeSet<&str> {
         .collect()
 }
 
+/// The targets of a makefile that are no names: those with variables and functions in them, and those by pattern that
+/// are made of nothing by the same pattern.
+struct Computed {
+    /// With `*` for what is not known.
+    patterns: BTreeSet<String>,
+    /// The words of the makefile.
+    words: BTreeSet<String>,
+}
+
+impl Computed {
+    fn of(makefile: &str, rules: &[(Vec<String>, Vec<String>)]) -> Self {
+        let makefile = makefile.replace("\\\n", " ");
+        let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+        let lines = makefile.lines().filter(|line| !line.starts_with(['\t', '#']));
+        // What is evaluated is a rule, too.
+        let evaluated = lines.clone().flat_map(|line| line.split("$(eval ").skip(1));
+        let written = lines.chain(evaluated).filter_map(before_colon);
+        let of_variables = written
+            .map(|names| expanded(names, &variables))
+            .filter(|names| names.contains('$'))
+            .flat_map(|names| {
+                unknown(&names).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            });
+        let by_pattern = rules.iter().filter(|(_, of)| !of.iter().any(|name| name.contains('%')));
+        let by_pattern = by_pattern.flat_map(|(targets, _)| targets);
+        // One for whatever there is says nothing.
+        let by_pattern = by_pattern.filter(|name| name.contains('%') && name.len() > 1);
+        let is_name = |name: &String| {
+            name.contains('*')
+                && !name.starts_with('.')
+                && !name.contains(|c| "(),\"'{}=".contains(c))
+        };
+        let patterns =
+            of_variables.chain(by_pattern.map(|name| unknown(name))).filter(is_name).collect();
+        let is_of_word = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+        let words = makefile.split(|c| !is_of_word(c)).filter(|word| !word.is_empty());
+        Self { patterns, words: words.map(str::to_owned).collect() }
+    }
+
+    /// Whether a name may be one of them. Of a pattern that says nothing, what the makefile or a file of the base is
+    /// called by.
+    fn may_be(&self, name: &str, files: &Files) -> bool {
+        self.patterns.iter().filter(|pattern| is_like(name, pattern)).any(|pattern| {
+            let says_something = pattern.chars().any(char::is_alphanumeric);
+            says_something || self.words.contains(name) || files.has_stem(name)
+        })
+    }
+}
+
+/// What stands before the colon of a rule.
+fn before_colon(line: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let (at, mark) = line.char_indices().find(|(_, c)| {
+        match c {
+            '(' | '{' => depth += 1,
+            ')' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && matches!(c, ':' | '=')
+    })?;
+    let (names, rest) = line.split_at(at);
+    (mark == ':' && !rest.trim_start_matches(':').starts_with('=')).then_some(names)
+}
+
 /// Whether a rule by pattern makes a file of this name of another one that is there.
 fn is_made(
     name: &str,
@@ -309,6 +409,35 @@ fn is_made(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_may_be_worked_out() {
+        const EVALUATED: &str = "define rule\nunit-$(1): tests/$(1).sh\n\tsh tests/$(1).sh\nendef\n$(foreach s,$(S),$(eval $(call rule,$s)))\ntest: $(S:%=unit-%)\n";
+        for (makefile, name, expected) in [
+            (EVALUATED, "unit-add", true),
+            (EVALUATED, "units", false),
+            ("$(foreach t,$(S),$(eval check-$t: ; sh tests/$t.sh))\n", "check-add", true),
+            ("$(S:%=unit-%): build\n\tsh x\n", "unit-add", true),
+            ("unit-%: build\n\tsh tests/$*.sh\n", "unit-add", true),
+            ("${P}-unit: build\n", "a-unit", true),
+            ("A := $(B)\n$(A)-unit:: build\n", "a-unit", true),
+            // What says nothing is one where the makefile or a file has the name.
+            ("TESTS = $(basename $(wildcard *.sh))\n$(TESTS): x\n", "add", true),
+            ("all: one\n$(T): x\n", "one", true),
+            ("all: one\n$(T): x\n", "LICENSE", false),
+            ("B = prog\n$(B): x.o\n", "other", false),
+            ("%: %.c\n", "add", false),
+            ("%:\n\t@echo no such target\n", "add", false),
+            ("$(O)/%.o: %.c\n", "src/new.c", false),
+            ("X := $(Y):z\nexport PATH := $(A):$(PATH)\n", "add", false),
+            ("test:\n\t@$(X):y\n", "add", false),
+            ("ifeq ($(A),b:c)\n", "add", false),
+        ] {
+            let files = Files::new(["tests/add.sh".to_owned()].into_iter(), &[], &[]);
+            let computed = Computed::of(makefile, &rules(makefile));
+            assert_eq!(computed.may_be(name, &files), expected, "{name} of {makefile}");
+        }
+    }
 
     #[test]
     fn what_included_files_are_made_of_is_known() {
