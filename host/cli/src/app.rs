@@ -82,7 +82,8 @@ impl Opening {
     pub(crate) fn home(&self) -> Result<PathBuf> {
         let home = cyrus_config::home(self.home.as_deref(), &variable)
             .map_err(|error| UsageError(error.to_string()))?;
-        std::path::absolute(&home).with_context(|| home.display().to_string())
+        let absolute = std::path::absolute(&home).with_context(|| home.display().to_string())?;
+        Ok(cyrus_config::without_parents(absolute))
     }
 
     /// Reads the configuration.

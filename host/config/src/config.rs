@@ -300,7 +300,7 @@ fn plugin_dirs(at: &At<'_>, sources: &Sources<'_>) -> Vec<PathBuf> {
 /// with a dot, because tools pass over such directories.
 fn work_dir(at: &At<'_>, sources: &Sources<'_>) -> PathBuf {
     if let Some(path) = at.path(sources) {
-        return sources.home.join(path);
+        return crate::without_parents(sources.home.join(path));
     }
     let name = sources.home.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let plain = match name.trim_start_matches('.') {

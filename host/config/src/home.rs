@@ -1,5 +1,5 @@
 use crate::ConfigError;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The configuration's name in Cyrus's home.
 pub const CONFIG_FILE: &str = "config.json";
@@ -18,6 +18,23 @@ pub fn home(
         return expand(&path, environment).map_err(ConfigError::HomeVariable);
     }
     set("HOME").map(|path| PathBuf::from(path).join(".cyrus")).ok_or(ConfigError::NoHome)
+}
+
+/// The same place without `..` in it, which no program in a sandbox could be shown it by: what is there is followed as
+/// the system does, and of what is not there yet each `..` takes the name before it away.
+pub fn without_parents(path: PathBuf) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path;
+    }
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut place)) = there else { return path };
+    for part in path.strip_prefix(above).into_iter().flat_map(Path::components) {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            part => place.push(part),
+        }
+    }
+    place
 }
 
 /// A variable that a path names and that is not set.
@@ -86,6 +103,24 @@ fn variable(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_named_without_the_way_back() {
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(real.join("a/b")).unwrap();
+        std::os::unix::fs::symlink("a/b", real.join("link")).unwrap();
+        for (path, expected) in [
+            ("a/../c", "c"),
+            ("a/b/../../c/d", "c/d"),
+            ("link/../c", "a/c"),
+            ("none/../c", "c"),
+            ("a/none/x/../../d", "a/d"),
+            ("link/c", "link/c"),
+        ] {
+            assert_eq!(without_parents(real.join(path)), real.join(expected), "{path}");
+        }
+    }
 
     #[test]
     fn the_nearest_choice_counts() {

@@ -48,7 +48,7 @@ pub use budget::{Budget, WhenOver};
 pub use config::{BundledExecutor, Config, Sources};
 pub use env_file::EnvFile;
 pub use error::{ConfigError, Problem};
-pub use home::{CONFIG_FILE, UnsetVariable, expand, home};
+pub use home::{CONFIG_FILE, UnsetVariable, expand, home, without_parents};
 pub use hooks::Hooks;
 pub use network::{Network, NetworkAccess};
 pub use planning::Planning;

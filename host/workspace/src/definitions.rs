@@ -239,7 +239,7 @@ impl Definitions {
     pub(crate) fn note(&self) -> Option<String> {
         let names = self.names()?;
         Some(format!(
-            "(what is run is what the base commit says, not what the result makes of it: {names})"
+            "(what is run is what the base commit says, not what the result makes of it: {names}; where the task is to change that, `validation.definitions` has the result's run)"
         ))
     }
 

@@ -38,8 +38,10 @@ impl Elsewhere {
         clone: &Path,
         (known, own): (&[&ObjectId], &ObjectId),
         (start, result): (&ObjectId, &ObjectId),
+        uncommitted: Vec<(Left, ObjectId)>,
     ) -> Result<Self, WorkspaceError> {
         let mut named = tips(&clone.join(".git"));
+        named.splice(0..0, uncommitted);
         named.retain(|(_, tip)| ![start, result, own].contains(&tip) && !known.contains(&tip));
         let (mut found, mut beyond) = (Vec::<(Left, ObjectId)>::new(), 0);
         if named.is_empty() {
@@ -121,9 +123,14 @@ impl Elsewhere {
             scratch.hand_over(&opened.main.objects, &opened.start, tip).await?;
             let kept = refs::left(&spec.session, &spec.task, number + 1);
             opened.main.keep(&kept, tip).await?;
-            notes.push(format!(
-                "commits on {left} of the executor's clone are not in the result; they are kept: `git log {kept}`"
-            ));
+            notes.push(match left {
+                Left::Uncommitted(_) => format!(
+                    "{left} of the executor's clone, which were not committed, are not in the result; they are kept: `git show {kept}`"
+                ),
+                left => format!(
+                    "commits on {left} of the executor's clone are not in the result; they are kept: `git log {kept}`"
+                ),
+            });
         }
         if self.beyond > 0 {
             notes.push(format!(

@@ -68,7 +68,12 @@ const MISSING: &[(&str, &str)] = &[
     (r"Failed opening required '(?<m>[\w./-]*vendor/autoload\.php)'", "the file `{}`"),
     (r"Unable to locate (?<m>a Java Runtime)", "{}"),
     (r"spawn (?<m>[\w./-]+) ENOENT", "the program `{}`"),
+    (
+        r"(?:^|: )(?<m>\.?[\w./@+-]*/[\w./@+-]+): Permission denied$",
+        "the right to run `{}` (`git update-index --chmod=+x`)",
+    ),
     // Of the right kind, and the wrong version.
+    (r"^pyenv: version [‘'`](?<m>[\w.-]+)[’'`] is not installed", "Python `{}`"),
     (r"toolchain [‘'`](?<m>[\w.+-]+)[’'`] is not installed", "the Rust toolchain `{}`"),
     (r"requires (?<m>rustc [\d.]+\d)(?:-\w+)? or newer", "`{}`"),
     (r"go\.mod requires (?<m>go >= ?[\d.]+\d)", "`{}`"),
@@ -190,6 +195,14 @@ mod tests {
             (
                 "error x@1.0.0: The engine \"node\" is incompatible with this module. Expected version",
                 "another version of `node`",
+            ),
+            (
+                "sh: 1: ./gradlew: Permission denied",
+                "the right to run `./gradlew` (`git update-index --chmod=+x`)",
+            ),
+            (
+                "pyenv: version `3.9.1' is not installed (set by /x/.python-version)",
+                "Python `3.9.1`",
             ),
             ("JAVA_HOME is not set and no 'java' command could be found", "`JAVA_HOME`"),
             (

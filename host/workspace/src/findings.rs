@@ -11,6 +11,7 @@ use crate::{
         CONFLICT_MARKER, DiffRules, EMPTY_DIFF, ONE_SIDED, OUTSIDE_WORKSPACE, PROTECTED_PATH,
         TOO_LARGE, conflicts,
     },
+    shadows::shadows,
     sides::place_of,
     workspaces::{base_commit, commit},
 };
@@ -119,6 +120,30 @@ impl<'a> Examination<'a> {
             finding(PROTECTED_PATH, message, Some(&path), None)
         };
         Ok(changes.iter().take(MAX_FINDINGS).map(tell).collect())
+    }
+
+    /// Why a person has to look at new files that tools may take in place of those that are protected.
+    pub(crate) async fn shadows(&self) -> Result<Vec<String>, WorkspaceError> {
+        let pathspecs = self.rules.pathspecs();
+        if pathspecs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let none = self.base.empty_tree_like();
+        let kept = self.main.changes(&none, &self.base, &pathspecs).await?;
+        let known = self.main.files(&self.base).await?;
+        let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+        let changes = self.main.changes(&self.from, &self.result, &[]).await?;
+        let text = |change: &'_ Change| String::from_utf8(change.path.clone()).ok();
+        let kept: Vec<_> = kept.iter().filter_map(text).collect();
+        let new = changes.iter().filter(|change| !change.is_deleted()).filter_map(text);
+        let new: Vec<_> = new.filter(|path| !known.contains(path.as_str())).collect();
+        let found = shadows(kept.iter().map(String::as_str), new.iter().map(String::as_str));
+        let say = |(new, kept): (&str, &str)| {
+            format!(
+                "`{new}` is new, and tools may take it in place of `{kept}`, which is protected: a person has to look at it"
+            )
+        };
+        Ok(found.into_iter().take(MAX_FINDINGS).map(say).collect())
     }
 
     /// Links that lead out, by themselves or through others, and did not before.

@@ -27,6 +27,13 @@ impl ObjectId {
     pub(crate) fn none_like(&self) -> Self {
         Self("0".repeat(self.0.len()))
     }
+
+    /// The tree without a file, in repositories of this one's kind: git knows it without its being there.
+    pub(crate) fn empty_tree_like(&self) -> Self {
+        const SHA1: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        const SHA256: &str = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
+        Self(if self.0.len() == SHA1.len() { SHA1 } else { SHA256 }.to_owned())
+    }
 }
 
 impl fmt::Display for ObjectId {

@@ -218,7 +218,7 @@ impl Main {
     ) -> Result<DiffStat, WorkspaceError> {
         let args = ["diff-tree", "-r", "-z", "-M", "--numstat", "--no-ext-diff", "--no-textconv"];
         let read: &[&str] =
-            if attributes.is_some() { &["-c", "core.attributesFile=/dev/stdin"] } else { &[] };
+            if attributes.is_some() { &["-c", "core.attributesFile=/dev/fd/0"] } else { &[] };
         let call = self.over_result(&[read, &args].concat()).await?;
         let call = call.args(["--ignore-submodules=none", from.as_str(), to.as_str()]);
         let call = match attributes {

@@ -19,6 +19,8 @@ pub(crate) enum Left {
     Detached,
     /// The `HEAD` of a worktree, by the name that git gave that.
     Worktree(String),
+    /// What was not committed in a worktree.
+    Uncommitted(String),
     /// By its number.
     Stash(usize),
 }
@@ -30,6 +32,7 @@ impl fmt::Display for Left {
             Self::Tag(name) => write!(f, "the tag {name}"),
             Self::Detached => f.write_str("a detached HEAD"),
             Self::Worktree(name) => write!(f, "the worktree {name}"),
+            Self::Uncommitted(name) => write!(f, "the files of the worktree {name}"),
             Self::Stash(number) => write!(f, "stash@{{{number}}}"),
         }
     }
@@ -52,6 +55,32 @@ pub(crate) fn tips(git_dir: &Path) -> Vec<(Left, ObjectId)> {
     }
     found.extend(stashes(git_dir));
     found
+}
+
+/// A worktree of a clone.
+pub(crate) struct Worktree {
+    pub(crate) name: String,
+    /// Its `.git`, where the program that made it found that.
+    pub(crate) place: String,
+    pub(crate) head: ObjectId,
+}
+
+/// The worktrees of a clone, by its `.git`.
+pub(crate) fn worktrees(git_dir: &Path) -> Vec<Worktree> {
+    let names = entries(&git_dir.join("worktrees"), fs::FileType::is_dir).unwrap_or_default();
+    let branches =
+        if names.is_empty() { Vec::new() } else { refs(git_dir, "refs/heads/", Left::Branch) };
+    let worktree = |name: String| {
+        let said = |file: &str| text(git_dir, &format!("worktrees/{name}/{file}"));
+        let (place, head) = (said("gitdir").trim_end().to_owned(), said("HEAD"));
+        let of_branch = head.trim_end().strip_prefix("ref: refs/heads/").and_then(|branch| {
+            let is_it = |left: &Left| matches!(left, Left::Branch(name) if name == branch);
+            branches.iter().find(|(left, _)| is_it(left)).map(|(_, commit)| commit.clone())
+        });
+        let head = of_branch.or_else(|| ObjectId::parse(&head))?;
+        Some(Worktree { name, place, head })
+    };
+    names.into_iter().take(MOST).filter_map(worktree).collect()
 }
 
 /// The refs below a directory, loose and packed.

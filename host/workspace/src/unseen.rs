@@ -141,7 +141,7 @@ fn is_written(directory: &Path) -> bool {
         && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-fn some(names: &[String]) -> String {
+pub(crate) fn some(names: &[String]) -> String {
     let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMED) {
         0 => shown,

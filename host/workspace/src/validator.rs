@@ -242,6 +242,7 @@ impl CommandValidator {
         let mut carried = Vec::new();
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
+        doubts.extend(examination.shadows().await?);
         let files = files_of(trees, &changes).await?;
         findings.extend(self.brought(trees, &result, &files, observer).await?);
         // What leads out of the tree, or chooses the programs, is not run.

@@ -21,7 +21,7 @@ use crate::{
     snapshot::{Snapshot, Taken},
     special,
     start::Start,
-    state_file, unseen,
+    state_file, uncommitted, undone, unseen,
     user::Identity,
 };
 use async_trait::async_trait;
@@ -293,7 +293,7 @@ impl GitWorkspaces {
         let special = special::take_away(&tree).await?;
         let scratch = Scratch::new(&self.git, main, task, self.settings.results).await?;
         let seen = opened.seen.as_ref().map(|seen| seen.join(TREE));
-        let scratch = scratch.of_clone(&tree, seen);
+        let scratch = scratch.of_clone(&tree, seen.clone());
         let own = scratch.absorb(&tree, start).await?.unwrap_or_else(|| start.clone());
         let continues = scratch.is_ancestor(start, &own).await?;
         let history::Taken { head, note } = if continues {
@@ -332,12 +332,15 @@ impl GitWorkspaces {
                 _ => scratch.commit(&new).await?,
             }
         };
+        let places = (tree.as_path(), seen.as_deref());
+        let beside = uncommitted::commit(&scratch, places, (base, identity), &included).await?;
         let elsewhere = Elsewhere::find(
             &scratch,
             (main, &spec.session),
             &tree,
             (&[base, &head], &own),
             (start, &commit),
+            beside,
         )
         .await?;
         let mut taken = commit.clone();
@@ -352,6 +355,9 @@ impl GitWorkspaces {
         }
         scratch.hand_over(&main.objects, start, &commit).await?;
         notes.extend(elsewhere.keep(&scratch, opened, spec, &taken, &included).await?);
+        if !continues {
+            notes.extend(undone::note(&scratch, main, (start, &own), &commit).await?);
+        }
         Ok((commit, notes))
     }
 

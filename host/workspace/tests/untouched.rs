@@ -359,6 +359,20 @@ async fn work_on_no_branch_is_kept_and_named() {
             "git add p; git stash -q; echo 2 >README.md; git stash -q".to_owned(),
             "stash@{1}",
         ),
+        (
+            "s-uncommitted",
+            "git worktree add -q --detach .work/wt; mv p .work/wt/p".to_owned(),
+            "the files of the worktree wt",
+        ),
+        (
+            "s-staged",
+            format!(
+                "git worktree add -q -b side wt; (cd wt; echo q >q; git add q; git commit -qm q); mv p wt/p; git -C wt add p; {}",
+                "echo x >wt/ignored"
+            ),
+            "the files of the worktree wt",
+        ),
+        ("s-as-it-was", "git worktree add -q --detach wt; rm p".to_owned(), ""),
         // What was to go is no work that is lost.
         ("s-amended", format!("{commit}; git commit -q --amend -m q"), ""),
     ] {

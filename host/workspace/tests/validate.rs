@@ -322,6 +322,29 @@ async fn bounds_and_protected_paths_are_the_operators() {
 }
 
 #[tokio::test]
+async fn what_tools_may_take_in_place_of_a_protected_file_is_no_proof() {
+    for (kept, new, expected) in [
+        ("spec/a.spec.js", "spec/a.spec", true),
+        ("spec/a.spec.js", "spec/b.spec", false),
+        ("spec/b.js", "spec/b", false),
+    ] {
+        let world = World::new();
+        world.commit("main", &[(kept, "x\n")]);
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[(new, "y\n")]);
+        let collected = world.collect(&prepared).await;
+        let protected_paths = vec!["**/*.spec.js".into()];
+        let rules = DiffRules { protected_paths, ..DiffRules::default() };
+        let validator = ruled(&world, vec![], rules);
+        let subject = subject(&prepared, &collected);
+        let report = validator.validate(&subject, &[check("true")], &|_| {}).await.unwrap();
+        let said = report.unverified.unwrap_or_default();
+        assert_eq!(said.contains("in place of"), expected, "{new}: {said}");
+        assert_eq!(report.findings, [], "{new}");
+    }
+}
+
+#[tokio::test]
 async fn a_link_in_the_place_of_a_protected_directory_is_all_of_it() {
     let world = World::new();
     let prepared = world.prepare().await;

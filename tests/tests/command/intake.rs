@@ -65,6 +65,23 @@ fn a_plan_alone_is_enough() {
 }
 
 #[test]
+fn a_plan_that_names_no_executor_is_refused_before_anything_is_paid_for() {
+    let world = greeter(world!(), mending());
+    let file = world.path("plan.yaml");
+    fs::write(&file, "tasks:\n- {id: a, prompt: One}\n- {id: b, prompt: Two, executor: nobody}\n")
+        .unwrap();
+    let file = file.to_str().unwrap();
+    for args in [
+        &["run", "--plan", file][..],
+        &["run", "--dry-run", "--plan", file],
+        &["plan", "--plan", file],
+    ] {
+        let _ = world.run(args.iter().copied()).code(2).complains("task b: there is no executor");
+    }
+    assert!(world.sessions().is_empty(), "nothing was begun");
+}
+
+#[test]
 fn a_tag_names_the_repository_and_the_branch() {
     let world = greeter(world!(), mending());
     let other = Repository::make(&world.path("web"));

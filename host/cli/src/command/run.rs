@@ -10,7 +10,7 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{Base, Check, Issue, Session, SessionId, Validator as _, WorkspaceError};
+use cyrus_core::{Base, Check, Issue, Plan, Session, SessionId, Validator as _, WorkspaceError};
 use cyrus_executor::MicroUsd;
 use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
@@ -89,6 +89,7 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     let branch = args.branch.clone().unwrap_or_else(|| id.branch());
     let base = base(app, &place, &branch).await?;
     let site = site(app, &base.path, args.executor.as_deref(), purpose).await?;
+    named_executors(app, plan.as_ref(), &site, &base.path)?;
     let asked = Asked {
         kind: args.kind(),
         executor: args.executor.clone(),
@@ -113,6 +114,22 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     }
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview, notes })
+}
+
+/// Refuses a plan whose tasks name an executor that there is not, before anything is paid for.
+fn named_executors(app: &App, plan: Option<&Plan>, site: &Site, repository: &Path) -> Result<()> {
+    for task in plan.into_iter().flat_map(|plan| &plan.tasks) {
+        let Some(name) = &task.executor else { continue };
+        if site.members.iter().any(|member| member.candidate.info.name == *name) {
+            continue;
+        }
+        let why = match app.executor_config(name, repository) {
+            Err(error) => error.to_string(),
+            Ok(_) => format!("executor {name} is not configured"),
+        };
+        return Err(usage(format!("--plan: task {}: {why}", task.id())));
+    }
+    Ok(())
 }
 
 /// Warnings about a repository, for the operator.

@@ -388,7 +388,7 @@ fn plain(line: &str) -> What<'_> {
     if (1..=6).contains(&level) && line[level..].starts_with([' ', '\t']) {
         return What::Heading(line[level..].trim().trim_end_matches('#').trim_end());
     }
-    if let Some((checked, text)) = bare_box(line) {
+    if let Some((checked, text)) = bare_box(without_drawn_bullet(line)) {
         return What::Item { checked: Some(checked), text };
     }
     if let Some(text) = bullet(line) {
@@ -417,7 +417,8 @@ fn bullet(line: &str) -> Option<&str> {
         _ => return None,
     };
     let rest = &line[mark..];
-    let apart = rest.starts_with([' ', '\t']) || boxed(rest).or_else(|| sloppy_box(rest)).is_some();
+    let apart = rest.starts_with([' ', '\t', '\u{a0}'])
+        || boxed(rest).or_else(|| sloppy_box(rest)).is_some();
     apart.then(|| rest.trim_start())
 }
 
@@ -449,6 +450,13 @@ fn sloppy_box(text: &str) -> Option<(bool, &str)> {
         marks.iter().find_map(|(mark, checked)| Some((*checked, text.strip_prefix(mark)?)))?;
     let is_box = said.starts_with(|c: char| c.is_alphanumeric() || "`*_~".contains(c));
     is_box.then(|| (checked || is_struck_out(said), said))
+}
+
+/// A line without the bullet that another program draws: `• [ ] a`, `– [ ] a`.
+fn without_drawn_bullet(line: &str) -> &str {
+    const BULLETS: [char; 8] = ['•', '‣', '◦', '▪', '●', '–', '—', '·'];
+    let bare = line.strip_prefix(BULLETS).map(str::trim_start);
+    bare.filter(|bare| boxed(bare).is_some()).unwrap_or(line)
 }
 
 /// Whether an item without a box begins with what a reader may take for one: `( ) a`, `[_] a`, `□ a`.
@@ -587,6 +595,9 @@ mod tests {
             ("- [ ] a ~~b~~", Some(false), "a ~~b~~"),
             ("-[ ] a", Some(false), "a"),
             ("☐ a", Some(false), "a"),
+            ("• [ ] a", Some(false), "a"),
+            ("– [x] a", Some(true), "a"),
+            ("-\u{a0}[ ] a", Some(false), "a"),
             ("[ ] a", Some(false), "a"),
             ("+ [link](x)", None, "[link](x)"),
             ("- [] a", Some(false), "a"),

@@ -433,7 +433,7 @@ mod tests {
             ("test:\n\t@$(X):y\n", "add", false),
             ("ifeq ($(A),b:c)\n", "add", false),
         ] {
-            let files = Files::new(["tests/add.sh".to_owned()].into_iter(), &[], &[]);
+            let files = Files::new(["tests/add.sh".to_owned()], &[], &[]);
             let computed = Computed::of(makefile, &rules(makefile));
             assert_eq!(computed.may_be(name, &files), expected, "{name} of {makefile}");
         }

@@ -31,9 +31,11 @@ const KEYED: [(&str, &[&str]); 4] = [
 ];
 
 /// Files by which a tool runs another program, or is replaced by one.
-const CHOOSERS: [&str; 36] = [
+const CHOOSERS: [&str; 41] = [
     ".bazelrc",
     ".bazelversion",
+    ".go-version",
+    ".java-version",
     ".jvmopts",
     ".mise.local.toml",
     ".mise.toml",
@@ -44,6 +46,9 @@ const CHOOSERS: [&str; 36] = [
     ".pnp.loader.mjs",
     ".pnpmfile.cjs",
     ".pdm-python",
+    ".perl-version",
+    ".php-version",
+    ".prototools",
     ".proverc",
     ".python-version",
     ".rtx.toml",

@@ -63,6 +63,13 @@ const READ: &[&str] = &[
 
 /// The files that say something by being there.
 const SEEN: &[&str] = &[
+    // What pip is given beside `requirements.txt`.
+    "base.txt",
+    "dev-requirements.txt",
+    "dev.txt",
+    "requirements-test.txt",
+    "test-requirements.txt",
+    "test.txt",
     ".busted",
     ".rspec",
     ".yarnrc.yml",

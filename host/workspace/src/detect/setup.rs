@@ -5,8 +5,9 @@
 //! | `package-lock.json`, `pnpm-lock.yaml`, `yarn.lock`, `bun.lock` | `npm ci`, `pnpm install --frozen-lockfile`, … |
 //! | `package.json` with dependencies and no lock file | `npm install` |
 //! | `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock` | `uv sync`, `poetry install`, … |
-//! | `requirements.txt` (with `requirements-dev.txt`) | a virtual environment at `.venv`, with pytest where that tests |
-//! | `pyproject.toml` with a `project` that has dependencies, or extras or groups for tests, and no tool of its own | the same with `pip install -e` |
+//! | `requirements.txt`, `requirements-dev.txt`, `requirements/dev.txt` and their like | a virtual environment at `.venv`, with pytest where that tests |
+//! | `pyproject.toml` with a `project` that has dependencies, or extras or groups for tests, and no tool of its own; `setup.py` | the same with `pip install -e` |
+//! | a project of Python that has none of these and is tested by pytest | the same with pytest alone |
 //! | `Gemfile.lock`, `composer.lock`, `mix.lock`, `pubspec.lock` | `bundle install`, `composer install`, … |
 //!
 //! Rust, Go, Maven, Gradle and .NET fetch what they need as they build, and have none.
@@ -41,7 +42,7 @@ fn covers(listing: &Listing, above: &str, ecosystem: &str) -> bool {
 fn of_directory(listing: &Listing, directory: &str) -> Vec<(&'static str, String, &'static str)> {
     let here = &listing[directory];
     let node = node(listing, directory).map(|(command, file)| ("node", command, file));
-    let python = python(here).map(|(command, file)| ("python", command, file));
+    let python = python(listing, directory).map(|(command, file)| ("python", command, file));
     let locks = [
         ("ruby", "Gemfile.lock", "bundle install"),
         ("ruby", "Gemfile", "bundle install"),
@@ -72,8 +73,9 @@ fn node(listing: &Listing, directory: &str) -> Option<(String, &'static str)> {
     depends.then(|| (manager.installs_without_lock().to_owned(), "package.json"))
 }
 
-fn python(here: &Directory) -> Option<(String, &'static str)> {
+fn python(listing: &Listing, directory: &str) -> Option<(String, &'static str)> {
     use python::Manager;
+    let here = &listing[directory];
     let found = |command: &str, file: &'static str| Some((command.to_owned(), file));
     match Manager::of(here) {
         Manager::Uv if has(here, "uv.lock") => found(&python::uv_sync(here), "uv.lock"),
@@ -82,23 +84,56 @@ fn python(here: &Directory) -> Option<(String, &'static str)> {
         }
         Manager::Pdm if has(here, "pdm.lock") => found("pdm sync", "pdm.lock"),
         Manager::Pipenv if has(here, "Pipfile.lock") => found("pipenv sync --dev", "Pipfile.lock"),
-        _ if has(here, "requirements.txt") => {
-            let more =
-                if has(here, "requirements-dev.txt") { " -r requirements-dev.txt" } else { "" };
-            let tests = if is_tested_by_pytest(here) { " pytest" } else { "" };
-            found(&format!("{PIP} -r requirements.txt{more}{tests}"), "requirements.txt")
-        }
-        Manager::None => {
-            let wanted = python::project(here)?;
-            let tests = if is_tested_by_pytest(here) && !wanted.contains("pytest") {
-                " pytest"
-            } else {
-                ""
-            };
-            found(&format!("{PIP} {wanted}{tests}"), "pyproject.toml")
-        }
+        Manager::None => installed_by_pip(listing, directory),
+        _ if has(here, "requirements.txt") => installed_by_pip(listing, directory),
         _ => None,
     }
+}
+
+/// What pip installs of a project: what its lists require, else what the project says of itself, with pytest where that
+/// tests.
+fn installed_by_pip(listing: &Listing, directory: &str) -> Option<(String, &'static str)> {
+    const LISTS: [&str; 5] = [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-test.txt",
+        "dev-requirements.txt",
+        "test-requirements.txt",
+    ];
+    const PLACED: [&str; 3] = ["base.txt", "dev.txt", "test.txt"];
+    let here = &listing[directory];
+    let below = if directory.is_empty() {
+        "requirements".to_owned()
+    } else {
+        format!("{directory}/requirements")
+    };
+    let placed = listing.get(&below);
+    let placed = PLACED.iter().filter(|name| placed.is_some_and(|place| has(place, name)));
+    let lists = LISTS.iter().filter(|name| has(here, name)).map(|name| (*name).to_owned());
+    let lists: Vec<_> = lists.chain(placed.map(|name| format!("requirements/{name}"))).collect();
+    // An application is not installed itself.
+    let (wanted, of) = if has(here, "requirements.txt") {
+        (None, "requirements.txt")
+    } else if has(here, "pyproject.toml") {
+        (python::project(here), "pyproject.toml")
+    } else if has(here, "setup.py") {
+        (Some("-e .".to_owned()), "setup.py")
+    } else {
+        (None, "requirements")
+    };
+    let file = LISTS.iter().copied().find(|name| has(here, name)).unwrap_or(of);
+    let mut arguments: Vec<_> = lists.iter().map(|list| format!("-r {list}")).collect();
+    arguments.extend(wanted);
+    let names_pytest = arguments.iter().any(|argument| argument.contains("pytest"));
+    if is_tested_by_pytest(here) && !names_pytest && (!arguments.is_empty() || is_project(here)) {
+        arguments.push("pytest".to_owned());
+    }
+    (!arguments.is_empty()).then(|| (format!("{PIP} {}", arguments.join(" ")), file))
+}
+
+/// Whether a directory is one of a project of Python.
+fn is_project(here: &Directory) -> bool {
+    ["pyproject.toml", "setup.cfg", "setup.py"].iter().any(|name| has(here, name))
 }
 
 /// Whether pytest runs the tests: it is installed also where nothing that is installed asks for it.

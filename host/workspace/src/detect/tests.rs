@@ -332,6 +332,27 @@ fn a_lock_file_says_how_a_clone_is_set_up() {
             &["python3 -m venv .venv && .venv/bin/python -m pip install -e . pytest"],
         ),
         (
+            &[("requirements-dev.txt", "pytest"), ("tests/test_a.py", ""), ("pytest.ini", "")],
+            &[
+                "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements-dev.txt pytest",
+            ],
+        ),
+        (
+            &[("setup.py", ""), ("requirements/dev.txt", ""), ("tests/test_a.py", "")],
+            &[
+                "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements/dev.txt -e . pytest",
+            ],
+        ),
+        (
+            &[("setup.py", ""), ("tests/test_a.py", "")],
+            &["python3 -m venv .venv && .venv/bin/python -m pip install -e . pytest"],
+        ),
+        (
+            &[("pyproject.toml", "[project]\nname = 'a'\n"), ("tests/test_a.py", "")],
+            &["python3 -m venv .venv && .venv/bin/python -m pip install pytest"],
+        ),
+        (&[("setup.cfg", "")], &[]),
+        (
             &[("requirements.txt", "flask"), ("requirements-dev.txt", "pytest")],
             &[
                 "python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt -r requirements-dev.txt",
