@@ -75,6 +75,7 @@ const MISSING: &[(&str, &str)] = &[
     // Of the right kind, and the wrong version.
     (r"^pyenv: version [‘'`](?<m>[\w.-]+)[’'`] is not installed", "Python `{}`"),
     (r"toolchain [‘'`](?<m>[\w.+-]+)[’'`] is not installed", "the Rust toolchain `{}`"),
+    (r"^info: syncing channel updates for [‘'`]?(?<m>[\w.+-]+\w)", "the Rust toolchain `{}`"),
     (r"requires (?<m>rustc [\d.]+\d)(?:-\w+)? or newer", "`{}`"),
     (r"go\.mod requires (?<m>go >= ?[\d.]+\d)", "`{}`"),
     (r"requires a different Python: [\d.]+ not in [‘'`](?<m>[^’'`]+)[’'`]", "Python `{}`"),
@@ -176,6 +177,10 @@ mod tests {
             ("sh: 1: .venv/bin/python: No such file or directory", "the file `.venv/bin/python`"),
             ("error: no such command: `nextest`", "the cargo command `nextest`"),
             ("foo.c:1:10: fatal error: zlib.h: No such file or directory", "the header `zlib.h`"),
+            (
+                "info: syncing channel updates for 1.11.0-x86_64\nerror: could not create temp file",
+                "the Rust toolchain `1.11.0-x86_64`",
+            ),
             (
                 "error: toolchain 'nightly-2026-01-01-x86_64-unknown-linux-gnu' is not installed",
                 "the Rust toolchain `nightly-2026-01-01-x86_64-unknown-linux-gnu`",

@@ -260,7 +260,8 @@ async fn what_may_stand_for_what_is_made_is_no_proof() {
         (COMPUTED, "mkdir unit-add; echo x >unit-add/x", Some("unit-add")),
         (COMPUTED, "echo x >new; mkdir docs; echo x >docs/a.md", None),
         ("unit-%: a\n\tsh tests/$*.sh\ntest: unit-add\n", "echo x >unit-add", Some("unit-add")),
-        // The target of an included one is phony: it is done, and fails.
+        // The target of an included one is phony: it is done, and fails. So it is where it is looked for elsewhere.
+        ("VPATH = o\ntest: fixed\nfixed:\n\t@test ! -e b\n", "mkdir o; echo x >o/fixed", Some("")),
         ("include more.mk\ntest: fixed\n", "echo x >fixed", Some("")),
         ("test:\n", "printf 'x\\0' >a.pyc; git add -f a.pyc; git commit -qm x", Some("a.pyc")),
         (

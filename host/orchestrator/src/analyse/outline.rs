@@ -424,17 +424,17 @@ fn bullet(line: &str) -> Option<&str> {
 
 /// The box of an item, and what follows it.
 fn boxed(text: &str) -> Option<(bool, &str)> {
-    let inner = text.strip_prefix('[')?;
+    let inner = text.strip_prefix(['[', '［'])?;
     let mark = inner.chars().next()?;
     let checked = match mark {
-        ' ' | '\u{a0}' => false,
+        ' ' | '\u{a0}' | '\u{3000}' => false,
         // Besides what is done, what was given up, as GitLab and others write it.
         'x' | 'X' | '✓' | '✔' | '-' | '~' => true,
         _ => return None,
     };
-    let rest = inner[mark.len_utf8()..].strip_prefix(']')?;
+    let rest = inner[mark.len_utf8()..].strip_prefix([']', '］'])?;
     let said = rest.trim_start();
-    (rest.starts_with([' ', '\t', '\u{a0}']) && !said.is_empty())
+    (rest.starts_with([' ', '\t', '\u{a0}', '\u{3000}']) && !said.is_empty())
         .then(|| (checked || is_struck_out(said), said))
 }
 
@@ -597,6 +597,7 @@ mod tests {
             ("☐ a", Some(false), "a"),
             ("• [ ] a", Some(false), "a"),
             ("– [x] a", Some(true), "a"),
+            ("- ［\u{3000}］ a", Some(false), "a"),
             ("-\u{a0}[ ] a", Some(false), "a"),
             ("[ ] a", Some(false), "a"),
             ("+ [link](x)", None, "[link](x)"),

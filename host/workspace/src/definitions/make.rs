@@ -53,10 +53,16 @@ pub(super) async fn brought(
         let known = targets(&rules);
         let computed = Computed::of(&text, &rules);
         let is_known = |name: &str| files.is_there_or_above(&joined(directory, name));
+        // A target is looked for in other directories, too, where a makefile says so.
+        let is_searched = text.contains("VPATH") || text.contains("vpath");
+        let is_brought = |target: &str| {
+            names.contains(target)
+                || is_searched && names.iter().any(|name| split(name).1 == target)
+        };
         let of = Brought {
             phony: known
                 .into_iter()
-                .filter(|name| *name != own && names.contains(name))
+                .filter(|name| *name != own && is_brought(name))
                 .map(str::to_owned)
                 .collect(),
             made: names
