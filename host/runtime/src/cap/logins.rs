@@ -32,6 +32,8 @@ struct State {
     seen: HashMap<PathBuf, Stamp>,
     /// What is left of [`WORK`].
     work: u64,
+    /// Why something is not known: the file may be gone by the next time, and what it held may still be printed.
+    failed: Option<String>,
 }
 
 /// Tells one state of a file from the next.
@@ -52,26 +54,31 @@ impl Stamp {
 impl Logins {
     /// These files. Nothing is read yet.
     pub(crate) fn new(granted: Vec<PathBuf>) -> Self {
-        let state = State { seen: HashMap::new(), work: WORK };
+        let state = State { seen: HashMap::new(), work: WORK, failed: None };
         Self { granted, state: Mutex::new(state) }
     }
 
     /// Has the redactor know what is in the files that are new or were changed since the last time. To be called before
     /// anything is passed on that the program could print.
     ///
-    /// Fails for a file of which not all could be known: what the program prints must not reach the component then.
+    /// Fails for a file of which not all could be known, and from then on: what the program prints must not reach the
+    /// component then.
     pub(crate) fn teach(&self, redactor: &Redactor) -> Result<(), String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in &self.granted {
-            // What is no plain file now is not what the program was given.
-            if let Ok(found) = fs::symlink_metadata(path)
-                && found.is_file()
-            {
-                let looked = state.look(path, Stamp::of(&found), redactor);
-                looked.map_err(|problem| format!("homeFiles: {}: {problem}", path.display()))?;
-            }
+        if let Some(problem) = &state.failed {
+            return Err(problem.clone());
         }
-        Ok(())
+        let looked = self.granted.iter().try_for_each(|path| {
+            // What is no plain file now is not what the program was given.
+            let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+            if !found.is_file() {
+                return Ok(());
+            }
+            let looked = state.look(path, Stamp::of(&found), redactor);
+            looked.map_err(|problem| format!("homeFiles: {}: {problem}", path.display()))
+        });
+        state.failed = looked.as_ref().err().cloned();
+        looked
     }
 }
 
@@ -85,11 +92,15 @@ impl State {
         }
         // A file of a few bytes is some work, too.
         self.charge(stamp.length.max(1024))?;
-        if let Ok(bytes) = read(path) {
-            let learned = secrets_in(&bytes).and_then(|secrets| redactor.learn(secrets));
-            let sorted = learned.map_err(|error| error.to_string())?;
-            self.charge(u64::try_from(sorted).unwrap_or(u64::MAX).saturating_mul(SORTING))?;
-        }
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            // It is another one by now, or one that no program of this user was given: it is looked at again.
+            Err(error) if is_none(&error) => return Ok(()),
+            Err(error) => return Err(format!("it could not be read: {error}")),
+        };
+        let learned = secrets_in(&bytes).and_then(|secrets| redactor.learn(secrets));
+        let sorted = learned.map_err(|error| error.to_string())?;
+        self.charge(u64::try_from(sorted).unwrap_or(u64::MAX).saturating_mul(SORTING))?;
         self.seen.insert(path.to_owned(), stamp);
         Ok(())
     }
@@ -99,6 +110,12 @@ impl State {
         self.work = left.ok_or("it was changed too often, or too much of it")?;
         Ok(())
     }
+}
+
+/// Whether no plain file is at a place that could be read.
+fn is_none(error: &io::Error) -> bool {
+    let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    is_link || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// A link or a pipe in a file's place is not read.
@@ -165,7 +182,7 @@ mod tests {
             fs::write(home.path().join("login"), text).unwrap();
         };
         for (values, length, rounds, is_good) in
-            [(2, 200, 30, true), (1, 20, 150, true), (600, 20, 10, false), (60, 500, 60, false)]
+            [(2, 200, 30, true), (1, 20, 50, true), (600, 20, 10, false), (60, 500, 60, false)]
         {
             let logins = Logins::new(vec![home.path().join("login")]);
             let redactor = Redactor::default();
@@ -175,5 +192,16 @@ mod tests {
             });
             assert_eq!(looked.is_ok(), is_good, "{values} of {length}: {looked:?}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_known_is_not_forgotten_with_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("login");
+        fs::write(&file, vec![b'x'; usize::try_from(FILE_BYTES).unwrap() + 1]).unwrap();
+        let (logins, redactor) = (Logins::new(vec![file.clone()]), Redactor::default());
+        let problem = logins.teach(&redactor).unwrap_err();
+        fs::remove_file(&file).unwrap();
+        assert_eq!(logins.teach(&redactor), Err(problem));
     }
 }

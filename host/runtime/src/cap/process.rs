@@ -98,7 +98,10 @@ async fn launch(run: &Arc<Run>, grant: &str, args: Vec<String>) -> Outcome<Child
     let launched = launcher.spawn(launch).await;
     let mut child = launched.map_err(|error| refused(&error))?;
     let handle = child.handle();
-    hold_until_gone(&run.programs, slot, home, lease, handle.clone());
+    let (last, redactor) = (Arc::clone(&logins), run.redactor.clone());
+    // Where that fails, nothing is passed on any more, as it says there.
+    let learn = move || drop(last.teach(&redactor));
+    hold_until_gone(&run.programs, slot, home, lease, handle.clone(), learn);
     record(run, program, child.confinement().lacked()).await;
     let most = u64::from(limits.process_output_mib) << 20;
     let output = OutputBudget::new(most, handle.clone());

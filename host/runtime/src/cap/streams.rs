@@ -227,18 +227,23 @@ impl<D> StreamConsumer<D> for Input {
 }
 
 /// Keeps a program's place among the live ones, its home and its way to its model until it is gone, whoever holds on
-/// to it until then.
+/// to it until then. `learn` looks for the last time at what it has in its home, which may be gone with it: what it
+/// printed is passed on later.
 pub(crate) fn hold_until_gone(
     programs: &TaskTracker,
     slot: Slot,
     home: Home,
     lease: Option<Lease>,
     program: Handle,
+    learn: impl FnOnce() + Send + 'static,
 ) {
     programs.spawn(async move {
         let _how = program.wait().await;
         if let Some(lease) = lease {
             lease.end().await;
+        }
+        if let Err(error) = tokio::task::spawn_blocking(learn).await {
+            tracing::error!("a program's logins could not be looked at: {error}");
         }
         home.give_back().await;
         drop(slot);
