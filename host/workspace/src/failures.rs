@@ -69,7 +69,7 @@ const MISSING: &[(&str, &str)] = &[
     (r"Unable to locate (?<m>a Java Runtime)", "{}"),
     (r"spawn (?<m>[\w./-]+) ENOENT", "the program `{}`"),
     (
-        r"(?:^|: )(?<m>\.?[\w./@+-]*/[\w./@+-]+): Permission denied$",
+        r"^(?:\S*/)?(?:(?:ba|da|k|z)?sh: (?:line )?\d+|make(?:\[\d+\])?): (?<m>[\w./@+-]*/[\w./@+-]+): Permission denied$",
         "the right to run `{}` (`git update-index --chmod=+x`)",
     ),
     // Of the right kind, and the wrong version.
@@ -230,6 +230,7 @@ mod tests {
         ] {
             assert_eq!(missing(output).as_deref(), Some(expected), "{output}");
         }
+        assert_eq!(missing("cat: /etc/shadow: Permission denied"), None);
         assert_eq!(missing("assertion failed: 404 page was not found"), None);
     }
 }

@@ -23,14 +23,11 @@ use std::{
 /// How many worktrees are looked at.
 const MOST: usize = 8;
 
-/// The message of such a commit.
-const MESSAGE: &str = "What was not committed in a worktree";
-
 /// Commits what is not committed in the worktrees of a clone. `seen` is where its programs found the clone.
 pub(crate) async fn commit(
     scratch: &Scratch,
     (clone, seen): (&Path, Option<&Path>),
-    (base, identity): (&ObjectId, &Identity),
+    (base, identity, message): (&ObjectId, &Identity, &str),
     included: &BTreeSet<Vec<u8>>,
 ) -> Result<Vec<(Left, ObjectId)>, WorkspaceError> {
     let mut found = Vec::new();
@@ -38,7 +35,7 @@ pub(crate) async fn commit(
         let Some(files) = in_clone(clone, seen, &place) else { continue };
         scratch.absorb_objects(clone).await?;
         let Some(head) = scratch.commit_of(&head).await? else { continue };
-        match taken(scratch, &files, (&head, base, identity), included).await {
+        match taken(scratch, &files, (&head, base, identity, message), included).await {
             Ok(Some(commit)) => found.push((Left::Uncommitted(name), commit)),
             Ok(None) => {}
             Err(WorkspaceError::Unacceptable(problem)) => {
@@ -54,7 +51,7 @@ pub(crate) async fn commit(
 async fn taken(
     scratch: &Scratch,
     files: &Path,
-    (head, base, identity): (&ObjectId, &ObjectId, &Identity),
+    (head, base, identity, message): (&ObjectId, &ObjectId, &Identity, &str),
     included: &BTreeSet<Vec<u8>>,
 ) -> Result<Option<ObjectId>, WorkspaceError> {
     let index = scratch.path().join("of-worktree");
@@ -70,7 +67,7 @@ async fn taken(
     if tree == scratch.tree_of(head).await? {
         return Ok(None);
     }
-    let new = NewCommit { tree: &tree, parents: &[head], message: MESSAGE, identity, date: None };
+    let new = NewCommit { tree: &tree, parents: &[head], message, identity, date: None };
     scratch.commit(&new).await.map(Some)
 }
 
@@ -95,16 +92,16 @@ mod tests {
         fs::create_dir_all(clone.join(".work/side")).unwrap();
         fs::create_dir_all(clone.join(".git/x")).unwrap();
         std::os::unix::fs::symlink("/", clone.join("link")).unwrap();
-        let seen = Path::new("/work/tree");
+        let seen = Path::new("/seen/tree");
         let found = |place: &str| in_clone(clone, Some(seen), place);
-        assert_eq!(found("/work/tree/.work/side/.git"), Some(clone.join(".work/side")));
+        assert_eq!(found("/seen/tree/.work/side/.git"), Some(clone.join(".work/side")));
         for other in [
-            "/work/tree/.git",
-            "/work/tree/.work/side",
-            "/work/tree/.work/../.work/side/.git",
-            "/work/tree/.git/x/.git",
-            "/work/tree/link/etc/.git",
-            "/work/tree/none/.git",
+            "/seen/tree/.git",
+            "/seen/tree/.work/side",
+            "/seen/tree/.work/../.work/side/.git",
+            "/seen/tree/.git/x/.git",
+            "/seen/tree/link/etc/.git",
+            "/seen/tree/none/.git",
             "/tmp/side/.git",
             "",
         ] {

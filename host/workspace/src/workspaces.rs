@@ -333,7 +333,8 @@ impl GitWorkspaces {
             }
         };
         let places = (tree.as_path(), seen.as_deref());
-        let beside = uncommitted::commit(&scratch, places, (base, identity), &included).await?;
+        let beside =
+            uncommitted::commit(&scratch, places, (base, identity, message), &included).await?;
         let elsewhere = Elsewhere::find(
             &scratch,
             (main, &spec.session),

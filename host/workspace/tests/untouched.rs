@@ -399,6 +399,31 @@ async fn work_on_no_branch_is_kept_and_named() {
     }
 }
 
+/// An executor that goes behind the commit that it was given takes back what that did, but for what it does again.
+#[tokio::test]
+async fn what_a_result_takes_back_is_named() {
+    for (script, named) in [
+        ("git reset -q --hard HEAD^; echo x >new; git add new; git commit -qm new", true),
+        ("git reset -q --hard HEAD^; echo y >later; git add later; git commit -qm again", false),
+        ("echo x >new; git add new; git commit -q --amend -m amended", false),
+        ("git rm -q later; git commit -qm removed", false),
+    ] {
+        let world = World::new();
+        world.commit("main", &[("later", "x\n")]);
+        let prepared = world.prepare().await;
+        let root = &prepared.workspace.root;
+        let done =
+            std::process::Command::new("sh").args(["-ec", script]).current_dir(root).status();
+        assert!(done.unwrap().success(), "{script}");
+        let notes = world.collect(&prepared).await.notes.join("\n");
+        assert_eq!(
+            notes.contains("takes back what was done since to later"),
+            named,
+            "{script}: {notes}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn work_beside_the_result_is_kept_and_named() {
     let world = World::new();

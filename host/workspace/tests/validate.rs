@@ -424,7 +424,7 @@ async fn files_in_a_repository_inside_are_not_in_the_result() {
     assert_eq!(found, [("outside-workspace", Some("stray"))]);
 }
 
-/// A directory that git takes for a repository has the configuration of whoever wrote it.
+/// A directory that git takes for a repository has the configuration that its author wrote.
 #[tokio::test]
 async fn a_bare_repository_is_found_unless_the_base_has_it() {
     let parts = |directory: &str| {

@@ -68,7 +68,7 @@ fn a_plan_alone_is_enough() {
 fn a_plan_that_names_no_executor_is_refused_before_anything_is_paid_for() {
     let world = greeter(world!(), mending());
     let file = world.path("plan.yaml");
-    fs::write(&file, "tasks:\n- {id: a, prompt: One}\n- {id: b, prompt: Two, executor: nobody}\n")
+    fs::write(&file, "tasks:\n- {id: a, prompt: One}\n- {id: b, prompt: Two, executor: absent}\n")
         .unwrap();
     let file = file.to_str().unwrap();
     for args in [
