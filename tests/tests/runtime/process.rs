@@ -207,6 +207,10 @@ async fn a_probe_may_run_programs_and_a_description_may_not_wait_for_ever() {
 
 /// What the component held in its memory of what a program printed that has a key, a login and a literal secret.
 async fn held(script: &str) -> String {
+    held_by("run-backwards", script).await
+}
+
+async fn held_by(verb: &str, script: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let operator = directory.path().join("me");
     fs::create_dir_all(operator.join(".tool")).unwrap();
@@ -230,7 +234,7 @@ async fn held(script: &str) -> String {
     // An underscore is a blank to the probe, and a directory's name may have one.
     let script = file.display().to_string();
     assert!(!script.contains('_'), "{script}");
-    let backwards = tested.summary(&format!("run-backwards sh {script}")).await;
+    let backwards = tested.summary(&format!("{verb} sh {script}")).await;
     backwards.chars().rev().collect()
 }
 
@@ -268,6 +272,14 @@ async fn a_component_never_holds_what_its_programs_were_given() {
         }
         assert!(!held.to_lowercase().contains("ecret-abc"), "nor a part of one: {held}");
     }
+}
+
+/// The home of a program without a workspace is gone with it, and what it printed is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_wrote_into_its_login_is_known_when_it_is_gone() {
+    let script = "echo 'password = made-meanwhile-11223' > ~/.tool/new; cat ~/.tool/new";
+    let held = held_by("run-backwards-late", script).await;
+    assert!(held.contains("[secret]") && !held.contains("made-meanwhile"), "{held}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

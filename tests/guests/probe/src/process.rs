@@ -44,6 +44,20 @@ pub(crate) async fn run_backwards(grant: &str, args: &[&str]) -> Result<String, 
     Ok(run(grant, args).await?.chars().rev().collect())
 }
 
+/// The same, read when the program has been gone for a while.
+pub(crate) async fn run_backwards_late(
+    grant: &str,
+    args: &[&str],
+) -> Result<String, ExecutionError> {
+    const WHILE: u64 = 300_000_000;
+    let child = launch(grant, args)?;
+    let exit = child.wait().await.map_err(told)?;
+    wait_for(WHILE).await;
+    let out = child.stdout().map_err(told)?.collect().await;
+    let said = format!("{exit:?} out={}", String::from_utf8_lossy(&out).trim());
+    Ok(said.chars().rev().collect())
+}
+
 /// Only waits, with the program's output untouched.
 pub(crate) async fn wait_only(grant: &str, args: &[&str]) -> Result<String, ExecutionError> {
     let child = launch(grant, args)?;

@@ -38,6 +38,7 @@ pub(crate) async fn perform(mut work: Work) -> Done {
         "get-many" => done(http::get_many(rest[0], number(rest[1])).await),
         "post" => done(http::post(rest[0], number(rest[1])).await?),
         "run" => done(process::run(rest[0], &rest[1..]).await?),
+        "run-backwards-late" => done(process::run_backwards_late(rest[0], &rest[1..]).await?),
         "run-backwards" => done(process::run_backwards(rest[0], &rest[1..]).await?),
         "run-many" => done(process::run_many(rest[0], number(rest[1]), &rest[2..])),
         "feed" => done(process::feed(rest[0], rest[1]).await?),
