@@ -1,6 +1,9 @@
 //! The properties that hold whatever happens, over sessions drawn at random. A failure names its seed; that one alone
 //! is run again with `CYRUS_SEED=<seed> cargo test -p cyrus-fleet --test properties`. All of the ten thousand:
-//! `cargo test --release -p cyrus-fleet --test properties`.
+//! `cargo test --release -p cyrus-fleet --test properties`, or with `CYRUS_TEST_WHOLE` set.
+
+#[path = "support/whole.rs"]
+mod whole;
 
 use cyrus_core::{Clock as _, SessionEvent};
 use cyrus_fleet::{Ended, MemoryStores, Scenario, Simulation, generate, run, run_on};
@@ -14,9 +17,6 @@ use std::{
     thread,
     time::Instant,
 };
-
-/// Sessions that are run in all; fewer where nothing is optimised, which takes some thirty times as long.
-const SESSIONS: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -63,7 +63,8 @@ fn drawn_sessions_keep_every_promise() {
         return;
     }
     let first = number("CYRUS_FIRST_SEED").unwrap_or(1);
-    let sessions = number("CYRUS_SESSIONS").map_or(SESSIONS, |n| usize::try_from(n).unwrap());
+    let drawn = if whole::whole() { 10_000 } else { 1_000 };
+    let sessions = number("CYRUS_SESSIONS").map_or(drawn, |n| usize::try_from(n).unwrap());
     let begun = Instant::now();
     let next = AtomicU64::new(first);
     let ended = Mutex::new(BTreeMap::<_, usize>::new());

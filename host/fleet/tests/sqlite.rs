@@ -1,6 +1,9 @@
 //! The same promises on the real store: sessions drawn at random, on `SQLite` in a file that process after process
 //! opens.
 
+#[path = "support/whole.rs"]
+mod whole;
+
 use async_trait::async_trait;
 use cyrus_core::{
     Change, EffectRecord, Heading, Lease, LogLine, Session, SessionEvent, SessionId, SessionStore,
@@ -21,8 +24,6 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-/// Sessions that are run in all; fewer of them where nothing is optimised.
-const SESSIONS: usize = if cfg!(debug_assertions) { 100 } else { 500 };
 /// Scenarios at once: mostly they wait for the disk.
 const AT_ONCE: usize = 4;
 
@@ -137,11 +138,12 @@ fn drawn_sessions_end_on_sqlite_as_they_do_in_memory() {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = Arc::new(runtime.unwrap());
     let begun = Instant::now();
+    let sessions = if whole::whole() { 500 } else { 100 };
     let (next, done) = (AtomicU64::new(1), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while done.load(Ordering::Relaxed) < SESSIONS {
+                while done.load(Ordering::Relaxed) < sessions {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     done.fetch_add(agree(seed, home.path(), &runtime), Ordering::Relaxed);
                 }

@@ -1,7 +1,7 @@
 //! Its process is frozen and taken for dead: another one takes the session over, and then the first goes on where it
 //! was.
 
-use crate::session::{STRIDE, at_one_of, is_whole, ten_tasks};
+use crate::session::{at_one_of, is_whole, stride, ten_tasks};
 use cyrus_core::{SessionEvent, StoreError, TaskState};
 use cyrus_executor::Placement;
 use cyrus_fleet::{MemberSpec, Overtaken, Scenario, Step, Thaw, run, run_frozen};
@@ -84,5 +84,7 @@ fn frozen_at_every_point_and_thawed_when_others_are_done_it_changes_nothing() {
 
 #[test]
 fn frozen_at_a_point_and_thawed_while_others_are_at_work_it_changes_nothing() {
-    at_points(STRIDE, &slow(), |point| Thaw::After(Duration::from_millis(point * 7_919 % 900_000)));
+    at_points(stride(), &slow(), |point| {
+        Thaw::After(Duration::from_millis(point * 7_919 % 900_000))
+    });
 }

@@ -1,6 +1,9 @@
 //! The session, and what holds however it goes.
 
-use crate::support::{id, plan, planned};
+use crate::{
+    support::{id, plan, planned},
+    whole::whole,
+};
 use cyrus_core::{Issue, Needs, PlannedTask, SessionId, SessionOutcome, SessionReport, Strategy};
 use cyrus_executor::Placement;
 use cyrus_fleet::{Arrival, Ended, MemberSpec, Scenario, Temper};
@@ -73,7 +76,9 @@ pub(crate) fn is_whole(report: &SessionReport, told: &str) {
 }
 
 /// One point of so many is tried of what is a variation; fewer where nothing is optimised.
-pub(crate) const STRIDE: u64 = if cfg!(debug_assertions) { 3 } else { 1 };
+pub(crate) fn stride() -> u64 {
+    if whole() { 1 } else { 3 }
+}
 
 /// Does this at each point up to this one, and answers what came of each.
 pub(crate) fn at_each<T: Send>(points: u64, each: impl Fn(u64) -> T + Sync) -> Vec<T> {

@@ -2,7 +2,7 @@
 //! order that was cut off was carried out.
 
 use crate::{
-    session::{AFTER, STRIDE, at_each, at_one_of, is_whole, report, ten_tasks},
+    session::{AFTER, at_each, at_one_of, is_whole, report, stride, ten_tasks},
     support::task_id,
 };
 use cyrus_core::{Caps, ExecutionReport, SessionOutcome, SessionReport};
@@ -113,7 +113,7 @@ fn order_that_cannot_be_looked_for_is_held_with_its_reservation_and_never_sent_a
 #[test]
 fn order_that_could_not_be_looked_for_is_taken_up_once_somebody_has_mended_that() {
     let points = ended(Lookup::OnceMended, 1, vec![]).points;
-    at_one_of(STRIDE, points, |point| {
+    at_one_of(stride(), points, |point| {
         let told = format!("killed at {point}, mended and resumed");
         let killed = ended(Lookup::OnceMended, 1, vec![point]);
         let report = report(&killed, &told);
@@ -126,7 +126,7 @@ fn order_that_could_not_be_looked_for_is_taken_up_once_somebody_has_mended_that(
 #[test]
 fn order_that_can_still_not_be_looked_for_is_held_again_with_one_reservation() {
     let points = ended(Lookup::Never, 0, vec![]).points;
-    at_one_of(STRIDE, points, |point| {
+    at_one_of(stride(), points, |point| {
         let told = format!("killed at {point}, resumed three times");
         let killed = ended(Lookup::Never, 3, vec![point]);
         let report = report(&killed, &told);
@@ -142,7 +142,7 @@ fn restart_does_not_count_as_somebody_who_has_looked() {
     // Without a cap money would not be in the way of another try.
     let uncapped =
         |kills| Scenario { budget: BudgetPolicy::default(), ..scenario(Lookup::Never, 0, kills) };
-    let restarts = at_one_of(STRIDE * 4, points, |point| {
+    let restarts = at_one_of(stride() * 4, points, |point| {
         let told = format!("killed at {point} and again and again");
         let killed = run(&uncapped((point..points).step_by(23).collect())).unwrap();
         let report = report(&killed, &told);
