@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources, ToolSettings};
-use cyrus_core::{SessionStore, TrackRecord};
+use cyrus_core::{SessionStore, SessionSummary, TrackRecord};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
 use cyrus_orchestrator::Scheduling;
 use cyrus_plugin::{
@@ -384,6 +384,14 @@ impl App {
             return Ok(Vec::new());
         }
         Ok(self.store().await?.track_records(repository).await?)
+    }
+
+    /// Every session, the newest first. Nothing is made for it where there is nothing yet.
+    pub(crate) async fn sessions(&self) -> Result<Vec<SessionSummary>> {
+        if self.config.store_url().is_none() && !self.database().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store().await?.sessions().await?)
     }
 
     /// How many executions there may be at once.

@@ -49,6 +49,8 @@ const FAILED: &[&str] = &[
     r"^\[  FAILED  \] (?<t>[\w./]+)",
 ];
 
+const WINDOWS_LINES: &str = "line ends that a shell reads: a script's are those of Windows, CR LF (`*.sh text eol=lf` in .gitattributes, then `git add --renormalize .`)";
+
 /// Lines of a run that lacks something.
 const MISSING: &[(&str, &str)] = &[
     (r"(?:^|: )(?<m>[\w./@+-]+): (?:command )?not found$", "the program `{}`"),
@@ -80,6 +82,7 @@ const MISSING: &[(&str, &str)] = &[
     (r"go\.mod requires (?<m>go >= ?[\d.]+\d)", "`{}`"),
     (r"requires a different Python: [\d.]+ not in [‘'`](?<m>[^’'`]+)[’'`]", "Python `{}`"),
     (r"The engine .(?<m>\w+). is incompatible with this module", "another version of `{}`"),
+    (r"(?<m>\r|\\r)[’'`]?: (?:(?:command )?not found|No such file or directory)", WINDOWS_LINES),
     (r"(?<m>JAVA_HOME) (?:is not set|environment variable is not defined)", "`{}`"),
     // What listens on the machine is not on the loopback interface of a sandbox.
     (
@@ -209,6 +212,9 @@ mod tests {
                 "pyenv: version `3.9.1' is not installed (set by /x/.python-version)",
                 "Python `3.9.1`",
             ),
+            ("/usr/bin/env: 'bash\\r': No such file or directory", WINDOWS_LINES),
+            ("setup.sh: line 2: $'\\r': command not found", WINDOWS_LINES),
+            ("sh: 1: npm\r: not found", WINDOWS_LINES),
             ("JAVA_HOME is not set and no 'java' command could be found", "`JAVA_HOME`"),
             (
                 "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",

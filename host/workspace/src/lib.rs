@@ -180,6 +180,7 @@ mod validator;
 mod workspaces;
 
 pub use admission::ResultLimits;
+pub use detect::broken::BrokenFile;
 pub use disk::DiskUse;
 pub use environment::{CheckEnvironment, ForgeEnvironment, GitEnvironment};
 pub use forge::GhForge;
@@ -193,5 +194,6 @@ pub use setup::{Script, SetUpFailure};
 pub use start::Start;
 pub use trash::{Trash, remove_if_asked};
 pub use trial::{Suggestion, Trial, Tried};
+pub use user::GitConfiguration;
 pub use validator::{CheckSettings, CommandValidator};
 pub use workspaces::GitWorkspaces;

@@ -17,6 +17,7 @@
 use crate::{
     confined::{Confined, Directories, Order},
     detect::{Detected, setup},
+    failures::missing,
     git::Git,
     listing,
     object::ObjectId,
@@ -241,7 +242,8 @@ impl Stage<'_> {
         }
         let said = ran.printed();
         let cause = if said.is_empty() { "it printed nothing".to_owned() } else { said };
-        let what = format!("{name} {} in {}", end(ended, time), place.root.display());
+        let lacks = missing(&cause).map_or_else(String::new, |lacks| format!("; it lacks {lacks}"));
+        let what = format!("{name} {} in {}{lacks}", end(ended, time), place.root.display());
         Err(WorkspaceError::Io { what, cause })
     }
 

@@ -1,7 +1,7 @@
 //! A try of what a repository is set up and checked with, on its base commit: before anything is configured or paid for.
 
 use crate::{
-    detect,
+    detect::{self, broken::BrokenFile},
     executed::runs_no_tests,
     layout::TaskDir,
     listing,
@@ -58,6 +58,13 @@ impl CommandValidator {
         let listing = listing::read(&self.git, &main, &base_commit(base)?).await?;
         let found = detect::setup::set_up(&listing).into_iter();
         Ok(found.map(|found| Suggestion { command: found.command, file: found.file }).collect())
+    }
+
+    /// The files of the base commit that would say how it is set up and checked, and cannot be read.
+    pub async fn broken_files(&self, base: &Base) -> Result<Vec<BrokenFile>, WorkspaceError> {
+        let main = Main::open(&self.git, &base.path).await?;
+        let listing = listing::read(&self.git, &main, &base_commit(base)?).await?;
+        Ok(detect::broken::broken(&listing))
     }
 
     /// The submodules of the base commit, which are empty in a clone.

@@ -30,6 +30,17 @@ impl Identity {
     }
 }
 
+/// What is worth a warning of a user's git configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitConfiguration {
+    /// The author of commits where git has no name and address of the user's; `None` where it has them.
+    pub default_author: Option<String>,
+    /// Which of `user.name` and `user.email` are not set there.
+    pub lacks: Vec<&'static str>,
+    /// What git says of a configuration that it cannot read, so that nothing of it counts.
+    pub unreadable: Option<String>,
+}
+
 /// What is taken from the user's own git configuration, and from their environment. Reading it runs nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UserConfig {
@@ -41,6 +52,8 @@ pub(crate) struct UserConfig {
     pub(crate) safe_directories: Vec<String>,
     /// How to reach remotes: `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
     connection: Vec<(String, String)>,
+    /// What git says of a configuration of the user's that it cannot read.
+    pub(crate) unreadable: Option<String>,
 }
 
 impl UserConfig {
@@ -54,10 +67,10 @@ impl UserConfig {
         let variables = variables.collect();
         let call = Call::new(Path::new("/"), &["config", "--includes", "--list", "-z"]);
         let answer = git.run(call.reading_user_config(environment)).await?;
-        // There may be no such file; a broken one must not stop work that does not need it.
+        // Where there is no such file git lists nothing; a broken one must not stop work that does not need it.
         if answer.code != 0 {
-            tracing::debug!(error = %answer.stderr, "no git configuration of the user");
-            return Ok(Self { variables, ..Self::default() });
+            let unreadable = Some(answer.stderr.trim().to_owned());
+            return Ok(Self { variables, unreadable, ..Self::default() });
         }
         let mut found = Self { variables, ..Self::parse(&answer.stdout) };
         if let Some(home) = &environment.home {
@@ -83,10 +96,13 @@ impl UserConfig {
         let read = if answer.code == 0 {
             Self::parse(&answer.stdout)
         } else {
-            tracing::debug!(error = %answer.stderr, "only the repository's own git configuration");
             let call = git.in_main(repository, &["config", "--local", "--list", "-z"]).await?;
             let own = Self::parse(&git.output(call).await?);
-            Self { connection: [self.connection.clone(), own.connection].concat(), ..own }
+            Self {
+                connection: [self.connection.clone(), own.connection].concat(),
+                unreadable: Some(answer.stderr.trim().to_owned()),
+                ..own
+            }
         };
         Ok(Self {
             variables: self.variables.clone(),
@@ -103,6 +119,22 @@ impl UserConfig {
         let own = (name, email);
         let committer = committer.filter(|committer| *committer != own);
         Identity { committer, ..Identity::of(own.0, own.1) }
+    }
+
+    /// Which of a name and an address there is nothing for, where commits are by neither.
+    pub(crate) fn lacks(&self) -> Vec<&'static str> {
+        let has = |part: &str, fallback: Option<&str>| {
+            let set = |variable: &str| self.variables.contains_key(variable);
+            ["author", "committer", "user"]
+                .iter()
+                .any(|section| self.identity.contains_key(&format!("{section}.{part}")))
+                || ["GIT_AUTHOR", "GIT_COMMITTER"]
+                    .iter()
+                    .any(|person| set(&format!("{person}_{}", part.to_uppercase())))
+                || fallback.is_some_and(set)
+        };
+        let parts = [("user.name", has("name", None)), ("user.email", has("email", Some("EMAIL")))];
+        parts.into_iter().filter(|(_, has)| !has).map(|(name, _)| name).collect()
     }
 
     /// A name and an address: by these variables, else by this section, else by `user`.

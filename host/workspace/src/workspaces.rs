@@ -22,7 +22,7 @@ use crate::{
     special,
     start::Start,
     state_file, uncommitted, undone, unseen,
-    user::Identity,
+    user::{GitConfiguration, Identity},
 };
 use async_trait::async_trait;
 use cyrus_core::{
@@ -103,11 +103,16 @@ impl GitWorkspaces {
         Main::open(&self.git, &base.path).await.map(drop)
     }
 
-    /// The author of commits where git has no name and address of the user's; `None` where it has them.
-    pub async fn default_author(&self, base: &Base) -> Result<Option<String>, WorkspaceError> {
-        let identity = self.git.user_in(&base.path).await?.identity();
+    /// What is worth a warning of the git configuration that the user has there.
+    pub async fn git_configuration(&self, base: &Base) -> Result<GitConfiguration, WorkspaceError> {
+        let user = self.git.user_in(&base.path).await?;
+        let identity = user.identity();
         let Identity { name, email, .. } = &identity;
-        Ok((identity == Identity::default()).then(|| format!("{name} <{email}>")))
+        Ok(GitConfiguration {
+            default_author: (identity == Identity::default()).then(|| format!("{name} <{email}>")),
+            lacks: user.lacks(),
+            unreadable: user.unreadable.clone(),
+        })
     }
 
     /// Whether results can be pushed, as far as the repository's configuration says; nothing is connected to.

@@ -1,6 +1,6 @@
 //! Sessions that ended without a result that holds, gone on with: after an outage, tried again, checked again.
 
-use crate::fixtures::{MENDED, bash, greeter, mending, turns, write};
+use crate::fixtures::{MENDED, bash, cut, greeter, mending, turns, write};
 use cyrus_tests::{World, world};
 use serde_json::{Value, json};
 use std::fs;
@@ -8,10 +8,6 @@ use std::fs;
 /// Has the stand-in do something else from now on.
 fn now_does(world: &World, script: &Value) {
     fs::write(world.path("claude.json"), script.to_string()).expect("a file");
-}
-
-fn cut() -> Value {
-    json!({ "retry_delay_ms": 1, "conversations": [{ "turns": [{ "text": "x", "failure": { "kind": "cut" } }] }] })
 }
 
 #[test]

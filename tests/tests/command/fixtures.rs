@@ -21,6 +21,11 @@ pub(crate) fn checks() -> Value {
     })
 }
 
+/// A script whose every answer breaks off.
+pub(crate) fn cut() -> Value {
+    json!({ "retry_delay_ms": 1, "conversations": [{ "turns": [{ "text": "x", "failure": { "kind": "cut" } }] }] })
+}
+
 /// A script for the stand-in with these turns.
 pub(crate) fn turns(turns: Value) -> Value {
     json!({ "conversations": [{ "turns": turns }] })

@@ -1,6 +1,6 @@
 //! How an issue, its labels, its repository and its start reach a session from the command line.
 
-use crate::fixtures::{GREETER, greeter, mending, turns, write};
+use crate::fixtures::{GREETER, cut, greeter, mending, turns, write};
 use cyrus_tests::{Repository, World, world};
 use serde_json::{Value, json};
 use std::fs;
@@ -340,4 +340,37 @@ fn init_shows_a_set_up_that_there_is_and_runs_it_once() {
     let doctor = world.run(["doctor", "--try"]).stdout;
     assert!(doctor.contains("set-up.sh failed with exit code 3"), "{doctor}");
     assert_eq!(doctor.matches("set-up here").count(), 1, "{doctor}");
+}
+
+#[test]
+fn a_branch_that_another_session_is_to_fill_is_refused_before_anything_is_begun() {
+    let world = greeter(world!(), cut());
+    let named = ["--json", "--branch", "topic/greet", "Greet"];
+    let paused = world.run([&["run"], &named[..]].concat()).code(1).report().outcome("paused");
+    let refused = world.run([&["run"], &named[..]].concat()).code(2).complains(paused.session());
+    let _ = refused.complains("--branch topic/greet").complains("name another branch");
+    let planned = world.run([&["plan"], &named[..]].concat()).code(0).json();
+    assert!(planned["warnings"].to_string().contains(paused.session()), "{planned}");
+    assert_eq!(
+        world.run(["session", "list", "--json"]).code(0).json().as_array().unwrap().len(),
+        1
+    );
+    fs::write(world.path("claude.json"), mending().to_string()).unwrap();
+    let other = world.run(["run", "--json", "--branch", "topic/other", "Greet"]).code(0);
+    assert_eq!(other.report().branch(), "topic/other");
+    // Removed, it fills nothing any more; over, it is in nobody's way but by its branch.
+    let _ = world.run(["session", "rm", "--force", paused.session()]).code(0);
+    let done = world.run([&["run"], &named[..]].concat()).code(0).report().outcome("validated");
+    assert_eq!(done.branch(), "topic/greet");
+}
+
+#[test]
+fn a_file_that_would_say_how_to_check_and_cannot_be_read_is_named() {
+    let broken = [("package.json", "{\n  \"scripts\": { \"test\": \"node --test\" },\n}\n")];
+    let world = world!().repository(&broken).stand_in(mending());
+    let planned = world.run(["plan", "--json", "Greet"]).code(0).json();
+    let warnings = planned["warnings"].to_string();
+    assert!(warnings.contains("package.json cannot be read"), "{planned}");
+    assert!(warnings.contains("line 3"), "{planned}");
+    let _ = world.run(["init", "--no-try"]).code(0).prints("broken    package.json");
 }

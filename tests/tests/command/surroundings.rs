@@ -120,6 +120,7 @@ fn an_unknown_git_identity_is_a_warning() {
         let warnings = planned.lines()[0]["warnings"].to_string();
         assert!(warnings.contains("user.email"), "{planned}");
         let ended = world.run(["run", "--json", "Greet"]).code(0).complains("user.email");
+        assert_eq!(ended.stderr.contains("user.name"), half.is_none(), "{ended}");
         let report = ended.report().outcome("validated");
         let by = world.repo().git(["log", "-1", "--format=%an <%ae>", report.branch()]);
         assert_eq!(by, "Cyrus <cyrus@localhost>");
@@ -127,6 +128,17 @@ fn an_unknown_git_identity_is_a_warning() {
     let known = world!().repository(GREETER).config(checks()).stand_in(mending());
     let ended = known.run(["run", "--json", "Greet"]).code(0);
     assert!(!ended.stderr.contains("user.email"), "{ended}");
+}
+
+#[test]
+fn a_broken_git_configuration_is_a_warning() {
+    let world = anonymous();
+    let file = world.path("broken.gitconfig");
+    fs::write(&file, "[user\n\tname = Ada\n").unwrap();
+    let world = world.variable("GIT_CONFIG_GLOBAL", file.to_str().unwrap());
+    let ended = world.run(["run", "--json", "Greet"]).code(0);
+    let ended = ended.complains("git cannot read your configuration").complains("broken.gitconfig");
+    let _ = ended.report().outcome("validated");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use cyrus_core::{
 };
 use cyrus_executor::Line;
 use cyrus_sandbox::AbsolutePath;
-use cyrus_workspace::{Script, SetUpFailure, Suggestion, Trial, Tried};
+use cyrus_workspace::{BrokenFile, Script, SetUpFailure, Suggestion, Trial, Tried};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::{
@@ -36,6 +36,9 @@ pub(crate) async fn init(app: &App, args: &InitArgs) -> Result<Exit> {
         if own.is_empty() { validator.suggested_set_up(&base).await? } else { Vec::new() };
     let modules = validator.submodules(&base).await?;
     show(&base, &own, &suggested, &checks, &modules);
+    for BrokenFile { file, error } in validator.broken_files(&base).await? {
+        say!("  broken    {file}, by which nothing is set up or checked: {error}");
+    }
     let mut good = true;
     if !args.no_try {
         good = attempt(app, &base, &suggested, &checks).await?;

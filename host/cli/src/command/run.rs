@@ -10,11 +10,13 @@ use crate::{
     work::{self, Work},
 };
 use anyhow::Result;
-use cyrus_core::{Base, Check, Issue, Plan, Session, SessionId, Validator as _, WorkspaceError};
+use cyrus_core::{
+    Base, Check, Issue, Plan, Session, SessionId, SessionState, Validator as _, WorkspaceError,
+};
 use cyrus_executor::MicroUsd;
 use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
-use cyrus_workspace::Start;
+use cyrus_workspace::{BrokenFile, Start};
 use serde_json::{Value, json};
 use std::{
     io::stdin,
@@ -100,6 +102,17 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     if let Start::Issue(branch) = place.start.as_ref() {
         preview.start = Some(format!("the branch {branch}, which the issue names"));
     }
+    if let Some(branch) = &args.branch
+        && let Some(other) = at_work_on(app, branch, &base.path).await?
+    {
+        let told = format!(
+            "--branch {branch}: session {other} is not done and has its result there: name another branch, or look at that one with `cyrus session show {other}`, go on with it, or remove it"
+        );
+        match purpose {
+            Purpose::Inspect => preview.warnings.push(told),
+            Purpose::Work => return Err(usage(told)),
+        }
+    }
     if app.repository(&base.path).integration().push
         && let Err(error) = app.workspaces(&base.path, None)?.can_push(&base).await
     {
@@ -114,6 +127,16 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     }
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview, notes })
+}
+
+/// The session that is not over and whose result is to be on that branch of that repository.
+async fn at_work_on(app: &App, branch: &str, repository: &Path) -> Result<Option<SessionId>> {
+    let sessions = app.sessions().await?;
+    let found = sessions.into_iter().find(|one| {
+        let is_over = matches!(one.state, SessionState::Finished(_));
+        !is_over && one.session.branch == branch && one.session.base.path == repository
+    });
+    Ok(found.map(|one| one.session.id))
 }
 
 /// Refuses a plan whose tasks name an executor that there is not, before anything is paid for.
@@ -141,12 +164,35 @@ async fn notes(app: &App, base: &Base) -> Result<Vec<String>> {
             base.path.display()
         ));
     }
-    if let Some(author) = app.workspaces(&base.path, None)?.default_author(base).await? {
+    for BrokenFile { file, error } in app.validator(&base.path, None)?.broken_files(base).await? {
         notes.push(format!(
-            "git has no user.name and user.email for this repository, so commits are by {author}: set them with `git config --global user.name NAME` and `git config --global user.email ADDRESS`"
+            "{file} cannot be read, so that nothing is set up or checked by it: {error}"
         ));
     }
+    let git = app.workspaces(&base.path, None)?.git_configuration(base).await?;
+    if let Some(error) = &git.unreadable {
+        notes.push(format!(
+            "git cannot read your configuration, so that nothing of it counts, neither a name nor how to reach remotes: {error}"
+        ));
+    }
+    if let Some(author) = &git.default_author {
+        notes.push(unnamed(author, &git.lacks));
+    }
     Ok(notes)
+}
+
+/// Warns of commits that are not by the user, for git lacks these.
+fn unnamed(author: &str, lacks: &[&str]) -> String {
+    let lacks = if lacks.is_empty() { &["user.name", "user.email"] } else { lacks };
+    let how = lacks.iter().map(|name| {
+        let value = if *name == "user.name" { "NAME" } else { "ADDRESS" };
+        format!("`git config --global {name} {value}`")
+    });
+    format!(
+        "git has no {} for this repository, so commits are by {author}: use {}",
+        lacks.join(" and "),
+        how.collect::<Vec<_>>().join(" and ")
+    )
 }
 
 /// Where work is to be done.

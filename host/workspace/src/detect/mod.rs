@@ -14,6 +14,7 @@
 //! is, when a result changes something below it ([`applies`]). No other file of the repository is asked what to run:
 //! what a repository may decide is what its own test command does, not which command the host runs.
 
+pub(crate) mod broken;
 mod node;
 mod others;
 mod python;
