@@ -21,15 +21,18 @@
 //! Tests, their configuration and all else that is run are the result's.
 
 mod commands;
+mod fed;
 mod files;
 mod make;
 mod names;
 mod python;
+mod worked_out;
 
 use crate::{
     copy::plain_directory, diff::Mode, error::io, object::ObjectId, remove::remove_tree,
     repository::Main,
 };
+pub(crate) use commands::within;
 use cyrus_core::{Check, CommandOrigin, WorkspaceError};
 use files::{Counts, Files, New};
 use serde_json::Value;

@@ -1,19 +1,34 @@
 //! Results that ask for other dependencies than the base commit. What the set-up installed on the base is not what they
-//! are to be checked with, so what they ask for is installed in the trees of their checks: by the same scripts, or by
-//! what their lock files and manifests say, in the sandbox of the checks and with what the checks may reach.
+//! are to be checked with, so what they ask for is installed for their checks: by the same scripts, or by what their lock
+//! files and manifests say, in the sandbox of the checks and with what the checks may reach. What the result decides of
+//! that besides is for a person to look at.
 
 use crate::{
+    definitions::{Definitions, within},
     detect,
+    error::in_background,
+    installed::Places,
     object::ObjectId,
+    prepared::Prepared,
     repository::Main,
     settings::WorkspaceSettings,
-    setup::{SetUp, Stage},
-    tree::{Installing, Tree, Trees},
-    validator::CommandValidator,
+    setup::Stage,
+    sources::own_sources,
+    tree::{Installed, Trees},
+    validator::{CommandValidator, ending},
 };
 use cyrus_core::{Observer, SessionEvent, WorkspaceError};
+use regex_lite::Regex;
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::LazyLock,
+};
+
+/// How many projects of a repository are looked at, and how many doubts are named.
+const PROJECTS: usize = 200;
+const DOUBTS: usize = 5;
 
 /// Files that say what is installed before anything can be run.
 const NAMES: [&str; 24] = [
@@ -86,48 +101,127 @@ async fn cause(
     Ok(None)
 }
 
+/// Keys of scripts in `package.json` that are run while something is installed.
+const INSTALL_SCRIPTS: [&str; 8] = [
+    "preinstall",
+    "install",
+    "postinstall",
+    "preprepare",
+    "prepare",
+    "postprepare",
+    "prepublish",
+    "pnpm:devPreinstall",
+];
+
+/// Files whose code is run while something is installed.
+const CODE: [&str; 6] =
+    [".pnpmfile.cjs", "Gemfile", "build.py", "hatch_build.py", "mix.exs", "setup.py"];
+
+/// What does more in such a file than to name packages, outside of texts.
+static DOES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[`;]|%x|\w\s*\(|\w\.\w+|\b(?:import|exec|system|eval|require|spawn|lambda|def|class|while|for)\b")
+        .expect("it is tested")
+});
+
+static TEXTS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|#.*"#).expect("it is tested")
+});
+
+/// Whether the result's version of such a file does what the base's does not.
+fn does_more(base: &[u8], result: &[u8]) -> bool {
+    let (base, result) = (String::from_utf8_lossy(base), String::from_utf8_lossy(result));
+    let known: BTreeSet<&str> = base.lines().map(str::trim).collect();
+    let added = result.lines().map(str::trim).filter(|line| !known.contains(line));
+    added.into_iter().any(|line| {
+        // What a text has worked out is code as well.
+        line.contains("#{") || DOES.is_match(&TEXTS.replace_all(line, "\"\""))
+    })
+}
+
+/// What is run while something is installed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct RunByInstalling {
+    /// Files, with or without their endings.
+    files: Vec<String>,
+    /// Modules: files and directories, without their endings.
+    modules: Vec<String>,
+}
+
+impl RunByInstalling {
+    /// Adds the paths that a script names which is run in a directory.
+    fn add(&mut self, directory: &str, script: &str) {
+        let words = script.split(|c: char| c.is_whitespace() || "\"'`;&|()<>=,".contains(c));
+        let words = words.filter(|word| !word.trim_matches(['.', '/']).is_empty());
+        self.files.extend(words.filter_map(|word| within(directory, word)));
+    }
+
+    fn has(&self, path: &str) -> bool {
+        let is = |path: &str, known: &[String], after: &[char]| {
+            known.iter().any(|known| {
+                path.strip_prefix(known.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(after))
+            })
+        };
+        // What is installed is read there, and says so itself.
+        !says_what_is_installed(path) && is(path, &self.files, &['.'])
+            || is(path, &self.modules, &['.', '/'])
+    }
+}
+
 impl CommandValidator {
-    /// Has what the result asks for installed in its trees, where it asks for something else than the base.
+    /// Has what the result asks for installed for its trees, where it asks for something else than the base. Gives why a
+    /// person has to look at what that makes of the checks.
     pub(crate) async fn follow_dependencies(
         &self,
         trees: &mut Trees<'_>,
         result: &ObjectId,
         changed: &[Vec<u8>],
+        definitions: &Definitions,
         observer: &dyn Observer,
-    ) -> Result<(), WorkspaceError> {
-        let cause = cause(trees.site.main, (trees.site.base, result), changed).await?;
-        let Some(file) = cause else { return Ok(()) };
+    ) -> Result<Vec<String>, WorkspaceError> {
+        let (main, base) = (trees.site.main, trees.site.base);
+        let Some(file) = cause(main, (base, result), changed).await? else { return Ok(Vec::new()) };
         let settings = self.settings_of_checks();
-        trees.installing.steps = self.stage(trees, &settings).steps_for(result).await?;
-        if !trees.installing.steps.is_empty() {
+        let steps = self.stage(trees, &settings).steps_for(result).await?;
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let message =
+            format!("the result changes {file}: what it asks for is installed before its checks");
+        observer.on_event(SessionEvent::Warning { message });
+        let mut doubts = deciding(main, (base, result), changed).await?;
+        let before = trees.site.prepared().await?.map(|prepared| prepared.place);
+        let tree = trees.fresh(result).await?;
+        definitions.lay_over(&tree.place.root)?;
+        let set_up = self.stage(trees, &settings).set_up(steps).await?;
+        if set_up.failure.is_some() {
+            let said = ending(&set_up.said);
+            doubts.push(format!(
+                "what the result asks for could not be installed for its checks: {said}"
+            ));
+        }
+        let held = trees.site.task.scratch("installed-")?;
+        let mut tracked: BTreeSet<String> = main.files(base).await?.into_iter().collect();
+        tracked.extend(main.files(result).await?);
+        let places = Places { from: trees.site.task.check_dir(), base: before, tracked };
+        let place = held.path().join("all");
+        let kept = {
+            let place = place.clone();
+            in_background("keep what was installed", move || places.keep(&place)).await?
+        };
+        doubts.extend(kept.programs.into_iter().map(|program| {
+            format!("{program}, and came with what the result asks for: its checks may run it")
+        }));
+        if !kept.dropped.is_empty() {
+            let dropped = kept.dropped.join(", ");
             let message = format!(
-                "the result changes {file}: what it asks for is installed before each check"
+                "the checks do not get what the installation left outside of the directories of packages: {dropped}"
             );
             observer.on_event(SessionEvent::Warning { message });
         }
-        Ok(())
-    }
-
-    /// Installs in a tree what the result asks for.
-    pub(crate) async fn install(
-        &self,
-        trees: &Trees<'_>,
-        result: &ObjectId,
-        tree: &mut Tree,
-    ) -> Result<(), WorkspaceError> {
-        let Installing { steps, failure: first } = &trees.installing;
-        if steps.is_empty() {
-            return Ok(());
-        }
-        let settings = self.settings_of_checks();
-        let SetUp { said, failure } = self.stage(trees, &settings).set_up(steps.clone()).await?;
-        // What failed on the base says nothing of this.
-        tree.set_up_failure = failure.map(|_| said);
-        if let Some(said) = &tree.set_up_failure {
-            first.get_or_init(|| said.clone());
-        }
-        tree.environment = trees.environment(result).await?;
-        Ok(())
+        let prepared = Prepared { place, set_up, included: Vec::new() };
+        trees.installed = Some(Installed { of: result.clone(), prepared, _held: held });
+        Ok(doubts)
     }
 
     /// Those of the set-up with what checks may do.
@@ -140,6 +234,96 @@ impl CommandValidator {
         let place = site.place();
         Stage { git: &self.git, settings, main: site.main, spec: site.spec, base: site.base, place }
     }
+}
+
+/// Where the result decides what is run while something is installed, or what is in it.
+async fn deciding(
+    main: &Main,
+    (base, result): (&ObjectId, &ObjectId),
+    changed: &[Vec<u8>],
+) -> Result<Vec<String>, WorkspaceError> {
+    let run = run_by_installing(main, base).await?;
+    let mut doubts = Vec::new();
+    for path in changed.iter().filter_map(|path| str::from_utf8(path).ok()) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_code = CODE.contains(&name) || name.ends_with(".gemspec");
+        if run.has(path) {
+            doubts.push(format!(
+                "{path} is run while something is installed, and the result changes it"
+            ));
+            continue;
+        }
+        if !is_code && !says_what_is_installed(path) {
+            continue;
+        }
+        let Some(after) = main.file(result, path).await? else { continue };
+        let before = main.file(base, path).await?;
+        if let Some(line) = own_sources(path, before.as_deref(), &after) {
+            doubts.push(format!(
+                "the result asks in {path} for what is in no registry (`{line}`), which decides what its checks run"
+            ));
+        }
+        let before = before.unwrap_or_default();
+        if is_code && does_more(&before, &after)
+            || name == "pyproject.toml" && build_system(&before) != build_system(&after)
+        {
+            doubts.push(format!(
+                "{path} says what is run while something is installed, and the result changes that"
+            ));
+        }
+    }
+    doubts.truncate(DOUBTS);
+    Ok(doubts)
+}
+
+/// The files of the base that are run while something is installed, as far as its scripts name them.
+async fn run_by_installing(
+    main: &Main,
+    base: &ObjectId,
+) -> Result<RunByInstalling, WorkspaceError> {
+    let mut found = RunByInstalling::default();
+    let files = main.files(base).await?;
+    let of_projects = files.iter().filter(|path| {
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        ["package.json", "pyproject.toml", "cyrus-setup.sh"].contains(&name)
+            && !above.split('/').any(detect::is_of_others)
+    });
+    for path in of_projects.take(PROJECTS) {
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(content) = main.file(base, path).await? else { continue };
+        match name {
+            "package.json" => {
+                let package: Value = serde_json::from_slice(&content).unwrap_or_default();
+                let scripts =
+                    INSTALL_SCRIPTS.iter().filter_map(|key| package["scripts"][key].as_str());
+                scripts.for_each(|script| found.add(above, script));
+            }
+            "pyproject.toml" => found.modules.extend(backend(above, &content)),
+            _ if above.is_empty() => {
+                found.add("", &String::from_utf8_lossy(&content));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The table of a `pyproject.toml` that says by what a project is built.
+fn build_system(pyproject: &[u8]) -> Option<toml::Value> {
+    let table = String::from_utf8_lossy(pyproject).parse::<toml::Table>().ok()?;
+    table.get("build-system").cloned()
+}
+
+/// The module of the project itself that builds it, when there is one.
+fn backend(above: &str, pyproject: &[u8]) -> Vec<String> {
+    let Some(system) = build_system(pyproject) else { return Vec::new() };
+    let Some(name) = system.get("build-backend").and_then(toml::Value::as_str) else {
+        return Vec::new();
+    };
+    let module = name.split([':', '.']).next().unwrap_or_default();
+    let places = system.get("backend-path").and_then(toml::Value::as_array);
+    let places = places.into_iter().flatten().filter_map(toml::Value::as_str);
+    places.filter_map(|place| within(above, &format!("{place}/{module}"))).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +346,57 @@ mod tests {
         ] {
             assert!(!says_what_is_installed(path), "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_file_of_code_does_more_is_known() {
+        for line in [
+            "import os; os.system('x')",
+            "gem `x`",
+            "gem \"a#{system('x')}\"",
+            "open('Makefile', 'w').write('x')",
+            "eval_gemfile 'x' if exec 'y'",
+            "System.cmd(\"x\", [])",
+        ] {
+            assert!(does_more(b"", line.as_bytes()), "{line}");
+            assert!(!does_more(line.as_bytes(), line.as_bytes()), "{line}");
+        }
+        for line in [
+            "gem 'rake', '~> 13.0'",
+            "    install_requires=['flask>=3.0', \"attrs\"],",
+            "    version='1.2.3',",
+            "      {:jason, \"~> 1.4\"},",
+            "# a word (or two)",
+            "",
+        ] {
+            assert!(!does_more(b"", line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_run_while_something_is_installed_is_known() {
+        let mut run = RunByInstalling::default();
+        run.add(
+            "web",
+            "node ./scripts/post && sh ../ci/a.sh; cd . && pip install -r requirements.txt",
+        );
+        for (path, is_run) in [
+            ("web/scripts/post.js", true),
+            ("web/scripts/post", true),
+            ("ci/a.sh", true),
+            ("web/scripts/poster.js", false),
+            ("web/requirements.txt", false),
+            ("web/x", false),
+            ("scripts/post.js", false),
+        ] {
+            assert_eq!(run.has(path), is_run, "{path}");
+        }
+        let pyproject =
+            b"[build-system]\nrequires=[]\nbuild-backend='b.api'\nbackend-path=['.', 'x']\n";
+        assert_eq!(backend("", pyproject), ["b", "x/b"]);
+        assert_eq!(backend("", b"[build-system]\nbuild-backend='b'\n"), [""; 0]);
+        let run = RunByInstalling { modules: backend("", pyproject), ..RunByInstalling::default() };
+        assert!(run.has("x/b/api.py") && run.has("b.py") && !run.has("bc.py"));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Notes {
         }
         if !self.closed.is_empty() {
             lines.push(format!(
-                "not in the result, because their modes allow no reading: {}; the content is in the executor's clone",
+                "not in the result, because they may not be read: {}",
                 listed(self.closed.into_iter())
             ));
         }

@@ -263,7 +263,7 @@ impl Prepared {
 }
 
 /// Moves a directory, also to another file system.
-fn put_away(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+pub(crate) fn put_away(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
             private_dir(to)?;

@@ -1,13 +1,13 @@
 //! Pipes, sockets and devices that a program left among the files of a clone. Git keeps none of them, and waits without an
 //! end where one has the name of a file that it reads in each directory, such as `.gitignore`. So they are taken away
-//! before git looks. A clone that its owner may not enter is opened, or nothing could be taken, and no program could start
-//! there. No program of the clone runs any more.
+//! before git looks. What its owner may not read or enter is opened: the modes say nothing that git keeps, and the work
+//! would be lost with the clone. No program of the clone runs any more.
 
 use crate::error::in_background;
 use cyrus_core::WorkspaceError;
 use std::{
     fs,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -51,6 +51,15 @@ fn enter(directory: &Path) {
     }
 }
 
+/// Lets the owner of a file read it, unless it may be one that lies elsewhere too.
+fn let_read(entry: &fs::DirEntry) {
+    let Ok(found) = entry.metadata() else { return };
+    let mode = found.permissions().mode();
+    if mode & 0o400 == 0 && found.nlink() == 1 {
+        let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode | 0o400));
+    }
+}
+
 /// What cannot be read is for git to say.
 fn remove(root: &Path) -> Vec<PathBuf> {
     let (mut gone, mut open) = (Vec::new(), vec![root.to_owned()]);
@@ -62,8 +71,13 @@ fn remove(root: &Path) -> Vec<PathBuf> {
             if kind.is_dir() {
                 let path = entry.path();
                 if path != root.join(".git") {
+                    enter(&path);
                     open.push(path);
                 }
+                continue;
+            }
+            if kind.is_file() {
+                let_read(&entry);
                 continue;
             }
             let is_special = kind.is_fifo()

@@ -27,7 +27,6 @@ use crate::{
     prepared::{Prepared, Site},
     remove::remove_tree,
     rules::DiffRules,
-    setup::Step,
 };
 use cyrus_core::WorkspaceError;
 use std::{
@@ -37,8 +36,8 @@ use std::{
     io::Read as _,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    sync::OnceLock,
 };
+use tempfile::TempDir;
 
 /// The most that is carried over of one directory.
 const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
@@ -47,23 +46,23 @@ const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
 pub(crate) struct Trees<'a> {
     pub(crate) site: Site<'a>,
     pub(crate) rules: &'a DiffRules,
-    pub(crate) installing: Installing,
+    pub(crate) installed: Option<Installed>,
 }
 
-/// What is installed in the trees of a result that asks for something else than the base.
-#[derive(Default)]
-pub(crate) struct Installing {
-    /// What installs it; nothing where the result asks for what the base does.
-    pub(crate) steps: Vec<Step>,
-    /// What the first printed that failed in any tree.
-    pub(crate) failure: OnceLock<String>,
+/// What was installed for a result that asks for something else than the base.
+pub(crate) struct Installed {
+    pub(crate) of: ObjectId,
+    /// What its trees are laid over.
+    pub(crate) prepared: Prepared,
+    /// What holds that, until nobody looks at the result any more.
+    pub(crate) _held: TempDir,
 }
 
 /// Where a set-up puts the programs of a virtual environment.
 const PROGRAMS: &str = ".venv/bin";
 
 /// Directories that installers make, and those in which test runners find that tests passed before.
-const INSTALLED: [&str; 9] =
+pub(crate) const INSTALLED: [&str; 9] =
     [".hatch", ".nox", ".nx", ".pixi", ".tox", ".turbo", ".venv", "__pypackages__", "node_modules"];
 
 /// Files that a set-up may write and a task change.
@@ -98,10 +97,17 @@ impl Trees<'_> {
     /// A tree of this commit. The one before goes.
     pub(crate) async fn fresh(&self, commit: &ObjectId) -> Result<Tree, WorkspaceError> {
         let Self { site, .. } = self;
-        let prepared = site.prepared().await?;
+        let of_base;
+        let prepared = match &self.installed {
+            Some(Installed { of, prepared, .. }) if of == commit => Some(prepared),
+            _ => {
+                of_base = site.prepared().await?;
+                of_base.as_ref()
+            }
+        };
         site.clear().await?;
         let place = site.place();
-        if let Some(prepared) = &prepared {
+        if let Some(prepared) = prepared {
             prepared.lay("tree", &place.root).await?;
             prepared.lay("home", &place.home).await?;
         }
@@ -110,7 +116,8 @@ impl Trees<'_> {
         self.bring_lfs().await?;
         self.protect(commit).await?;
         let set_up = prepared.map(|Prepared { set_up, .. }| set_up);
-        let failed = set_up.filter(|set_up| set_up.failure.is_some()).map(|set_up| set_up.said);
+        let failed =
+            set_up.filter(|set_up| set_up.failure.is_some()).map(|set_up| set_up.said.clone());
         let environment = self.environment(commit).await?;
         Ok(Tree { place, set_up_failure: failed, environment })
     }

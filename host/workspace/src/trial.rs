@@ -10,7 +10,7 @@ use crate::{
     repository::Main,
     settings::WorkspaceSettings,
     setup::SetUpFailure,
-    tree::{Installing, Trees},
+    tree::Trees,
     validator::CommandValidator,
     workspaces::base_commit,
 };
@@ -103,7 +103,7 @@ impl CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules, installing: Installing::default() };
+        let trees = Trees { site, rules: &self.checks.rules, installed: None };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;

@@ -20,7 +20,7 @@ use crate::{
     rules::{DiffRules, EMPTY_DIFF, IN_SET_UP, OUTSIDE_WORKSPACE},
     settings::WorkspaceSettings,
     setup,
-    tree::{Installing, Tree, Trees},
+    tree::{Tree, Trees},
     workspaces::{base_commit, commit},
 };
 use async_trait::async_trait;
@@ -249,15 +249,16 @@ impl CommandValidator {
         let is_safe = !findings
             .iter()
             .any(|finding| [OUTSIDE_WORKSPACE, IN_SET_UP].contains(&finding.code.as_str()));
-        if is_safe && !checks.is_empty() {
-            self.follow_dependencies(trees, &result, &paths, observer).await?;
-        }
         let definitions = if self.checks.definitions_of_results {
             Definitions::default()
         } else {
             Definitions::find(trees.site.main, (trees.site.base, &result), checks).await?
         };
         doubts.extend(definitions.doubts().iter().cloned());
+        if is_safe && !checks.is_empty() {
+            let followed = self.follow_dependencies(trees, &result, &paths, &definitions, observer);
+            doubts.extend(followed.await?);
+        }
         let tools = definitions.without_programs();
         let applying =
             checks.iter().filter(|check| is_safe && Self::applies(check, checks, &paths));
@@ -299,10 +300,6 @@ impl CommandValidator {
             reports.push(report);
             runs.push(run);
         }
-        doubts.extend(trees.installing.failure.get().map(|said| {
-            let said = ending(said);
-            format!("what the result asks for could not be installed for its checks: {said}")
-        }));
         let as_before = self.as_before(trees, &reports, &runs).await?;
         let mut report =
             ValidationReport { refused, carried, ..ValidationReport::new(reports, findings) };
@@ -331,7 +328,6 @@ impl CommandValidator {
         result: &ObjectId,
     ) -> Result<(Tree, Vec<String>), WorkspaceError> {
         let mut tree = trees.fresh(result).await?;
-        self.install(trees, result, &mut tree).await?;
         let carried = trees.carry(result, &self.checks.carry).await?;
         let is_environment =
             |directory: &String| directory.trim_start_matches("./").starts_with(".venv");
@@ -393,8 +389,7 @@ impl Validator for CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&self.settings, &task).await,
         };
-        let mut trees =
-            Trees { site, rules: &self.checks.rules, installing: Installing::default() };
+        let mut trees = Trees { site, rules: &self.checks.rules, installed: None };
         let report = self.examine(&mut trees, subject, checks, observer).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };
@@ -403,7 +398,7 @@ impl Validator for CommandValidator {
 }
 
 /// The last lines of what was printed, as one.
-fn ending(said: &str) -> String {
+pub(crate) fn ending(said: &str) -> String {
     const LINES: usize = 6;
     const LONGEST: usize = 400;
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

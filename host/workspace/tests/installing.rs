@@ -94,16 +94,15 @@ async fn what_cannot_be_installed_is_no_proof() {
     assert!(reason.contains("could not be installed for its checks"), "{reason}");
 }
 
-/// In whichever tree: each is installed in by itself.
+/// For all of the checks, and not for each.
 #[tokio::test]
-async fn what_is_not_installed_for_a_later_check_is_no_proof_either() {
+async fn what_is_asked_for_is_installed_once() {
     let world = World::new();
     let once = format!("once {}\n", world.path("once").display());
     let files = [("requirements.txt", once.as_str())];
-    let (report, _) = validate_by(&world, &files, &["true", "true #"]).await;
-    assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:?}");
-    let outputs: Vec<_> = report.checks.iter().map(|check| check.output.is_empty()).collect();
-    assert_eq!(outputs, [true, false], "the second says so: {report:?}");
+    let (report, _) = validate_by(&world, &files, &["grep once installed/all", "true"]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Passed, "{report:?}");
+    assert_eq!(report.unverified, None, "{report:?}");
 }
 
 /// The script is the base commit's, whatever the result makes of it.
@@ -113,4 +112,67 @@ async fn a_script_of_the_results_installs_nothing() {
     let (report, _) = validate(&files, "forged").await;
     assert_ne!(report.verdict, ValidationVerdict::Passed, "{report:?}");
     assert_eq!(report.checks[0].output, "new", "{report:?}");
+}
+
+/// Whatever is run while something is installed: checks see the commit, the protected paths of the base, and what was
+/// installed.
+#[tokio::test]
+async fn what_is_installed_changes_nothing_else_that_checks_see() {
+    let hostile = "old\nrun echo forged >tracked\nrun echo forged >untracked\nrun rm -r sub\n\
+        run echo forged >\"$HOME/.npmrc\"\nrun mkdir -p .git/hooks tests\nrun echo x >tests/forged\n";
+    let base = [
+        (".gitignore", "installed/\n"),
+        ("requirements.txt", "old\n"),
+        ("tracked", "the base's\n"),
+        ("sub/file", "there\n"),
+        (
+            "cyrus-setup.sh",
+            "mkdir -p installed; cp requirements.txt installed/all\n\
+            sed -n 's/^run //p' requirements.txt >\"$TMPDIR/x\"; sh \"$TMPDIR/x\"\n",
+        ),
+    ];
+    let world = World::new();
+    world.commit("main", &base);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("requirements.txt", hostile), ("tracked", "own\n")]);
+    let collected = world.collect(&prepared).await;
+    let subject = subject(&prepared, &collected);
+    let command = "cat tracked sub/file; ls; ls tests; cat ~/.npmrc; grep -c run installed/all";
+    let check = |command: &str| Check {
+        command: command.to_owned(),
+        origin: CommandOrigin::Operator,
+        timeout: TIMEOUT,
+    };
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    let validator = CommandValidator::new(roots, git, settings(), CheckSettings::default());
+    let checks = [check(command), check(command)];
+    let warnings = Mutex::new(Vec::new());
+    let observer = |event| {
+        if let SessionEvent::Warning { message } = event {
+            warnings.lock().unwrap().push(message);
+        }
+    };
+    let report = validator.validate(&subject, &checks, &observer).await.unwrap();
+    for check in &report.checks {
+        let said = &check.output;
+        assert!(said.starts_with("own\nthere\n"), "{said}");
+        assert!(!said.contains("forged") && !said.contains("untracked"), "{said}");
+        assert!(said.trim_end().ends_with('6'), "{said}");
+    }
+    let warnings = warnings.into_inner().unwrap().concat();
+    assert!(
+        warnings.contains("outside of the directories of packages: tests, untracked"),
+        "{warnings}"
+    );
+}
+
+/// A doubt, and not a failure: where what a result asks for comes from itself, what is installed is the result's.
+#[tokio::test]
+async fn what_a_result_asks_for_of_itself_is_for_a_person_to_look_at() {
+    let world = World::new();
+    let files = [("requirements.txt", "old\n-e ./evil\n")];
+    let (report, _) = validate_by(&world, &files, &["true"]).await;
+    assert_eq!(report.verdict, ValidationVerdict::Unchecked, "{report:?}");
+    let reason = report.unverified.unwrap();
+    assert!(reason.contains("in no registry (`-e ./evil`)"), "{reason}");
 }

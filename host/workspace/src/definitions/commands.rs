@@ -1,10 +1,15 @@
 //! The programs and directories of a repository that shell commands name.
 
+use super::{fed::fed, worked_out::of_command};
+use regex_lite::Regex;
+use std::sync::LazyLock;
+
 /// How many directories one command may change to.
 const MAX_DIRECTORIES: usize = 64;
 
 /// Words of a shell before a command.
-const KEYWORDS: [&str; 9] = ["!", "do", "elif", "else", "if", "then", "until", "while", "{"];
+pub(super) const KEYWORDS: [&str; 9] =
+    ["!", "do", "elif", "else", "if", "then", "until", "while", "{"];
 
 /// Interpreters and test runners, without the number of a version: the files that they are given are tests as often as
 /// not, and tests are the result's.
@@ -15,19 +20,22 @@ const INTERPRETERS: [&str; 22] = [
 ];
 
 /// Shells, which run what they read.
-const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
+pub(super) const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 
 /// Words before a command that leave it what it is, or that set variables.
 const PREFIXES: [&str; 7] = ["declare", "env", "exec", "export", "local", "readonly", "set"];
 
 /// What `make` is called.
-const MAKES: [&str; 3] = ["bmake", "gmake", "make"];
+pub(super) const MAKES: [&str; 3] = ["bmake", "gmake", "make"];
 
 /// Options of `make` that name a makefile.
 const MAKEFILE: [&str; 3] = ["-f", "--file", "--makefile"];
 
 /// Options of `make`, npm and their like that name the directory in which they work.
 const WORKS_IN: [&str; 6] = ["-C", "--directory", "--prefix", "--cwd", "--dir", "--project"];
+
+/// The option of many runners that names a file with variables.
+const ENV_FILE: &str = "--env-file";
 
 /// Variables with directories that interpreters load from.
 const LOADED_FROM: [&str; 4] = ["NODE_PATH", "PERL5LIB", "PYTHONPATH", "RUBYLIB"];
@@ -54,6 +62,8 @@ pub(super) struct Invoked {
     pub(super) searched: Vec<String>,
     /// Words that may be names of programs.
     pub(super) words: Vec<String>,
+    /// Words by which it is known what a command reads that is worked out: see [`super::worked_out`].
+    pub(super) worked_out: Vec<String>,
 }
 
 impl Invoked {
@@ -74,7 +84,7 @@ impl Invoked {
                 }
             }
         }
-        for word in looped(command) {
+        for word in looped(command).into_iter().chain(fed(command)) {
             found.reads.extend(from_any(&places, &plain(&word)));
         }
         for part in text.split(|c: char| ";&|()`\n".contains(c)) {
@@ -82,6 +92,7 @@ impl Invoked {
             found.read(&words, &mut places);
         }
         found.directories.extend(places.split_off(1));
+        found.worked_out = of_command(command);
         found
     }
 
@@ -92,7 +103,11 @@ impl Invoked {
             found.extend(parts().flat_map(|part| from_any(places, part)));
         };
         match name {
-            "PATH" => all(&mut self.searched),
+            "PATH" => {
+                all(&mut self.searched);
+                let is_unknown = |part: &str| part.chars().all(|c| c == UNKNOWN);
+                self.searched.extend(parts().find(|part| is_unknown(part)).map(str::to_owned));
+            }
             name if LOADED_FROM.contains(&name) => all(&mut self.directories),
             name if READ_FIRST.contains(&name) => all(&mut self.reads),
             _ if value.contains('/') => self.arguments.extend(from_any(places, value)),
@@ -134,10 +149,6 @@ impl Invoked {
                 return;
             }
             _ if SHELLS.contains(&name) => {
-                if let Some(at) = rest.iter().position(|word| *word == "<") {
-                    let read = rest.get(at + 1).into_iter();
-                    self.reads.extend(read.flat_map(|word| from_any(places, word)));
-                }
                 let is_command = |word: &&str| word.starts_with('-') && word.ends_with('c');
                 if let Some(at) = rest.iter().position(is_command) {
                     return self.read(&rest[at + 1..], places);
@@ -167,7 +178,7 @@ impl Invoked {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let value = if value.is_empty() { words.get(at + 1).copied() } else { Some(value) };
             let Some(value) = value else { continue };
-            if is_make && MAKEFILE.contains(&name) {
+            if is_make && MAKEFILE.contains(&name) || name == ENV_FILE {
                 self.reads.extend(from_any(places, value));
             } else if WORKS_IN.contains(&name) {
                 self.directories.extend(from_any(places, value));
@@ -188,7 +199,7 @@ fn runs_what_follows(before: &str) -> bool {
 }
 
 /// How a script names the directory that it is in, without quotes.
-const BESIDE: [&str; 9] = [
+pub(super) const BESIDE: [&str; 9] = [
     "$(dirname $0)",
     "$(dirname -- $0)",
     "`dirname $0`",
@@ -199,6 +210,13 @@ const BESIDE: [&str; 9] = [
     "$(dirname $BASH_SOURCE)",
     "${BASH_SOURCE%/*}",
 ];
+
+/// A directory that is named by going there, so that its name is whole.
+static WHERE: LazyLock<Regex> = LazyLock::new(|| {
+    let to = r"\$\(\s*cd +(?:-- +)?(?<at>[^\s;&|()]+)";
+    let then = r"(?: *[12]?>/dev/null| *2>&1)* *(?:&&|;) *(?:/bin/)?pwd(?: -[LP])?\s*\)";
+    Regex::new(&format!("{to}{then}")).expect("it is tested")
+});
 
 /// The words of loops whose variable a shell reads: `for f in ci/*.sh; do . "$f"; done`.
 fn looped(command: &str) -> Vec<String> {
@@ -232,7 +250,7 @@ pub(super) fn plain(command: &str) -> String {
     let text = HERE.iter().fold(text, |text, here| text.replace(here, "./"));
     // Where the script is: any directory.
     let text = BESIDE.iter().fold(text, |text, beside| text.replace(beside, "$BESIDE"));
-    let text = text.replace("$(cd $BESIDE && pwd)", "$BESIDE");
+    let text = WHERE.replace_all(&text, "$at");
     let text = text.replace('<', " < ").replace(" <  < ", " << ").replace("( < ", "(<");
     let text = text.replace("file  < ", "file <");
     let mut plain = String::new();
@@ -314,7 +332,7 @@ fn is_interpreter(word: &str) -> bool {
 }
 
 /// A path from the top for a word in a directory; `None` when it leads out.
-pub(super) fn within(directory: &str, word: &str) -> Option<String> {
+pub(crate) fn within(directory: &str, word: &str) -> Option<String> {
     if word.starts_with('/') {
         return None;
     }
@@ -385,6 +403,8 @@ mod tests {
             ("make -s -f ci/rules test", vec!["ci/rules"]),
             ("make --file=ci/rules test", vec!["ci/rules"]),
             ("$(MAKE) -f rules.local", vec!["rules.local"]),
+            ("node --env-file=.env test.js", vec![".env"]),
+            ("uv run --env-file ci/env pytest", vec!["ci/env"]),
             (". ci/env && $CHECK file", vec!["ci/env"]),
             ("cd ci; source ./env", vec!["env", "ci/env"]),
             ("sh -c \"$(cat ci/cmd)\"", vec!["ci/cmd"]),
@@ -418,6 +438,8 @@ mod tests {
     fn directories_of_programs_and_of_modules_are_known() {
         for (command, searched, directories) in [
             ("PATH=$PWD/bin:$PATH; runtests", vec!["bin"], Vec::<&str>::new()),
+            ("PATH=\"$(cd ci/bin && pwd):$PATH\" runtests", vec!["ci/bin"], vec![]),
+            ("PATH=$(cd -- ci >/dev/null 2>&1; pwd -P)/bin:$PATH; x", vec!["ci/bin"], vec![]),
             ("export PATH=\"bin:$PATH\" && runtests", vec!["bin"], vec![]),
             ("PATH=$(CURDIR)/tools:$(PATH) x", vec!["tools"], vec![]),
             ("PYTHONPATH=src:lib python3 -m unittest", vec![], vec!["src", "lib"]),

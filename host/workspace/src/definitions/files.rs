@@ -8,6 +8,7 @@ use super::{
         joined, split,
     },
     python,
+    worked_out::{self, may_be, may_be_searched},
 };
 use crate::detect;
 use cyrus_core::Check;
@@ -51,6 +52,8 @@ pub(super) struct Files {
     /// Directories in which programs are looked for, and the words of commands that may be names of such.
     searched: BTreeSet<String>,
     words: BTreeSet<String>,
+    /// Words by which it is known what is read and worked out.
+    worked_out: BTreeSet<String>,
     /// Paths with `*` that were looked up.
     patterns: BTreeSet<String>,
 }
@@ -74,6 +77,7 @@ impl Files {
             directories: BTreeSet::from([String::new()]),
             searched: BTreeSet::new(),
             words: BTreeSet::new(),
+            worked_out: BTreeSet::new(),
             patterns: BTreeSet::new(),
         };
         let projects = files.base.iter().filter_map(|path| python::project(path));
@@ -108,7 +112,13 @@ impl Files {
             return Some(Counts::Program);
         }
         let (above, name) = split(path);
-        if self.searched.contains(above) && self.words.contains(name) {
+        let is_searched = || {
+            self.searched.contains(above)
+                || self.searched.iter().any(|searched| may_be_searched(above, searched))
+        };
+        if self.words.contains(name) && is_searched()
+            || self.worked_out.iter().any(|word| may_be(path, word))
+        {
             return Some(Counts::Whole);
         }
         self.counts_by_name(path)
@@ -191,7 +201,9 @@ impl Files {
     }
 
     fn add_invoked(&mut self, invoked: Invoked) {
-        let Invoked { programs, arguments, reads, directories, searched, words } = invoked;
+        let Invoked { programs, arguments, reads, directories, searched, words, worked_out } =
+            invoked;
+        self.worked_out.extend(worked_out);
         for path in programs {
             let known = self.meant(path);
             self.named.extend(known);
@@ -319,6 +331,7 @@ impl Files {
                 }
             }
         }
+        self.worked_out.extend(worked_out::of_makefile(text));
         let mut more = Vec::new();
         for word in make::includes(text) {
             for path in places.iter().filter_map(|place| within(place, &word)) {

@@ -130,7 +130,7 @@ pub(super) async fn follow(
 /// What a makefile includes, with `*` in the place of what is worked out when it is read.
 pub(super) fn includes(makefile: &str) -> Vec<String> {
     let makefile = makefile.replace("\\\n", " ");
-    let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+    let variables = variables(&makefile);
     let included = makefile.lines().filter(|line| !line.starts_with('\t')).filter_map(|line| {
         let (word, rest) = line.trim().split_once(char::is_whitespace)?;
         ["include", "-include", "sinclude"].contains(&word).then_some(rest)
@@ -251,7 +251,7 @@ const MADE_OF: usize = 4;
 /// What the files that a makefile includes are made of by its own rules, as far as they are no lists of what a source
 /// depends on (`.d`): what stands before the recipe, and the words in it.
 pub(super) fn sources_of_included(makefile: &str) -> BTreeSet<String> {
-    let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+    let variables = variables(makefile);
     let mut made = includes(makefile);
     let mut sources = BTreeSet::new();
     for _ in 0..MADE_OF {
@@ -293,6 +293,11 @@ pub(super) fn assigned(line: &str) -> Option<(&str, &str)> {
     variable(line.strip_prefix("export ").or(line.strip_prefix("override ")).unwrap_or(line))
 }
 
+/// The variables that a makefile sets to plain text.
+pub(super) fn variables(makefile: &str) -> BTreeMap<&str, &str> {
+    makefile.lines().filter_map(variable).collect()
+}
+
 /// Reads `NAME = value`, `NAME := value` and their like.
 fn variable(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
@@ -303,7 +308,7 @@ fn variable(line: &str) -> Option<(&str, &str)> {
 }
 
 /// A text with the values of variables in the place of their names, as far as they are known.
-fn expanded(text: &str, variables: &BTreeMap<&str, &str>) -> String {
+pub(super) fn expanded(text: &str, variables: &BTreeMap<&str, &str>) -> String {
     let mut text = text.to_owned();
     // A value may name others; some name themselves.
     for _ in 0..4 {
@@ -339,7 +344,7 @@ struct Computed {
 impl Computed {
     fn of(makefile: &str, rules: &[(Vec<String>, Vec<String>)]) -> Self {
         let makefile = makefile.replace("\\\n", " ");
-        let variables: BTreeMap<&str, &str> = makefile.lines().filter_map(variable).collect();
+        let variables = variables(&makefile);
         let lines = makefile.lines().filter(|line| !line.starts_with(['\t', '#']));
         // What is evaluated is a rule, too.
         let evaluated = lines.clone().flat_map(|line| line.split("$(eval ").skip(1));
