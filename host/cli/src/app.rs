@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use cyrus_config::{BundledExecutor, Config, RepositoryConfig, Sources, ToolSettings};
-use cyrus_core::{SessionStore, SessionSummary, TrackRecord};
+use cyrus_core::{SessionStore, SessionSummary};
 use cyrus_executor::{LaunchedProgram, TaskExecutor};
 use cyrus_orchestrator::Scheduling;
 use cyrus_plugin::{
@@ -378,17 +378,14 @@ impl App {
         )
     }
 
-    /// How executions on this repository went so far. Nothing is made for it where there is nothing yet.
-    pub(crate) async fn history(&self, repository: &Path) -> Result<Vec<TrackRecord>> {
-        if self.config.store_url().is_none() && !self.database().exists() {
-            return Ok(Vec::new());
-        }
-        Ok(self.store().await?.track_records(repository).await?)
+    /// Whether there may be anything in the store. To open it where there is none would make it.
+    pub(crate) fn has_store(&self) -> bool {
+        self.config.store_url().is_some() || self.database().exists()
     }
 
     /// Every session, the newest first. Nothing is made for it where there is nothing yet.
     pub(crate) async fn sessions(&self) -> Result<Vec<SessionSummary>> {
-        if self.config.store_url().is_none() && !self.database().exists() {
+        if !self.has_store() {
             return Ok(Vec::new());
         }
         Ok(self.store().await?.sessions().await?)

@@ -37,6 +37,9 @@ use output::{
 };
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
+/// What the work has of stack, in bytes.
+const STACK: usize = 8 << 20;
+
 /// How long a command that is done waits for files to be removed.
 const MOST_FOR_REMOVING: Duration = Duration::from_secs(1);
 
@@ -57,11 +60,22 @@ pub fn main() -> ExitCode {
         }
     };
     start_log(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error).context("cannot start")),
     };
-    let ended = runtime.block_on(dispatch(cli, supervisor, compiler));
+    // Of a stack of its own: what the main thread has is what the caller's limits leave it.
+    let ended = std::thread::scope(|scope| {
+        let work = || runtime.block_on(dispatch(cli, supervisor, compiler));
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        thread.map_err(anyhow::Error::from).and_then(|thread| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    });
     // What still blocks (a read of standard input) must not hold the end up.
     runtime.shutdown_background();
     let ended = ended.map_or_else(|error| failed(&error), ExitCode::from);

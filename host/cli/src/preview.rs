@@ -5,12 +5,12 @@ use crate::{
     commands::{IntendedCommand, When},
     output::{add_line, table},
 };
-use cyrus_core::{Analysis, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord};
+use cyrus_core::{Analysis, Excluded, Issue, Plan, PlannedTask, Receipt, Strategy, TrackRecord};
 use cyrus_executor::{Line, MicroUsd, TaskId};
 use cyrus_orchestrator::{
-    Circuits, Planning, Site, Situation, analyse, critical_path, mermaid, plan, select,
+    Circuits, Planning, Site, Situation, Spent, analyse, critical_path, mermaid, plan, select,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How long a task is taken to last, where nothing is known: only relations between them matter.
 const TASK: Duration = Duration::from_mins(10);
@@ -41,11 +41,22 @@ pub(crate) struct Asked {
     pub(crate) executor: Option<String>,
     pub(crate) strategy: Option<Strategy>,
     pub(crate) plan: Option<Plan>,
+    /// The most that it may cost.
+    pub(crate) max_cost: Option<MicroUsd>,
+}
+
+/// What happened here before.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// How executions went.
+    pub(crate) history: Vec<TrackRecord>,
+    /// What is spent under caps, by the executors' names.
+    pub(crate) spent: BTreeMap<String, Spent>,
 }
 
 impl Preview {
     /// What would be done with this issue here.
-    pub(crate) fn of(issue: &Issue, asked: &Asked, site: &Site, history: &[TrackRecord]) -> Self {
+    pub(crate) fn of(issue: &Issue, asked: &Asked, site: &Site, past: &Past) -> Self {
         let mut analysis = analyse(issue, &site.analysis);
         if let Some(kind) = &asked.kind {
             analysis.kind = kind.clone();
@@ -64,7 +75,7 @@ impl Preview {
         let chosen = plan.tasks.iter().map(|task| {
             let mut task = task.clone();
             task.executor = task.executor.or_else(|| asked.executor.clone());
-            receipt(&task, site, issue, strategy, history)
+            receipt(&task, site, (issue, asked.max_cost), strategy, past)
         });
         let receipts: Vec<_> = chosen.collect();
         let (critical_path, _) = critical_path(&plan, |_| TASK);
@@ -83,7 +94,13 @@ impl Preview {
 
     /// Why nothing of it can be begun, when that is so.
     pub(crate) fn impossible(&self) -> Option<String> {
-        let nobody = self.receipts.iter().all(|receipt| receipt.chosen.is_none());
+        // A session waits for money.
+        let waits = |receipt: &Receipt| {
+            let excluded = receipt.considered.iter().filter_map(|line| line.excluded.as_ref());
+            excluded.into_iter().any(|why| matches!(why, Excluded::OverBudget { .. }))
+        };
+        let nobody =
+            self.receipts.iter().all(|receipt| receipt.chosen.is_none() && !waits(receipt));
         let receipt = self.receipts.first().filter(|_| nobody)?;
         let lines: Vec<_> = receipt
             .considered
@@ -167,11 +184,12 @@ fn planning(task: PlannedTask) -> Plan {
 fn receipt(
     task: &PlannedTask,
     site: &Site,
-    issue: &Issue,
+    (issue, max_cost): (&Issue, Option<MicroUsd>),
     strategy: Strategy,
-    history: &[TrackRecord],
+    Past { history, spent }: &Past,
 ) -> Receipt {
-    let mut policy = site.selection.clone();
+    let budget = site.budget_of(max_cost);
+    let mut policy = site.selection_under(&budget);
     policy.labels.clone_from(&issue.labels);
     policy.strategy = strategy;
     let candidates: Vec<_> = site.members.iter().map(|member| member.candidate.clone()).collect();
@@ -180,7 +198,10 @@ fn receipt(
         tried: &[],
         health: &Circuits::default(),
         now: Duration::ZERO,
-        room: &|_, _| Ok(()),
+        room: &|candidate, amount| {
+            let spent = spent.get(&candidate.info.name).copied().unwrap_or_default();
+            budget.room(candidate, &spent, amount)
+        },
         cheaper_than: None,
         history,
     };

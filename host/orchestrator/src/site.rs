@@ -3,7 +3,7 @@ use crate::{
     ToolPolicy,
 };
 use cyrus_core::{PlannedTask, Strategy};
-use cyrus_executor::{Placement, TaskExecutor, TaskKind};
+use cyrus_executor::{MicroUsd, Placement, TaskExecutor, TaskKind};
 use serde_json::Value;
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -91,6 +91,25 @@ pub struct Site {
 }
 
 impl Site {
+    /// What a session may spend: what the operator says, and no more than was asked for on it.
+    pub fn budget_of(&self, asked: Option<MicroUsd>) -> BudgetPolicy {
+        let mut budget = self.budget.clone();
+        budget.caps.session = [budget.caps.session, asked].into_iter().flatten().min();
+        budget
+    }
+
+    /// How executors are ranked under a budget. What is only assumed of their cost must not keep an execution from
+    /// fitting under a cap that nothing was spent of yet.
+    pub fn selection_under(&self, budget: &BudgetPolicy) -> SelectionPolicy {
+        let mut selection = self.selection.clone();
+        if let Some(most) = [budget.caps.task, budget.caps.session].into_iter().flatten().min() {
+            let priors = &mut selection.priors;
+            priors.local_cost = priors.local_cost.min(most);
+            priors.cloud_cost = priors.cloud_cost.min(most);
+        }
+        selection
+    }
+
     /// The strategy: what was asked for by whoever began the session, else in the issue's text, else what is
     /// configured; and why the issue does not get what it asks for, when that is so. With the work goes the source, and
     /// the text is somebody's: it sends nothing to the cloud where the operator keeps it here.
@@ -134,7 +153,7 @@ impl Site {
     }
 
     /// What selection knows of everybody.
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+    pub fn candidates(&self) -> Vec<Candidate> {
         self.members.iter().map(|member| member.candidate.clone()).collect()
     }
 

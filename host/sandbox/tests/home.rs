@@ -319,10 +319,39 @@ fn links_in_the_private_home_lead_nowhere() {
     symlink(user.home().join(".ssh"), &folder).unwrap();
     user.write(r#"{"token":2}"#);
     assert!(home.sync().is_err());
-    assert!(user.open().is_err());
+    // Who is launched next is given the user's, in a directory of its own.
+    let again = user.open().unwrap();
+    assert!(!folder.is_symlink());
+    assert_eq!(fs::read_to_string(login_in(&again)).unwrap(), r#"{"token":2}"#);
     assert_eq!(fs::read_dir(user.home().join(".ssh")).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(secret).unwrap(), "private");
     assert_eq!(user.read(), r#"{"token":2}"#);
+}
+
+/// What one attempt leaves in the place of a login keeps no later one from being launched.
+#[test]
+fn what_stands_in_the_place_of_a_login_is_taken_away_for_who_is_launched_next() {
+    let user = User::new();
+    let obstacles: [&dyn Fn(&Path); 5] = [
+        &|login| symlink("/etc/passwd", login).unwrap(),
+        &|login| fs::create_dir_all(login.join("a/b")).unwrap(),
+        &|login| fs::File::create(login).unwrap().set_len(15 << 30).unwrap(),
+        &|login| fs::write(login.parent().unwrap().with_extension("x"), "").unwrap(),
+        &|login| {
+            let folder = login.parent().unwrap();
+            fs::remove_dir_all(folder).unwrap();
+            fs::write(folder, "a file").unwrap();
+        },
+    ];
+    for put in obstacles {
+        let home = user.open().unwrap();
+        fs::remove_file(login_in(&home)).unwrap();
+        put(&login_in(&home));
+        let again = user.open().unwrap();
+        assert_eq!(fs::read_to_string(login_in(&again)).unwrap(), user.read());
+        assert!(login_in(&again).symlink_metadata().unwrap().is_file());
+    }
+    assert_eq!(user.read(), r#"{"token":1}"#);
 }
 
 #[test]

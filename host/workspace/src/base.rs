@@ -189,7 +189,8 @@ async fn is_dirty(git: &Git, main: &Main) -> Result<bool, WorkspaceError> {
 
 /// Whether git takes this for a branch's name, and nobody for an option.
 pub(crate) async fn is_branch_name(git: &Git, name: &str) -> Result<bool, WorkspaceError> {
-    if name.starts_with('-') || name == "HEAD" || name.contains('\0') {
+    // `@` is another name of `HEAD`, and would be of this branch nowhere.
+    if name.starts_with('-') || ["HEAD", "@"].contains(&name) || name.contains('\0') {
         return Ok(false);
     }
     // Git takes these, whatever its version; of others it is asked.

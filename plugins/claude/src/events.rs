@@ -47,6 +47,9 @@ pub(crate) struct Transcript {
     writes_lost: bool,
     began: bool,
     worked: bool,
+    /// How many lines the model and its tools have written, and how many of them before the last result.
+    written: u64,
+    written_before: u64,
     result: Option<RunResult>,
 }
 
@@ -54,6 +57,7 @@ impl Transcript {
     /// The events of a line.
     pub(crate) fn take(&mut self, line: &Line) -> Vec<Event> {
         self.background.take(line);
+        self.written += u64::from(matches!(line, Line::Assistant(_) | Line::User(_)));
         match line {
             Line::Init(init) => self.init(init),
             Line::Retry(retry) => {
@@ -292,6 +296,17 @@ impl Transcript {
 
     fn ended(&mut self, result: &RunResult) -> Vec<Event> {
         self.meter.result(result);
+        let before = self.result.as_ref().filter(|before| is_success(before));
+        if before.is_some() && self.written == self.written_before && !is_success(result) {
+            // What follows a success without a turn of its own says nothing of the work.
+            let said = result.errors.join("; ");
+            let message = format!("after its result, claude failed at something else: {said}");
+            return vec![
+                Event::warning("failed-afterwards", message),
+                Event::Usage(self.meter.usage()),
+            ];
+        }
+        self.written_before = self.written;
         self.result = Some(result.clone());
         let denials = self.denials().into_iter().map(|denial| {
             let why = if denial.reason.is_empty() { "not allowed" } else { &denial.reason };
@@ -314,6 +329,10 @@ impl Transcript {
             .into_iter()
             .collect()
     }
+}
+
+fn is_success(result: &RunResult) -> bool {
+    result.subtype == "success" && !result.is_error
 }
 
 fn unknown_line(message: String) -> Event {

@@ -253,14 +253,20 @@ fn is_limit(subtype: &str) -> bool {
 
 /// What a result says for people.
 fn said(result: &RunResult, transcript: &Transcript) -> String {
-    let text = if !result.text.trim().is_empty() {
-        result.text.clone()
-    } else if result.is_error && !result.errors.is_empty() {
-        result.errors.join("; ")
-    } else {
-        transcript.last_text().to_owned()
+    let errors = result.errors.join("; ");
+    let of_limit = match (result.subtype.as_str(), result.turns) {
+        (MAX_TURNS, Some(turns)) => format!("the limit of turns was reached ({turns} were taken)"),
+        (MAX_TURNS, None) => "the limit of turns was reached".to_owned(),
+        (MAX_BUDGET, _) => "the limit of what the work may cost was reached".to_owned(),
+        _ => String::new(),
     };
-    text.trim().to_owned()
+    let texts = [
+        result.text.as_str(),
+        if result.is_error { &errors } else { "" },
+        &of_limit,
+        transcript.last_text(),
+    ];
+    texts.into_iter().map(str::trim).find(|text| !text.is_empty()).unwrap_or_default().to_owned()
 }
 
 fn advice(kind: Kind) -> &'static str {
@@ -380,6 +386,41 @@ mod tests {
             transcript.take(&Line::parse(&line.to_string()));
         }
         judge(&transcript, None, "").expect_err("it failed")
+    }
+
+    fn spoken(text: &str) -> serde_json::Value {
+        json!({"type": "assistant", "message": {"id": "m", "model": "opus", "content": [{"type": "text", "text": text}]}})
+    }
+
+    #[test]
+    fn what_fails_after_a_success_without_a_turn_of_its_own_takes_nothing_back() {
+        let success = json!({"type": "result", "subtype": "success", "is_error": false, "result": "Done.", "total_cost_usd": 0.01});
+        let failed = json!({"type": "result", "subtype": "error_during_execution", "is_error": true, "num_turns": 0,
+            "errors": ["only prompt commands are supported in streaming mode"], "total_cost_usd": 0.02});
+        let mut transcript = Transcript::default();
+        for line in [&spoken("Done."), &success, &failed] {
+            transcript.take(&Line::parse(&line.to_string()));
+        }
+        let done = judge(&transcript, Some(Exit::Code(1)), "").expect("it was done");
+        assert_eq!((done.summary.as_str(), done.usage.cost), ("Done.", Cost::reported(0.02)));
+        // With a turn of its own it is how the work went.
+        let error =
+            error_of_lines(&[spoken("Done."), success.clone(), spoken("More"), failed.clone()]);
+        assert!(error.message.contains("streaming mode"), "{error}");
+        let error = error_of_lines(&[spoken("x"), failed]);
+        assert!(error.message.contains("streaming mode"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_says_so_where_claude_says_nothing() {
+        for (subtype, said) in [
+            ("error_max_turns", "the limit of turns was reached (4 were taken)"),
+            ("error_max_budget_usd", "the limit of what the work may cost was reached"),
+        ] {
+            let line = json!({"type": "result", "subtype": subtype, "is_error": false, "num_turns": 4, "errors": []});
+            let error = error_of_lines(&[line]);
+            assert!(error.message.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -147,6 +147,10 @@ fn a_session_starts_from_what_is_named_and_ends_where_it_is_named() {
     assert_eq!(world.repo().git(["merge-base", "topic/greet", "HEAD"]), start);
     let bad = world.run(["run", "--branch", "a..b", "Greet"]).code(2);
     let _ = bad.complains("cannot be a branch's name");
+    for reserved in ["@", "HEAD", "-x"] {
+        let named = format!("--branch={reserved}");
+        let _ = world.run(["run", &named, "Greet"]).code(2).complains("cannot be a branch's name");
+    }
 }
 
 #[test]
@@ -373,4 +377,22 @@ fn a_file_that_would_say_how_to_check_and_cannot_be_read_is_named() {
     assert!(warnings.contains("package.json cannot be read"), "{planned}");
     assert!(warnings.contains("line 3"), "{planned}");
     let _ = world.run(["init", "--no-try"]).code(0).prints("broken    package.json");
+}
+
+#[test]
+fn a_plan_keeps_to_the_caps_that_a_run_has() {
+    let mut world = greeter(world!(), mending());
+    let planned = |world: &World, more: &[&str]| {
+        let args = [&["plan", "--json"], more, &["Greet"]].concat();
+        world.run(args).code(0).json()["tasks"][0]["receipt"]["chosen"].clone()
+    };
+    assert_eq!(planned(&world, &[]), json!("claude"));
+    // After an execution its cost is known, and does not fit.
+    let _ = world.run(["run", "--json", "Greet"]).code(0);
+    let _ =
+        world.run(["run", "--json", "--max-cost", "0.000001", "Greet"]).report().outcome("paused");
+    assert_eq!(planned(&world, &["--max-cost", "0.000001"]), json!(null));
+    assert_eq!(planned(&world, &[]), json!("claude"));
+    world.configure(json!({ "budget": { "maxCostPerDay": 1e-6 } }));
+    assert_eq!(planned(&world, &[]), json!(null));
 }

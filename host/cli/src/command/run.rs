@@ -5,7 +5,7 @@ use crate::{
     exit::{Exit, UsageError, usage},
     intake,
     output::{is_at_a_terminal, note, print_all, print_json, say},
-    preview::{Asked, Preview},
+    preview::{Asked, Past, Preview},
     site::site,
     work::{self, Work},
 };
@@ -13,7 +13,7 @@ use anyhow::Result;
 use cyrus_core::{
     Base, Check, Issue, Plan, Session, SessionId, SessionState, Validator as _, WorkspaceError,
 };
-use cyrus_executor::MicroUsd;
+use cyrus_executor::{MicroUsd, TaskId};
 use cyrus_orchestrator::{AnalysisRules, Site, analyse};
 use cyrus_plugin::Purpose;
 use cyrus_workspace::{BrokenFile, Start};
@@ -97,8 +97,9 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
         executor: args.executor.clone(),
         strategy: args.strategy,
         plan: plan.clone(),
+        max_cost: args.max_cost.or(app.config().limits().max_cost),
     };
-    let mut preview = Preview::of(&issue, &asked, &site, &app.history(&base.path).await?);
+    let mut preview = Preview::of(&issue, &asked, &site, &past(app, &site, &id, &base).await?);
     if let Start::Issue(branch) = place.start.as_ref() {
         preview.start = Some(format!("the branch {branch}, which the issue names"));
     }
@@ -127,6 +128,17 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     }
     let session = intake::session(app, id, issue, base, plan, args);
     Ok(Intended { session, site, preview, notes })
+}
+
+/// What happened here before, and what of the day's money is spent.
+async fn past(app: &App, site: &Site, session: &SessionId, base: &Base) -> Result<Past> {
+    if !app.has_store() {
+        return Ok(Past::default());
+    }
+    let (store, candidates) = (app.store().await?, site.candidates());
+    let any = (session, &TaskId::numbered(1));
+    let spent = site.budget.spent(&*store, any, &candidates, SystemTime::now()).await?;
+    Ok(Past { history: store.track_records(&base.path).await?, spent })
 }
 
 /// The session that is not over and whose result is to be on that branch of that repository.

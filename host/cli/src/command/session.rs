@@ -7,7 +7,7 @@ use crate::{
     exit::{Exit, usage},
     output::{
         Timed, clock_time, in_full, note, print_all, print_json, print_json_pretty, say, summary,
-        table, timestamp,
+        table, timestamp, ways_on,
     },
     work::{self, Work},
 };
@@ -108,13 +108,7 @@ async fn take(app: &App, id: &SessionId) -> Result<(cyrus_core::Lease, Snapshot)
     let store = app.store().await?;
     let known = store.snapshot(id).await.map_err(as_usage)?;
     if let SessionState::Finished(outcome) = known.state {
-        let again = if outcome == cyrus_core::SessionOutcome::Validated {
-            String::new()
-        } else {
-            format!(
-                "; `cyrus session retry {id}` has it worked on again, `cyrus session recheck {id}` checks it again"
-            )
-        };
+        let again = ways_on(outcome, id).map(|how| format!("; {how}")).unwrap_or_default();
         return Err(usage(format!("session {id} is over: it was {}{again}", outcome.as_str())));
     }
     at_hand(app, &known).await?;

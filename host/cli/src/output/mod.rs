@@ -21,7 +21,7 @@ pub(crate) use print::{
     print_generated, print_interrupted, print_json, print_json_pretty, print_note, print_panic,
     print_removing, print_usage, say,
 };
-pub(crate) use summary::summary;
+pub(crate) use summary::{summary, ways_on};
 pub(crate) use table::table;
 pub(crate) use teller::Teller;
 pub(crate) use time::{clock_time, seconds, timestamp};

@@ -1,7 +1,7 @@
 use super::{print::add_line, time::seconds};
 use cyrus_core::{
-    CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionOutcome, SessionReport,
-    TaskReport,
+    CheckReport, DiffStat, ExecutionOutcome, ExecutionReport, SessionId, SessionOutcome,
+    SessionReport, TaskReport,
 };
 use cyrus_executor::{Cost, CostSource, Line, MicroUsd};
 use std::sync::Arc;
@@ -73,14 +73,23 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
     if report.outcome == SessionOutcome::Paused {
         add_line!(lines, "  go on     cyrus session resume {}", report.session);
     }
-    if matches!(report.outcome, SessionOutcome::Rejected | SessionOutcome::Failed) {
-        let id = &report.session;
-        add_line!(
-            lines,
-            "  go on     cyrus session retry {id} has it worked on again, cyrus session recheck {id} checks it again"
-        );
+    if let Some(how) = ways_on(report.outcome, &report.session) {
+        add_line!(lines, "  go on     {how}");
     }
     lines
+}
+
+/// How somebody goes on with a session that is over; only a result can be checked again.
+pub(crate) fn ways_on(outcome: SessionOutcome, id: &SessionId) -> Option<String> {
+    let retry = format!("`cyrus session retry {id}` has it worked on again");
+    let recheck = format!("`cyrus session recheck {id}` checks it again");
+    match outcome {
+        SessionOutcome::Rejected | SessionOutcome::Unverified => {
+            Some(format!("{retry}, {recheck}"))
+        }
+        SessionOutcome::Failed => Some(retry),
+        _ => None,
+    }
 }
 
 /// Where the time went, all tasks together; `None` where nothing took any.

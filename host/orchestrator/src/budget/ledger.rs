@@ -5,12 +5,12 @@ use crate::{
 };
 use cyrus_core::{
     Billing, CapKind, Caps, Day, ExecutionOutcome, ExecutionReport, Heading, Reservation,
-    SessionId, Settlement, Spending,
+    SessionId, SessionStore, Settlement, Spending, StoreError,
 };
 use cyrus_executor::{Cost, CostSource, MicroUsd, TaskId, Usage};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// What is done when the money for a task runs out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,31 @@ impl BudgetPolicy {
             return Caps::default();
         }
         Caps { executor: candidate.max_per_day, ..self.caps }
+    }
+
+    /// What is spent under the headings that these executors have a cap on, by their names.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn spent(
+        &self,
+        store: &dyn SessionStore,
+        (session, task): (&SessionId, &TaskId),
+        candidates: &[Candidate],
+        now: SystemTime,
+    ) -> Result<BTreeMap<String, Spent>, StoreError> {
+        let capped = |candidate: &&Candidate| self.caps_for(candidate) != Caps::default();
+        let capped: Vec<_> = candidates.iter().filter(capped).collect();
+        if capped.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let day = day_of(now, &self.zone);
+        let of = |candidate: &&Candidate| Spent::headings(session, task, &candidate.info.name, day);
+        let headings: Vec<Heading> = capped.iter().flat_map(of).collect();
+        let answer = store.spending(&headings).await?;
+        let each = answer.as_chunks::<4>().0.iter().copied().map(Spent::from_answer);
+        Ok(capped.iter().map(|candidate| candidate.info.name.clone()).zip(each).collect())
     }
 
     /// Whether this much more fits under every cap; else which cap it passes.

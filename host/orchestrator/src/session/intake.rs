@@ -8,7 +8,7 @@ use super::{
     finish::Conclusion,
     task::{Ending, produce},
 };
-use crate::{Broken, BudgetPolicy, Planning, SelectionPolicy, Site, analyse, ending, from_answer};
+use crate::{Broken, Planning, Site, analyse, ending, from_answer};
 use cyrus_core::{
     Analysis, Change, ExecutionOutcome, ExecutionRecord, ExecutionReport, Plan, Progress, Session,
     SessionEvent, SessionOutcome, SessionState, TaskRecord, TaskState,
@@ -24,26 +24,6 @@ pub(super) fn analysis(session: &Session, site: &Site) -> Analysis {
         "asked for".clone_into(&mut analysis.because);
     }
     analysis
-}
-
-/// What may be spent: what the operator says, and no more than was asked for on the session.
-pub(super) fn budget(session: &Session, site: &Site) -> BudgetPolicy {
-    let mut budget = site.budget.clone();
-    let both = [budget.caps.session, session.limits.max_cost];
-    budget.caps.session = both.into_iter().flatten().min();
-    budget
-}
-
-/// How executors are ranked. What is only assumed of their cost must not keep an execution from fitting under a cap
-/// that nothing was spent of yet.
-pub(super) fn selection(site: &Site, budget: &BudgetPolicy) -> SelectionPolicy {
-    let mut selection = site.selection.clone();
-    if let Some(most) = [budget.caps.task, budget.caps.session].into_iter().flatten().min() {
-        let priors = &mut selection.priors;
-        priors.local_cost = priors.local_cost.min(most);
-        priors.cloud_cost = priors.cloud_cost.min(most);
-    }
-    selection
 }
 
 /// What the store knows of a session, besides its tasks.

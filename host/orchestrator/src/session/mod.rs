@@ -153,7 +153,7 @@ impl Run<'_> {
         board: Arc<Mutex<Board>>,
     ) -> Desk<'d> {
         let store = Arc::clone(&self.orchestrator.ports.store);
-        let budget = intake::budget(session, self.site);
+        let budget = self.site.budget_of(session.limits.max_cost);
         Desk {
             orchestrator: self.orchestrator,
             session,
@@ -163,7 +163,7 @@ impl Run<'_> {
             observer: Arc::clone(&self.observer),
             stop: self.stop.clone(),
             analysis: intake::analysis(session, self.site),
-            selection: intake::selection(self.site, &budget),
+            selection: self.site.selection_under(&budget),
             budget,
             checks: Vec::new(),
             released: Mutex::default(),

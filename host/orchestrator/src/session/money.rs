@@ -5,8 +5,8 @@ use crate::{
     Broken, Candidate, For, Meter, Site, Situation, Spent, Tried, orphaned, select, settlement,
 };
 use cyrus_core::{
-    Billing, CapKind, Caps, Excluded, ExecutionRecord, ExecutionReport, Heading, PlannedTask,
-    Receipt, Reservation, Settlement, Strategy,
+    Billing, CapKind, Excluded, ExecutionRecord, ExecutionReport, PlannedTask, Receipt,
+    Reservation, Settlement, Strategy,
 };
 use cyrus_executor::{ErrorKind, MicroUsd, Placement, TaskId};
 use std::collections::BTreeMap;
@@ -53,22 +53,8 @@ impl Desk<'_> {
         task: &TaskId,
         candidates: &[Candidate],
     ) -> Result<BTreeMap<String, Spent>, Broken> {
-        let budget = &self.budget;
-        let capped = |candidate: &&Candidate| budget.caps_for(candidate) != Caps::default();
-        let capped: Vec<_> = candidates.iter().filter(capped).collect();
-        if capped.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let day = crate::day_of(self.ports().clock.now(), &budget.zone);
-        let headings: Vec<Heading> = capped
-            .iter()
-            .flat_map(|candidate| {
-                Spent::headings(&self.session.id, task, &candidate.info.name, day)
-            })
-            .collect();
-        let answer = self.ports().store.spending(&headings).await?;
-        let each = answer.as_chunks::<4>().0.iter().copied().map(Spent::from_answer);
-        Ok(capped.iter().map(|candidate| candidate.info.name.clone()).zip(each).collect())
+        let (store, now) = (&*self.ports().store, self.ports().clock.now());
+        Ok(self.budget.spent(store, (&self.session.id, task), candidates, now).await?)
     }
 
     /// What is set aside for an execution, what watches over it, and what it is expected to cost.

@@ -121,6 +121,7 @@ impl PrivateHome {
             home.take_away(file).map_err(HomeError::at(home.in_home(file)))?;
         }
         for file in &home.files {
+            home.clear_way(file).map_err(HomeError::at(home.in_home(file)))?;
             home.sync_file(file, true)?;
         }
         Ok(home)
@@ -191,6 +192,27 @@ impl PrivateHome {
 
     fn in_home(&self, file: &HomeFile) -> PathBuf {
         self.directory.as_path().join(HOME).join(file.as_path())
+    }
+
+    /// Takes away what an earlier program left in the place of a file, or of a directory that it lies in, and that is
+    /// none: no later program could be given the file. No program of this home runs.
+    fn clear_way(&self, file: &HomeFile) -> io::Result<()> {
+        let mut at = self.directory.as_path().join(HOME);
+        for name in file.parent() {
+            at.push(name.as_os_str());
+            match at.symlink_metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return fs::remove_file(&at),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        let path = self.in_home(file);
+        match path.symlink_metadata() {
+            Ok(found) if !found.is_file() || found.len() > LARGEST => crate::remove_tree(&path),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a file that is granted no more out of a home that stayed.

@@ -13,7 +13,7 @@ const RUNNERS: [&str; 12] = [
 const FEEDERS: [&str; 2] = ["parallel", "xargs"];
 
 /// Names of what a command reads from a pipe.
-const STANDARD_INPUT: [&str; 3] = ["-", "/dev/fd/0", "/dev/stdin"];
+const STANDARD_INPUT: [&str; 3] = ["-", "fd/0", "stdin"];
 
 /// The words of a command that may be files whose content a shell runs.
 pub(super) fn fed(command: &str) -> Vec<String> {
@@ -77,7 +77,9 @@ fn runs_input(words: &[&str]) -> bool {
     let Some((first, rest)) = words.split_first() else { return false };
     let is_shell = |word: &str| SHELLS.contains(&name_of(word));
     let operands = || rest.iter().take_while(|word| **word != "<").filter(|w| !w.starts_with('-'));
-    let is_input = rest.iter().any(|word| STANDARD_INPUT.contains(word));
+    let is_input = rest
+        .iter()
+        .any(|word| STANDARD_INPUT.contains(&word.strip_prefix("/dev/").unwrap_or(word)));
     let name = name_of(first);
     if is_shell(first) {
         let has_script = operands().next().is_some() && !rest.contains(&"-s");
@@ -142,7 +144,7 @@ mod tests {
             ("timeout 60 sh < ci/run", vec!["ci/run"]),
             ("xargs -n1 sh < ci/list", vec!["ci/list"]),
             ("cat ci/list | xargs -I{} sh -c '{}'", vec!["cat", "ci/list"]),
-            ("cat ci/env | . /dev/stdin", vec!["cat", "ci/env"]),
+            ("cat ci/env | . /dev/fd/0", vec!["cat", "ci/env"]),
             ("sed s/a/b/ rules | make -f - test", vec!["sed", "s/a/b/", "rules"]),
             ("while read -r l; do sh -c \"$l\"; done < ci/list", vec!["ci/list"]),
             ("cat ci/list | while IFS= read -r l; do $l; done", vec!["cat", "ci/list"]),

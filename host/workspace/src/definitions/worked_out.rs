@@ -80,9 +80,9 @@ pub(super) fn of_makefile(makefile: &str) -> Vec<String> {
             && ["include", "-include", "sinclude"].contains(&first)
             || line.contains("$(eval") && line.contains("include");
         let text = expanded(line, &variables);
-        let included = without_names(&text);
+        let functions = without_names(&text);
         // A pattern is known by itself, but for what it begins with.
-        if includes && (included.contains('$') || included.contains(" */")) {
+        if includes && (functions.contains('$') || functions.contains(" */")) {
             found.extend(words(&text));
         }
         for (at, start) in text.match_indices("$(wildcard ") {
