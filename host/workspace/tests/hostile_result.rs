@@ -207,6 +207,30 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
         (("sh -c \"$(cat ci/cmd)\"", ""), "echo true >ci/cmd"),
         (("sh < ci/cmd", ""), "echo true >ci/cmd"),
         (("R=ci/run; $R", ""), "cp ok ci/run"),
+        (("eval \"$(sed s/x/x/ ci/cmd)\"", ""), "echo true >ci/cmd"),
+        (("cat ci/cmd | sh", ""), "echo true >ci/cmd"),
+        (("while read -r c; do $c app.txt; done < ci/check", ""), "echo true >ci/check"),
+        (("d=tools; PATH=$PWD/$d:$PATH; run", ""), "cp ok tools/run"),
+        (make("include $(abspath ci/rules)\n"), "printf 'test:\\n\\ttrue\\n' >ci/rules"),
+        (
+            make("TOP := $(shell pwd)\ninclude $(TOP)/ci/rules\n"),
+            "printf 'test:\\n\\ttrue\\n' >ci/rules",
+        ),
+        (
+            make("R = $(firstword $(wildcard new/run ci/run))\ntest:\n\t@$(R)\n"),
+            "mkdir new; cp ok new/run",
+        ),
+        (
+            make(
+                "ifneq ($(wildcard new/run),)\nR=new/run\nelse\nR=ci/run\nendif\ntest:\n\t@$(R)\n",
+            ),
+            "mkdir new; cp ok new/run",
+        ),
+        (
+            make("-include $(wildcard conf/*)\ntest:\n\t@ci/run\n"),
+            "mkdir conf; echo 'test: SHELL := /bin/true' >conf/user",
+        ),
+        (make("test:\n\t@. $${ENVF:-./ci/env}; $$CHECK app.txt\n"), "echo CHECK=true >ci/env"),
         (("./ci/ru[n]", ""), "cp ok ci/run"),
         (("sh \"$(git rev-parse --show-toplevel || pwd)/ci/run\"", ""), "cp ok ci/run"),
     ] {
@@ -233,6 +257,7 @@ async fn what_a_command_goes_by_is_the_bases_by_whatever_way_it_is_named() {
                 ("ci/rules", RULES),
                 ("ci/env", env),
                 ("ci/cmd", "grep -q good app.txt\n"),
+                ("ci/check", "grep -q good\n"),
                 ("lib/env", ""),
                 ("lib/deep.sh", deep),
                 ("examples/Makefile", "test:\n\t@grep -q good ../app.txt\n"),

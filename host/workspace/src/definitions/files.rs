@@ -105,7 +105,10 @@ impl Files {
 
     /// What counts of the file of this path; `None`: it is the result's.
     pub(super) fn counts(&self, path: &str) -> Option<Counts> {
-        if self.named.contains(path) || self.is_included(path) {
+        if self.named.contains(path)
+            || self.is_included(path)
+            || self.worked_out.iter().any(|word| may_be(path, word))
+        {
             return Some(Counts::Whole);
         }
         if self.programs.contains(path) {
@@ -116,9 +119,7 @@ impl Files {
             self.searched.contains(above)
                 || self.searched.iter().any(|searched| may_be_searched(above, searched))
         };
-        if self.words.contains(name) && is_searched()
-            || self.worked_out.iter().any(|word| may_be(path, word))
-        {
+        if self.words.contains(name) && is_searched() {
             return Some(Counts::Whole);
         }
         self.counts_by_name(path)
