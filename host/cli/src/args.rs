@@ -160,7 +160,7 @@ impl TaskArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is done and nothing is spent. The costs are what was seen on this repository, else what is assumed.
+Nothing is begun and nothing is spent; only Cyrus's own directories are made. The costs are what was seen on this repository, else what is assumed.
 
   cyrus plan --issue issue.md
   cyrus plan --graph --plan plan.yaml \"Release 2.0\" | mmdc -i - -o plan.svg")]

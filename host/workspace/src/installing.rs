@@ -243,6 +243,8 @@ async fn deciding(
     changed: &[Vec<u8>],
 ) -> Result<Vec<String>, WorkspaceError> {
     let run = run_by_installing(main, base).await?;
+    let packages: BTreeSet<String> = main.files(base).await?.into_iter().collect();
+    let is_package = |directory: &str| packages.contains(&format!("{directory}/package.json"));
     let mut doubts = Vec::new();
     for path in changed.iter().filter_map(|path| str::from_utf8(path).ok()) {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -258,7 +260,7 @@ async fn deciding(
         }
         let Some(after) = main.file(result, path).await? else { continue };
         let before = main.file(base, path).await?;
-        if let Some(line) = own_sources(path, before.as_deref(), &after) {
+        if let Some(line) = own_sources(path, before.as_deref(), &after, &is_package) {
             doubts.push(format!(
                 "the result asks in {path} for what is in no registry (`{line}`), which decides what its checks run"
             ));
@@ -266,6 +268,7 @@ async fn deciding(
         let before = before.unwrap_or_default();
         if is_code && does_more(&before, &after)
             || name == "pyproject.toml" && build_system(&before) != build_system(&after)
+            || name == "package.json" && !has_no_more_scripts(&before, &after)
         {
             doubts.push(format!(
                 "{path} says what is run while something is installed, and the result changes that"
@@ -274,6 +277,16 @@ async fn deciding(
     }
     doubts.truncate(DOUBTS);
     Ok(doubts)
+}
+
+/// Whether a `package.json` has no script that is run while something is installed and that the base's has not.
+fn has_no_more_scripts(base: &[u8], result: &[u8]) -> bool {
+    let parse = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap_or_default();
+    let (base, result) = (parse(base), parse(result));
+    INSTALL_SCRIPTS.iter().all(|key| {
+        let script = &result["scripts"][key];
+        script.is_null() || *script == base["scripts"][key]
+    })
 }
 
 /// The files of the base that are run while something is installed, as far as its scripts name them.
@@ -370,6 +383,21 @@ mod tests {
             "",
         ] {
             assert!(!does_more(b"", line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_are_run_while_something_is_installed_are_the_bases() {
+        let base = br#"{"scripts": {"postinstall": "a", "test": "b"}}"#;
+        for same in [&base[..], br#"{"scripts": {"test": "c"}}"#, b"{}"] {
+            assert!(has_no_more_scripts(base, same));
+        }
+        for other in [
+            &br#"{"scripts": {"postinstall": "c"}}"#[..],
+            br#"{"scripts": {"postinstall": "a", "prepare": "x"}}"#,
+        ] {
+            assert!(!has_no_more_scripts(base, other));
+            assert!(!has_no_more_scripts(b"", other));
         }
     }
 

@@ -99,22 +99,29 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[tokio::test]
-    async fn a_clone_is_opened_to_its_owner_and_what_is_in_it_stays_as_it_is() {
+    async fn a_clone_and_what_is_in_it_is_opened_to_its_owner() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
-        fs::create_dir_all(root.join("shut")).unwrap();
+        fs::create_dir_all(root.join("shut/in")).unwrap();
+        for file in ["shut/in/file", "twice"] {
+            fs::write(root.join(file), "x").unwrap();
+        }
+        // What may lie elsewhere, too, is not this clone's alone.
+        fs::hard_link(root.join("twice"), place.path().join("elsewhere")).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         let close = |path: &Path| {
             fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         };
-        close(&root.join("shut"));
-        close(&root);
+        for name in ["shut/in/file", "shut/in", "shut", "twice", ""] {
+            close(&root.join(name));
+        }
         take_away(&root).await.unwrap();
-        assert_eq!((mode(&root), mode(&root.join("shut"))), (0o700, 0o000));
+        let modes =
+            ["", "shut", "shut/in", "shut/in/file", "twice"].map(|name| mode(&root.join(name)));
+        assert_eq!(modes, [0o700, 0o700, 0o700, 0o400, 0o000]);
         close(&root);
         open(&root).await.unwrap();
         assert_eq!(mode(&root), 0o700);
-        fs::set_permissions(root.join("shut"), fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[tokio::test]

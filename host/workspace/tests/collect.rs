@@ -40,21 +40,27 @@ async fn a_clone_has_the_base_on_its_branch_and_no_secrets() {
 }
 
 #[tokio::test]
-async fn an_unreadable_file_costs_no_result() {
+async fn what_may_not_be_read_is_work_all_the_same() {
     let world = World::new();
     let prepared = world.prepare().await;
     let root = prepared.workspace.root.clone();
-    world.write(&root, &[("closed", "x"), ("new", "x"), ("README.md", "other\n")]);
-    for name in ["closed", "README.md"] {
+    let files = [("closed", "x"), ("new", "x"), ("README.md", "other\n"), ("shut/in/it", "x")];
+    world.write(&root, &files);
+    world.write(&root, &[("twice", "x")]);
+    fs::hard_link(root.join("twice"), world.path("elsewhere")).unwrap();
+    for name in ["closed", "README.md", "shut/in", "shut", "twice"] {
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o0)).unwrap();
     }
     let collected = world.collect(&prepared).await;
     let files = world.files(&collected.commit);
-    assert!(files.contains(&"new".to_owned()), "{files:?}");
-    assert!(!files.contains(&"closed".to_owned()), "{files:?}");
-    assert_eq!(world.content(&collected.commit, "README.md"), "hello");
+    for name in ["closed", "new", "shut/in/it"] {
+        assert!(files.contains(&name.to_owned()), "{files:?}");
+    }
+    assert_eq!(world.content(&collected.commit, "README.md"), "other");
+    // What may lie elsewhere, too, is left as it is, and named.
+    assert!(!files.contains(&"twice".to_owned()), "{files:?}");
     let said = collected.notes.join("\n");
-    assert!(said.contains("closed") && said.contains("README.md"), "{said}");
+    assert!(said.contains("may not be read: twice"), "{said}");
 }
 
 #[tokio::test]

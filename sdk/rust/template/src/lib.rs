@@ -26,7 +26,9 @@ impl Executor for MyExecutor {
             "My executor",
             env!("CARGO_PKG_VERSION"),
             "Counts the lines of a file in the workspace.",
-        ))
+        )
+        // Without this it would be a candidate for every kind of task.
+        .kinds(["scoper"]))
     }
 
     async fn execute(task: Task, settings: Settings, context: Context) -> Result<Outcome> {
