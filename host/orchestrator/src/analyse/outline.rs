@@ -190,7 +190,25 @@ enum Aside {
     },
     /// By its place in [`JIRA`].
     Jira(usize),
+    /// A letter that is answered: all of the rest.
+    Letter,
 }
+
+/// What mail programs write between dashes above the letter that is answered or passed on.
+const LETTERS: [&str; 12] = [
+    "forwarded message",
+    "mensagem original",
+    "mensaje original",
+    "message d'origine",
+    "message d’origine",
+    "message original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+    "original appointment",
+    "original message",
+    "ursprüngliche nachricht",
+    "weitergeleitete nachricht",
+];
 
 /// What Jira has code between, without its brackets.
 const JIRA: [&str; 2] = ["code", "noformat"];
@@ -232,6 +250,13 @@ impl<'a> Iterator for Outline<'a> {
     }
 }
 
+/// Whether the letter that is answered stands below this line.
+fn begins_letter(line: &str) -> bool {
+    let is_mark = |c: char| matches!(c, '-' | '_') || c.is_whitespace();
+    let name = line.trim_matches(is_mark);
+    run(line, '-') >= 4 && line.ends_with("--") && LETTERS.contains(&name.to_lowercase().as_str())
+}
+
 impl<'a> Outline<'a> {
     fn what(&mut self, line: &'a str, indent: usize) -> What<'a> {
         match self.aside {
@@ -248,7 +273,12 @@ impl<'a> Outline<'a> {
                 self.aside = self.aside.filter(|_| !closes_jira(line, JIRA[at]));
                 return What::Aside;
             }
+            Some(Aside::Letter) => return What::Aside,
             None => {}
+        }
+        if begins_letter(line) {
+            self.aside = Some(Aside::Letter);
+            return What::Aside;
         }
         if let Some(is_first) = self.opens_jira(line)
             && is_first

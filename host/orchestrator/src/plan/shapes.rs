@@ -244,6 +244,18 @@ const LISTS: &[Shape] = &[
         &["Document boxes"],
         &[],
     ),
+    shape(
+        "boxes of a letter that is answered",
+        "Please do only this\n\n- [ ] add a\n- [ ] add b\n\n-----Original Message-----\nFrom: x\nSent: Monday\n\n- [ ] drop all of it\n",
+        &["add a", "add b"],
+        &[],
+    ),
+    shape(
+        "a rule that looks like the beginning of a letter",
+        "Do these\n\n-------- Part two ----------\n\n- [ ] add a\n- [ ] add b\n",
+        &["add a", "add b"],
+        &[],
+    ),
     shape("boxes in a quotation", "Document boxes\n\n> - [ ] y\n", &["Document boxes"], &[]),
     shape(
         "boxes in a table",
