@@ -99,9 +99,9 @@ impl Preview {
             let excluded = receipt.considered.iter().filter_map(|line| line.excluded.as_ref());
             excluded.into_iter().any(|why| matches!(why, Excluded::OverBudget { .. }))
         };
-        let nobody =
+        let is_without_executor =
             self.receipts.iter().all(|receipt| receipt.chosen.is_none() && !waits(receipt));
-        let receipt = self.receipts.first().filter(|_| nobody)?;
+        let receipt = self.receipts.first().filter(|_| is_without_executor)?;
         let lines: Vec<_> = receipt
             .considered
             .iter()

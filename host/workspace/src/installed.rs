@@ -14,6 +14,7 @@ use cyrus_core::WorkspaceError;
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
@@ -135,9 +136,11 @@ impl Places {
                     left.push(path);
                     continue;
                 }
-                let is_kept =
-                    is_installers(&path, is_directory) || self.was_there(&path, is_directory);
-                if is_file || is_above || !is_kept {
+                let is_made = is_installers(&path, is_directory);
+                let was_there = self.was_there(&path, is_directory);
+                if was_there && !is_made && !is_directory {
+                    self.restore(tree, &path)?;
+                } else if is_file || is_above || !(is_made || was_there) {
                     remove_tree(&tree.join(&path))?;
                     if dropped.len() < NAMED {
                         dropped.push(path.to_string_lossy().into_owned());
@@ -153,6 +156,17 @@ impl Places {
     fn was_there(&self, path: &Path, is_directory: bool) -> bool {
         let found = self.base.as_ref().map(|base| base.join("tree").join(path).symlink_metadata());
         found.is_some_and(|found| found.is_ok_and(|found| found.is_dir() == is_directory))
+    }
+
+    /// Has a loose file be what the set-up on the base commit left: what was run meanwhile may have written it.
+    fn restore(&self, tree: &Path, path: &Path) -> Result<(), WorkspaceError> {
+        let (Some(base), to) = (&self.base, tree.join(path)) else { return Ok(()) };
+        let from = base.join("tree").join(path);
+        remove_tree(&to)?;
+        match fs::read_link(&from) {
+            Ok(target) => symlink(target, &to).map_err(io("cannot make", &to)),
+            Err(_) => fs::copy(&from, &to).map(drop).map_err(io("cannot write", &to)),
+        }
     }
 
     /// The home of the base's set-up, with the packages that were stored since.
@@ -237,7 +251,6 @@ fn is_installers(path: &Path, is_directory: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
     use tempfile::TempDir;
 
     fn write(root: &Path, path: &str) {
@@ -284,10 +297,12 @@ mod tests {
             write(&root.join("new/home"), path);
         }
         write(&root.join("base/home"), ".kept");
+        fs::write(root.join("new/tree/loose"), "forged").unwrap();
         let to = root.join("to");
         let kept = places.keep(&to).unwrap();
         assert_eq!(kept.dropped, ["GNUmakefile", "d/c", "e", "f", "z"]);
         assert_eq!(kept.programs, [""; 0]);
+        assert_eq!(fs::read_to_string(to.join("tree/loose")).unwrap(), "x");
         for there in [
             "tree/a",
             "tree/d/b",

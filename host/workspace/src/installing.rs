@@ -191,6 +191,7 @@ impl CommandValidator {
         observer.on_event(SessionEvent::Warning { message });
         let mut doubts = deciding(main, (base, result), changed).await?;
         let before = trees.site.prepared().await?.map(|prepared| prepared.place);
+        let lacks_included = before.is_none();
         let tree = trees.fresh(result).await?;
         definitions.lay_over(&tree.place.root)?;
         let set_up = self.stage(trees, &settings).set_up(steps).await?;
@@ -220,7 +221,8 @@ impl CommandValidator {
             observer.on_event(SessionEvent::Warning { message });
         }
         let prepared = Prepared { place, set_up, included: Vec::new() };
-        trees.installed = Some(Installed { of: result.clone(), prepared, _held: held });
+        trees.installed =
+            Some(Installed { of: result.clone(), prepared, _held: held, lacks_included });
         Ok(doubts)
     }
 

@@ -177,6 +177,14 @@ impl Site<'_> {
         include::copy(git, &source, &root, scratch.path()).await
     }
 
+    /// Copies the user's ignored files beside those of a commit.
+    pub(crate) async fn include(&self, commit: &ObjectId) -> Result<(), WorkspaceError> {
+        let Self { git, main, spec, base, identity, .. } = self;
+        let source = Source { main, repository: &spec.base.repository, identity, base, commit };
+        let scratch = self.task.scratch("scratch-")?;
+        include::copy(git, &source, &self.place().root, scratch.path()).await.map(drop)
+    }
+
     fn stage(&self) -> Stage<'_> {
         let Self { git, settings, main, spec, base, .. } = self;
         Stage { git, settings, main, spec, base, place: self.place() }

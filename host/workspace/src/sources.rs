@@ -14,6 +14,27 @@ const SHOWN: usize = 120;
 /// Parts of the keys of `package.json` whose values say where packages come from.
 const DEPENDENCIES: [&str; 3] = ["ependencies", "overrides", "resolutions"];
 
+/// Public registries. What the base's file takes from a host of its own, as a private one, may come from there too.
+const REGISTRIES: [&str; 5] = [
+    "files.pythonhosted.org",
+    "npm.jsr.io",
+    "pypi.org",
+    "registry.npmjs.org",
+    "registry.yarnpkg.com",
+];
+
+/// The host that a line of a lock file takes a package from.
+static TAKEN_FROM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?:\bresolved"?:?|\btarball:|\burl\s*=)\s*["']?https?://(?<host>[^/"'\s]+)"#)
+        .expect("it is tested")
+});
+
+/// The hosts that a lock file takes packages from.
+fn hosts(lock: &str) -> BTreeSet<&str> {
+    let found = TAKEN_FROM.captures_iter(lock).filter_map(|found| found.name("host"));
+    found.map(|host| host.as_str()).chain(REGISTRIES).collect()
+}
+
 /// What stands in a line that names a place which is no registry.
 static PLACES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
@@ -43,7 +64,9 @@ pub(crate) fn own_sources(
     let found = match path.rsplit('/').next().unwrap_or_default() {
         "package.json" => by_value(base, result, &asked),
         "package-lock.json" | "npm-shrinkwrap.json" => {
-            by_value(base, result, &|lock| locked(lock, is_package))
+            let before = String::from_utf8_lossy(base.unwrap_or_default());
+            let hosts = hosts(&before);
+            by_value(base, result, &|lock| locked(lock, &hosts, is_package))
         }
         _ => by_line(base.unwrap_or_default(), result),
     };
@@ -76,15 +99,26 @@ fn asked(package: &Value) -> Found {
 }
 
 /// The packages of a lock file of npm's that come from the repository or from no registry.
-fn locked(lock: &Value, is_package: &dyn Fn(&str) -> bool) -> Found {
+fn locked(lock: &Value, hosts: &BTreeSet<&str>, is_package: &dyn Fn(&str) -> bool) -> Found {
     let mut found = Found::new();
     let mut values = vec![("", lock)];
     while let Some((name, value)) = values.pop() {
         let Some(object) = value.as_object() else { continue };
         let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
         let from = if text("resolved").is_empty() { text("version") } else { text("resolved") };
-        let is_remote = from.starts_with("https://") || from.starts_with("http://");
-        let is_elsewhere = !is_remote && !PLAIN_RANGE.is_match(from);
+        let package = text("name");
+        let package = if package.is_empty() {
+            name.rsplit("node_modules/").next().unwrap_or(name)
+        } else {
+            package
+        };
+        let is_registrys = from.strip_prefix("https://").is_some_and(|rest| {
+            hosts.contains(rest.split('/').next().unwrap_or_default())
+                && rest.contains(&format!("/{package}/"))
+        });
+        let is_elsewhere = !is_registrys && !PLAIN_RANGE.is_match(from)
+            || name.contains("node_modules/")
+                && !name.ends_with(&format!("node_modules/{package}"));
         let is_link = object.get("link") == Some(&Value::Bool(true));
         if if is_link { !is_package(from) } else { is_elsewhere } {
             found.insert(format!("\"{name}\": \"{from}\""));
@@ -122,7 +156,15 @@ fn by_line(base: &[u8], result: &[u8]) -> Option<String> {
         }
         _ => true,
     });
-    added.filter(|line| !is_comment(line)).find(|line| PLACES.is_match(line)).map(str::to_owned)
+    let hosts = hosts(&base);
+    let is_elsewhere = |line: &str| {
+        let host = TAKEN_FROM.captures(line).and_then(|found| found.name("host"));
+        host.is_some_and(|host| !hosts.contains(host.as_str()))
+    };
+    added
+        .filter(|line| !is_comment(line))
+        .find(|line| PLACES.is_match(line) || is_elsewhere(line))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -147,9 +189,24 @@ mod tests {
                 r#"{"packages": {"node_modules/a": {"resolved": "a", "link": true}}}"#,
             ),
             ("package-lock.json", r#"{"packages": {"node_modules/a": {"resolved": "file:a"}}}"#),
+            (
+                "package-lock.json",
+                r#"{"packages": {"node_modules/jest": {"resolved": "https://a.test/jest/-/jest-1.0.0.tgz"}}}"#,
+            ),
+            (
+                "package-lock.json",
+                r#"{"packages": {"node_modules/jest": {"resolved": "https://registry.npmjs.org/evil/-/evil-1.0.0.tgz"}}}"#,
+            ),
+            (
+                "package-lock.json",
+                r#"{"packages": {"node_modules/jest": {"name": "evil", "resolved": "https://registry.npmjs.org/evil/-/evil-1.0.0.tgz"}}}"#,
+            ),
             ("package-lock.json", r#"{"dependencies": {"a": {"version": "file:./a"}}}"#),
             ("package-lock.json", r#"{"dependencies": {"a": {"version": "git+ssh://a.test/a"}}}"#),
             ("yarn.lock", "\"evil@file:./evil\":"),
+            ("yarn.lock", "  resolved \"https://a.test/jest/-/jest-1.0.0.tgz#0f\""),
+            ("pnpm-lock.yaml", "    resolution: {tarball: https://a.test/jest.tgz}"),
+            ("uv.lock", "sdist = { url = \"https://a.test/a.tar.gz\" }"),
             ("pnpm-lock.yaml", "        version: link:evil"),
             ("pnpm-lock.yaml", "    resolution: {directory: evil, type: directory}"),
             ("requirements.txt", "-e ."),
@@ -174,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_that_the_base_has_is_known() {
+        let of = |host: &str, name: &str| {
+            format!(
+                r#"{{"packages": {{"node_modules/{name}": {{"resolved": "https://{host}/npm/{name}/-/{name}-1.0.0.tgz"}}}}}}"#
+            )
+        };
+        let base = of("npm.acme.test", "a");
+        assert!(!asks("package-lock.json", &base, &of("npm.acme.test", "b")));
+        assert!(asks("package-lock.json", &base, &of("other.test", "b")));
+        let line = |name: &str| format!("  resolved \"https://npm.acme.test/{name}.tgz\"");
+        assert!(!asks("yarn.lock", &line("a"), &line("b")));
+    }
+
+    #[test]
     fn what_comes_from_a_registry_is_none() {
         for (path, line) in [
             (
@@ -183,7 +254,7 @@ mod tests {
             ("package.json", r#"{"scripts": {"x": "node ./x"}, "repository": "git@a.test:b"}"#),
             (
                 "package-lock.json",
-                r#"{"packages": {"node_modules/a": {"version": "1.0.0", "resolved": "https://registry.npmjs.org/a", "funding": {"url": "https://a.test"}}}}"#,
+                r#"{"packages": {"node_modules/a": {"version": "1.0.0", "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz", "funding": {"url": "https://a.test"}}}}"#,
             ),
             (
                 "package-lock.json",

@@ -54,8 +54,10 @@ pub(crate) struct Installed {
     pub(crate) of: ObjectId,
     /// What its trees are laid over.
     pub(crate) prepared: Prepared,
-    /// What holds that, until nobody looks at the result any more.
+    /// Holds the directory of that until all checks are done.
     pub(crate) _held: TempDir,
+    /// Whether no set-up on the base has put the user's ignored files there.
+    pub(crate) lacks_included: bool,
 }
 
 /// Where a set-up puts the programs of a virtual environment.
@@ -113,6 +115,10 @@ impl Trees<'_> {
         }
         site.introduce()?;
         site.write(commit, prepared.is_some().then_some(site.base)).await?;
+        let of_result = self.installed.as_ref().filter(|installed| installed.of == *commit);
+        if of_result.is_some_and(|installed| installed.lacks_included) {
+            site.include(commit).await?;
+        }
         self.bring_lfs().await?;
         self.protect(commit).await?;
         let set_up = prepared.map(|Prepared { set_up, .. }| set_up);

@@ -176,3 +176,30 @@ async fn what_a_result_asks_for_of_itself_is_for_a_person_to_look_at() {
     let reason = report.unverified.unwrap();
     assert!(reason.contains("in no registry (`-e ./evil`)"), "{reason}");
 }
+
+/// As the user has them, whatever was run meanwhile.
+#[tokio::test]
+async fn files_that_are_included_are_there_beside_what_is_installed() {
+    let world = World::new();
+    world.commit("main", &[(".gitignore", ".env\nvendor/\n"), (".worktreeinclude", ".env\n")]);
+    world.write("main", &[(".env", "the user's\n")]);
+    let set_up = world.path("set-up");
+    std::fs::write(&set_up, "test -e requirements.txt || exit 0\nmkdir -p vendor; cp requirements.txt vendor/all; echo forged >.env\n").unwrap();
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, &[("requirements.txt", "new\n")]);
+    let collected = world.collect(&prepared).await;
+    let subject = subject(&prepared, &collected);
+    let settings = cyrus_workspace::WorkspaceSettings {
+        global_setup: Some(cyrus_sandbox::AbsolutePath::parse(&set_up).unwrap()),
+        ..settings()
+    };
+    let check = Check {
+        command: "cat .env vendor/all".to_owned(),
+        origin: CommandOrigin::Operator,
+        timeout: TIMEOUT,
+    };
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    let validator = CommandValidator::new(roots, git, settings, CheckSettings::default());
+    let report = validator.validate(&subject, &[check], &|_| ()).await.unwrap();
+    assert_eq!(report.checks[0].output.trim(), "the user's\nnew", "{report:?}");
+}

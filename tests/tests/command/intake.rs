@@ -362,7 +362,7 @@ fn a_branch_that_another_session_is_to_fill_is_refused_before_anything_is_begun(
     fs::write(world.path("claude.json"), mending().to_string()).unwrap();
     let other = world.run(["run", "--json", "--branch", "topic/other", "Greet"]).code(0);
     assert_eq!(other.report().branch(), "topic/other");
-    // Removed, it fills nothing any more; over, it is in nobody's way but by its branch.
+    // A session that is removed fills no branch.
     let _ = world.run(["session", "rm", "--force", paused.session()]).code(0);
     let done = world.run([&["run"], &named[..]].concat()).code(0).report().outcome("validated");
     assert_eq!(done.branch(), "topic/greet");

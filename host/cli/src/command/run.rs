@@ -106,12 +106,12 @@ async fn intend(app: &App, args: &TaskArgs, purpose: Purpose) -> Result<Intended
     if let Some(branch) = &args.branch
         && let Some(other) = at_work_on(app, branch, &base.path).await?
     {
-        let told = format!(
+        let problem = format!(
             "--branch {branch}: session {other} is not done and has its result there: name another branch, or look at that one with `cyrus session show {other}`, go on with it, or remove it"
         );
         match purpose {
-            Purpose::Inspect => preview.warnings.push(told),
-            Purpose::Work => return Err(usage(told)),
+            Purpose::Inspect => preview.warnings.push(problem),
+            Purpose::Work => return Err(usage(problem)),
         }
     }
     if app.repository(&base.path).integration().push

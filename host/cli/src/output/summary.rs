@@ -79,7 +79,7 @@ pub(crate) fn summary(report: &SessionReport) -> Vec<Line> {
     lines
 }
 
-/// How somebody goes on with a session that is over; only a result can be checked again.
+/// The commands that go on with a session that is over; only a result can be checked again.
 pub(crate) fn ways_on(outcome: SessionOutcome, id: &SessionId) -> Option<String> {
     let retry = format!("`cyrus session retry {id}` has it worked on again");
     let recheck = format!("`cyrus session recheck {id}` checks it again");
