@@ -16,6 +16,7 @@ mod log;
 mod mcp;
 mod output;
 mod preview;
+mod programs;
 mod queue;
 mod sandbox;
 mod site;

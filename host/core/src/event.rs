@@ -48,6 +48,16 @@ pub struct PhaseTime {
     pub duration_ms: u64,
 }
 
+/// What a check is run on once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeated {
+    /// The base commit: it tells what the result made of it.
+    OnBase,
+    /// The same result: it tells whether the check is flaky.
+    OnResult,
+}
+
 /// What is told of a session while it goes on. One JSON object each, with a `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "type")]
@@ -153,6 +163,13 @@ pub enum SessionEvent {
     CheckStarted {
         /// The check.
         check: Check,
+    },
+    /// A check that was started is run once more before its verdict.
+    CheckRepeated {
+        /// The check.
+        check: Check,
+        /// On what.
+        on: Repeated,
     },
     /// A check was run.
     CheckFinished(CheckReport),

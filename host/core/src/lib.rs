@@ -37,7 +37,7 @@ pub use analysis::{Analysis, Criterion, Tags, Urgency};
 pub use clock::{Clock, SystemClock};
 pub use command::{CommandOrigin, CommandPolicy, PlannedCommand};
 pub use effect::{EffectAnswer, EffectKind, EffectRecord, EffectState};
-pub use event::{Phase, PhaseTime, SessionEvent};
+pub use event::{Phase, PhaseTime, Repeated, SessionEvent};
 pub use integration::{Forge, Integration, Merge, PullRequest};
 pub use issue::{Issue, IssueError, SubIssue, form};
 pub use lease::Lease;

@@ -46,7 +46,7 @@ pub struct CheckReport {
     /// How the check goes on the base commit, where it failed and was tried there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_base: Option<OnBase>,
-    /// The end of what it printed.
+    /// The beginning and the end of what it printed.
     pub output: String,
 }
 

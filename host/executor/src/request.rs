@@ -48,6 +48,9 @@ pub struct Workspace {
     /// programs read them.
     #[serde(default)]
     pub borrowed: Vec<PathBuf>,
+    /// What git finds in those homes as its user's configuration: who commits are by. Empty where that is not known.
+    #[serde(default)]
+    pub git_configuration: String,
 }
 
 impl Workspace {
@@ -58,7 +61,14 @@ impl Workspace {
         home_record: impl Into<PathBuf>,
     ) -> Self {
         let (root, home, home_record) = (root.into(), home.into(), home_record.into());
-        Self { root, seen: None, home, home_record, borrowed: Vec::new() }
+        Self {
+            root,
+            seen: None,
+            home,
+            home_record,
+            borrowed: Vec::new(),
+            git_configuration: String::new(),
+        }
     }
 
     /// Where launched programs find it.

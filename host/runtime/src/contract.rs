@@ -56,6 +56,19 @@ pub(crate) enum ContractError {
     },
 }
 
+/// Why this host does not run a plugin, by what its manifest alone says of the contract; `None` where it may.
+pub fn refuses(manifest: &Manifest) -> Option<String> {
+    check_manifest(manifest).err().map(|error| error.to_string())
+}
+
+fn check_manifest(manifest: &Manifest) -> Result<(), ContractError> {
+    let host = &*CONTRACT_VERSION;
+    if manifest.contract.runs_on(host) {
+        return Ok(());
+    }
+    Err(ContractError::Manifest { wanted: manifest.contract.to_string(), host: host.clone() })
+}
+
 /// Checks what a component imports and exports of the contract, and gives the optional interfaces it exports.
 ///
 /// What it imports of anything else is found out by linking; what else it exports (some languages' tools add
@@ -66,10 +79,7 @@ pub(crate) fn check(
     engine: &Engine,
 ) -> Result<Vec<&'static str>, ContractError> {
     let host = &*CONTRACT_VERSION;
-    if !manifest.contract.runs_on(host) {
-        let wanted = manifest.contract.to_string();
-        return Err(ContractError::Manifest { wanted, host: host.clone() });
-    }
+    check_manifest(manifest)?;
     let kind = component.component_type();
     for (name, _) in kind.imports(engine) {
         let Some(interface) = ours("imports", name)? else { continue };

@@ -48,6 +48,7 @@ mod verdict;
 pub use cap::home::home_owner;
 pub use cap::log::{LogLevel, PluginLog};
 pub use compile::{Compiler, compile_if_asked};
+pub use contract::refuses;
 pub use egress::model_upstream;
 pub use executor::{Confine, ExecutorError, PluginExecutor};
 pub use plugin::{LoadError, Plugin};

@@ -44,7 +44,8 @@ pub use child::{Child, ChildOutput, ChildStdin, Exit, Handle, Signal};
 pub use containment::{Confinement, Containment, Layer, Layers, MemoryLimit};
 pub use error::{Lost, RunError, SpawnError};
 pub use home::{
-    Departure, HomeError, HomeFile, HomePlace, HomeSeed, NotAHomeFile, PrivateHome, Returned,
+    Departure, GIT_CONFIGURATION, HomeError, HomeFile, HomePlace, HomeSeed, NotAHomeFile,
+    PrivateHome, Returned,
 };
 pub use launch::{Input, Launch, Output};
 pub use launcher::{Launcher, Supervisor, supervise_if_asked};

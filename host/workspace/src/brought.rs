@@ -17,7 +17,7 @@ use crate::{
     tree::{Tree, Trees},
     validator::CommandValidator,
 };
-use cyrus_core::{Observer, SessionEvent, WorkspaceError};
+use cyrus_core::{SessionEvent, WorkspaceError};
 use cyrus_executor::Finding;
 use std::{
     collections::BTreeSet,
@@ -89,10 +89,9 @@ impl CommandValidator {
         trees: &Trees<'_>,
         result: &ObjectId,
         paths: &[Vec<u8>],
-        observer: &dyn Observer,
     ) -> Result<Vec<Finding>, WorkspaceError> {
         let touched = trees.site.main.touched(trees.site.base, result).await?;
-        let mut findings = self.unfiltered(trees, &touched, observer).await?;
+        let mut findings = self.unfiltered(trees, &touched).await?;
         if let Some((path, directory)) = trees.brought_into_set_up(paths).await? {
             let (path, directory) = (path.display().to_string(), directory.display().to_string());
             let message = format!(
@@ -261,7 +260,6 @@ impl CommandValidator {
         &self,
         trees: &Trees<'_>,
         touched: &BTreeSet<Vec<u8>>,
-        observer: &dyn Observer,
     ) -> Result<Vec<Finding>, WorkspaceError> {
         if !filters::are_named(trees.site.main, trees.site.base).await? {
             return Ok(Vec::new());
@@ -281,7 +279,7 @@ impl CommandValidator {
         let (secret, other): (Vec<_>, Vec<_>) =
             found.into_iter().partition(Unfiltered::may_be_secret);
         for one in other {
-            observer.on_event(SessionEvent::Warning { message: say(&one) });
+            trees.observer.on_event(SessionEvent::Warning { message: say(&one) });
         }
         Ok(secret.iter().map(|one| finding(UNFILTERED, say(one), Some(&one.path), None)).collect())
     }

@@ -1,6 +1,6 @@
 //! Makes the clones that executors work in. They are put together from their parts instead of with `git clone`, so
-//! that there is in them what an executor needs and nothing else: the base and its history, no other branch, no
-//! credentials, no hooks.
+//! that there is in them what an executor needs and nothing else: the base and its history, landmarks, no other branch,
+//! no credentials, no hooks.
 
 use crate::{
     attributes::Attributes,
@@ -8,7 +8,7 @@ use crate::{
     error::{in_background, io},
     git::{Call, Git},
     include,
-    landmarks::Landmarks,
+    landmarks::{Landmarks, are_one_path},
     layout::{TaskDir, copy_index, private_dir},
     object::ObjectId,
     prepared::Prepared,
@@ -147,7 +147,7 @@ pub(crate) async fn check_out(
         .open(&config)
         .and_then(|mut file| file.write_all(settings(identity, repository).as_bytes()))
         .map_err(io("cannot write", &config))?;
-    Landmarks::of(git, main, base_branch(repository)).await?.put(&git_dir)?;
+    Landmarks::of(git, main, repository, base_branch(repository)).await?.put(&git_dir)?;
     put_branch(&git_dir, &repository.work_branch, commit.as_str())?;
     if let Some(base) = base_branch(repository) {
         // So that an executor can look at what it changed.
@@ -209,10 +209,7 @@ pub(crate) async fn put(
 /// The base branch, when both it and the work branch can be there.
 fn base_branch(repository: &Repository) -> Option<&str> {
     let (base, work) = (repository.base_branch.as_deref()?, repository.work_branch.as_str());
-    let inside = |one: &str, other: &str| {
-        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    (!inside(base, work) && !inside(work, base)).then_some(base)
+    (!are_one_path(base, work)).then_some(base)
 }
 
 /// The clone's configuration.
@@ -230,9 +227,14 @@ fn settings(identity: &Identity, repository: &Repository) -> String {
 }
 
 /// Who commits are by, as git's configuration files have it.
-pub(crate) fn user_section(identity: &Identity) -> String {
+fn user_section(identity: &Identity) -> String {
     let (name, email) = (quoted(&identity.name), quoted(&identity.email));
     format!("[user]\n\tname = {name}\n\temail = {email}\n")
+}
+
+/// What git finds in the homes of programs as its user's configuration; `None` where the user is not known.
+pub(crate) fn configuration(identity: &Identity) -> Option<String> {
+    (*identity != Identity::default()).then(|| user_section(identity))
 }
 
 /// A value as git's configuration files have it.

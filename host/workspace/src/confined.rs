@@ -16,8 +16,10 @@ use std::{
     time::Duration,
 };
 
-/// How much of the end of what is printed is kept, in bytes.
-const OUTPUT_TAIL: usize = 32 << 10;
+/// How much of the beginning of what is printed is kept, where a compiler names the cause of all that follows, and of the
+/// end, in bytes.
+const OUTPUT_HEAD: usize = 8 << 10;
+const OUTPUT_TAIL: usize = 24 << 10;
 
 /// What a tree is called where programs find it.
 pub(crate) const TREE: &str = "tree";
@@ -138,7 +140,7 @@ impl Confined {
             .arg(order.program.as_path())
             .args(order.args)
             .sandbox(sandbox);
-        let limits = Limits { head: 0, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
+        let limits = Limits { head: OUTPUT_HEAD, tail: OUTPUT_TAIL, ..Limits::within(order.time) };
         let ended = self.launcher.run_to_end(launch, &limits).await;
         let refused = self.launcher.refusals();
         let ended = ended.map_err(|error| failed(error.to_string()))?;

@@ -3,7 +3,7 @@
 
 use crate::{
     error::io,
-    include,
+    include, landmarks,
     object::ObjectId,
     refs,
     repository::Main,
@@ -53,9 +53,9 @@ impl Elsewhere {
         let mut left_here = Vec::new();
         for (left, tip) in named {
             // A branch of the executor's may be at a commit that it was given, and is no less the executor's.
-            let is_given = !matches!(left, Left::Branch(_))
-                && !kept.iter().any(|(_, commit)| *commit == tip)
-                && main.has(&tip).await?;
+            let is_own = matches!(&left, Left::Branch(name) if !landmarks::is_default(name));
+            let is_given =
+                !is_own && !kept.iter().any(|(_, commit)| *commit == tip) && main.has(&tip).await?;
             left_here.extend((!is_given).then_some((left, tip)));
         }
         let mut named = left_here;

@@ -17,7 +17,7 @@ use crate::{
     tree::{Installed, Trees},
     validator::{CommandValidator, ending},
 };
-use cyrus_core::{Observer, SessionEvent, WorkspaceError};
+use cyrus_core::{SessionEvent, WorkspaceError};
 use regex_lite::Regex;
 use serde_json::Value;
 use std::{
@@ -177,7 +177,6 @@ impl CommandValidator {
         result: &ObjectId,
         changed: &[Vec<u8>],
         definitions: &Definitions,
-        observer: &dyn Observer,
     ) -> Result<Vec<String>, WorkspaceError> {
         let (main, base) = (trees.site.main, trees.site.base);
         let Some(file) = cause(main, (base, result), changed).await? else { return Ok(Vec::new()) };
@@ -188,7 +187,7 @@ impl CommandValidator {
         }
         let message =
             format!("the result changes {file}: what it asks for is installed before its checks");
-        observer.on_event(SessionEvent::Warning { message });
+        trees.observer.on_event(SessionEvent::Warning { message });
         let mut doubts = deciding(main, (base, result), changed).await?;
         let before = trees.site.prepared().await?.map(|prepared| prepared.place);
         let lacks_included = before.is_none();
@@ -218,7 +217,7 @@ impl CommandValidator {
             let message = format!(
                 "the checks do not get what the installation left outside of the directories of packages: {dropped}"
             );
-            observer.on_event(SessionEvent::Warning { message });
+            trees.observer.on_event(SessionEvent::Warning { message });
         }
         let prepared = Prepared { place, set_up, included: Vec::new() };
         trees.installed =

@@ -10,7 +10,8 @@ use crate::{
     validator::CommandValidator,
 };
 use cyrus_core::{
-    Check, CheckReport, CommandOrigin, FailingBase, FlakyCheck, OnBase, WorkspaceError,
+    Check, CheckReport, CommandOrigin, FailingBase, FlakyCheck, OnBase, Repeated, SessionEvent,
+    WorkspaceError,
 };
 use cyrus_executor::Finding;
 
@@ -94,6 +95,12 @@ impl CommandValidator {
             flaky = Some(flakiness(check, &run));
             (report, run) = passed_again(report, again);
         }
+        if !run.passed
+            && !report.fails_as_before()
+            && let Some(said) = self.left_out(trees, result, &report.output).await?
+        {
+            report.output.push_str(&said);
+        }
         if let Some(said) = &mended {
             report.output = format!("({said})\n{}", report.output);
         }
@@ -132,6 +139,7 @@ impl CommandValidator {
     ) -> Result<Option<(CheckReport, Run)>, WorkspaceError> {
         let mut last = None;
         for definitions in failed {
+            repeated(trees, check, Repeated::OnResult);
             let (tree, _) = self.tree(trees, result).await?;
             definitions.lay_over(&tree.place.root)?;
             let again = self.run(&tree, check, Some(definitions)).await?;
@@ -209,6 +217,7 @@ impl CommandValidator {
         if let Some(known) = self.baseline.known(trees.site.base, &check.command) {
             return Ok(known);
         }
+        repeated(trees, check, Repeated::OnBase);
         let tree = trees.fresh(trees.site.base).await?;
         let (_, run) = self.run(&tree, check, None).await?;
         tracing::debug!(command = check.command, ?run, "a check on the base commit");
@@ -226,6 +235,11 @@ impl CommandValidator {
         let changes = trees.site.main.changes(trees.site.base, result, &[]).await?;
         Ok(baseline::is_about(output, changes.iter().map(|change| &change.path[..])))
     }
+}
+
+/// Says that a check takes longer, because it is run once more.
+fn repeated(trees: &Trees<'_>, check: &Check, on: Repeated) {
+    trees.observer.on_event(SessionEvent::CheckRepeated { check: check.clone(), on });
 }
 
 /// A check that passed when it was run again: the account of that run, with what both printed and the time of both.

@@ -139,6 +139,7 @@ mod junit;
 mod known;
 mod landmarks;
 mod layout;
+mod left_out;
 mod leftovers;
 mod lfs;
 mod links;

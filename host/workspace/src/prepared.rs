@@ -145,11 +145,9 @@ impl Site<'_> {
 
     /// Has git in the home know who the user is, as it does at the user's: tests make repositories, and commit in them.
     pub(crate) fn introduce(&self) -> Result<(), WorkspaceError> {
-        if *self.identity == Identity::default() {
-            return Ok(());
-        }
+        let Some(configuration) = clone::configuration(self.identity) else { return Ok(()) };
         let home = self.place().home;
-        let seed = HomeSeed::default().file(".gitconfig", clone::user_section(self.identity));
+        let seed = HomeSeed::default().file(cyrus_sandbox::GIT_CONFIGURATION, configuration);
         seed.plant(&home).map_err(io("cannot write in", &home))
     }
 

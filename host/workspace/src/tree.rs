@@ -28,7 +28,7 @@ use crate::{
     remove::remove_tree,
     rules::DiffRules,
 };
-use cyrus_core::WorkspaceError;
+use cyrus_core::{Observer, WorkspaceError};
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
@@ -46,6 +46,8 @@ const CARRIED: Bounds = Bounds { entries: 1_000_000, bytes: 16 << 30 };
 pub(crate) struct Trees<'a> {
     pub(crate) site: Site<'a>,
     pub(crate) rules: &'a DiffRules,
+    /// Hears what is done meanwhile.
+    pub(crate) observer: &'a dyn Observer,
     pub(crate) installed: Option<Installed>,
 }
 

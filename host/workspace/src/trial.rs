@@ -103,11 +103,11 @@ impl CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules, installed: None };
+        let trees = Trees { site, rules: &self.checks.rules, observer, installed: None };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;
-        let tried = self.try_in(&trees, &commit, checks, observer).await;
+        let tried = self.try_in(&trees, &commit, checks).await;
         let removed = task.remove();
         self.roots.remove_session(&spec.session)?;
         removed.and(tried)
@@ -118,8 +118,8 @@ impl CommandValidator {
         trees: &Trees<'_>,
         commit: &ObjectId,
         checks: &[Check],
-        observer: &dyn Observer,
     ) -> Result<Trial, WorkspaceError> {
+        let Trees { observer, .. } = trees;
         let set_up = trees.site.prepared().await?.and_then(|prepared| prepared.set_up.failure);
         let mut all = Vec::new();
         for check in checks {

@@ -229,8 +229,8 @@ impl CommandValidator {
         trees: &mut Trees<'_>,
         subject: &Subject<'_>,
         checks: &[Check],
-        observer: &dyn Observer,
     ) -> Result<ValidationReport, WorkspaceError> {
+        let observer = trees.observer;
         let result = commit(subject.commit)?;
         let examination = Examination::new(trees.site.main, &self.checks.rules, subject).await?;
         let (mut findings, mut doubts) = without_examples(examination.findings().await?, subject);
@@ -244,7 +244,7 @@ impl CommandValidator {
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         doubts.extend(examination.shadows().await?);
         let files = files_of(trees, &changes).await?;
-        findings.extend(self.brought(trees, &result, &files, observer).await?);
+        findings.extend(self.brought(trees, &result, &files).await?);
         // What leads out of the tree, or chooses the programs, is not run.
         let is_safe = !findings
             .iter()
@@ -256,7 +256,7 @@ impl CommandValidator {
         };
         doubts.extend(definitions.doubts().iter().cloned());
         if is_safe && !checks.is_empty() {
-            let followed = self.follow_dependencies(trees, &result, &paths, &definitions, observer);
+            let followed = self.follow_dependencies(trees, &result, &paths, &definitions);
             doubts.extend(followed.await?);
         }
         let tools = definitions.without_programs();
@@ -284,8 +284,8 @@ impl CommandValidator {
             }
             let judged = self.judge(trees, &result, &tree, check, (&definitions, tools.as_ref()));
             let judged = judged.await?;
-            observer.on_event(judged.report.clone().into());
             findings.extend(self.findings_of(trees, &judged).await?);
+            observer.on_event(judged.report.clone().into());
             let Judged { report, run, doubt, flaky, mended } = judged;
             if let Some(message) = mended {
                 observer.on_event(SessionEvent::Warning { message });
@@ -389,8 +389,8 @@ impl Validator for CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&self.settings, &task).await,
         };
-        let mut trees = Trees { site, rules: &self.checks.rules, installed: None };
-        let report = self.examine(&mut trees, subject, checks, observer).await;
+        let mut trees = Trees { site, rules: &self.checks.rules, observer, installed: None };
+        let report = self.examine(&mut trees, subject, checks).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };
         report.and_then(|report| removed.map(|()| report))

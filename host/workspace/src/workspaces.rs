@@ -404,6 +404,7 @@ impl GitWorkspaces {
     async fn make(&self, spec: &WorkspaceSpec) -> Result<PreparedWorkspace, WorkspaceError> {
         let dir = self.task(spec);
         let seen = self.seen(&dir).await.map(|seen| seen.join(TREE));
+        let identity = self.git.user_in(&spec.base.path).await?.identity();
         let prepared = |main: &Main| PreparedWorkspace {
             spec: spec.clone(),
             workspace: Workspace {
@@ -412,6 +413,7 @@ impl GitWorkspaces {
                 home: dir.home(),
                 home_record: dir.home_record(),
                 borrowed: main.object_directories(),
+                git_configuration: clone::configuration(&identity).unwrap_or_default(),
             },
         };
         dir.create()?;

@@ -230,6 +230,41 @@ async fn the_tags_of_the_repository_are_no_work() {
 }
 
 /// A forge acts on what a message says, and shows who signed.
+/// Tools compare with the default branch, whatever work starts from.
+#[tokio::test]
+async fn the_default_branch_of_the_repository_is_there_and_is_no_work() {
+    let world = World::new();
+    world.run("main", &["branch", "release"]);
+    world.run("main", &["branch", "other"]);
+    let ahead = world.commit("main", &[("src/lib.rs", "ahead\n")]);
+    world.run("main", &["checkout", "--quiet", "release"]);
+    let prepared = world.prepare().await;
+    let root = &prepared.workspace.root;
+    assert_eq!(world.run(root, &["rev-parse", "main"]), ahead);
+    assert_eq!(world.run(root, &["rev-parse", "release"]), prepared.spec.start);
+    assert!(!world.attempt(root, &["rev-parse", "--verify", "other"]).1);
+
+    // Neither instead of what was done, nor beside it.
+    let nothing = world.collect(&prepared).await;
+    assert_eq!((nothing.commit, nothing.notes), (prepared.spec.start.clone(), vec![]));
+    world.write(root, &[("new", "x\n")]);
+    let collected = world.collect(&prepared).await;
+    assert_eq!(
+        world.content(&collected.commit, "src/lib.rs"),
+        world.content("release", "src/lib.rs")
+    );
+    assert_eq!(collected.notes, [""; 0]);
+
+    // What is committed there is found.
+    world.run(root, &["stash", "--include-untracked", "--quiet"]);
+    world.run(root, &["checkout", "--quiet", "main"]);
+    let own = world.commit(root, &[("on-main", "x\n")]);
+    world.run(root, &["checkout", "--quiet", &prepared.spec.base.repository.work_branch]);
+    let collected = world.collect(&prepared).await;
+    let notes = collected.notes.join("; ");
+    assert!(collected.commit == own || notes.contains("the branch main"), "{notes}");
+}
+
 #[tokio::test]
 async fn commits_are_taken_as_the_users_and_refer_to_nothing() {
     let world = World::new();

@@ -4,8 +4,8 @@ mod common;
 
 use common::{TIMEOUT, World, subject};
 use cyrus_core::{
-    Check, Collected, CommandOrigin, FailingBase, PreparedWorkspace, SessionEvent, Subject,
-    ValidationReport, ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
+    Check, Collected, CommandOrigin, FailingBase, PreparedWorkspace, Repeated, SessionEvent,
+    Subject, ValidationReport, ValidationVerdict, Validator, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_workspace::{CheckSettings, CommandValidator, DiffRules};
@@ -97,7 +97,10 @@ async fn every_check_is_run_and_told_of() {
     assert_eq!(report.findings[0].output.as_deref(), Some("out\nerr"));
 
     let expected = checks.iter().cloned().zip(report.checks.clone()).flat_map(|(check, ended)| {
-        [SessionEvent::CheckStarted { check }, SessionEvent::CheckFinished(ended)]
+        // One that runs no test is compared with the base, and one that fails may be flaky.
+        let on = if ended.passed { Repeated::OnBase } else { Repeated::OnResult };
+        let started = SessionEvent::CheckStarted { check: check.clone() };
+        [started, SessionEvent::CheckRepeated { check, on }, SessionEvent::CheckFinished(ended)]
     });
     assert_eq!(events.into_inner().unwrap(), expected.collect::<Vec<_>>());
 

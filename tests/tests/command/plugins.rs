@@ -191,9 +191,11 @@ fn what_is_broken_is_listed_and_harms_nobody() {
     fs::remove_file(plugins.join("no-plugin/plugin.toml")).unwrap();
 
     let text = world.run(["plugin", "list"]).code(0);
-    let _ = text.prints("probe").prints("typo cannot be used: plugin.toml: ");
+    let text = text.prints("probe").prints("typo cannot be used: plugin.toml: ");
+    let _ =
+        text.prints("future cannot be used: the plugin needs contract 9.0.0, this host speaks 0.1");
     let plugins = world.run(["plugin", "list", "--json"]).code(0).json();
-    for (name, says) in [("typo", "aks"), ("escape", "not the name of a file")] {
+    for (name, says) in [("typo", "aks"), ("escape", "not the name of a file"), ("future", "9.0")] {
         let listed = named(&plugins, name).unwrap_or_else(|| panic!("{name} in {plugins:#}"));
         assert!(listed["error"].as_str().unwrap().contains(says), "{listed}");
     }

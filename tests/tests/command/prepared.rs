@@ -1,7 +1,7 @@
 //! The set-up of a session: how often it is run, and where programs find what it left. On a system with namespaces,
 //! which a variable takes away.
 
-use crate::fixtures::{bash, turns};
+use crate::fixtures::{bash, turns, write};
 use cyrus_tests::{World, world};
 use serde_json::json;
 use std::fs;
@@ -72,4 +72,26 @@ fn a_task_after_another_is_set_up_on_what_that_did() {
     let _ = ended.code(0).report().outcome("validated");
     let runs = fs::read_to_string(world.path("shared/runs")).expect("it ran");
     assert_eq!(runs.lines().count(), 2, "on the base, and on what the first task did");
+}
+
+/// No set-up of the base has put them there.
+#[test]
+fn the_users_ignored_files_are_there_where_only_the_result_is_to_be_installed() {
+    let world = world!();
+    world.install("npm", "mkdir -p node_modules && echo installed >node_modules/all");
+    let npm = world.path("bin/npm");
+    let ignored = [(".gitignore", ".env\nnode_modules/\n"), (".worktreeinclude", ".env\n")];
+    let world = world
+        .repository(&ignored)
+        .config(json!({ "validation": { "commands": ["cat .env node_modules/all"] } }))
+        .stand_in(turns(json!([
+            write("package.json", "{\"dependencies\": {\"a\": \"1.0.0\"}}\n"),
+            write("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {}}\n"),
+            { "text": "It depends on a now." },
+        ])))
+        .seen(&[&npm]);
+    world.repo().write(&[(".env", "the user's\n")]);
+    let report = world.run(["run", "--json", "Depend on a"]).report();
+    let check = &report["validation"]["checks"][0];
+    assert_eq!(check["output"], "the user's\ninstalled", "{report:?}");
 }

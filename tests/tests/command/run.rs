@@ -48,6 +48,7 @@ fn the_lines_for_machines_have_the_documented_shape() {
             "execution-started",
             "execution-finished",
             "check-started",
+            "check-repeated",
             "check-finished",
             "task-validated",
             "task-changed",

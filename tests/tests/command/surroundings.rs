@@ -130,6 +130,21 @@ fn an_unknown_git_identity_is_a_warning() {
     assert!(!ended.stderr.contains("user.email"), "{ended}");
 }
 
+/// Tests make repositories of their own, and commit in them: for the agent as for the checks.
+#[test]
+fn git_knows_its_user_in_repositories_that_are_made_for_a_moment() {
+    let tried = "cd $(mktemp -d) && git init -q . && git commit -q --allow-empty -m x \
+        && git log -1 --format='%an <%ae>'";
+    let agent = bash(&format!("cd \"$PWD\" && by=$({tried}) && echo \"$by\" >by.txt"));
+    let world = anonymous()
+        .stand_in(turns(json!([agent, { "text": "Done." }])))
+        .variable("GIT_AUTHOR_NAME", "Ada")
+        .variable("GIT_AUTHOR_EMAIL", "ada@work.invalid")
+        .config(json!({ "validation": { "commands": [format!("test \"$({tried})\" = \"$(cat by.txt)\"")] } }));
+    let report = world.run(["run", "--json", "Commit"]).code(0).report().outcome("validated");
+    assert_eq!(world.repo().file(report.branch(), "by.txt").trim(), "Ada <ada@work.invalid>");
+}
+
 #[test]
 fn a_broken_git_configuration_is_a_warning() {
     let world = anonymous();

@@ -46,6 +46,12 @@ fn doctor_names_the_programs_that_are_missing() {
     assert!(found.contains(&format!("`no-such-program-here` {MISSING}")), "{found}");
     let found = doctor(&["sh test.sh", "cd sub && git status", "./own", "A=1 b"]);
     assert!(!found.contains(MISSING), "{found}");
+    // A session says so, too, and begins: who starts it may mean to mend that.
+    let world = greeter(world!(), mending());
+    let world = world.config(json!({ "validation": { "commands": ["no-such-program-here"] } }));
+    let plan = world.run(["plan", "--json", "Greet"]).code(0).json();
+    assert!(plan["warnings"].to_string().contains(MISSING), "{plan}");
+    let _ = world.run(["run", "Greet"]).code(1).complains(MISSING);
     // A set-up that lacks its own program brings none for the checks.
     for (lock, is_missing) in [("pdm.lock", true), ("package-lock.json", false)] {
         let files = [(lock, "{}"), ("package.json", "{\"dependencies\": {\"a\": \"1\"}}")];
@@ -57,6 +63,8 @@ fn doctor_names_the_programs_that_are_missing() {
         let found = world.run(["doctor", "--json"]).json().to_string();
         let of_check = format!("`no-such-runner` {MISSING}");
         assert_eq!(found.contains(&of_check), is_missing, "{lock}: {found}");
+        let plan = world.run(["plan", "--json", "x"]).code(0).json();
+        assert_eq!(plan["warnings"].to_string().contains(&of_check), is_missing, "{lock}: {plan}");
     }
 }
 

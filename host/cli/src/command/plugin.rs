@@ -8,6 +8,7 @@ use crate::{
 };
 use cyrus_executor::Line;
 use cyrus_plugin::{BrokenPlugin, DiscoveredPlugin};
+use cyrus_runtime::refuses;
 use serde_json::{Value, json};
 
 /// `cyrus plugin …`
@@ -33,7 +34,13 @@ fn list(app: &App, json: bool) -> anyhow::Result<Exit> {
     rows.extend(found.plugins.values().map(|plugin| row(plugin, "")));
     rows.extend(found.shadowed.iter().map(|plugin| row(plugin, " (hidden by the one above)")));
     print_all(&table(&rows));
-    for BrokenPlugin { name, origin, error } in &found.broken {
+    let refused = found.plugins.values().filter_map(|plugin| {
+        Some((plugin.manifest.name.to_string(), &plugin.origin, refuses(&plugin.manifest)?))
+    });
+    let broken = found.broken.iter();
+    let broken =
+        broken.map(|plugin| (plugin.name.clone(), &plugin.origin, plugin.error.to_string()));
+    for (name, origin, error) in refused.chain(broken) {
         let text = format!("{name} cannot be used: {error} ({origin})");
         print_all(&Line::block("", "  | ", &text));
     }
@@ -63,7 +70,7 @@ fn described(plugin: &DiscoveredPlugin, hidden: bool) -> Value {
         "digest": plugin.digest.to_string(),
         "origin": plugin.origin.to_string(),
         "hidden": hidden,
-        "error": null,
+        "error": refuses(manifest),
     })
 }
 

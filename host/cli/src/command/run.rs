@@ -6,6 +6,7 @@ use crate::{
     intake,
     output::{is_at_a_terminal, note, print_all, print_json, say},
     preview::{Asked, Past, Preview},
+    programs,
     site::site,
     work::{self, Work},
 };
@@ -190,6 +191,7 @@ async fn notes(app: &App, base: &Base) -> Result<Vec<String>> {
     if let Some(author) = &git.default_author {
         notes.push(unnamed(author, &git.lacks));
     }
+    notes.extend(programs::warnings(app, base).await?);
     Ok(notes)
 }
 

@@ -2,8 +2,8 @@
 
 use super::time::seconds;
 use cyrus_core::{
-    CheckReport, ExecutionOutcome, ExecutionReport, Plan, Receipt, SessionEvent, TaskState,
-    ValidationReport, ValidationVerdict,
+    CheckReport, ExecutionOutcome, ExecutionReport, Plan, Receipt, Repeated, SessionEvent,
+    TaskState, ValidationReport, ValidationVerdict,
 };
 use cyrus_executor::{Event, Line, TaskId};
 
@@ -122,6 +122,9 @@ fn texts(event: &SessionEvent) -> Vec<String> {
         }
         SessionEvent::ExecutionEvent { event, .. } => shown(event),
         SessionEvent::ExecutionFinished(report) => vec![finished(report)],
+        SessionEvent::CheckRepeated { check, on } => {
+            vec![format!("  check `{}` {}", piece(&check.command), once_more(*on))]
+        }
         SessionEvent::CheckFinished(report) => vec![check(report)],
         SessionEvent::Warning { message } => vec![format!("  warning: {}", reason(message))],
         SessionEvent::PhaseFinished { task, phase, duration_ms } if *duration_ms >= PHASE_SHOWN => {
@@ -207,6 +210,14 @@ fn finished(report: &ExecutionReport) -> String {
 fn check(report: &CheckReport) -> String {
     let verdict = if report.passed { "passed" } else { "failed" };
     format!("  check `{}` {verdict}", piece(&report.check.command))
+}
+
+/// Why a check is run once more.
+pub(crate) fn once_more(on: Repeated) -> &'static str {
+    match on {
+        Repeated::OnBase => "is run on the base commit, to compare",
+        Repeated::OnResult => "failed, and is run again on the same commit",
+    }
 }
 
 /// The beginning of a text on one line.

@@ -1,5 +1,5 @@
 use super::{
-    lines::{piece, told},
+    lines::{once_more, piece, told},
     print::{print_note, width_of_notes},
     teller::Teller,
     wrap::wrapped,
@@ -79,6 +79,11 @@ impl Terminal {
                 let line =
                     self.begin(&Line::new(format_args!("check `{}`", piece(&check.command))));
                 self.live.insert(check.command.clone(), line);
+            }
+            SessionEvent::CheckRepeated { check, on } => {
+                if let Some(line) = self.live.get(&check.command) {
+                    line.set_message(once_more(*on));
+                }
             }
             SessionEvent::CheckFinished(report) => self.end(&report.check.command),
             SessionEvent::SessionFinished(_) => _ = self.lines.clear(),

@@ -18,8 +18,8 @@ use cyrus_executor::{LaunchedProgram, Workspace};
 use cyrus_gateway::{Account, Gateway, Lease};
 use cyrus_plugin::{Arguments, GrantedProgram, Policy};
 use cyrus_sandbox::{
-    AbsolutePath, ChildStdin, Exceeded, Exit, Handle, HomePlace, Identity, Launch, Launcher, Lost,
-    Signal, SpawnError,
+    AbsolutePath, ChildStdin, Exceeded, Exit, GIT_CONFIGURATION, Handle, HomePlace, Identity,
+    Launch, Launcher, Lost, Signal, SpawnError,
 };
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::sync::oneshot;
@@ -166,6 +166,8 @@ struct Places {
     seen: AbsolutePath,
     homes: HomePlace,
     borrowed: Vec<AbsolutePath>,
+    /// For git in the homes.
+    git_configuration: String,
     /// Where there is no workspace, it all is in here; and what is for this launch alone always is.
     scratch: Scratch,
 }
@@ -177,16 +179,19 @@ impl Places {
         let workspace = run.request.as_ref().and_then(|request| request.workspace.as_ref());
         if let Some(workspace) = workspace {
             let Workspace { root, home, home_record, borrowed, .. } = workspace;
+            let git_configuration = workspace.git_configuration.clone();
             let borrowed = borrowed.iter().map(absolute).collect::<Result<_, _>>()?;
             let homes = home_place(home, home_record)?;
             let seen = absolute(&workspace.for_programs().to_owned())?;
-            return Ok(Self { directory: absolute(root)?, seen, homes, borrowed, scratch });
+            let directory = absolute(root)?;
+            return Ok(Self { directory, seen, homes, borrowed, git_configuration, scratch });
         }
         let [work, homes, record] = ["work", "homes", "record"].map(|name| scratch.directory(name));
         let made = |path: io::Result<PathBuf>| path.map_err(|e| e.to_string());
         let homes = home_place(&made(homes)?, &made(record)?)?;
         let directory = absolute(&made(work)?)?;
-        Ok(Self { seen: directory.clone(), directory, homes, borrowed: Vec::new(), scratch })
+        let (seen, git_configuration) = (directory.clone(), String::new());
+        Ok(Self { seen, directory, homes, borrowed: Vec::new(), git_configuration, scratch })
     }
 }
 
@@ -206,7 +211,7 @@ async fn prepare(
         ))
     })?;
     let io = |error: &dyn std::fmt::Display| wit::ProcessError::Io(error.to_string());
-    let Places { directory, seen, homes, borrowed, scratch } =
+    let Places { directory, seen, homes, borrowed, git_configuration, scratch } =
         Places::of(run).map_err(|e| io(&e))?;
     let gated = executor.models.get(grant);
     let files = model::home_files(&granted.home_files, gated);
@@ -214,7 +219,11 @@ async fn prepare(
     let logins = Logins::new(login_files(&homes, name, &host.home, policy.programs()));
     let home = Home::open(homes, &home_owner(name, grant), &host.home, &files).await;
     let mut home = home.map_err(|e| io(&e))?;
-    host.tools.seed.plant(home.path().as_path()).map_err(|e| io(&e))?;
+    let mut seed = host.tools.seed.clone();
+    if !git_configuration.is_empty() {
+        seed = seed.file(GIT_CONFIGURATION, git_configuration);
+    }
+    seed.plant(home.path().as_path()).map_err(|e| io(&e))?;
     let launcher = match gated {
         Some(gated) => {
             let hosts = gated.without_service(&granted.hosts);

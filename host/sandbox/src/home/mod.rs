@@ -26,7 +26,7 @@ use crate::path::AbsolutePath;
 use record::{Record, name_of};
 
 pub use file::{HomeFile, NotAHomeFile};
-pub use seed::HomeSeed;
+pub use seed::{GIT_CONFIGURATION, HomeSeed};
 pub use shape::Departure;
 
 /// What became of one file when the user's home and the private one were compared.

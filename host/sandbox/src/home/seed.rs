@@ -2,6 +2,9 @@ use crate::beneath::Directory;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+/// Where git's configuration of a user is in their home.
+pub const GIT_CONFIGURATION: &str = ".gitconfig";
+
 /// Files that a private home begins with: settings of tools that hold no secret. A program may change its copies;
 /// nothing of them comes back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

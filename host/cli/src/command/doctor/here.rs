@@ -1,7 +1,7 @@
 //! What a session in the repository of the current directory would run.
 
 use super::{Finding, State};
-use crate::{app::App, output::seconds};
+use crate::{app::App, output::seconds, programs};
 use anyhow::Result;
 use cyrus_core::{Base, Check, SessionEvent, SessionId, Validator as _, Workspaces as _};
 use std::{path::Path, time::SystemTime};
@@ -58,7 +58,11 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
         .map(|script| {
             let seen = format!("{} ({})", script.command, script.origin);
             let is_command = script.is_detected;
-            found("set-up here", seen, is_command.then(|| missing(app, &script.command)).flatten())
+            found(
+                "set-up here",
+                seen,
+                is_command.then(|| programs::missing(app, &script.command)).flatten(),
+            )
         })
         .collect();
     let has_set_up = !rows.is_empty() && rows.iter().all(Finding::is_good);
@@ -82,7 +86,7 @@ async fn looked_at(app: &App, base: &Base, try_checks: bool) -> Result<Vec<Findi
     if !try_checks {
         rows.extend(checks.iter().map(|check| {
             // A set-up may bring it.
-            let missing = if has_set_up { None } else { missing(app, &check.command) };
+            let missing = if has_set_up { None } else { programs::missing(app, &check.command) };
             found(CHECK, described(check), missing)
         }));
         return Ok(rows);
@@ -117,18 +121,9 @@ fn found(row: &'static str, seen: String, missing: Option<String>) -> Finding {
             row,
             State::Less,
             format!("{seen}: `{program}` is not installed, or not on PATH"),
-            "install it, or say what is to be run instead: `validation.commands`, `hooks.setup`",
+            programs::MEND,
         ),
     }
-}
-
-/// The program that a command begins with, when it is none of the user's.
-fn missing(app: &App, command: &str) -> Option<String> {
-    let own = command.split(" && ").find(|part| !part.starts_with("cd "))?;
-    let name = own.split(' ').next()?;
-    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
-    let is_known = || cyrus_sandbox::find_program(name, app.search_path().as_os_str()).is_some();
-    (is_plain && !name.is_empty() && !is_known()).then(|| name.to_owned())
 }
 
 fn described(check: &Check) -> String {
