@@ -141,6 +141,21 @@ fn files(listed: &[u8]) -> Option<Files> {
     Some(found)
 }
 
+/// Whether lines of one list of attributes that are not in the other have git convert files when it writes them, or keep it
+/// from that.
+pub(crate) fn convert_otherwise(one: &[u8], other: &[u8]) -> bool {
+    const CONVERTS: [&str; 6] = ["crlf", "eol", "filter", "ident", "text", "working-tree-encoding"];
+    let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
+    let one: BTreeSet<&str> = one.lines().map(str::trim).collect();
+    let other: BTreeSet<&str> = other.lines().map(str::trim).collect();
+    one.symmetric_difference(&other).any(|line| {
+        line.split_whitespace().skip(1).any(|word| {
+            let name = word.trim_start_matches(['-', '!']).split('=').next();
+            name.is_some_and(|name| CONVERTS.contains(&name))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +171,22 @@ mod tests {
         let expected = [b".gitattributes".to_vec(), b"a/.gitattributes".to_vec()];
         assert_eq!(found, expected.map(|path| (path, entry.clone())).into());
         assert_eq!(files(b"no tab\0"), None);
+    }
+
+    #[test]
+    fn only_what_converts_files_converts_otherwise() {
+        for (after, expected) in [
+            ("*.sh text eol=crlf\n", true),
+            ("[attr]x working-tree-encoding=UTF-16\n", true),
+            ("* -text\n", true),
+            ("*.txt ident", true),
+            ("*.lock linguist-generated merge=union\n", false),
+            ("*.png binary\n", false),
+            ("", false),
+        ] {
+            assert_eq!(convert_otherwise(b"", after.as_bytes()), expected, "{after}");
+        }
+        assert!(!convert_otherwise(b"* text\n", b"* text\n"));
+        assert!(convert_otherwise(b"* text\n", b""));
     }
 }

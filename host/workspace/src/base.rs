@@ -105,7 +105,13 @@ fn too_long(branch: &str) -> Option<&str> {
 /// they cannot, and what to do.
 pub(crate) async fn can_push(git: &Git, path: &Path) -> Result<(), WorkspaceError> {
     let unusable = |reason: String| WorkspaceError::NotUsable { path: path.to_owned(), reason };
-    let settings: Vec<_> = git.user_in(path).await?.connection().collect();
+    let user = git.user_in(path).await?;
+    if let Some(remote) = user.push_default.as_deref().filter(|remote| *remote != "origin") {
+        return Err(unusable(format!(
+            "`integration` says that results are pushed, which goes to `origin`, and git pushes to `{remote}` here (`remote.pushDefault`): set \"push\": false and push the branch yourself, or have `origin` be what results go to"
+        )));
+    }
+    let settings: Vec<_> = user.connection().collect();
     let Some(address) = Main::open(git, path).await?.push_address(&settings).await? else {
         return Err(unusable(
             "`integration` says that results are pushed, and there is no remote `origin`: add it with `git remote add origin ADDRESS`, or set \"push\": false".to_owned(),

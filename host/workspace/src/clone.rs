@@ -216,6 +216,10 @@ fn base_branch(repository: &Repository) -> Option<&str> {
 fn settings(identity: &Identity, repository: &Repository) -> String {
     let mut text = user_section(identity);
     text.push_str("[commit]\n\tgpgSign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
+    if rustix::process::geteuid().is_root() {
+        // Files get another owner for each program, which git would take for a change of all of them.
+        text.push_str("[core]\n\tcheckStat = minimal\n\ttrustCtime = false\n");
+    }
     if let Some(remote) = &repository.remote {
         let _ = write!(
             text,

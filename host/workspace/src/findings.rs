@@ -11,7 +11,7 @@ use crate::{
         CONFLICT_MARKER, DiffRules, EMPTY_DIFF, ONE_SIDED, OUTSIDE_WORKSPACE, PROTECTED_PATH,
         TOO_LARGE, conflicts,
     },
-    shadows::shadows,
+    shadows::{is_of_a_toolchain, leads_otherwise, shadows},
     sides::place_of,
     workspaces::{base_commit, commit},
 };
@@ -138,12 +138,52 @@ impl<'a> Examination<'a> {
         let new = changes.iter().filter(|change| !change.is_deleted()).filter_map(text);
         let new: Vec<_> = new.filter(|path| !known.contains(path.as_str())).collect();
         let found = shadows(kept.iter().map(String::as_str), new.iter().map(String::as_str));
+        let stand_ins = new.iter().filter(|path| is_of_a_toolchain(path)).map(|path| {
+            format!("`{path}` is new, and has the name of what tests are made with: a person has to look at it")
+        });
         let say = |(new, kept): (&str, &str)| {
             format!(
                 "`{new}` is new, and tools may take it in place of `{kept}`, which is protected: a person has to look at it"
             )
         };
-        Ok(found.into_iter().take(MAX_FINDINGS).map(say).collect())
+        let mut doubts: Vec<_> = found.into_iter().map(say).chain(stand_ins).collect();
+        for path in changes.iter().filter_map(|change| str::from_utf8(&change.path).ok()) {
+            let of = async |commit| self.main.file(commit, path).await;
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if ["Cargo.toml", "package.json"].contains(&name)
+                && let (Some(before), Some(after)) =
+                    (of(&self.base).await?, of(&self.result).await?)
+                && leads_otherwise(name, &before, &after)
+            {
+                doubts.push(format!(
+                    "`{path}` says where names lead by which tests find each other and what they test, and the result changes that: a person has to look at it"
+                ));
+            }
+        }
+        doubts.truncate(MAX_FINDINGS);
+        Ok(doubts)
+    }
+
+    /// Why a person has to look at attributes by which git writes files in another way: those of the base count where checks
+    /// are run.
+    pub(crate) async fn conversions(&self) -> Result<Vec<String>, WorkspaceError> {
+        let changes = self.main.changes(&self.base, &self.result, &[]).await?;
+        let mut doubts = Vec::new();
+        for path in changes.iter().filter_map(|change| str::from_utf8(&change.path).ok()) {
+            if path.rsplit('/').next() != Some(".gitattributes") {
+                continue;
+            }
+            let of = async |commit| self.main.file(commit, path).await;
+            let (before, after) = (of(&self.base).await?, of(&self.result).await?);
+            let [before, after] = [before, after].map(|found| found.unwrap_or_default());
+            if attributes::convert_otherwise(&before, &after) {
+                doubts.push(format!(
+                    "`{path}` has git write files in another way than the checks saw them, which is by the base's: a person has to look at it"
+                ));
+            }
+        }
+        doubts.truncate(MAX_FINDINGS);
+        Ok(doubts)
     }
 
     /// Links that lead out, by themselves or through others, and did not before.

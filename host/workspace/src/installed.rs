@@ -103,17 +103,8 @@ impl Places {
         Ok(Kept { programs, dropped })
     }
 
-    /// The directories that tracked files are in; the top is the empty one.
     fn directories(&self) -> BTreeSet<&str> {
-        let above = |path: &str| path.rfind('/').map_or(0, |at| at);
-        let mut found = BTreeSet::from([""]);
-        for path in &self.tracked {
-            let mut directory = &path[..above(path)];
-            while !directory.is_empty() && found.insert(directory) {
-                directory = &directory[..above(directory)];
-            }
-        }
-        found
+        directories(&self.tracked)
     }
 
     /// Takes away what is neither tracked, nor of an installer, nor there after the set-up on the base commit.
@@ -237,8 +228,21 @@ impl Places {
     }
 }
 
+/// The directories that tracked files are in; the top is the empty one.
+pub(crate) fn directories(tracked: &BTreeSet<String>) -> BTreeSet<&str> {
+    let above = |path: &str| path.rfind('/').map_or(0, |at| at);
+    let mut found = BTreeSet::from([""]);
+    for path in tracked {
+        let mut directory = &path[..above(path)];
+        while !directory.is_empty() && found.insert(directory) {
+            directory = &directory[..above(directory)];
+        }
+    }
+    found
+}
+
 /// Whether an installer makes what is at a path.
-fn is_installers(path: &Path, is_directory: bool) -> bool {
+pub(crate) fn is_installers(path: &Path, is_directory: bool) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if is_directory {
         return INSTALLED.contains(&name)

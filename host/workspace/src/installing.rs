@@ -4,12 +4,14 @@
 //! that besides is for a person to look at.
 
 use crate::{
+    copy::make_plain_directory,
     definitions::{Definitions, within},
     detect,
-    error::in_background,
+    error::{in_background, io},
     installed::Places,
     object::ObjectId,
     prepared::Prepared,
+    remove::remove_tree,
     repository::Main,
     settings::WorkspaceSettings,
     setup::Stage,
@@ -22,6 +24,7 @@ use regex_lite::Regex;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::Path,
     sync::LazyLock,
 };
@@ -117,6 +120,29 @@ const INSTALL_SCRIPTS: [&str; 8] = [
 const CODE: [&str; 6] =
     [".pnpmfile.cjs", "Gemfile", "build.py", "hatch_build.py", "mix.exs", "setup.py"];
 
+/// Whether a file of this path is such a file.
+fn is_code_of_installing(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    CODE.contains(&name) || name.ends_with(".gemspec")
+}
+
+/// Has a file of a tree be that of a commit, or none.
+async fn put(
+    main: &Main,
+    commit: &ObjectId,
+    path: &str,
+    root: &Path,
+) -> Result<(), WorkspaceError> {
+    let above = Path::new(path).parent().unwrap_or(Path::new(""));
+    let Some(above) = make_plain_directory(root, above)? else { return Ok(()) };
+    let file = above.join(Path::new(path).file_name().unwrap_or_default());
+    remove_tree(&file)?;
+    match main.file(commit, path).await? {
+        Some(content) => fs::write(&file, content).map_err(io("cannot write", &file)),
+        None => Ok(()),
+    }
+}
+
 /// What does more in such a file than to name packages, outside of texts.
 static DOES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[`;]|%x|\w\s*\(|\w\.\w+|\b(?:import|exec|system|eval|require|spawn|lambda|def|class|while|for)\b")
@@ -191,7 +217,13 @@ impl CommandValidator {
         let mut doubts = deciding(main, (base, result), changed).await?;
         let before = trees.site.prepared().await?.map(|prepared| prepared.place);
         let lacks_included = before.is_none();
-        let tree = trees.fresh(result).await?;
+        // What is run meanwhile is the base's, whatever it reads: of the result there is what says what is installed.
+        let tree = trees.fresh(base).await?;
+        for path in changed.iter().filter_map(|path| str::from_utf8(path).ok()) {
+            if says_what_is_installed(path) || is_code_of_installing(path) {
+                put(main, result, path, &tree.place.root).await?;
+            }
+        }
         definitions.lay_over(&tree.place.root)?;
         let set_up = self.stage(trees, &settings).set_up(steps).await?;
         if set_up.failure.is_some() {
@@ -226,11 +258,15 @@ impl CommandValidator {
     }
 
     /// Those of the set-up with what checks may do.
-    fn settings_of_checks(&self) -> WorkspaceSettings {
+    pub(crate) fn settings_of_checks(&self) -> WorkspaceSettings {
         WorkspaceSettings { launcher: self.launcher.clone(), ..self.settings.clone() }
     }
 
-    fn stage<'a>(&'a self, trees: &'a Trees<'_>, settings: &'a WorkspaceSettings) -> Stage<'a> {
+    pub(crate) fn stage<'a>(
+        &'a self,
+        trees: &'a Trees<'_>,
+        settings: &'a WorkspaceSettings,
+    ) -> Stage<'a> {
         let site = &trees.site;
         let place = site.place();
         Stage { git: &self.git, settings, main: site.main, spec: site.spec, base: site.base, place }
@@ -249,7 +285,7 @@ async fn deciding(
     let mut doubts = Vec::new();
     for path in changed.iter().filter_map(|path| str::from_utf8(path).ok()) {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let is_code = CODE.contains(&name) || name.ends_with(".gemspec");
+        let is_code = is_code_of_installing(path);
         if run.has(path) {
             doubts.push(format!(
                 "{path} is run while something is installed, and the result changes it"

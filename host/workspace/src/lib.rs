@@ -91,7 +91,7 @@
 //! * Each check begins with the tree and the home that the set-up left, and no other check's: what is to be built or
 //!   downloaded once for all of them is built or downloaded by the set-up, or carried over where the operator says so.
 //! * That a check ran tests is read from what it prints. A test runner that the result replaces can print anything.
-//! * An executor that makes its clone sparse takes files away, and that is what comes back: a deletion.
+//! * An executor that makes its clone sparse takes files away, and removes none of them: its index says which.
 //! * A partial clone cannot be worked from unless it has the objects of its `HEAD`: nothing is fetched on demand.
 //! * All of this protects the host from what is *in* a clone. That an executor writes nowhere else is for the
 //!   sandbox to see to.
@@ -152,6 +152,7 @@ mod object;
 mod place;
 mod plain;
 mod prepared;
+mod products;
 mod push;
 mod refs;
 mod remote;

@@ -60,6 +60,51 @@ fn is_before(new: &str, kept: &str) -> bool {
     }
 }
 
+/// Headers of the C library and modules of Perl's own with which tests say what fails, and where else they are found.
+const TOOLCHAINS: [&str; 12] = [
+    "assert.h",
+    "cassert",
+    "errno.h",
+    "setjmp.h",
+    "signal.h",
+    "stdbool.h",
+    "stdio.h",
+    "stdlib.h",
+    "string.h",
+    "strict.pm",
+    "unistd.h",
+    "warnings.pm",
+];
+
+/// Whether a file has the name of one that the tools of a language bring and that tests are made with: where the project's
+/// own directories are looked in first, it is taken in place of that.
+pub(crate) fn is_of_a_toolchain(path: &str) -> bool {
+    let is_of_perl = |path: &str| {
+        let at = path.find("Test/").filter(|at| *at == 0 || path[..*at].ends_with('/'));
+        at.is_some() && parts(path).1 == "pm"
+    };
+    TOOLCHAINS.contains(&split(path).1) || is_of_perl(path)
+}
+
+/// Whether a manifest says otherwise where a test is, or what a package is called by which its own tests find it: Node
+/// looks for that before it looks for what is installed.
+pub(crate) fn leads_otherwise(name: &str, before: &[u8], after: &[u8]) -> bool {
+    if name == "package.json" {
+        let called = |text: &[u8]| {
+            let all: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+            all["name"].clone()
+        };
+        return called(before) != called(after);
+    }
+    let targets = |text: &[u8]| {
+        let all = String::from_utf8_lossy(text).parse::<toml::Table>().unwrap_or_default();
+        let package = |key: &str| all.get("package").and_then(|package| package.get(key)).cloned();
+        let lib = |key: &str| all.get("lib").and_then(|lib| lib.get(key)).cloned();
+        [all.get("test").cloned(), package("autotests"), lib("path"), lib("test"), lib("harness")]
+    };
+    targets(before) != targets(after)
+}
+
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
@@ -83,6 +128,35 @@ fn parts(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_tests_are_made_with_is_known() {
+        for (path, expected) in [
+            ("include/assert.h", true),
+            ("lib/Test/More.pm", true),
+            ("Test/Builder.pm", true),
+            ("lib/strict.pm", true),
+            ("lib/MyTest/More.pm", false),
+            ("src/my_assert.h", false),
+            ("Test/data.txt", false),
+        ] {
+            assert_eq!(is_of_a_toolchain(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn manifests_lead_otherwise_by_their_targets_and_names() {
+        for (name, before, after, expected) in [
+            ("package.json", r#"{"name": "a"}"#, r#"{"name": "chai"}"#, true),
+            ("package.json", r#"{"name": "a"}"#, r#"{"name": "a", "version": "2"}"#, false),
+            ("Cargo.toml", "[package]\nname = 'a'", "[[test]]\nname = 't'\npath = 'x.rs'", true),
+            ("Cargo.toml", "", "[package]\nautotests = false", true),
+            ("Cargo.toml", "", "[dependencies]\nserde = '1'", false),
+        ] {
+            let found = leads_otherwise(name, before.as_bytes(), after.as_bytes());
+            assert_eq!(found, expected, "{after}");
+        }
+    }
 
     #[test]
     fn what_is_taken_in_place_of_another_is_known() {

@@ -10,6 +10,7 @@
 //! | ignored files | the repository, or the user's own list, has git ignore them; not where the executor staged them ([`crate::staged`]) |
 //! | the user's own files that `.worktreeinclude` brought | they are secrets, as a rule: see [`crate::include`] |
 //! | what is as the set-up left it | it is no work of the task: see [`crate::leftovers`] |
+//! | that a file is not there which the executor did not want to have (`git sparse-checkout`) | it removes nothing: see [`crate::staged`] |
 //! | caches of tools, by their names ([`crate::litter`]) | tools make them again; only where the repository tracks none of the kind |
 //! | content that a pointer of Git LFS names | the pointer is what was checked out |
 
@@ -161,7 +162,8 @@ impl Snapshot<'_> {
         let known: BTreeSet<_> = others.iter().cloned().collect();
         others.extend(staged.files.difference(&known).cloned());
         let removed = self.ignored(&staged.removed).await?;
-        changed.retain(|one| !removed.contains(&one.path));
+        let is_left_out = |one: &Changed| one.mode.is_none() && staged.left_out.contains(&one.path);
+        changed.retain(|one| !removed.contains(&one.path) && !is_left_out(one));
         self.weigh(&changed, &others).await?;
         let (mut update, mut notes) = (Update::default(), Notes::default());
         let none = head.none_like();

@@ -1,5 +1,6 @@
 //! What an executor staged and did not commit: files that are ignored, which it added by force or stopped tracking, and
-//! other commits of submodules. All are decisions, and neither is seen in a working tree. The index is the executor's: git reads a copy
+//! other commits of submodules; and which files it did not want to have (`git sparse-checkout`). All are decisions, and none
+//! is seen in a working tree. The index is the executor's: git reads a copy
 //! of it, in a sandbox, and where it cannot be read nothing is staged.
 
 use crate::{
@@ -29,6 +30,8 @@ pub(crate) struct Staged {
     pub(crate) removed: BTreeSet<Vec<u8>>,
     /// Submodules of the commit that are at another commit.
     pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
+    /// Files of the commit that are not to be in the working tree: that they are not there removes none of them.
+    pub(crate) left_out: BTreeSet<Vec<u8>>,
     /// Working trees of the clone's own that lie in it and were committed with all else: an agent's agents have them.
     pub(crate) worktrees: Vec<Vec<u8>>,
 }
@@ -66,6 +69,8 @@ impl Staged {
         let modules = before.into_iter().filter(|(_, entry)| entry.kind == Kind::Module);
         let linked = modules.filter(|(path, _)| is_worktree(clone, path));
         found.worktrees = linked.map(|(path, _)| path).collect();
+        let call = scratch.over(clone, &["ls-files", "-t", "-z"]).env("GIT_INDEX_FILE", &copy);
+        found.left_out = left_out(&scratch.git().output(call).await?);
         Ok(found)
     }
 
@@ -89,6 +94,12 @@ impl Staged {
         }
         found
     }
+}
+
+/// Reads `<tag> <path>` of `ls-files -t -z`: those with the bit that keeps git from looking for them (`S`).
+fn left_out(listed: &[u8]) -> BTreeSet<Vec<u8>> {
+    let lines = listed.split(|b| *b == 0);
+    lines.filter_map(|line| line.strip_prefix(b"S ")).map(<[u8]>::to_vec).collect()
 }
 
 /// Whether a directory is a working tree of another repository, by what its `.git` says. That of a submodule says
@@ -166,6 +177,14 @@ mod tests {
         assert_eq!(found.files, BTreeSet::from([b"forced\nname".to_vec()]));
         assert_eq!(found.removed, BTreeSet::from([b"gone".to_vec()]));
         assert_eq!(found.modules, [(b"module".to_vec(), ObjectId::parse(&b).unwrap())]);
+    }
+
+    #[test]
+    fn what_is_not_to_be_there_is_left_out() {
+        let listed = b"H a\0S docs/d.md\0S S\0M c\0";
+        let expected = [b"S".to_vec(), b"docs/d.md".to_vec()];
+        assert_eq!(left_out(listed), BTreeSet::from(expected));
+        assert!(left_out(b"").is_empty());
     }
 
     #[test]

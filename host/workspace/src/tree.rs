@@ -9,7 +9,7 @@
 //! | what is there | from |
 //! |---|---|
 //! | tracked files | the commit; those that [`DiffRules::protected_paths`](crate::DiffRules) names from the base commit |
-//! | what is not tracked | the set-up on the base commit, and `.worktreeinclude` |
+//! | what is not tracked | the set-up on the base commit, and `.worktreeinclude`; what the set-up makes of files of the repository: of the commit's (see [`crate::products`]) |
 //! | directories of `validation.carry` | the executor's clone |
 //! | the home | what the set-up left there |
 //! | the `TMPDIR` | empty |
@@ -25,6 +25,7 @@ use crate::{
     object::ObjectId,
     plain,
     prepared::{Prepared, Site},
+    products::Products,
     remove::remove_tree,
     rules::DiffRules,
 };
@@ -49,6 +50,7 @@ pub(crate) struct Trees<'a> {
     /// Hears what is done meanwhile.
     pub(crate) observer: &'a dyn Observer,
     pub(crate) installed: Option<Installed>,
+    pub(crate) products: Option<Products>,
 }
 
 /// What was installed for a result that asks for something else than the base.
@@ -114,6 +116,9 @@ impl Trees<'_> {
         if let Some(prepared) = prepared {
             prepared.lay("tree", &place.root).await?;
             prepared.lay("home", &place.home).await?;
+        }
+        if let Some(products) = self.products.as_ref().filter(|products| products.of == *commit) {
+            products.lay(&place.root).await?;
         }
         site.introduce()?;
         site.write(commit, prepared.is_some().then_some(site.base)).await?;

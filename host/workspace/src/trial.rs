@@ -103,7 +103,8 @@ impl CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&settings, &task).await,
         };
-        let trees = Trees { site, rules: &self.checks.rules, observer, installed: None };
+        let trees =
+            Trees { site, rules: &self.checks.rules, observer, installed: None, products: None };
         task.create()?;
         // Without this lock the next session removes it: see `Roots::remove_trials`.
         let _lock = self.roots.held(&spec.session)?;

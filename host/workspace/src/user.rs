@@ -52,6 +52,8 @@ pub(crate) struct UserConfig {
     pub(crate) safe_directories: Vec<String>,
     /// How to reach remotes: `credential.*`, `http.*`, `url.*` and `core.sshCommand`.
     connection: Vec<(String, String)>,
+    /// The remote that `git push` goes to, whatever a branch comes from (`remote.pushDefault`).
+    pub(crate) push_default: Option<String>,
     /// What git says of a configuration of the user's that it cannot read.
     pub(crate) unreadable: Option<String>,
 }
@@ -169,6 +171,7 @@ impl UserConfig {
                         config.identity.insert(key.to_owned(), value.to_owned());
                     }
                 }
+                "remote.pushdefault" => config.push_default = Some(value.to_owned()),
                 "safe.directory" => config.safe_directories.push(value.to_owned()),
                 _ if reaches_remotes(key) => {
                     config.connection.push((key.to_owned(), value.to_owned()));

@@ -243,6 +243,7 @@ impl CommandValidator {
         let changes = trees.site.main.changes(trees.site.base, &result, &[]).await?;
         let paths: Vec<_> = changes.iter().map(|change| change.path.clone()).collect();
         doubts.extend(examination.shadows().await?);
+        doubts.extend(examination.conversions().await?);
         let files = files_of(trees, &changes).await?;
         findings.extend(self.brought(trees, &result, &files).await?);
         // What leads out of the tree, or chooses the programs, is not run.
@@ -258,6 +259,7 @@ impl CommandValidator {
         if is_safe && !checks.is_empty() {
             let followed = self.follow_dependencies(trees, &result, &paths, &definitions);
             doubts.extend(followed.await?);
+            doubts.extend(self.follow_sources(trees, &result, &definitions).await?);
         }
         let tools = definitions.without_programs();
         let applying =
@@ -389,7 +391,8 @@ impl Validator for CommandValidator {
             identity: &user.identity(),
             seen: prepared::seen(&self.settings, &task).await,
         };
-        let mut trees = Trees { site, rules: &self.checks.rules, observer, installed: None };
+        let mut trees =
+            Trees { site, rules: &self.checks.rules, observer, installed: None, products: None };
         let report = self.examine(&mut trees, subject, checks).await;
         // What is kept for the next attempt goes with the task's clone; a merge has neither.
         let removed = if task.is_made() { trees.site.remove().await } else { task.remove() };

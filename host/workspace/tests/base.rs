@@ -257,3 +257,19 @@ async fn what_cannot_be_pushed_to_is_known_before_anything_is_begun() {
     world.run("main", &["remote", "set-url", "--push", "origin", "git@example.com:a/b.git"]);
     assert_eq!(push().await, Ok(()));
 }
+
+/// Where git pushes to another remote, `origin` is somebody else's as a rule.
+#[tokio::test]
+async fn results_are_not_pushed_where_git_would_not_push_to() {
+    for (remote, is_refused) in [("fork", true), ("origin", false)] {
+        let world = World::new();
+        world.run("main", &["remote", "add", "origin", "https://example.com/a/b.git"]);
+        world.run("main", &["config", "remote.pushDefault", remote]);
+        let said = world.workspaces.can_push(&world.base().await).await;
+        let said = said.map_err(|error| error.to_string());
+        assert_eq!(said.is_err(), is_refused, "{said:?}");
+        if let Err(said) = said {
+            assert!(said.contains("`fork` here (`remote.pushDefault`)"), "{said}");
+        }
+    }
+}

@@ -230,6 +230,30 @@ async fn the_tags_of_the_repository_are_no_work() {
 }
 
 /// A forge acts on what a message says, and shows who signed.
+/// What an agent does not want to see it has not removed.
+#[tokio::test]
+async fn a_clone_that_is_made_sparse_removes_nothing() {
+    let world = World::new();
+    world.commit("main", &[("docs/d.md", "d\n"), ("far/away/e.md", "e\n"), ("src/s.c", "s\n")]);
+    for commits in [true, false] {
+        let prepared = world.prepare_as(if commits { "s-one" } else { "s-two" }).await;
+        let root = &prepared.workspace.root;
+        world.run(root, &["update-index", "--refresh"]);
+        world.run(root, &["sparse-checkout", "set", "src"]);
+        assert!(!root.join("docs/d.md").exists());
+        world.write(root, &[("src/s.c", "changed\n"), ("src/new.c", "new\n")]);
+        // What is removed where it is to be seen is removed.
+        fs::remove_file(root.join("src/lib.rs")).unwrap();
+        if commits {
+            world.run(root, &["add", "--all"]);
+            world.run(root, &["commit", "--quiet", "-m", "Change"]);
+        }
+        let collected = world.collect(&prepared).await;
+        let diff = world.run("main", &["diff", "--name-status", "main", &collected.commit]);
+        assert_eq!(diff, "D\tsrc/lib.rs\nA\tsrc/new.c\nM\tsrc/s.c", "{:?}", collected.notes);
+    }
+}
+
 /// Tools compare with the default branch, whatever work starts from.
 #[tokio::test]
 async fn the_default_branch_of_the_repository_is_there_and_is_no_work() {

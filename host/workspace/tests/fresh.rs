@@ -157,8 +157,8 @@ async fn protected_paths_are_the_bases() {
 }
 
 /// A set-up that installs something which knows where it is, leads a tracked directory elsewhere, and leaves a cache at home.
-const SET_UP: &str = "mkdir installed; pwd >installed/where; date +%s%N >installed/when; \
-    ln -s where installed/link; echo cached >\"$HOME/cache\"; \
+const SET_UP: &str = "mkdir vendor; pwd >vendor/where; date +%s%N >vendor/when; \
+    ln -s where vendor/link; echo cached >\"$HOME/cache\"; \
     git config core.fsmonitor 'touch stolen; false'; echo made >new; \
     mkdir \"$HOME/src\"; rm -r src; ln -s \"$HOME/src\" src\n";
 
@@ -335,7 +335,7 @@ async fn a_script_is_npms_to_run_while_nothing_of_its_own_is_changed() {
 #[tokio::test]
 async fn what_the_set_up_leaves_on_the_base_is_laid_under_each_check() {
     let world = World::new();
-    let ignored = "installed\n";
+    let ignored = "vendor\n";
     world.commit("main", &[(".gitignore", ignored), ("cyrus-setup.sh", SET_UP), ("gone", "x\n")]);
     let prepared = world.prepare().await;
     let root = &prepared.workspace.root;
@@ -346,15 +346,15 @@ async fn what_the_set_up_leaves_on_the_base_is_laid_under_each_check() {
         &[("src/lib.rs", "mine\n"), ("new/file", "mine\n"), ("cyrus-setup.sh", "touch own\n")],
     );
     fs::remove_file(root.join("gone")).unwrap();
-    fs::remove_file(root.join("installed/when")).unwrap();
-    let show = "cat installed/when; cat src/lib.rs new/file \"$HOME/cache\" installed/link; pwd; \
-        ls; ls \"$HOME/src\"; git config core.fsmonitor; rm -rf installed \"$HOME\"/*";
+    fs::remove_file(root.join("vendor/when")).unwrap();
+    let show = "cat vendor/when; cat src/lib.rs new/file \"$HOME/cache\" vendor/link; pwd; \
+        ls; ls \"$HOME/src\"; git config core.fsmonitor; rm -rf vendor \"$HOME\"/*";
     let checks = [check(show), check(&format!("true; {show}"))];
     let report = validate(&world, &prepared, &checks).await;
     let tree = prepared.workspace.root.with_file_name("check").join("tree");
     let (when, rest) = report.checks[0].output.split_once('\n').unwrap();
     let tree = tree.display();
-    let files = "README.md\ncyrus-setup.sh\ninstalled\nnew\nsrc";
+    let files = "README.md\ncyrus-setup.sh\nnew\nsrc\nvendor";
     let expected = format!("mine\nmine\ncached\n{tree}\n{tree}\n{files}");
     assert_eq!(rest, expected, "{}", report.checks[0].output);
     assert_eq!(report.checks[1].output, report.checks[0].output, "it ran once: {when}");
@@ -493,7 +493,7 @@ async fn a_command_is_run_or_refused_by_its_origin() {
 #[tokio::test]
 async fn a_merge_is_checked_without_a_clone_and_leaves_nothing() {
     let world = World::new();
-    world.commit("main", &[("cyrus-setup.sh", "mkdir installed; echo i >installed/f\n")]);
+    world.commit("main", &[("cyrus-setup.sh", "mkdir vendor; echo i >vendor/f\n")]);
     let base = world.base().await;
     let start = world.commit("main", &[("two", "2\n")]);
     let spec = WorkspaceSpec { start: start.clone(), ..common::spec("s-one", base) };
@@ -505,7 +505,7 @@ async fn a_merge_is_checked_without_a_clone_and_leaves_nothing() {
         notes: &[],
     };
     let validator = validator(&world, CheckSettings::default());
-    let report = validator.validate(&subject, &[check("cat two installed/f")], &|_| {}).await;
+    let report = validator.validate(&subject, &[check("cat two vendor/f")], &|_| {}).await;
     assert_eq!(outputs(&report.unwrap()), ["2\ni"]);
     assert_eq!(world.workspaces.present().await.unwrap(), []);
 }
@@ -732,5 +732,23 @@ async fn what_a_shell_reads_is_the_bases() {
         world.write(&prepared.workspace.root, &[("result", "wrong\n"), (of_result, ENDS)]);
         let report = validate(&world, &prepared, &[check("sh ci/run.sh")]).await;
         assert_eq!(report.verdict, verdict, "{reads} {of_result}: {report:#?}");
+    }
+}
+
+/// Checks see files by the base's attributes, and whoever checks the result out sees them by its own.
+#[tokio::test]
+async fn attributes_that_write_files_otherwise_are_for_a_person_to_look_at() {
+    for (attributes, is_proof) in [
+        ("*.txt text eol=crlf\n", false),
+        ("src/** working-tree-encoding=UTF-16\n", false),
+        ("*.lock linguist-generated\n", true),
+    ] {
+        let world = World::new();
+        let prepared = world.prepare().await;
+        world.write(&prepared.workspace.root, &[(".gitattributes", attributes), ("new", "x\n")]);
+        let report = validate(&world, &prepared, &[check("true")]).await;
+        assert_eq!(report.unverified.is_none(), is_proof, "{attributes}: {report:?}");
+        let said = report.unverified.unwrap_or_default();
+        assert!(is_proof || said.contains("in another way than the checks saw them"), "{said}");
     }
 }

@@ -11,15 +11,15 @@ use std::sync::Mutex;
 
 /// Installs what `requirements.txt` says: nothing that is called bad, and what is after `once` only while the file of
 /// that name is not there.
-const SET_UP: &str = "mkdir -p installed; ! grep bad requirements.txt || exit 3
+const SET_UP: &str = "mkdir -p vendor; ! grep bad requirements.txt || exit 3
 file=$(sed -n 's/^once //p' requirements.txt)
 [ -z \"$file\" ] || { test ! -e \"$file\" && : >\"$file\"; } || exit 4
-cp requirements.txt installed/all
+cp requirements.txt vendor/all
 ";
 
 /// Validates a result that writes these files, by a check that prints what is installed.
 async fn validate(files: &[(&str, &str)], wanted: &str) -> (ValidationReport, Vec<String>) {
-    let command = format!("cat installed/all; grep -q {wanted} installed/all");
+    let command = format!("cat vendor/all; grep -q {wanted} vendor/all");
     validate_by(&World::new(), files, &[&command]).await
 }
 
@@ -30,7 +30,7 @@ async fn validate_by(
     commands: &[&str],
 ) -> (ValidationReport, Vec<String>) {
     let base = [
-        (".gitignore", "installed/\n"),
+        (".gitignore", "vendor/\n"),
         ("requirements.txt", "old\n"),
         ("package.json", "{\"scripts\": {\"x\": \"y\"}, \"dependencies\": {\"a\": \"1\"}}\n"),
         ("cyrus-setup.sh", SET_UP),
@@ -100,7 +100,7 @@ async fn what_is_asked_for_is_installed_once() {
     let world = World::new();
     let once = format!("once {}\n", world.path("once").display());
     let files = [("requirements.txt", once.as_str())];
-    let (report, _) = validate_by(&world, &files, &["grep once installed/all", "true"]).await;
+    let (report, _) = validate_by(&world, &files, &["grep once vendor/all", "true"]).await;
     assert_eq!(report.verdict, ValidationVerdict::Passed, "{report:?}");
     assert_eq!(report.unverified, None, "{report:?}");
 }
@@ -108,7 +108,7 @@ async fn what_is_asked_for_is_installed_once() {
 /// The script is the base commit's, whatever the result makes of it.
 #[tokio::test]
 async fn a_script_of_the_results_installs_nothing() {
-    let files = [("requirements.txt", "new\n"), ("cyrus-setup.sh", "echo forged >installed/all\n")];
+    let files = [("requirements.txt", "new\n"), ("cyrus-setup.sh", "echo forged >vendor/all\n")];
     let (report, _) = validate(&files, "forged").await;
     assert_ne!(report.verdict, ValidationVerdict::Passed, "{report:?}");
     assert_eq!(report.checks[0].output, "new", "{report:?}");
@@ -121,13 +121,13 @@ async fn what_is_installed_changes_nothing_else_that_checks_see() {
     let hostile = "old\nrun echo forged >tracked\nrun echo forged >untracked\nrun rm -r sub\n\
         run echo forged >\"$HOME/.npmrc\"\nrun mkdir -p .git/hooks tests\nrun echo x >tests/forged\n";
     let base = [
-        (".gitignore", "installed/\n"),
+        (".gitignore", "vendor/\n"),
         ("requirements.txt", "old\n"),
         ("tracked", "the base's\n"),
         ("sub/file", "there\n"),
         (
             "cyrus-setup.sh",
-            "mkdir -p installed; cp requirements.txt installed/all\n\
+            "mkdir -p vendor; cp requirements.txt vendor/all\n\
             sed -n 's/^run //p' requirements.txt >\"$TMPDIR/x\"; sh \"$TMPDIR/x\"\n",
         ),
     ];
@@ -137,7 +137,7 @@ async fn what_is_installed_changes_nothing_else_that_checks_see() {
     world.write(&prepared.workspace.root, &[("requirements.txt", hostile), ("tracked", "own\n")]);
     let collected = world.collect(&prepared).await;
     let subject = subject(&prepared, &collected);
-    let command = "cat tracked sub/file; ls; ls tests; cat ~/.npmrc; grep -c run installed/all";
+    let command = "cat tracked sub/file; ls; ls tests; cat ~/.npmrc; grep -c run vendor/all";
     let check = |command: &str| Check {
         command: command.to_owned(),
         origin: CommandOrigin::Operator,

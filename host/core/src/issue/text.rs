@@ -26,8 +26,8 @@ const QUICK_ACTIONS: &[&str] = &[
 
 /// Reads an issue; [`Issue::from_markdown`] says how.
 pub(super) fn read(text: &str) -> Result<Issue, IssueError> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if let Some(text) = html::as_markdown(text) {
+    let text = without_blank_lines(text.trim_start_matches('\u{feff}'));
+    if let Some(text) = html::as_markdown(text.trim()) {
         return read_markdown(&text);
     }
     let issue = read_markdown(text);
@@ -36,8 +36,9 @@ pub(super) fn read(text: &str) -> Result<Issue, IssueError> {
 }
 
 fn read_markdown(text: &str) -> Result<Issue, IssueError> {
-    let (header, text) = header::read(text);
-    let text = text.trim();
+    let (header, rest) = header::read(text.trim_start());
+    // Without a header the first line is the text's, with its indentation.
+    let text = without_blank_lines(if rest.len() == text.trim_start().len() { text } else { rest });
     let found = find(text);
     let (title, body) = match (header.title, found) {
         (Some(title), found) => {
@@ -53,8 +54,10 @@ fn read_markdown(text: &str) -> Result<Issue, IssueError> {
         (None, None) => return Err(IssueError::Empty),
     };
     let kept = header.others.join("\n");
-    let parts: Vec<_> =
-        [kept.trim(), body.trim()].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<_> = [kept.trim(), without_blank_lines(body)]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     Ok(Issue {
         identifier: header.identifier,
         title,
@@ -64,6 +67,13 @@ fn read_markdown(text: &str) -> Result<Issue, IssueError> {
         sub_issues: Vec::new(),
         blocked_by: header.blocked_by,
     })
+}
+
+/// A text without the blanks around it, but for the indentation of its first line: a list may be indented as a whole.
+fn without_blank_lines(text: &str) -> &str {
+    let text = text.trim_end();
+    let start = text.len() - text.trim_start().len();
+    &text[text[..start].rfind('\n').map_or(0, |end| end + 1)..]
 }
 
 /// A title that was found.
@@ -341,5 +351,22 @@ mod tests {
             let issue = read(text).unwrap();
             assert_eq!(issue.title, title);
         }
+    }
+
+    /// A list that is indented as a whole is one of siblings, wherever it stands.
+    #[test]
+    fn the_first_line_of_a_body_keeps_its_indentation() {
+        let list = "  - [ ] one\n  - [ ] two";
+        for text in [
+            format!("Do it\n\n{list}\n"),
+            format!("Do it\n\n \n{list}\n\n"),
+            format!("---\ntitle: Do it\n---\n\n{list}\n"),
+            format!("Title: Do it\n\n{list}\n"),
+            format!("# Do it\n{list}"),
+        ] {
+            let issue = read(&text).unwrap();
+            assert_eq!((issue.title.as_str(), issue.body.as_str()), ("Do it", list), "{text}");
+        }
+        assert_eq!(read(&format!("\n{list}\n")).unwrap().body, list);
     }
 }

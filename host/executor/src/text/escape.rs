@@ -44,7 +44,10 @@ fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-    ) || matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
+    ) || matches!(
+        c,
+        '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Behind another character, [`str::escape_debug`] leaves exactly the printable ones as they are.
@@ -136,8 +139,14 @@ mod tests {
         let bidirectional = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
         let marks = ['\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}', '\u{2029}', '\u{ad}'];
         let unseen = ('\u{200b}'..='\u{200d}').chain('\u{2060}'..='\u{206f}').chain(['\u{feff}']);
-        let tags =
-            ('\u{e0000}'..='\u{e007f}').chain(['\u{3164}', '\u{ffa0}', '\u{2800}', '\u{34f}']);
+        let tags = ('\u{e0000}'..='\u{e007f}').chain([
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{2800}',
+            '\u{34f}',
+            '\u{16fe4}',
+            '\u{1bca0}',
+        ]);
         let others = ['\u{fff9}', '\u{1d173}', '\u{e000}', '\u{10ffff}', '\u{180e}'];
         let all =
             controls.chain(bidirectional).chain(marks).chain(unseen).chain(tags).chain(others);

@@ -46,19 +46,20 @@ pub fn message(text: &str) -> String {
         // Where a message is one line for a tracker, its word may stand at the end of the line before.
         let word = line.split_whitespace().next_back().unwrap_or_default().to_owned();
         let above = std::mem::replace(&mut last, word);
+        let acting = Acting::in_line(&above, &line);
         let mut has_key = false;
         for (at, c) in line.char_indices() {
             let (before, rest) = (&line[..at], &line[at + c.len_utf8()..]);
             let is_key = c == '-' && is_in_a_key(before, rest);
             has_key |= is_key;
-            let closes = is_key && is_acted_on(&format!("{above} {before}"));
+            let closes = is_key && acting.is_on_key(before);
             apart.push(if closes { NO_KEYS_DASH } else { c });
             let is_reference = |after: char| match c {
                 // `#include` is none; behind a key it is a command.
                 '#' => after.is_ascii_digit() || has_key && after.is_alphabetic(),
                 '@' | '!' | '/' => refers(before, c, after),
                 // A task of Phabricator, where something is done to it.
-                'T' => refers(before, c, after) && words(before).any(is_action),
+                'T' => refers(before, c, after) && acting.is_before(at),
                 _ => false,
             };
             if rest.chars().next().is_some_and(is_reference)
@@ -143,37 +144,78 @@ fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Whether the key whose letters end here is `GH-12`, or one behind a word by which trackers do something to it: somewhere
-/// in the line to `OPS-1`, just before it to `ops-1`, which may be a word like others.
-fn is_acted_on(before: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    let team = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let (lower, text) = (team.to_ascii_lowercase(), &before[..before.len() - team.len()]);
-    if lower == "gh" {
-        return true;
+/// Where in a line the words are by which trackers do something. A line is read once, however many keys are in it: who
+/// wrote it may want the host to be busy.
+struct Acting<'a> {
+    /// The last word of the line before.
+    above: &'a str,
+    /// Where the first of them ends.
+    first: Option<usize>,
+}
+
+impl<'a> Acting<'a> {
+    fn in_line(above: &'a str, line: &str) -> Self {
+        let mut end = 0;
+        let first = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).find_map(|part| {
+            let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            let start = end;
+            end += part.len();
+            is_action(word).then_some(start + word.len())
+        });
+        Self { above, first }
     }
-    // In an address the key is a part of a word.
-    let is_address = text.rsplit(char::is_whitespace).next().is_some_and(|w| w.contains("://"));
-    if text.ends_with(is_part) && !is_address || TERMS.contains(&lower.as_str()) {
-        return false;
+
+    /// Whether one of them is in the line before this byte.
+    fn is_before(&self, at: usize) -> bool {
+        self.first.is_some_and(|end| end <= at)
     }
-    if team.chars().any(|c| c.is_ascii_lowercase()) {
-        words(text).next_back().is_some_and(is_action)
-    } else {
-        words(text).any(is_action)
+
+    /// Whether the key whose letters end with this beginning of the line is `GH-12`, or one behind such a word: somewhere
+    /// in the line to `OPS-1`, just before it to `ops-1`, which may be a word like others.
+    fn is_on_key(&self, before: &str) -> bool {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let team = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let (lower, text) = (team.to_ascii_lowercase(), &before[..before.len() - team.len()]);
+        if lower == "gh" {
+            return true;
+        }
+        // In an address the key is a part of a word.
+        if text.ends_with(is_part) && !last_word(text).contains("://")
+            || TERMS.contains(&lower.as_str())
+        {
+            return false;
+        }
+        let acts_above = || words(self.above).any(is_action);
+        if team.chars().any(|c| c.is_ascii_lowercase()) {
+            words(text).next_back().map_or_else(acts_above, is_action)
+        } else {
+            self.is_before(text.len()) || acts_above()
+        }
     }
+}
+
+/// The longest word that is looked at from its end, in bytes.
+const LONGEST_ADDRESS: usize = 512;
+
+/// The last word of a text, or its end.
+fn last_word(text: &str) -> &str {
+    let from = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_ADDRESS));
+    text[from..].rsplit(char::is_whitespace).next().unwrap_or_default()
 }
 
 /// Whether this is the sign in `owner/repository@0123abc`.
 fn is_of_a_commit(before: &str, c: char, rest: &str) -> bool {
-    let repository = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-    c == '@' && repository.contains('/') && digits >= 7
+    c == '@'
+        && rest.bytes().take(7).filter(u8::is_ascii_hexdigit).count() == 7
+        && last_word(before).contains('/')
 }
 
 /// Whether a word in brackets, or stars, begins here that has a forge leave checks out: `[skip ci]`, `***NO_CI***`.
 fn skips_checks(c: char, rest: &str) -> bool {
-    let text = rest.to_ascii_lowercase();
+    if !"[*".contains(c) {
+        return false;
+    }
+    let text = rest[..rest.floor_char_boundary(LONGEST_WORD)].to_ascii_lowercase();
     match c {
         '[' => text.split(']').next().is_some_and(|inside| {
             let words: Vec<_> = inside.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -358,6 +400,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(message(text), expected.unwrap_or(text.trim_end()), "{text:?}");
+        }
+    }
+
+    /// What is looked at for one sign is near it, or was found when the line was begun.
+    #[test]
+    fn a_long_line_is_held_to_the_same() {
+        let long = "a ".repeat(2000);
+        for (text, expected) in [
+            (format!("fixes {long}OPS-1"), format!("fixes {long}OPS‑1")),
+            (format!("{long}OPS-1 fixes"), format!("{long}OPS-1 fixes")),
+            (format!("{long}fixes\nOPS-1"), format!("{long}fixes\nOPS‑1")),
+            (format!("{long}[skip ci]"), format!("{long}[ skip ci]")),
+            (format!("{long}a/b@0123abc"), format!("{long}a/b@ 0123abc")),
+            (format!("resolves {long}T12"), format!("resolves {long}T 12")),
+            (format!("{long}T12"), format!("{long}T12")),
+        ] {
+            assert_eq!(message(&text), expected);
         }
     }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 /// Files that say what the commands of one tool do, in small letters: whether the tool looks for them in the
 /// directories above, too. Of several in one directory it takes one.
-const FAMILIES: [(bool, &[&str]); 8] = [
+const FAMILIES: [(bool, &[&str]); 9] = [
     (false, MAKEFILES),
+    (true, &["rakefile", "rakefile.rb"]),
     (true, &[".justfile", "justfile"]),
     (true, &["taskfile.dist.yaml", "taskfile.dist.yml", "taskfile.yaml", "taskfile.yml"]),
     (false, &[".pre-commit-config.yaml"]),
@@ -31,7 +32,9 @@ const KEYED: [(&str, &[&str]); 4] = [
 ];
 
 /// Files by which a tool runs another program, or is replaced by one.
-const CHOOSERS: [&str; 41] = [
+const CHOOSERS: [&str; 46] = [
+    ".Rprofile",
+    ".actrc",
     ".bazelrc",
     ".bazelversion",
     ".go-version",
@@ -61,6 +64,7 @@ const CHOOSERS: [&str; 41] = [
     "Directory.Build.rsp",
     "MSBuild.rsp",
     "bunfig.toml",
+    "cabal.project.local",
     "dotnet-tools.json",
     "global.json",
     "gradlew",
@@ -71,6 +75,8 @@ const CHOOSERS: [&str; 41] = [
     "mvnw",
     "mvnw.cmd",
     "pnpm-workspace.yaml",
+    "profiles.clj",
+    "rebar.config.script",
     "rust-toolchain",
     "rust-toolchain.toml",
 ];
