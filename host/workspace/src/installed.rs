@@ -220,10 +220,9 @@ impl Places {
             return Some("is a file of the result's");
         }
         let is_new = before.is_none_or(|before| before.symlink_metadata().is_err());
-        let is_systems = NODE.contains(&name)
-            || SYSTEM.iter().any(|system| Path::new(system).join(name).symlink_metadata().is_ok());
-        let stands_before =
-            is_new && is_systems && path.parent().is_some_and(|in_it| in_it.ends_with(".bin"));
+        let stands_before = is_new
+            && is_systems(name)
+            && path.parent().is_some_and(|in_it| in_it.ends_with(".bin"));
         stands_before.then_some("stands before the one of that name which the machine has")
     }
 }
@@ -239,6 +238,12 @@ pub(crate) fn directories(tracked: &BTreeSet<String>) -> BTreeSet<&str> {
         }
     }
     found
+}
+
+/// Whether there is a program of this name that is not a project's.
+pub(crate) fn is_systems(name: &str) -> bool {
+    NODE.contains(&name)
+        || SYSTEM.iter().any(|system| Path::new(system).join(name).symlink_metadata().is_ok())
 }
 
 /// Whether an installer makes what is at a path.

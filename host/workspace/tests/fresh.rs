@@ -752,3 +752,24 @@ async fn attributes_that_write_files_otherwise_are_for_a_person_to_look_at() {
         assert!(is_proof || said.contains("in another way than the checks saw them"), "{said}");
     }
 }
+
+/// What a script reads is the base's, and what it tests the result's, also where only a loop says what is read.
+#[tokio::test]
+async fn what_is_tested_is_the_results_where_any_file_may_be_read() {
+    for recipe in [
+        "set -e; for f in $(find ci.d -type f); do . ./$f; done; grep -qx good app.txt",
+        "set -e; for f in ci.d/*; do . ./$f; done; grep -qx good app.txt",
+        "find ci.d -type f | while read -r f; do . ./$f; done; grep -qx good app.txt",
+        "f=app; g=.txt; . ./$X 2>/dev/null || true; grep -qx good $f$g",
+    ] {
+        let world = World::new();
+        let makefile = format!("test:\n\t{}\n", recipe.replace('$', "$$"));
+        let base = [("Makefile", makefile.as_str()), ("app.txt", "good\n"), ("ci.d/1", "A=1\n")];
+        world.commit("main", &base);
+        let prepared = world.prepare().await;
+        let skips = [("ci.d/1", "exit 0\n"), ("ci.d/2", "exit 0\n"), ("app.txt", "bad\n")];
+        world.write(&prepared.workspace.root, &skips);
+        let report = validate(&world, &prepared, &[check("make test")]).await;
+        assert_ne!(report.verdict, ValidationVerdict::Passed, "{recipe}: {report:?}");
+    }
+}

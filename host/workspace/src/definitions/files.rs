@@ -10,7 +10,7 @@ use super::{
     python,
     worked_out::{self, may_be, may_be_searched},
 };
-use crate::detect;
+use crate::{detect, installed::is_systems};
 use cyrus_core::Check;
 use std::{collections::BTreeSet, path::Path};
 
@@ -120,6 +120,11 @@ impl Files {
                 || self.searched.iter().any(|searched| may_be_searched(above, searched))
         };
         if self.words.contains(name) && is_searched() {
+            return Some(Counts::Whole);
+        }
+        // A script names its interpreter, and `make` its compiler, without a word of the command.
+        let stands_in = !self.is_there(path) && self.searched.contains(above) && is_systems(name);
+        if stands_in {
             return Some(Counts::Whole);
         }
         self.counts_by_name(path)

@@ -2,7 +2,7 @@
 //! prints. Then what it may be is known by the words there alone.
 
 use super::{
-    commands::{BESIDE, KEYWORDS},
+    commands::{BESIDE, KEYWORDS, SHELLS},
     files::is_like,
     make::{expanded, variables},
 };
@@ -105,44 +105,94 @@ pub(super) fn of_command(command: &str) -> Vec<String> {
     let text = command.replace("\\\n", " ").replace(['"', '\''], "").replace("$$", "$");
     let text = BESIDE.iter().fold(text, |text, beside| text.replace(beside, "."));
     let statements: Vec<&str> = text.split([';', '\n', '&']).collect();
-    let mut found = Vec::new();
+    let (mut found, mut names) = (Vec::new(), Vec::new());
     for statement in &statements {
         let mut rest = statement
             .split_whitespace()
             .map(|word| word.trim_start_matches(['@', '(', '{']))
             .skip_while(|word| word.is_empty() || KEYWORDS.contains(word));
-        let reads = match rest.next() {
-            Some("." | "source") => rest.next().is_some_and(is_worked_out),
-            Some("eval") => statement.contains('$') || statement.contains('`'),
+        let first = rest.next().unwrap_or_default();
+        let reads = match first {
+            "." | "source" => rest.next().is_some_and(is_worked_out),
+            "eval" => statement.contains('$') || statement.contains('`'),
             _ => false,
         };
-        if !reads {
-            continue;
+        if reads {
+            found.extend(words(statement));
+            names.extend(variables_in(statement));
+        } else if SHELLS.contains(&first) {
+            names.extend(rest.flat_map(variables_in));
+        } else {
+            // What is run is what the variable holds; `make` and compilers are called so, too, and are set otherwise.
+            let held = variables_in(first).filter(|_| first.starts_with('$'));
+            names.extend(held.filter(|name| statements.iter().any(|one| is_list_of(one, name))));
         }
-        found.extend(words(statement));
-        // What its variables are set to, wherever that is.
-        for name in statement.split('$').skip(1) {
-            let name = name.trim_start_matches('{');
-            let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-            let name = &name[..end.unwrap_or(name.len())];
+    }
+    // What these variables are set to, wherever that is, and what is in it.
+    let mut known = 0;
+    while let Some(name) = names.get(known).copied() {
+        known += 1;
+        for (at, statement) in statements.iter().enumerate() {
             let set = format!("{name}=");
-            let assigned = statements.iter().filter_map(|one| {
-                let at = one.find(&set).filter(|at| {
-                    !name.is_empty() && !one[..*at].ends_with(|c: char| c.is_alphanumeric())
-                })?;
-                Some(&one[at + set.len()..])
+            let assigned = statement.find(&set).filter(|at| {
+                !statement[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
             });
-            found.extend(assigned.flat_map(words));
+            if let Some(at) = assigned {
+                found.extend(words(&statement[at + set.len()..]));
+            }
+            if is_list_of(statement, name) {
+                let is_end = |one: &&&str| one.trim_start().starts_with("done");
+                let end =
+                    statements[at..].iter().find(is_end).filter(|_| statement.contains("read"));
+                for part in [Some(statement), end].into_iter().flatten() {
+                    found.extend(words(part));
+                    if LISTS.iter().any(|lists| part.contains(lists)) {
+                        found.extend(words(part).map(|word| word + "/"));
+                    }
+                    let more = variables_in(part).filter(|more| !names.contains(more));
+                    let more: Vec<_> = more.take(NAMES - names.len().min(NAMES)).collect();
+                    names.extend(more);
+                }
+            }
         }
     }
     found
+}
+
+/// How many variables are followed.
+const NAMES: usize = 50;
+
+/// Programs that print names of files in a directory.
+const LISTS: [&str; 3] = ["find ", "ls ", "ls-files "];
+
+/// The names of the variables in a text.
+fn variables_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).filter_map(|name| {
+        let name = name.trim_start_matches('{');
+        let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        Some(&name[..end.unwrap_or(name.len())]).filter(|name| !name.is_empty())
+    })
+}
+
+/// Whether a statement sets a variable to one after the other of what it lists, reads or puts together.
+fn is_list_of(statement: &str, name: &str) -> bool {
+    let words: Vec<_> = statement.split_whitespace().collect();
+    let has = |before: &str, after: &str| words.windows(2).any(|pair| pair == [before, after]);
+    let reads = words.iter().position(|word| ["mapfile", "read", "readarray"].contains(word));
+    has("for", name)
+        || has("-v", name) && words.contains(&"printf")
+        || reads.is_some_and(|at| words[at..].contains(&name))
 }
 
 /// Whether it is not known which file a word names: a program prints it, a default stands for it, or its own name is a
 /// variable's value.
 fn is_worked_out(word: &str) -> bool {
     let last = word.rsplit('/').next().unwrap_or_default();
-    word.contains("$(") || word.contains('`') || word.contains(":-") || last.contains('$')
+    word.contains("$(")
+        || word.starts_with("<(")
+        || word.contains('`')
+        || word.contains(":-")
+        || last.contains('$')
 }
 
 /// The words of a text that may be names, or ends of names, of files.
@@ -242,6 +292,15 @@ mod tests {
     #[test]
     fn what_a_shell_reads_that_is_worked_out_is_known_by_its_words() {
         for (command, path) in [
+            (". <(cat env/*)", "env/b"),
+            ("for f in $(find ci.d -type f); do . ./$f; done", "ci.d/20-x"),
+            ("for f in `git ls-files '*.rc'`; do . ./$f; done", "b.rc"),
+            ("while read -r f; do . ./$f; done < <(find ci.d -type f)", "ci.d/deep/x"),
+            ("git ls-files '*.rc' | while read f; do . ./$f; done", "b.rc"),
+            ("for f in **/*.env; do . \"$f\"; done", "d/e/y.env"),
+            ("printf -v F '%s/%s' lib env; . $F", "lib/env"),
+            ("mapfile -t C < cmds; for c in \"${C[@]}\"; do $c || exit 1; done", "cmds"),
+            ("for f in ci/*; do bash $f; done", "ci/one"),
             (". ./$(shell echo env)", "env"),
             (". ${ENVF:-./ci.env}", "ci.env"),
             ("E=ci/env; . $E", "ci/env"),
