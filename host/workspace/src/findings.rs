@@ -175,7 +175,7 @@ impl<'a> Examination<'a> {
             }
             let of = async |commit| self.main.file(commit, path).await;
             let (before, after) = (of(&self.base).await?, of(&self.result).await?);
-            let [before, after] = [before, after].map(|found| found.unwrap_or_default());
+            let [before, after] = [before, after].map(Option::unwrap_or_default);
             if attributes::convert_otherwise(&before, &after) {
                 doubts.push(format!(
                     "`{path}` has git write files in another way than the checks saw them, which is by the base's: a person has to look at it"

@@ -14,7 +14,7 @@ use crate::{
     plain,
     prepared::put_away,
     remove::remove_tree,
-    tree::Trees,
+    tree::{LOCKS, Trees},
     validator::{CommandValidator, ending},
 };
 use cyrus_core::{SessionEvent, WorkspaceError};
@@ -150,6 +150,7 @@ fn made(
                 || included.contains(bytes)
                 || name == ".git"
                 || is_installers(&path, is_directory)
+                || is_of_tools(&path)
                 || litter(bytes, &[]).is_some()
                 || is_directory && tree.join(&path).join(CACHE_MARK).is_file();
             if !is_known && found.len() < MOST {
@@ -158,6 +159,13 @@ fn made(
         }
     }
     found
+}
+
+/// Whether installers keep there what they installed, and how, or hooks of git.
+fn is_of_tools(path: &Path) -> bool {
+    path.iter().any(|part| part == ".yarn")
+        || path.ends_with(".husky/_")
+        || path.file_name().is_some_and(|name| LOCKS.iter().any(|lock| name == *lock))
 }
 
 /// The packages of a virtual environment that are copies of what is in the repository, as pip says where one is from
@@ -273,17 +281,22 @@ mod tests {
         let there = tree(&[
             ".env",
             ".git/config",
+            ".husky/_/h",
+            ".husky/pre-commit",
+            ".yarn/install-state.gz",
+            ".yarn/releases/yarn.cjs",
             ".venv/bin/python",
             "dist/app.js",
             "module/file",
             "node_modules/a/index.js",
+            "package-lock.json",
             "src/__pycache__/a.pyc",
             "src/lib.so",
             "src/main.c",
             "target/CACHEDIR.TAG",
             "target/debug/app",
         ]);
-        let tracked = of(&["src/main.c", "module"]);
+        let tracked = of(&[".husky/pre-commit", ".yarn/releases/yarn.cjs", "module", "src/main.c"]);
         let found = made(there.path(), &tracked, &BTreeSet::from([b".env".to_vec()]));
         let expected = ["dist", "module", "src/lib.so"].map(PathBuf::from);
         assert_eq!(found, BTreeSet::from(expected));

@@ -72,7 +72,7 @@ pub(crate) const INSTALLED: [&str; 9] =
     [".hatch", ".nox", ".nx", ".pixi", ".tox", ".turbo", ".venv", "__pypackages__", "node_modules"];
 
 /// Files that a set-up may write and a task change.
-const LOCKS: [&str; 12] = [
+pub(crate) const LOCKS: [&str; 12] = [
     "Cargo.lock",
     "Gemfile.lock",
     "bun.lock",

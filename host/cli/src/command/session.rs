@@ -97,7 +97,7 @@ pub(super) async fn at_hand(app: &App, known: &Snapshot) -> Result<()> {
     let workspaces = app.workspaces(&base.path, None)?;
     workspaces.is_there(base).await.map_err(|error| {
         usage(format!(
-            "session {session} stays as it is, for its repository is not to be had at {}: {error}. Bring it back there, and ask again",
+            "session {session} stays as it is, for its repository is not to be had at {}: {error}. Bring it back there (`git worktree add` makes a working tree anew that was removed), and ask again",
             base.path.display()
         ))
     })

@@ -13,7 +13,7 @@ const NOT_RUN: &str = "the host runs no git in a clone";
 const NOT_READ: &str = "of a clone's git directory only HEAD, its reference and objects are read";
 
 pub(crate) fn cases() -> Vec<Case> {
-    use Expect::{Contained, Harmless};
+    use Expect::{Contained, Harmless, Refused};
     let deposits = [
         deposit("hooks", NOT_RUN, Harmless, r#"
             for hook in applypatch-msg pre-commit prepare-commit-msg commit-msg post-commit post-checkout post-merge \
@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
             printf '[core]\n fsmonitor = %s\n sshCommand = %s\n' "$git/trap" "$git/trap" >"$HOME/.gitconfig"
             cp "$HOME/.gitconfig" "$HOME/.config/git/config""#)
             .check(only_the_change),
-        deposit("filters_and_drivers", "no filter and no driver has a command", Harmless, r#"
+        deposit("filters_and_drivers", "no filter and no driver has a command", Refused("in another way than the checks saw them"), r#"
             trap_at "$git/trap" driver
             for key in filter.t.clean filter.t.smudge filter.t.process diff.t.command diff.t.textconv merge.t.driver; do
               git config "$key" "$git/trap"
