@@ -1,5 +1,5 @@
 //! Files of an executor's clone that are not in its result, because git ignores them there or they are what tools leave:
-//! a check that fails for want of one names it, and whoever mends the result is to know why it is not there.
+//! a check that fails for want of one names it, and its output says why it is not there.
 
 use crate::{
     error::in_background, include, object::ObjectId, tree::Trees, validator::CommandValidator,
@@ -162,7 +162,7 @@ mod tests {
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::write(place, "").unwrap();
         }
-        let mut wanted = names(output, &[PathBuf::from("/work/tree")]);
+        let mut wanted = names(output, &[PathBuf::from("/a/tree")]);
         for path in has {
             spellings(path, |spelling| _ = wanted.remove(spelling));
         }
@@ -179,7 +179,7 @@ mod tests {
             ("tables.py", "ModuleNotFoundError: No module named 'tables'"),
             ("env/__init__.py", "No module named 'env'"),
             ("data/seed.csv", "FileNotFoundError: [Errno 2]: 'data/seed.csv'"),
-            ("data/seed.csv", "open /work/tree/data/seed.csv: no such file or directory"),
+            ("data/seed.csv", "open /a/tree/data/seed.csv: no such file or directory"),
             ("data/seed.csv", "sh: 1: ./data/seed.csv: not found"),
             ("src/bin/out.rs", "error: couldn't read `src/bin/out.rs`"),
             ("a.log", "cat: a.log: No such file or directory"),

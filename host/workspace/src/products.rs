@@ -104,12 +104,12 @@ impl CommandValidator {
         let to = place.path().to_owned();
         let taken = in_background("keep what the set-up made", move || {
             let mut paths = made(&root, &tracked, &included);
+            // What the result has made where the base made nothing may stand before what checks would find.
+            let is_other = |path: &&PathBuf| {
+                !before.contains(*path) || is_other_file(&kept.join(path), &root.join(path))
+            };
+            let other: BTreeSet<_> = paths.iter().filter(is_other).cloned().collect();
             paths.extend(before);
-            let other: Vec<_> = paths
-                .iter()
-                .filter(|path| is_other_file(&kept.join(path), &root.join(path)))
-                .cloned()
-                .collect();
             for path in &paths {
                 replace(path, &root, &to, put_away)?;
             }
@@ -119,7 +119,7 @@ impl CommandValidator {
         if !other.is_empty() {
             doubts.push(format!(
                 "the set-up makes {} otherwise of the result than of the base, which its checks see: a person has to look at what makes it",
-                some(&other.into_iter().collect())
+                some(&other)
             ));
         }
         trees.products = Some(Products { of: result.clone(), paths, place });

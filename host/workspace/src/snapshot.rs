@@ -162,8 +162,8 @@ impl Snapshot<'_> {
         let known: BTreeSet<_> = others.iter().cloned().collect();
         others.extend(staged.files.difference(&known).cloned());
         let removed = self.ignored(&staged.removed).await?;
-        let is_left_out = |one: &Changed| one.mode.is_none() && staged.left_out.contains(&one.path);
-        changed.retain(|one| !removed.contains(&one.path) && !is_left_out(one));
+        let is_skipped = |one: &Changed| one.mode.is_none() && staged.skipped.contains(&one.path);
+        changed.retain(|one| !removed.contains(&one.path) && !is_skipped(one));
         self.weigh(&changed, &others).await?;
         let (mut update, mut notes) = (Update::default(), Notes::default());
         let none = head.none_like();

@@ -1,7 +1,7 @@
 //! What an executor staged and did not commit: files that are ignored, which it added by force or stopped tracking, and
 //! other commits of submodules; and which files it did not want to have (`git sparse-checkout`). All are decisions, and none
-//! is seen in a working tree. The index is the executor's: git reads a copy
-//! of it, in a sandbox, and where it cannot be read nothing is staged.
+//! is seen in a working tree. The index is the executor's: git reads a copy of it, in a sandbox, and where it cannot be read
+//! nothing is staged.
 
 use crate::{
     attributes::paths, copy::plain_directory, error::in_background, object::ObjectId, plain,
@@ -31,7 +31,7 @@ pub(crate) struct Staged {
     /// Submodules of the commit that are at another commit.
     pub(crate) modules: Vec<(Vec<u8>, ObjectId)>,
     /// Files of the commit that are not to be in the working tree: that they are not there removes none of them.
-    pub(crate) left_out: BTreeSet<Vec<u8>>,
+    pub(crate) skipped: BTreeSet<Vec<u8>>,
     /// Working trees of the clone's own that lie in it and were committed with all else: an agent's agents have them.
     pub(crate) worktrees: Vec<Vec<u8>>,
 }
@@ -54,7 +54,7 @@ impl Staged {
         if !is_another.await? {
             return Ok(Self::default());
         }
-        let list = ["ls-files", "--stage", "-z"];
+        let list = ["ls-files", "-t", "--stage", "-z"];
         let call = scratch.over(clone, &list).env("GIT_INDEX_FILE", &copy);
         let staged = match scratch.git().run(call).await {
             Ok(answer) if answer.code == 0 => answer.stdout,
@@ -69,12 +69,10 @@ impl Staged {
         let modules = before.into_iter().filter(|(_, entry)| entry.kind == Kind::Module);
         let linked = modules.filter(|(path, _)| is_worktree(clone, path));
         found.worktrees = linked.map(|(path, _)| path).collect();
-        let call = scratch.over(clone, &["ls-files", "-t", "-z"]).env("GIT_INDEX_FILE", &copy);
-        found.left_out = left_out(&scratch.git().output(call).await?);
         Ok(found)
     }
 
-    /// `listed` is what `ls-files --stage -z` says of the index.
+    /// `listed` is what `ls-files -t --stage -z` says of the index.
     fn between(before: &BTreeMap<Vec<u8>, Entry>, listed: &[u8]) -> Self {
         // One that is in conflict is there, too.
         let known: BTreeSet<_> = paths(listed).collect();
@@ -82,6 +80,9 @@ impl Staged {
         let removed = files.map(|(path, _)| path).filter(|path| !known.contains(&path[..]));
         let mut found = Self { removed: removed.cloned().collect(), ..Self::default() };
         for (path, entry) in entries(listed) {
+            if entry.is_skipped {
+                found.skipped.insert(path.clone());
+            }
             match (before.get(&path), entry.kind) {
                 (None, Kind::File) => drop(found.files.insert(path)),
                 (Some(known), Kind::Module)
@@ -94,12 +95,6 @@ impl Staged {
         }
         found
     }
-}
-
-/// Reads `<tag> <path>` of `ls-files -t -z`: those with the bit that keeps git from looking for them (`S`).
-fn left_out(listed: &[u8]) -> BTreeSet<Vec<u8>> {
-    let lines = listed.split(|b| *b == 0);
-    lines.filter_map(|line| line.strip_prefix(b"S ")).map(<[u8]>::to_vec).collect()
 }
 
 /// Whether a directory is a working tree of another repository, by what its `.git` says. That of a submodule says
@@ -139,6 +134,8 @@ fn copied(index: &Path, to: &Path) -> io::Result<()> {
 struct Entry {
     kind: Kind,
     object: ObjectId,
+    /// Whether it has the bit that keeps git from looking for it (skip-worktree).
+    is_skipped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,15 +144,17 @@ enum Kind {
     Module,
 }
 
-/// Reads `<mode> <object> <stage>\t<path>` of `ls-files --stage -z`, of what is in no conflict.
+/// Reads `<tag> <mode> <object> <stage>\t<path>` of `ls-files -t --stage -z`, of what is in no conflict.
 fn entries(listed: &[u8]) -> BTreeMap<Vec<u8>, Entry> {
     let read = |line: &[u8]| {
         let tab = line.iter().position(|b| *b == b'\t')?;
         let mut words = str::from_utf8(&line[..tab]).ok()?.split(' ');
-        let (mode, object, stage) = (words.next()?, words.next()?, words.next()?);
+        let (tag, mode) = (words.next()?, words.next()?);
+        let (object, stage) = (words.next()?, words.next()?);
         let kind = if mode == "160000" { Kind::Module } else { Kind::File };
         (stage == "0").then_some(())?;
-        Some((line[tab + 1..].to_vec(), Entry { kind, object: ObjectId::parse(object)? }))
+        let (object, is_skipped) = (ObjectId::parse(object)?, tag == "S");
+        Some((line[tab + 1..].to_vec(), Entry { kind, object, is_skipped }))
     };
     listed.split(|b| *b == 0).filter_map(read).collect()
 }
@@ -168,23 +167,16 @@ mod tests {
     fn what_is_new_or_moved_is_staged() {
         let (a, b) = ("a".repeat(40), "b".repeat(40));
         let before = format!(
-            "100644 {a} 0\tfile\x00160000 {a} 0\tmodule\x00160000 {a} 0\tsame\x00100644 {a} 0\tgone\x00100644 {a} 0\tconflict\x00160000 {a} 0\tleft\0"
+            "H 100644 {a} 0\tfile\x00H 160000 {a} 0\tmodule\x00H 160000 {a} 0\tsame\x00H 100644 {a} 0\tgone\x00H 100644 {a} 0\tconflict\x00H 160000 {a} 0\tleft\0"
         );
         let after = format!(
-            "100644 {b} 0\tfile\x00100755 {b} 0\tforced\nname\x00160000 {b} 0\tmodule\x00160000 {a} 0\tsame\x00160000 {b} 0\tnested\x00100644 {a} 2\tconflict\0nonsense\0"
+            "S 100644 {b} 0\tfile\x00H 100755 {b} 0\tforced\nname\x00H 160000 {b} 0\tmodule\x00H 160000 {a} 0\tsame\x00H 160000 {b} 0\tnested\x00M 100644 {a} 2\tconflict\0nonsense\0"
         );
         let found = Staged::between(&entries(before.as_bytes()), after.as_bytes());
         assert_eq!(found.files, BTreeSet::from([b"forced\nname".to_vec()]));
         assert_eq!(found.removed, BTreeSet::from([b"gone".to_vec()]));
+        assert_eq!(found.skipped, BTreeSet::from([b"file".to_vec()]));
         assert_eq!(found.modules, [(b"module".to_vec(), ObjectId::parse(&b).unwrap())]);
-    }
-
-    #[test]
-    fn what_is_not_to_be_there_is_left_out() {
-        let listed = b"H a\0S docs/d.md\0S S\0M c\0";
-        let expected = [b"S".to_vec(), b"docs/d.md".to_vec()];
-        assert_eq!(left_out(listed), BTreeSet::from(expected));
-        assert!(left_out(b"").is_empty());
     }
 
     #[test]

@@ -258,7 +258,7 @@ async fn what_cannot_be_pushed_to_is_known_before_anything_is_begun() {
     assert_eq!(push().await, Ok(()));
 }
 
-/// Where git pushes to another remote, `origin` is somebody else's as a rule.
+/// Where git pushes to another remote, `origin` is not the user's as a rule.
 #[tokio::test]
 async fn results_are_not_pushed_where_git_would_not_push_to() {
     for (remote, is_refused) in [("fork", true), ("origin", false)] {

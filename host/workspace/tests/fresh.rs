@@ -735,7 +735,7 @@ async fn what_a_shell_reads_is_the_bases() {
     }
 }
 
-/// Checks see files by the base's attributes, and whoever checks the result out sees them by its own.
+/// Checks see files by the base's attributes, and a checkout of the result has them by its own.
 #[tokio::test]
 async fn attributes_that_write_files_otherwise_are_for_a_person_to_look_at() {
     for (attributes, is_proof) in [

@@ -1,46 +1,27 @@
-//! A check that fails for want of a file that only the executor's clone has: whoever mends the result is told why it is
-//! not there.
+//! A check that fails for want of a file that only the executor's clone has: its output says why it is not there.
 
 mod common;
 
-use common::{TIMEOUT, World, settings, subject};
-use cyrus_core::{Check, CommandOrigin, Repeated, SessionEvent, ValidationReport, Validator};
-use cyrus_workspace::{CheckSettings, CommandValidator};
-use std::sync::Mutex;
+use common::validated;
+use cyrus_core::{Repeated, SessionEvent, ValidationReport};
 
-/// Validates what these files make of the base, by one check; with what was said of it meanwhile.
+/// Validates a result; gives the steps of its check, too.
 async fn validate(
     base: &[(&str, &str)],
     files: &[(&str, &str)],
     command: &str,
-) -> (ValidationReport, Vec<String>) {
-    let world = World::new();
-    world.commit("main", base);
-    let prepared = world.prepare().await;
-    world.write(&prepared.workspace.root, files);
-    let collected = world.collect(&prepared).await;
-    let subject = subject(&prepared, &collected);
-    let (origin, timeout) = (CommandOrigin::Operator, TIMEOUT);
-    let check = Check { command: command.to_owned(), origin, timeout };
-    let heard = Mutex::new(Vec::new());
-    let observer = |event| {
-        let name = match event {
+) -> (ValidationReport, Vec<&'static str>) {
+    let (report, heard) = validated(base, files, command).await;
+    let step = |event: &SessionEvent| {
+        Some(match event {
             SessionEvent::CheckStarted { .. } => "started",
             SessionEvent::CheckRepeated { on: Repeated::OnBase, .. } => "on the base",
             SessionEvent::CheckRepeated { on: Repeated::OnResult, .. } => "again",
             SessionEvent::CheckFinished(_) => "finished",
-            _ => return,
-        };
-        heard.lock().unwrap().push(name.to_owned());
+            _ => return None,
+        })
     };
-    let validator = CommandValidator::new(
-        world.roots.clone(),
-        world.git.clone(),
-        settings(),
-        CheckSettings::default(),
-    );
-    let report = validator.validate(&subject, &[check], &observer).await.unwrap();
-    (report, heard.into_inner().unwrap())
+    (report, heard.iter().filter_map(step).collect())
 }
 
 const IGNORES: [(&str, &str); 2] = [(".gitignore", "lib/\n"), ("a.sh", "true\n")];

@@ -130,6 +130,20 @@ fn an_unknown_git_identity_is_a_warning() {
     assert!(!ended.stderr.contains("user.email"), "{ended}");
 }
 
+/// Builds stamp versions by that, and tests ask whether what is generated is up to date. Programs of root's have users of
+/// their own, and git looks at who a file belongs to.
+#[test]
+fn a_clone_and_the_tree_of_a_check_are_clean_to_git() {
+    let clean = "git diff-files --quiet && git diff-index --quiet HEAD --";
+    let agent = bash(&format!("{clean} && echo clean >clean.txt"));
+    let checks = [format!("test -e clean.txt && {clean}")];
+    let world = world!()
+        .repository(GREETER)
+        .config(json!({ "validation": { "commands": checks } }))
+        .stand_in(turns(json!([agent, { "text": "Done." }])));
+    let _ = world.run(["run", "--json", "Look"]).code(0).report().outcome("validated");
+}
+
 /// Tests make repositories of their own, and commit in them: for the agent as for the checks.
 #[test]
 fn git_knows_its_user_in_repositories_that_are_made_for_a_moment() {

@@ -458,6 +458,23 @@ mod tests {
         Files::new(base.iter().map(|path| (*path).to_owned()), &links, &[check])
     }
 
+    /// A script names its interpreter, and `make` its compiler, without a word of the command.
+    #[test]
+    fn a_new_program_that_stands_in_for_the_systems_is_not_the_results() {
+        let mut files = files(&["Makefile", "Rakefile", "bin/cat"], "make test");
+        files.add("Makefile", "export PATH := $(CURDIR)/bin:$(PATH)\ntest:\n\t./check.py\n");
+        for (path, expected) in [
+            ("bin/sh", Some(Counts::Whole)),
+            ("bin/cat", None),
+            ("bin/no-such-program", None),
+            ("src/sh", None),
+            ("Rakefile", Some(Counts::Whole)),
+            ("sub/rakefile", Some(Counts::Whole)),
+        ] {
+            assert_eq!(files.counts(path), expected, "{path}");
+        }
+    }
+
     #[test]
     fn what_counts_is_known_by_its_name_wherever_it_is() {
         let files = files(&["Makefile", "web/package.json", "ci/run.sh"], "ci/run.sh x");

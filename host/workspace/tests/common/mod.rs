@@ -5,19 +5,20 @@
 pub mod trap;
 
 use cyrus_core::{
-    Base, Collected, Integration, PreparedWorkspace, Subject, WorkspaceError, WorkspaceSpec,
-    Workspaces,
+    Base, Check, Collected, CommandOrigin, Integration, PreparedWorkspace, SessionEvent, Subject,
+    ValidationReport, Validator, WorkspaceError, WorkspaceSpec, Workspaces,
 };
 use cyrus_executor::WorkProduct;
 use cyrus_sandbox::{AbsolutePath, HomeSeed, Launcher, find_program};
 use cyrus_workspace::{
-    CheckEnvironment, Git, GitEnvironment, GitIntegration, GitWorkspaces, Roots, Trash,
-    WorkspaceSettings,
+    CheckEnvironment, CheckSettings, CommandValidator, Git, GitEnvironment, GitIntegration,
+    GitWorkspaces, Roots, Trash, WorkspaceSettings,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -68,6 +69,27 @@ pub fn subject<'a>(workspace: &'a PreparedWorkspace, collected: &'a Collected) -
         had_conflict: false,
         notes: &collected.notes,
     }
+}
+
+/// What these files make of this base, by one check of the operator's; with what was heard meanwhile.
+pub async fn validated(
+    base: &[(&str, &str)],
+    files: &[(&str, &str)],
+    command: &str,
+) -> (ValidationReport, Vec<SessionEvent>) {
+    let world = World::new();
+    world.commit("main", base);
+    let prepared = world.prepare().await;
+    world.write(&prepared.workspace.root, files);
+    let collected = world.collect(&prepared).await;
+    let (origin, timeout) = (CommandOrigin::Operator, TIMEOUT);
+    let check = Check { command: command.to_owned(), origin, timeout };
+    let (roots, git) = (world.roots.clone(), world.git.clone());
+    let validator = CommandValidator::new(roots, git, settings(), CheckSettings::default());
+    let heard = Mutex::new(Vec::new());
+    let observer = |event| heard.lock().unwrap().push(event);
+    let report = validator.validate(&subject(&prepared, &collected), &[check], &observer).await;
+    (report.unwrap(), heard.into_inner().unwrap())
 }
 
 /// A clone of the first task that starts from the base.
